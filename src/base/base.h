@@ -1,0 +1,281 @@
+/*
+ * base: what every other room stands on. Assertions, memory, growable buffers, reference-counted
+ * batches of payload bytes, CRC-32C, hashing, random streams, values (deterministic CBOR) and JSON.
+ *
+ * It never opens, reads or writes anything, reads no clock and knows nothing of Raft.
+ */
+#ifndef RAFTBENCH_BASE_H
+#define RAFTBENCH_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- assertions (assert.c) ------------------------------------------------------------------ */
+
+/* Stops the process with the condition, its place and how to replay, in release builds too. For
+ * what our own code must guarantee; never for bad input from outside. */
+#define ensure(condition)                                                                          \
+    (__builtin_expect(!!(condition), 1) ? (void)0                                                  \
+                                        : ensure_failed(#condition, __FILE__, __LINE__, __func__))
+
+_Noreturn void ensure_failed(const char *condition, const char *file, int line,
+                             const char *function);
+
+/* What a failed assertion prints as the way to replay ("raftbench run x.lua --seed 7"). Copied, at
+ * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed.
+ */
+void ensure_set_replay(const char *text);
+
+/* ---- memory (memory.c) ---------------------------------------------------------------------- */
+
+/* Like malloc, calloc, realloc; never return NULL: out of memory ends the process with a message. A
+ * size of 0 is taken as 1. */
+void *memory_new(size_t size);
+void *memory_new_zeroed(size_t count, size_t size);
+void *memory_resize(void *memory, size_t size);
+void memory_free(void *memory);
+
+/* A view of bytes that somebody else owns. */
+struct bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
+bool bytes_equal(struct bytes a, struct bytes b);
+/* Like memcmp, the shorter first where one is a prefix of the other. */
+int bytes_compare(struct bytes a, struct bytes b);
+
+/* A growable byte string. All zero is an empty one. */
+struct buffer {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+};
+
+void buffer_free(struct buffer *buffer);  /* and make it empty */
+void buffer_clear(struct buffer *buffer); /* empty, keeping its memory */
+/* Room for `size` more bytes at the end, whose first is returned; the buffer's size grows by it. */
+uint8_t *buffer_extend(struct buffer *buffer, size_t size);
+void buffer_append(struct buffer *buffer, const void *data, size_t size);
+void buffer_append_byte(struct buffer *buffer, uint8_t byte);
+void buffer_append_text(struct buffer *buffer, const char *text);
+__attribute__((format(printf, 2, 3))) void buffer_append_format(struct buffer *buffer,
+                                                                const char *format, ...);
+struct bytes buffer_bytes(const struct buffer *buffer);
+
+/* Little-endian loads and stores of unaligned integers: the byte order of all that we write. */
+static inline void store_u32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++) {
+        at[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline void store_u64(uint8_t *at, uint64_t value)
+{
+    for (int i = 0; i < 8; i++) {
+        at[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline uint32_t load_u32(const uint8_t *at)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        value |= (uint32_t)at[i] << (8 * i);
+    }
+    return value;
+}
+
+static inline uint64_t load_u64(const uint8_t *at)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) {
+        value |= (uint64_t)at[i] << (8 * i);
+    }
+    return value;
+}
+
+/* ---- batches: reference-counted bytes (batch.c) --------------------------------------------- */
+
+/* Bytes that many may hold: a received frame, or commands that were submitted together. Payloads of
+ * entries point into one and are never copied on their way through log, store and machine. Counted
+ * on the thread of the loop only. A batch that has more than one holder is never written to. */
+struct batch {
+    uint32_t references;
+    uint32_t size;
+    uint8_t data[];
+};
+
+struct batch *batch_new(size_t size); /* one reference, contents undefined; size < 2^31 */
+struct batch *batch_copy(const void *data, size_t size);
+void batch_destroy(struct batch *batch); /* only batch_release calls this */
+
+static inline struct batch *batch_hold(struct batch *batch)
+{
+    ensure(batch->references > 0 && batch->references < UINT32_MAX);
+    batch->references++;
+    return batch;
+}
+
+static inline void batch_release(struct batch *batch) /* NULL is fine */
+{
+    if (batch != NULL) {
+        ensure(batch->references > 0);
+        if (--batch->references == 0) {
+            batch_destroy(batch);
+        }
+    }
+}
+
+/* ---- checksums, hashes, random streams (crc32c.c, hash.c, random.c) ------------------------- */
+
+/* CRC-32C (Castagnoli) of `size` bytes, going on from `crc` (0 to start). Uses the processor's
+ * instruction where there is one, found at run time. */
+uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+
+/* XXH3, 64 bits: the same on every machine. */
+uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
+
+/* Folds one word into a running hash; order matters. Cheap: for hashing structs field by field. */
+static inline uint64_t hash_mix(uint64_t hash, uint64_t word)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)(hash ^ 0x9e3779b97f4a7c15ULL) * (wide)(word ^ 0xe7037ed1a0b428dbULL);
+    return ((uint64_t)product ^ (uint64_t)(product >> 64)) + (hash << 1) + word;
+}
+
+/* A stream of random numbers (SplitMix64). Its state is one word: copy it to fork it. */
+struct random {
+    uint64_t state;
+};
+
+/* The stream called `name` of a run's seed. Each consumer has its own ("link/1/2/drop"), so that
+ * one more draw here changes nothing there. */
+struct random random_stream(uint64_t seed, const char *name);
+/* "PREFIX/a/b/SUFFIX" without formatting it at each call site; suffix may be NULL; b == 0 is left
+ * out. */
+struct random random_stream_of(uint64_t seed, const char *prefix, uint64_t a, uint64_t b,
+                               const char *suffix);
+uint64_t random_next(struct random *random);
+uint64_t random_below(struct random *random,
+                      uint64_t bound); /* 0 .. bound-1, unbiased; bound >= 1 */
+/* low .. high, both included */
+int64_t random_between(struct random *random, int64_t low, int64_t high);
+
+/* Chances are fixed-point: 0 = never, CHANCE_ALWAYS = always. Always draws exactly one number. */
+#define CHANCE_ALWAYS 0x100000000ULL
+bool random_chance(struct random *random, uint64_t chance);
+uint64_t chance_from_double(double probability); /* 0..1 */
+double chance_to_double(uint64_t chance);
+
+/* ---- values: deterministic CBOR (value.c) --------------------------------------------------- */
+
+/* RFC 8949, 4.2: shortest heads, definite lengths, shortest floats that keep the value, map keys
+ * sorted by their encoded bytes, no duplicates. A whole float within 64 bits is written as an
+ * integer; NaN and infinities do not exist. A string that is UTF-8 is a text string, any other a
+ * byte string. Map keys are strings. Depth is at most VALUE_DEPTH_MAX. */
+#define VALUE_DEPTH_MAX 100
+
+void value_write_null(struct buffer *out);
+void value_write_boolean(struct buffer *out, bool value);
+void value_write_integer(struct buffer *out, int64_t value);
+bool value_write_float(struct buffer *out,
+                       double value); /* false: NaN or infinite, nothing written */
+void value_write_string(struct buffer *out, const void *data, size_t size);
+void value_write_array(struct buffer *out, size_t count); /* the head; `count` values follow */
+void value_write_map(struct buffer *out,
+                     size_t count); /* the head; sorted key, value, ... follow */
+/* The order of two keys in a map: by encoded bytes. */
+int value_compare_keys(struct bytes a, struct bytes b);
+
+enum value_kind {
+    VALUE_NULL,
+    VALUE_BOOLEAN,
+    VALUE_INTEGER,
+    VALUE_FLOAT,
+    VALUE_STRING,
+    VALUE_ARRAY,
+    VALUE_MAP,
+};
+
+/* One item as a reader sees it. Strings are views of the input. */
+struct value_item {
+    enum value_kind kind;
+    bool boolean;
+    int64_t integer;
+    double number;
+    struct bytes string;
+    size_t count; /* of an array's values or a map's pairs */
+};
+
+struct value_reader {
+    const uint8_t *data;
+    size_t size;
+    size_t position;
+};
+
+/* The next item; arrays and maps give their head and then their contents. false: no well-formed
+ * item there. Safe on any bytes. */
+bool value_read(struct value_reader *reader, struct value_item *item);
+bool value_skip(struct value_reader *reader); /* one whole value, contents included */
+/* Exactly one well-formed value in the deterministic form, nothing behind it. */
+bool value_is_valid(struct bytes value);
+/* The value of a key in an encoded map, as a view; false where it is no map or lacks the key. */
+bool value_field(struct bytes map, const char *key, struct bytes *found);
+bool value_field_integer(struct bytes map, const char *key, int64_t *found);
+bool value_field_string(struct bytes map, const char *key, struct bytes *found);
+
+/* ---- JSON of traces and histories (json.c) -------------------------------------------------- */
+
+void json_write_string(struct buffer *out, const void *data,
+                       size_t size); /* with quotes; see below */
+/* A value as JSON: integers exact, floats so that they read back equal, strings that are not UTF-8
+ * as {"$bytes": base64}. false: not a well-formed value (nothing is written). */
+bool json_write_value(struct buffer *out, struct bytes value);
+/* One JSON text to a value (appended to `out`). On failure false, `*offset` tells where and
+ * `*problem` what, in words. */
+bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char **problem);
+
+/* ---- failures ------------------------------------------------------------------------------- */
+
+/* API.md's codes. FAILURE_NONE is success. */
+#define FAILURE_CODES(X)                                                                           \
+    X(NONE, "none")                                                                                \
+    X(NOT_LEADER, "not_leader")                                                                    \
+    X(NO_LEADER, "no_leader")                                                                      \
+    X(TIMEOUT, "timeout")                                                                          \
+    X(SUPERSEDED, "superseded")                                                                    \
+    X(UNKNOWN_NODE, "unknown_node")                                                                \
+    X(NODE_DOWN, "node_down")                                                                      \
+    X(BUSY, "busy")                                                                                \
+    X(TOO_LARGE, "too_large")                                                                      \
+    X(MEMBERSHIP_PENDING, "membership_pending")                                                    \
+    X(ALREADY_MEMBER, "already_member")                                                            \
+    X(NOT_MEMBER, "not_member")                                                                    \
+    X(ADDRESS, "address")                                                                          \
+    X(UNSUPPORTED, "unsupported")                                                                  \
+    X(STORAGE, "storage")                                                                          \
+    X(CLOSED, "closed")
+
+enum failure_code {
+#define X(name, text) FAILURE_##name,
+    FAILURE_CODES(X)
+#undef X
+};
+
+const char *failure_name(enum failure_code code);
+
+/* What went wrong, for the user: what was tried, on what, what to do. */
+struct failure {
+    enum failure_code code;
+    bool unknown;    /* the command may yet be applied */
+    uint64_t leader; /* 0: not known */
+    char message[240];
+};
+
+__attribute__((format(printf, 3, 4))) void
+failure_set(struct failure *failure, enum failure_code code, const char *format, ...);
+
+#endif

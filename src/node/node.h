@@ -1,0 +1,140 @@
+/*
+ * node: one replica at work: a core, a store, a machine and a trace, driven by a world. node.c
+ * (life: start, crash, pause), drive.c (events in, updates out), apply.c (entries to the machine,
+ * answers to those who wait), peers.c (hellos, connections, frames), client.c (requests from the
+ * clients' endpoint), calls.c (requests between nodes).
+ *
+ * It never knows which world it is in, and never decides anything that is Raft's to decide.
+ */
+#ifndef RAFTBENCH_NODE_H
+#define RAFTBENCH_NODE_H
+
+#include "base/base.h"
+#include "machine/machine.h"
+#include "raft/raft.h"
+#include "store/store.h"
+#include "trace/trace.h"
+#include "world/world.h"
+
+enum node_state {
+    NODE_STOPPED,
+    NODE_RUNNING,
+    NODE_PAUSED,
+    NODE_CRASHED,
+    NODE_FAILED,
+    NODE_REMOVED
+};
+
+const char *node_state_name(enum node_state state);
+
+struct node;
+
+struct node_options {
+    struct raft_options raft; /* id included; `seed` is derived by the node: "node/ID/election" */
+    uint64_t seed;            /* of the run */
+    const char *cluster_name; /* at most 63 bytes; nodes of another cluster's name are refused */
+    const char *address;      /* to listen on; NULL: the world chooses */
+    /* A fresh machine at each start; NULL and a failure where that does not work. */
+    struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
+    void *context;
+    /* Told of what an application wants to know; any may be NULL. Not from within calls of node.h
+     * other than through the world. */
+    void (*on_role)(void *context, struct node *node); /* role, term or known leader changed */
+    void (*on_members)(void *context,
+                       struct node *node); /* a committed configuration was applied */
+    void (*on_applied)(void *context, struct node *node); /* applied index moved */
+    void (*on_stopped)(void *context, struct node *node); /* by itself: failed, or removed */
+};
+
+/* The node takes the store over. It is stopped until node_start. */
+struct node *node_new(struct world *world, struct store *store, const struct node_options *options);
+void node_free(struct node *node); /* stops it first, without callbacks to those who wait */
+
+/* Recovers from the store, opens its endpoint, dials the members. */
+bool node_start(struct node *node, struct failure *failure);
+/* At once, as if its process was killed; all that wait get node_down (unknown). */
+void node_crash(struct node *node);
+/* An orderly end: what was written is synced. `removed`: state REMOVED, else STOPPED. */
+void node_stop(struct node *node, bool removed);
+/* Frozen: what arrives waits (at most WORLD_QUEUE_BYTES_MAX from each peer), and so do its
+ * time-outs and its disk's answers. */
+void node_pause(struct node *node);
+void node_resume(struct node *node);
+void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns);
+
+/* What became of a proposal, a read or a change. */
+struct node_outcome {
+    struct failure failure; /* code NONE: it worked */
+    uint64_t index;
+    uint64_t term;
+    struct bytes result; /* an encoded value, valid during the call; of a change: empty */
+};
+typedef void node_done(void *context, const struct node_outcome *outcome);
+
+/* Hands one command to this node now; a copy is taken. false and a failure (not_leader with the
+ * leader, busy, too_large, node_down). */
+bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint64_t *term,
+                 struct failure *failure);
+/* The same, and `done` is told once: when it was applied here (with the machine's result),
+ * superseded, or the node went down. `done` may be called before it returns where the node refuses.
+ */
+void node_propose(struct node *node, struct bytes payload, node_done *done, void *context);
+enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
+void node_read(struct node *node, enum node_read_mode mode, struct bytes request, node_done *done,
+               void *context);
+/* `wanted` is a simple configuration. done: when the final configuration has committed. false:
+ * refused at once, done is not called. */
+bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
+                 uint64_t *term, node_done *done, void *context, struct failure *failure);
+bool node_campaign(struct node *node, bool force, struct failure *failure);
+
+/* Requests over the nodes' own transport. `serve` answers with one encoded value appended to
+ * `answer`; false: it failed (message to the caller). */
+typedef bool node_serve_function(void *context, struct node *node, struct bytes value,
+                                 uint64_t from, struct buffer *answer, struct failure *failure);
+void node_serve(struct node *node, node_serve_function *serve, void *context); /* NULL: none */
+/* The call's number; done is told once, unless node_call_forget. It has no time-out of its own. 0
+ * and a failure where it cannot be sent at all (node down). */
+uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done *done,
+                   void *context, struct failure *failure);
+void node_call_forget(struct node *node, uint64_t call);
+
+struct node_stats {
+    uint64_t messages[RAFT_MESSAGE_KIND_COUNT]; /* sent, by kind; 0: all */
+    uint64_t bytes[RAFT_MESSAGE_KIND_COUNT];    /* frames included */
+    uint64_t elections;                         /* campaigns that raised its term */
+    uint64_t commits; /* entries its commit index passed since it was made */
+};
+
+uint64_t node_id(const struct node *node);
+enum node_state node_get_state(const struct node *node);
+const char *node_error(const struct node *node);       /* why it failed; "" */
+const char *node_address(const struct node *node);     /* "" while it does not listen */
+const struct raft *node_raft(const struct node *node); /* NULL unless running or paused */
+const struct store *node_store(const struct node *node);
+struct machine *node_machine(const struct node *node); /* NULL unless running or paused */
+const struct node_stats *node_get_stats(const struct node *node);
+
+/* ---- the clients' side of the messages between endpoint "client" and a node (client.c) --------
+ */
+
+/* One request's body in a FRAME_CLIENT_REQUEST, one answer's in a FRAME_CLIENT_ANSWER. A request
+ * that arrives twice is submitted once. */
+enum node_request_kind {
+    NODE_REQUEST_PROPOSE = 1,
+    NODE_REQUEST_READ = 2,
+    NODE_REQUEST_READ_STALE = 3
+};
+
+struct node_request {
+    uint64_t number;
+    enum node_request_kind kind;
+    struct bytes body; /* a payload, or a query's encoded request */
+};
+
+struct batch *node_request_frame(const struct node_request *request);
+/* An answer's frame, head included, to an outcome; false: malformed. Views point into the batch. */
+bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
+                       uint64_t *number, struct node_outcome *outcome);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * raft: the Raft algorithm, pure. An event and the time go in; an update comes out: messages to
+ * send, what to make durable, entries to apply, reads that may be answered, the next deadline.
+ *
+ * It opens nothing, reads no clock, starts no thread, keeps no global, logs nothing, draws random
+ * numbers only from a generator in its own state, and includes nothing of ours but base/.
+ *
+ * By subject: raft.c (a replica's life, dispatch of events), log.c, quorum.c, progress.c, message.c
+ * (wire form), configuration.c, election.c, replication.c, membership.c, read.c. Their shared
+ * inside is internal.h.
+ *
+ * "Paper" is Ongaro and Ousterhout, extended version; "dissertation" Ongaro 2014.
+ */
+#ifndef RAFTBENCH_RAFT_H
+#define RAFTBENCH_RAFT_H
+
+#include "base/base.h"
+
+#define RAFT_NEVER INT64_MAX /* a deadline that does not come */
+#define RAFT_ENTRY_BYTES_MAX (16U << 20)
+#define RAFT_ADDRESS_BYTES_MAX 255
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+enum raft_entry_kind {
+    RAFT_ENTRY_COMMAND = 0,
+    RAFT_ENTRY_EMPTY = 1, /* a leader's first entry in its term (paper, section 8) */
+    RAFT_ENTRY_CONFIGURATION = 2,
+};
+
+/* An entry's index is its place; the payload is a range of a batch. In a log the log holds one
+ * reference for each entry. An EMPTY entry has no batch. 24 bytes. */
+struct raft_entry {
+    uint64_t term;
+    struct batch *batch;
+    uint32_t offset;
+    uint32_t size_and_kind; /* size in the low 26 bits */
+};
+
+static inline uint32_t raft_entry_size(const struct raft_entry *entry)
+{
+    return entry->size_and_kind & 0x3ffffffU;
+}
+
+static inline enum raft_entry_kind raft_entry_kind(const struct raft_entry *entry)
+{
+    return (enum raft_entry_kind)(entry->size_and_kind >> 26);
+}
+
+static inline uint32_t raft_entry_pack(uint32_t size, enum raft_entry_kind kind)
+{
+    return size | ((uint32_t)kind << 26);
+}
+
+static inline struct bytes raft_entry_payload(const struct raft_entry *entry)
+{
+    struct bytes payload = {entry->batch ? entry->batch->data + entry->offset : NULL,
+                            raft_entry_size(entry)};
+    return payload;
+}
+
+/* ---- configurations (configuration.c) ------------------------------------------------------- */
+
+/* A member's part in the set in force (in the new set, while joint): voter, learner, or neither:
+ * then it is of the old set only and is dropped when the joint phase ends. While joint, `voter_old`
+ * tells the voters of the old set. */
+struct raft_member {
+    uint64_t id;
+    bool voter;
+    bool learner;
+    bool voter_old;
+    uint8_t address_size;
+    char address[RAFT_ADDRESS_BYTES_MAX]; /* opaque to the core */
+};
+
+/* Sorted by id, ids at least 1 and unique. All zero is an empty one. */
+struct raft_configuration {
+    struct raft_member *members;
+    uint32_t count;
+    bool joint;
+};
+
+void raft_configuration_free(struct raft_configuration *configuration); /* and make it empty */
+void raft_configuration_copy(struct raft_configuration *to, const struct raft_configuration *from);
+/* Adds the member or replaces the one of its id; keeps the order. */
+void raft_configuration_put(struct raft_configuration *configuration,
+                            const struct raft_member *member);
+const struct raft_member *raft_configuration_find(const struct raft_configuration *configuration,
+                                                  uint64_t id);
+/* Its bytes in an entry's payload; and back: false where the bytes are none. */
+void raft_configuration_encode(const struct raft_configuration *configuration, struct buffer *out);
+bool raft_configuration_decode(struct bytes payload, struct raft_configuration *out);
+
+/* ---- messages (message.c) ------------------------------------------------------------------- */
+
+#define RAFT_MESSAGE_KINDS(X)                                                                      \
+    X(PRE_VOTE, "pre_vote")                                                                        \
+    X(PRE_VOTE_RESPONSE, "pre_vote_response")                                                      \
+    X(VOTE, "vote")                                                                                \
+    X(VOTE_RESPONSE, "vote_response")                                                              \
+    X(APPEND, "append")                                                                            \
+    X(APPEND_RESPONSE, "append_response")                                                          \
+    X(SNAPSHOT, "snapshot")                                                                        \
+    X(SNAPSHOT_RESPONSE, "snapshot_response")                                                      \
+    X(TIMEOUT_NOW, "timeout_now")                                                                  \
+    X(TIMEOUT_NOW_RESPONSE, "timeout_now_response")                                                \
+    X(READ, "read")                                                                                \
+    X(READ_RESPONSE, "read_response")
+
+enum raft_message_kind {
+    RAFT_NO_MESSAGE = 0,
+#define X(name, text) RAFT_##name,
+    RAFT_MESSAGE_KINDS(X)
+#undef X
+        RAFT_MESSAGE_KIND_COUNT
+};
+
+const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" for 0 */
+
+/* One message. Which fields count depends on the kind; the others are 0.
+ *   PRE_VOTE, VOTE            prev_index, prev_term: the candidate's last entry. force: voters do
+ * not hold back for a live leader (dissertation 4.2.3). A PRE_VOTE's term is the term that the
+ * candidate would have.
+ *   *_VOTE_RESPONSE           reject. A pre-vote's answer carries the term that was asked about
+ * when granted, the responder's own when rejected. APPEND                    prev_index, prev_term,
+ * entries, commit. APPEND_RESPONSE           index: the last entry that matches (accepted), or with
+ * reject: prev_index of the refused request; then hint_index and hint_term: the largest (index,
+ * term) of the follower that can match, for backing up by term. READ, READ_RESPONSE       sequence:
+ * of the round (dissertation 6.4). Entries: outgoing, `entries` is NULL and [prev_index + 1,
+ * prev_index + entry_count] names a range of the sender's log; incoming, `entries` is an array that
+ * the caller owns for the call. The core takes its own references. */
+struct raft_message {
+    enum raft_message_kind kind;
+    bool reject;
+    bool force;
+    uint32_t entry_count;
+    uint64_t from;
+    uint64_t to;
+    uint64_t term;
+    uint64_t prev_index;
+    uint64_t prev_term;
+    uint64_t commit;
+    uint64_t index;
+    uint64_t hint_index;
+    uint64_t hint_term;
+    uint64_t sequence;
+    const struct raft_entry *entries;
+};
+
+struct raft;
+
+/* Appends the wire form of an outgoing message to `out` (without frame header; the node adds that).
+ */
+void raft_message_encode(const struct raft *raft, const struct raft_message *message,
+                         struct buffer *out);
+/* Parses the wire form found at data[offset, offset+size) of `batch`. `*entries`, a growable array
+ * that the caller keeps between calls (with its capacity), receives the entries, which point into
+ * `batch` without holding it. false: malformed, `*problem` says what in words. */
+bool raft_message_decode(struct batch *batch, uint32_t offset, uint32_t size,
+                         struct raft_message *message, struct raft_entry **entries,
+                         uint32_t *entries_capacity, const char **problem);
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+enum raft_role {
+    RAFT_FOLLOWER,
+    RAFT_PRE_CANDIDATE,
+    RAFT_CANDIDATE,
+    RAFT_LEADER,
+    RAFT_LEARNER, /* a follower that its configuration does not let vote, or that has none */
+};
+
+const char *raft_role_name(enum raft_role role); /* "pre_candidate" */
+
+enum raft_event_kind {
+    RAFT_EVENT_TICK,    /* time has passed: does what is due at now_ns; nothing where nothing is */
+    RAFT_EVENT_FLUSH,   /* the loop is about to go idle: send new entries and commit notices */
+    RAFT_EVENT_MESSAGE, /* `message` arrived; the node checked that `from` is whom the connection
+                           belongs to */
+    RAFT_EVENT_SUBMIT, /* append `entry_count` commands (kind COMMAND, term ignored); all or none */
+    RAFT_EVENT_PERSISTED, /* all persists up to `sequence` are durable */
+    RAFT_EVENT_CHANGE,   /* change members: `configuration` is the wanted simple one (joint = false)
+                          */
+    RAFT_EVENT_READ,     /* a linearizable read, `read_id` chosen by the caller */
+    RAFT_EVENT_CAMPAIGN, /* the election timer fires now; `force`: without pre-vote, and voters do
+                            not hold back */
+};
+
+struct raft_event {
+    enum raft_event_kind kind;
+    bool force;
+    uint32_t entry_count;
+    int64_t now_ns; /* never less than in the event before */
+    const struct raft_message *message;
+    const struct raft_entry *entries;
+    const struct raft_configuration *configuration;
+    uint64_t sequence;
+    uint64_t read_id;
+};
+
+/* ---- updates -------------------------------------------------------------------------------- */
+
+/* Why an event was refused (SUBMIT, CHANGE, READ). */
+enum raft_refusal {
+    RAFT_ACCEPTED,
+    RAFT_NOT_LEADER,
+    RAFT_BUSY,               /* too much appended and not yet applied */
+    RAFT_TOO_LARGE,          /* an entry over RAFT_ENTRY_BYTES_MAX */
+    RAFT_MEMBERSHIP_PENDING, /* a change is under way */
+    RAFT_NOT_READY, /* CHANGE, before an entry of the leader's term committed: try again soon */
+    RAFT_BAD_CONFIGURATION, /* no voters, duplicate ids, address too long */
+};
+
+/* What a node has to make durable, in order, before messages that wait for `sequence` leave. */
+struct raft_persist {
+    uint64_t
+        sequence;    /* 0: nothing in this update. Rises by one at each update that has something */
+    bool hard_state; /* term and vote changed: write them, together */
+    uint64_t term;   /* always the present ones */
+    uint64_t vote;
+    uint64_t first_index; /* 0: no entries. Else the log from first_index on is replaced by ... */
+    uint64_t
+        last_index; /* ... first_index..last_index of this log (last = first - 1: only truncated) */
+};
+
+struct raft_read_result {
+    uint64_t read_id;
+    uint64_t index; /* answer when applied that far (0: the read failed, leadership was lost or not
+                       had) */
+};
+
+#define RAFT_NOTICE_BYTES_MAX 96
+
+/* Something odd that came from outside and was dropped. */
+struct raft_notice {
+    uint64_t from;
+    char text[RAFT_NOTICE_BYTES_MAX]; /* "append: commit 9 past the leader's term ..." */
+};
+
+/* What a step asks for. It belongs to the replica and is valid until its next step. Carry it out in
+ * this order: (1) `messages` may leave at once; (2) `persist`; (3) `messages_after` leave once
+ * persist.sequence, or where that is 0 the persist sequence `messages_after_sequence`, is durable;
+ * (4) apply apply_first..apply_last; (5) answer reads. */
+struct raft_update {
+    const struct raft_message *messages;
+    uint32_t message_count;
+    const struct raft_message *messages_after;
+    uint32_t message_after_count;
+    uint64_t
+        messages_after_sequence; /* what they wait for: this update's persist and all before it */
+    struct raft_persist persist;
+    uint64_t apply_first; /* 0: none. Committed and locally durable; never handed out twice */
+    uint64_t apply_last;
+    const struct raft_read_result *reads;
+    uint32_t read_count;
+    const struct raft_notice *notices;
+    uint32_t notice_count;
+    enum raft_refusal refusal; /* of this event */
+    uint64_t index;            /* SUBMIT, CHANGE: the (first) index that was given */
+    int64_t deadline_ns;       /* wake me with TICK then; RAFT_NEVER: no need */
+    bool wants_flush;          /* send me FLUSH before the loop goes idle */
+    /* What changed, for traces and checks; each is also in the status. */
+    bool role_changed; /* role, term or leader */
+    bool voted;        /* granted its vote (to itself or another) in this step: hard state's vote */
+    bool members_changed; /* the configuration in force (append, truncation, restart) */
+    bool commit_changed;
+    bool commit_counted;     /* commit moved by counting on the leader, not by a message */
+    uint64_t truncated_from; /* 0: none. Entries from here to truncated_to were removed */
+    uint64_t truncated_to;
+    uint64_t appended_first; /* 0: none. Entries appended to the log in this step */
+    uint64_t appended_last;
+    uint64_t match_peer; /* 0: none. A leader's match_index of this peer is now match_index */
+    uint64_t match_index;
+};
+
+/* ---- a replica ------------------------------------------------------------------------------ */
+
+struct raft_options {
+    uint64_t id;                     /* >= 1 */
+    int64_t election_timeout_min_ns; /* > 0; RAFT_NEVER: never by itself */
+    int64_t election_timeout_max_ns; /* >= min */
+    int64_t heartbeat_interval_ns;   /* > 0 */
+    uint64_t election_collisions;    /* chance (base.h) that a timeout is drawn at its minimum */
+    bool pre_vote;                   /* dissertation 9.6 */
+    bool check_quorum; /* dissertation 6.2; and 4.2.3: voters that hear a live leader do not vote */
+    uint32_t window;   /* append messages with entries in flight to a follower; >= 1 */
+    uint32_t max_entries;       /* in a message; 0: no limit */
+    uint32_t max_message_bytes; /* payload bytes in a message; one entry always fits */
+    uint64_t
+        max_inflight_bytes; /* sent to a follower and not acknowledged; one entry always fits */
+    uint64_t max_uncommitted_bytes; /* appended on the leader and not yet applied; beyond it BUSY.
+                                       0: no limit */
+    uint64_t
+        seed; /* of its own generator: the node derives it from the stream "node/ID/election" */
+};
+
+/* What a disk held. Entries are taken over by reference (held by the core). */
+struct raft_start {
+    uint64_t term;
+    uint64_t vote;
+    const struct raft_configuration
+        *first_members;   /* the configuration at index 0; NULL or empty: waits to be added */
+    uint64_t first_index; /* of `entries`; 1 without a snapshot */
+    const struct raft_entry *entries;
+    uint64_t entry_count;
+};
+
+/* Validates; NULL and a message in words where an option is wrong. The replica is a follower (or
+ * learner), its election timer drawn from now_ns. What it was started with is durable. */
+struct raft *raft_new(const struct raft_options *options, const struct raft_start *start,
+                      int64_t now_ns, const char **problem);
+void raft_free(struct raft *raft);
+/* A second replica with equal state that shares payload batches by reference. */
+struct raft *raft_copy(const struct raft *raft);
+/* Covers role, term, vote, leader, commit, log (terms, kinds, payload contents), configuration,
+ * what was voted and the progress of peers: never times, generators, counters or addresses. */
+uint64_t raft_hash(const struct raft *raft);
+
+/* The one call. `*update` points into the replica. */
+void raft_step(struct raft *raft, const struct raft_event *event,
+               const struct raft_update **update);
+
+struct raft_status {
+    uint64_t id;
+    enum raft_role role;
+    uint64_t term;
+    uint64_t vote;
+    uint64_t leader; /* 0: none known */
+    uint64_t commit_index;
+    uint64_t applied_index; /* handed out for applying */
+    uint64_t durable_index; /* of its own log */
+    uint64_t first_index;
+    uint64_t last_index;
+    uint64_t last_term;
+};
+
+void raft_get_status(const struct raft *raft, struct raft_status *status);
+const struct raft_configuration *raft_members(const struct raft *raft); /* in force; may be empty */
+uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
+/* first_index - 1 .. last_index gives a term, others 0. */
+uint64_t raft_term_at(const struct raft *raft, uint64_t index);
+/* first_index .. last_index; the view is valid until the next step. */
+const struct raft_entry *raft_entry_at(const struct raft *raft, uint64_t index);
+
+struct raft_peer_status {
+    uint64_t id;
+    uint64_t match_index;
+    uint64_t next_index;
+    uint32_t inflight_messages;
+};
+
+/* On a leader: peer number `position` from 0; false past the last or on others. */
+bool raft_peer_at(const struct raft *raft, uint32_t position, struct raft_peer_status *peer);
+
+#endif

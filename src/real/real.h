@@ -1,0 +1,32 @@
+/*
+ * real: the real world over libuv. One private loop, TCP with a listening port for each node, the
+ * wall clock. loop.c (turns, clock, wake-ups), listener.c and inbound.c (connections that were
+ * accepted), outbound.c (connections that we dial), real.c (the world).
+ *
+ * It never judges a frame beyond its head and checksum, and knows nothing of Raft.
+ */
+#ifndef RAFTBENCH_REAL_H
+#define RAFTBENCH_REAL_H
+
+#include "base/base.h"
+#include "world/world.h"
+
+struct real_options {
+    bool free_running; /* false: the world's clock stands still while nobody calls step */
+    double speed;      /* world seconds in a real one; > 0 */
+};
+
+/* NULL and a failure where the loop cannot be made. The world takes neither trace nor faults over.
+ */
+struct world *real_new(struct trace *trace, struct faults *faults,
+                       const struct real_options *options, struct failure *failure);
+
+/* For applications and prompts: the loop's descriptor to poll, what to poll it for, and how long
+ * (ns; WORLD_NEVER). */
+int real_pollfd(const struct world *world);
+int64_t real_timeout_ns(const struct world *world);
+bool real_is_alive(const struct world *world);
+/* Wakes a waiting step from a signal handler or another thread. */
+void real_interrupt(struct world *world);
+
+#endif

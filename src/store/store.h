@@ -1,0 +1,65 @@
+/*
+ * store: what a replica makes durable (hard state, entries, first members), behind one asynchronous
+ * interface. memory.c is a disk in memory with unsynced writes that a power cut loses; a
+ * write-ahead log over files stands behind the same interface.
+ *
+ * A store decides nothing about Raft, reads no clock of its own and never loses what it has
+ * confirmed.
+ */
+#ifndef RAFTBENCH_STORE_H
+#define RAFTBENCH_STORE_H
+
+#include "base/base.h"
+#include "raft/raft.h"
+#include "world/world.h"
+
+/* What a disk holds. Entries are views of the store's own references, valid until the next call. */
+struct store_contents {
+    uint64_t directory_id; /* drawn when the store was made */
+    uint64_t term;
+    uint64_t vote;
+    const struct raft_configuration *first_members; /* may be empty */
+    uint64_t first_index;
+    uint64_t entry_count;
+};
+
+/* `persisted` is told the highest sequence that is durable, in order; it never comes from within
+ * store_persist. `failed` once, when writing failed: the node must stop. */
+struct store_handler {
+    void (*persisted)(void *context, uint64_t sequence);
+    void (*failed)(void *context, const char *problem);
+    void *context;
+};
+
+struct store;
+
+/* A store in memory. A write lasts between sync_min_ns and sync_max_ns of the world's time, drawn
+ * from the stream "disk/ID/sync" (both 0: it is done in the same turn, before time passes). One
+ * write is in flight; what comes meanwhile is written together after it. */
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
+                               int64_t sync_max_ns);
+void store_free(struct store *store);
+
+/* Before the first start: what the disk holds; takes its own references. Replaces what was there.
+ */
+void store_format(struct store *store, const struct raft_start *start);
+/* Reads all; only while closed. */
+void store_recover(struct store *store, struct store_contents *contents);
+const struct raft_entry *store_entry_at(const struct store *store,
+                                        uint64_t index); /* durable ones */
+/* From now on writes are taken and confirmed to this handler. */
+void store_open(struct store *store, const struct store_handler *handler);
+/* Queues one persist, in order; entries [first_index, last_index] are read from `raft` now
+ * (references are taken). */
+void store_persist(struct store *store, const struct raft_persist *persist,
+                   const struct raft *raft);
+/* A power cut or, with `sync`, an orderly end: no callback comes after. What was not durable is
+ * lost. */
+void store_close(struct store *store, bool sync);
+/* Directory ids of peers that were met, kept durably: the id known for that peer, or 0. */
+uint64_t store_met(const struct store *store, uint64_t peer);
+void store_meet(struct store *store, uint64_t peer, uint64_t directory_id);
+void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
+uint64_t store_sync_count(const struct store *store);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * trace: what happened, as typed events, for many readers: the invariant checker, the ring of
+ * recent events, JSON lines, log lines, diagrams. One trace for a cluster.
+ *
+ * trace.c (emit, subscribers, hash), ring.c (recent events), json_lines.c (event to JSON and back),
+ * text.c (readable log lines), file.c (JSON lines to a file). It decides nothing, and knows of Raft
+ * only the words. A kind nobody subscribes to costs its emitter one bit test (trace_wants).
+ */
+#ifndef RAFTBENCH_TRACE_H
+#define RAFTBENCH_TRACE_H
+
+#include "base/base.h"
+
+#include <stdio.h>
+
+#define TRACE_KINDS(X)                                                                             \
+    X(START, "start") /* a node begins: term, vote, first, last, entries (its log), members */     \
+    X(STOP, "stop")   /* text: why ("crash", "shutdown", "removed", "failed: ...") */              \
+    X(ROLE, "role")   /* role, term, peer = leader known (0: none) */                              \
+    X(VOTE, "vote")   /* it votes: term, peer = the candidate, last / last_term of its own log;    \
+                         flag: before it is durable */                                             \
+    X(SEND, "send")   /* message fields, peer = to */                                              \
+    X(RECEIVE, "receive") /* message fields, peer = from */                                        \
+    X(DROP, "drop") /* of the sender's message: node = sender, peer = to, message_number, text =   \
+                       reason */                                                                   \
+    X(APPEND, "append")     /* first, last, entries */                                             \
+    X(TRUNCATE, "truncate") /* first, last: removed */                                             \
+    X(WRITE, "write")       /* handed to the disk: what, sequence, term, vote, first, last */      \
+    X(SYNC, "sync")         /* durable now: what, sequence, term, vote, first, last */             \
+    X(MATCH, "match")       /* a leader knows that peer's log matches up to index */               \
+    X(COMMIT, "commit")     /* commit index is now index, of term entry_term; flag: by counting */ \
+    X(APPLY, "apply")       /* index, entry_term, hash of payload, answer_hash; flag: a command    \
+                               (answer_hash counts) */                                             \
+    X(SNAPSHOT, "snapshot") /* taken: index */                                                     \
+    X(INSTALL, "install")   /* from a leader: index */                                             \
+    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners) */            \
+    X(CONNECT, "connect")   /* a connection to peer is up; text: how */                            \
+    X(DISCONNECT, "disconnect") /* or down; text: why */                                           \
+    X(CLIENT, "client")         /* a client's history entry: value */                              \
+    X(FAULT, "fault")         /* a fault or a control call: text = its name, value = arguments */  \
+    X(NOTICE, "notice")       /* something odd from outside that was dropped: peer, text */        \
+    X(NOTE, "note")           /* the script's own line: text */                                    \
+    X(VIOLATION, "violation") /* text: property; value: details */                                 \
+    X(RUN, "run")             /* a cluster begins: text = name, value = {mode, seed, nodes} */     \
+    X(VERDICT, "verdict")     /* it ended: text = name, value = {passed, message} */
+
+enum trace_kind {
+#define X(name, text) TRACE_##name,
+    TRACE_KINDS(X)
+#undef X
+        TRACE_KIND_COUNT
+};
+
+#define TRACE_MASK(kind) (1ULL << (kind))
+#define TRACE_ALL (TRACE_MASK(TRACE_KIND_COUNT) - 1)
+
+const char *trace_kind_name(enum trace_kind kind);
+bool trace_kind_from_name(struct bytes name, enum trace_kind *kind);
+
+/* What a WRITE or SYNC was about (bits). */
+#define TRACE_STATE 1U
+#define TRACE_ENTRIES 2U
+#define TRACE_SNAPSHOTS 4U
+
+/* One entry of a log as the checker needs it. */
+struct trace_entry {
+    uint64_t term;
+    uint64_t hash; /* of kind and payload */
+};
+
+/* One event. Fields that a kind does not use are 0. Texts, values and entries are views, valid
+ * during the call only (in the ring: until it is overwritten; the ring keeps no entries). */
+struct trace_event {
+    int64_t time_ns; /* the world's clock */
+    uint64_t number; /* its place in the trace, from 1; set by trace_emit */
+    uint64_t node;   /* 0: the world or a client */
+    uint64_t peer;
+    uint64_t term;
+    uint64_t index;
+    uint64_t first;
+    uint64_t last;
+    uint64_t hash;
+    uint64_t answer_hash;
+    uint64_t message_number; /* the sender's */
+    uint64_t sequence;
+    uint64_t prev_index;
+    uint64_t prev_term; /* in COMMIT, APPLY: the entry's term; in VOTE: the last term of the voter's
+                           own log */
+    uint64_t commit;
+    uint64_t vote;
+    uint32_t entry_count;
+    uint8_t kind;
+    uint8_t what;
+    uint8_t role;         /* with role_name */
+    uint8_t message_kind; /* with message_name */
+    bool reject;
+    bool flag;
+    const char *role_name; /* static strings of whoever emits; hashed by their codes */
+    const char *message_name;
+    const struct trace_entry *entries;
+    struct bytes text;
+    struct bytes value; /* an encoded value (base.h) */
+};
+
+struct trace;
+
+struct trace *trace_new(void);
+void trace_free(struct trace *trace);
+
+/* A reader: called for each event whose kind is in `mask`, in the order of subscription. What it
+ emits itself is queued behind
+
+ * the present event. */
+typedef void trace_reader(void *context, const struct trace_event *event);
+int trace_subscribe(struct trace *trace, uint64_t mask, trace_reader *reader, void *context);
+void trace_unsubscribe(struct trace *trace, int subscription);
+
+/* The kinds that somebody reads. */
+uint64_t trace_wanted(const struct trace *trace);
+#define trace_wants(trace, kind) ((*(const uint64_t *)(const void *)(trace)&TRACE_MASK(kind)) != 0)
+
+/* Numbers the event and hands it to its readers. An emitted event inside a reader is queued behind
+ * the present one. */
+void trace_emit(struct trace *trace, struct trace_event *event);
+uint64_t trace_count(
+    const struct trace *trace); /* events emitted so far, wanted or not emitted not counted */
+
+/* A running hash over all events, field by field, kept from now on (subscribes to all kinds). */
+void trace_keep_hash(struct trace *trace);
+uint64_t trace_hash(const struct trace *trace);
+
+/* The ring of the latest `capacity` events (0: none); grows up to it. Positions: 0 is the oldest
+ * kept. */
+void trace_keep_ring(struct trace *trace, size_t capacity);
+size_t trace_ring_size(const struct trace *trace);
+const struct trace_event *trace_ring_at(const struct trace *trace, size_t position);
+
+/* One line of JSON, without its end; e.g.
+ * {"time":1500000,"node":1,"kind":"send","peer":2,"message":"append","number":7,"term":3,...}. Zero
+ * fields that the kind does not need are left out. */
+void trace_write_json(const struct trace_event *event, struct buffer *out);
+/* A readable line: "0.123456 [2] becomes leader of term 3", without its end. */
+void trace_write_text(const struct trace_event *event, struct buffer *out);
+
+/* Subscribes a writer of JSON lines to `path` (appending where `append`), or of readable lines to
+ * `stream`. false and errno's words in `problem` where it cannot be opened. Closed (flushed) by
+ * trace_free or trace_file_close. A write that fails is reported by trace_file_close. */
+bool trace_file_open(struct trace *trace, const char *path, bool append, char *problem,
+                     size_t problem_size);
+bool trace_file_close(struct trace *trace, char *problem, size_t problem_size);
+void trace_print_to(struct trace *trace, FILE *stream, uint64_t mask);
+
+#endif

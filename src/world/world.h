@@ -1,0 +1,236 @@
+/*
+ * world: what a node may ask of the world it lives in (a clock, wake-ups, a transport), and the one
+ * fault model for every world. world.c (clocks of nodes), frame.c (frame heads), faults.c (the fate
+ * of each message). The worlds themselves are sim/ and real/.
+ *
+ * It never looks into a frame behind its head, and knows neither Raft nor which world it is.
+ */
+#ifndef RAFTBENCH_WORLD_H
+#define RAFTBENCH_WORLD_H
+
+#include "base/base.h"
+#include "trace/trace.h"
+
+#define WORLD_NEVER INT64_MAX
+#define WORLD_CLIENT                                                                               \
+    0 /* the clients' endpoint: no connection, no hello; only links named "client" have faults */
+
+/* ---- frames (frame.c) ----------------------------------------------------------------------- */
+
+/* length u32 (of the whole frame), crc32c u32 (of all that follows), number u64 (the sender's
+ * message number), kind u8, three zero bytes. */
+#define FRAME_HEAD_BYTES 20
+#define FRAME_BYTES_MAX (256U << 10) /* but for a frame that holds one larger entry */
+#define FRAME_BYTES_LIMIT ((16U << 20) + (64U << 10)) /* never larger than this */
+#define WORLD_QUEUE_BYTES_MAX                                                                      \
+    (1U << 20) /* waits for one peer at most; an empty queue takes one frame of any size */
+
+enum frame_kind {
+    FRAME_HELLO = 1,
+    FRAME_RAFT = 2,
+    FRAME_REQUEST = 3, /* c:call between nodes */
+    FRAME_ANSWER = 4,
+    FRAME_CLIENT_REQUEST = 5,
+    FRAME_CLIENT_ANSWER = 6,
+};
+
+struct frame_head {
+    uint32_t length; /* head included */
+    uint32_t checksum;
+    uint64_t number;
+    enum frame_kind kind;
+};
+
+/* Reserves a head at the start of an empty buffer; the body is appended by the caller; then seal.
+ */
+void frame_begin(struct buffer *buffer);
+void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number);
+
+enum frame_verdict { FRAME_WHOLE, FRAME_PARTIAL, FRAME_BAD };
+/* Looks at the start of `bytes`: WHOLE: the head is filled and length bytes are there with the
+ * right checksum (where `check`); BAD: `*problem` in words. */
+enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head *head,
+                               const char **problem);
+
+/* ---- wake-ups, clocks ----------------------------------------------------------------------- */
+
+struct world;
+
+/* One alarm, embedded in its owner; the owner fills fire and context, the rest belongs to the
+ * world. Set again at will: it fires once, at the latest time that was set. */
+struct wakeup {
+    void (*fire)(void *context);
+    void *context;
+    int64_t at_ns;       /* WORLD_NEVER: off */
+    int64_t queued_ns;   /* the world's: where it stands in the queue (moved lazily) */
+    uint64_t order;      /* the world's: breaks ties */
+    struct wakeup *next; /* the world's */
+    size_t position;     /* the world's */
+};
+
+/* Something to be called once when the world is about to let time pass (in "sim": after the
+ * instant's last event; over TCP: before the poll). */
+struct flusher {
+    void (*flush)(void *context);
+    void *context;
+    bool queued;          /* the world's */
+    struct flusher *next; /* the world's */
+};
+
+/* A node's own clock: runs at a rate beside the world's, jumps. In whole nanoseconds, rates in
+ * billionths. */
+struct node_clock {
+    int64_t world_base_ns;
+    int64_t local_base_ns;
+    int64_t rate_ppb;        /* 1,000,000,000: as the world */
+    int64_t stands_until_ns; /* world time until which it stands still (a negative offset); 0: no */
+};
+
+void node_clock_init(struct node_clock *clock, int64_t world_now_ns);
+int64_t node_clock_now(const struct node_clock *clock, int64_t world_now_ns); /* never goes back */
+/* The earliest world time at which the node's clock shows local_ns; WORLD_NEVER stays. */
+int64_t node_clock_when(const struct node_clock *clock, int64_t local_ns);
+/* rate_ppb > 0; offset_ns jumps forward, a negative one stands still until it is made up. */
+void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate_ppb,
+                    int64_t offset_ns);
+
+/* ---- transport ------------------------------------------------------------------------------ */
+
+/* One incoming connection. The owner of the endpoint sets `peer` when it has accepted the hello;
+ * frames before that are judged by it too. */
+struct inbound {
+    uint64_t peer; /* 0: not known yet */
+};
+
+struct endpoint_handler {
+    /* The connection to `peer` that we dialled is up: the first frame that the owner must send on
+     * it is its hello (world_send_hello from within this call). */
+    void (*connected)(void *context, uint64_t peer);
+    void (*disconnected)(void *context, uint64_t peer, const char *reason);
+    /* A whole frame (head included) of an incoming connection, or from WORLD_CLIENT. The batch is
+     * the world's; hold it to keep it. false: close that connection; `*reason` says why. */
+    bool (*frame)(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
+                  const struct frame_head *head, const char **reason);
+    void *context;
+};
+
+struct endpoint; /* a node's place in the network */
+
+struct world_operations {
+    int64_t (*now_ns)(const struct world *world);
+    void (*wake_at)(struct world *world, struct wakeup *wakeup,
+                    int64_t at_ns); /* WORLD_NEVER: off */
+    void (*flush_soon)(struct world *world, struct flusher *flusher);
+    void (*flush_cancel)(struct world *world, struct flusher *flusher);
+    /* Listens. `address`: wanted ("127.0.0.1:7001", or NULL: the world chooses). NULL and a failure
+     * where that does not work. */
+    struct endpoint *(*open)(struct world *world, uint64_t id, const char *address,
+                             const struct endpoint_handler *handler, struct failure *failure);
+    /* Ends all its connections at once; no callback comes after. */
+    void (*close)(struct world *world, struct endpoint *endpoint);
+    const char *(*address)(const struct endpoint *endpoint);
+    /* Keep a connection to this peer, dialling again with backoff; again with another address:
+     * moves. */
+    void (*dial)(struct endpoint *endpoint, uint64_t peer, const char *address);
+    void (*hang_up)(struct endpoint *endpoint, uint64_t peer);
+    bool (*is_connected)(const struct endpoint *endpoint, uint64_t peer);
+    /* A frame to peer (or WORLD_CLIENT), through the fault model; takes one reference of the batch.
+     * `urgent` (a heartbeat) goes before what waits. What cannot be sent is dropped with a traced
+     * reason. */
+    void (*send)(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent);
+    /* As the first frame on a connection that has just come up; not subject to the fault model. */
+    void (*send_hello)(struct endpoint *endpoint, uint64_t peer, struct batch *frame);
+    /* The clients' side of WORLD_CLIENT. */
+    void (*client_open)(struct world *world, const struct endpoint_handler *handler);
+    void (*client_send)(struct world *world, uint64_t node, struct batch *frame);
+    /* The fault model's cuts have changed: end what is cut, dial at once what is not. */
+    void (*links_changed)(struct world *world);
+    /* Hands a frame that was held to its receiver now, as if it had just passed the fault model;
+     * the batch is copied by reference. */
+    void (*deliver)(struct world *world, uint64_t from, uint64_t to, struct batch *frame);
+    /* Lets the world go on by one event ("sim") or one turn of its loop (TCP: waits in it), but not
+     * past `until_ns`. true: something may have happened; false: nothing is left before until_ns
+     * and the clock shows until_ns now. */
+    bool (*step)(struct world *world, int64_t until_ns);
+    void (*free)(struct world *world);
+};
+
+/* The head of every world: sim/ and real/ embed it first. */
+struct world {
+    const struct world_operations *operations;
+    struct trace *trace;
+    struct faults *faults;
+    uint64_t events; /* deliveries and wake-ups that fired */
+};
+
+static inline int64_t world_now_ns(const struct world *world)
+{
+    return world->operations->now_ns(world);
+}
+
+/* ---- the fault model (faults.c) ------------------------------------------------------------- */
+
+/* Of one direction of one link. All zero: no faults. */
+struct link_faults {
+    uint64_t drop; /* chances (base.h) */
+    uint64_t duplicate;
+    uint64_t
+        reorder; /* waits until two later messages of the link have gone (or 100 ms have passed) */
+    int64_t delay_min_ns;
+    int64_t delay_max_ns;
+    uint64_t bandwidth_bytes; /* a second; 0: no limit */
+    bool cut;
+};
+
+struct faults;
+
+/* `emit` hands a frame back when it is due: at due_ns (>= now) it has to arrive at (sim) or leave
+ * for (real) `to`. It owns one reference. `epoch` is the link's at sending. */
+typedef void faults_emit(void *context, uint64_t from, uint64_t to, struct batch *frame,
+                         bool urgent, int64_t due_ns, uint64_t epoch);
+struct faults *faults_new(uint64_t seed, struct trace *trace);
+void faults_free(struct faults *faults);
+void faults_set_emit(struct faults *faults, faults_emit *emit, void *context);
+
+/* The fate of one frame, whose reference it takes: dropped (a DROP event with the reason), or
+ * emitted once or twice. Each message draws the number of every fault, even of those that are off,
+ * from the streams "link/FROM/TO/drop" and so on. Hello frames do not come here. */
+void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
+                 struct batch *frame, bool urgent);
+/* Whether a frame that was emitted with this epoch still may arrive; false: it was under way when
+ * its link was cut or its target crashed. */
+bool faults_may_arrive(const struct faults *faults, uint64_t from, uint64_t to, uint64_t epoch);
+/* Emits a DROP event for this frame. */
+void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
+                 const struct batch *frame, const char *reason);
+/* When held-back (reordered) frames must be let go; faults_release does so. WORLD_NEVER: none. */
+int64_t faults_deadline(const struct faults *faults);
+void faults_release(struct faults *faults, int64_t now_ns);
+uint64_t faults_drop_count(const struct faults *faults, uint64_t from);
+
+/* The default of links between nodes; links that name WORLD_CLIENT have none. */
+void faults_set_default(struct faults *faults, const struct link_faults *faults_of_link);
+#define FAULTS_EVERY UINT64_MAX /* every node, in place of an id */
+/* Replaces; NULL: back to the default. A later call wins over an earlier one, also where it says
+ * FAULTS_EVERY. */
+void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
+                     const struct link_faults *faults_of_link);
+void faults_set_disconnected(struct faults *faults, uint64_t id, bool disconnected);
+bool faults_is_disconnected(const struct faults *faults, uint64_t id);
+/* group_of[i] is the group of ids[i]; nodes that are not named are in group 0 together. count 0: no
+ * partition. */
+void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint32_t *group_of,
+                          size_t count);
+void faults_heal(struct faults *faults); /* partition, disconnects, link faults */
+/* A node's process has ended: what is under way to it is lost. */
+void faults_forget(struct faults *faults, uint64_t id);
+/* Whether nothing can pass from here to there, and the reason in a word ("partition"). */
+bool faults_is_cut(const struct faults *faults, uint64_t from, uint64_t to, const char **reason);
+
+/* A look at each frame before it is judged. PASS, DROP, or HOLD: the hook took the reference. */
+enum faults_verdict { FAULTS_PASS, FAULTS_DROP, FAULTS_HOLD };
+typedef enum faults_verdict faults_hook(void *context, uint64_t from, uint64_t to,
+                                        struct batch *frame);
+void faults_set_hook(struct faults *faults, faults_hook *hook, void *context);
+
+#endif
