@@ -9,7 +9,7 @@ SANITIZE =
 OPTIMIZE = -O2 -g
 CFLAGS_ALL = -std=gnu11 -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARNINGS) $(OPTIMIZE) $(SANITIZE) \
 	-Isrc -isystem /usr/include $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBRARIES = $(shell pkg-config --libs libuv) -lcrc32c -lm
+LIBRARIES = $(shell pkg-config --libs libuv) -lm
 
 SOURCES = $(wildcard src/*/*.c)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
