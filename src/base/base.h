@@ -27,7 +27,7 @@ _Noreturn void ensure_failed(const char *condition, const char *file, int line,
  */
 void ensure_set_replay(const char *text);
 
-/* ---- memory (memory.c) ---------------------------------------------------------------------- */
+/* ---- memory (memory.c, buffer.c) ------------------------------------------------------------ */
 
 /* Like malloc, calloc, realloc; never return NULL: out of memory ends the process with a message. A
  * size of 0 is taken as 1. */
@@ -238,7 +238,7 @@ bool json_write_value(struct buffer *out, struct bytes value);
  * `*problem` what, in words. */
 bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char **problem);
 
-/* ---- failures ------------------------------------------------------------------------------- */
+/* ---- failures (failure.c) ------------------------------------------------------------------- */
 
 /* API.md's codes. FAILURE_NONE is success. */
 #define FAILURE_CODES(X)                                                                           \
@@ -275,6 +275,8 @@ struct failure {
     char message[240];
 };
 
+/* Sets code and message; `unknown` becomes false and `leader` 0, for the caller to set after it. A
+ * NULL failure is fine. */
 __attribute__((format(printf, 3, 4))) void
 failure_set(struct failure *failure, enum failure_code code, const char *format, ...);
 

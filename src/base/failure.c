@@ -1,0 +1,34 @@
+/*
+ * Failures for the user: their codes' names and their message. It never decides whether a command
+ * may yet be applied: only the caller knows whether it was handed over.
+ */
+#include "base/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *failure_name(enum failure_code code)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        FAILURE_CODES(X)
+#undef X
+    };
+    ensure((size_t)code < sizeof names / sizeof *names);
+    return names[code];
+}
+
+void failure_set(struct failure *failure, enum failure_code code, const char *format, ...)
+{
+    if (failure == NULL) {
+        return;
+    }
+    failure->code = code;
+    failure->unknown = false;
+    failure->leader = 0;
+    va_list arguments;
+    va_start(arguments, format);
+    int written = vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+    ensure(written >= 0);
+}
