@@ -2,32 +2,123 @@
 LUA ?= lua5.4
 BUILD ?= build
 CC ?= cc
+JOBS ?= $(shell nproc)
+N ?= 1000
 
-PACKAGES = libuv $(LUA)
+# ---- what it needs: packages of Debian 12 ------------------------------------------------------
+PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev
+PACKAGES_RUN = lua-cjson lua-unit lua-argparse
+PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
+PACKAGES_VALGRIND = valgrind
+DEPS = .ci/deps
+
+# ---- how it is compiled ------------------------------------------------------------------------
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-SANITIZE =
 OPTIMIZE = -O2 -g
-CFLAGS_ALL = -std=gnu11 -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARNINGS) $(OPTIMIZE) $(SANITIZE) \
-	-Isrc -isystem /usr/include $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBRARIES = $(shell pkg-config --libs libuv) -lm
+SANITIZE =
+# The -I of others become -isystem: their headers do not answer to our warnings.
+INCLUDES = -Isrc $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libuv $(LUA)))
+FLAGS = -std=gnu11 -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARNINGS) $(INCLUDES)
+# Asked for once, when first needed: `make deps` must work before pkg-config is there.
+CFLAGS_ALL = $(eval CFLAGS_ALL := $(FLAGS) $(OPTIMIZE) $(SANITIZE) $(CFLAGS))$(CFLAGS_ALL)
+LIBRARIES = $(eval LIBRARIES := $(shell pkg-config --libs libuv) -lm)$(LIBRARIES)
 
 SOURCES = $(wildcard src/*/*.c)
+HEADERS = $(wildcard src/*/*.h)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 MODULE = $(BUILD)/raft/core.so
+LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
-all: $(MODULE)
+# As many jobs as there are cores, unless the user said how many.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+RAFTBENCH = scripts/raftbench
+TEST = $(RAFTBENCH) test --jobs $(JOBS)
+
+all: $(MODULE) ## build the module raft.core
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
+	$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 
-clean:
+deps: ## install what is missing (or print the one command that does)
+	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN)
+
+demo: deps ## a real five-node cluster on loopback TCP, and the timing diagram of what happened
+	@$(SUBMAKE) all
+	@$(RAFTBENCH) run scripts/demo.lua --mode tcp --trace $(BUILD)/demo.trace
+	@$(RAFTBENCH) view $(BUILD)/demo.trace --as table
+
+test: deps ## the whole suite, in the simulated world and over TCP
+	@$(SUBMAKE) all
+	@$(TEST)
+
+seeds: deps ## the reference suite over N=1000 seeds in the simulated world
+	@$(SUBMAKE) all
+	@RAFTBENCH_SPEC_SEEDS=$(N) $(TEST) spec/reference_spec.lua spec/reference_defaults_spec.lua
+
+# ---- with the sanitizers -----------------------------------------------------------------------
+# The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
+# too, because a closed state has given everything back.
+ASAN_BUILD = $(BUILD)/asan
+ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ASAN_ENV = RAFTBENCH_BUILD=$(ASAN_BUILD) RAFTBENCH_SPEC_SEEDS=$(or $(SEEDS),10) \
+	LSAN_OPTIONS=suppressions=.ci/lsan.supp:print_suppressions=0 \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1 \
+	RAFTBENCH_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
+
+check-asan: deps ## the suite under AddressSanitizer, UBSan and LeakSanitizer (SEEDS=10 of each)
+	@$(SUBMAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN_FLAGS)" OPTIMIZE="-O1 -g" all
+	@$(ASAN_ENV) .ci/preload $(TEST)
+
+check-valgrind: deps ## a short part of the suite under valgrind
+	@$(DEPS) $(PACKAGES_VALGRIND)
+	@$(SUBMAKE) all
+	@RAFTBENCH_SPEC_SEEDS=1 valgrind -q --error-exitcode=9 --leak-check=full \
+		--errors-for-leak-kinds=definite --keep-debuginfo=yes \
+		$(LUA) $(RAFTBENCH) test $(or $(FILES),spec/reference_spec.lua spec/values_spec.lua)
+
+# ---- lint --------------------------------------------------------------------------------------
+lint: ## format, static analysis, layers, lengths
+	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_LINT)
+	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+	@.ci/layers
+	@.ci/lengths
+	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
+		echo "$$file: not the Lua that 5.1 and LuaJIT read too"; exit 1; }; done
+	@luacheck -q $(LUA_FILES) .ci/layers .ci/lengths
+	@$(SUBMAKE) --output-sync tidy
+
+# A file is looked at again when it, or a header below it, has changed: it follows its object.
+tidy: $(SOURCES:%.c=$(BUILD)/%.tidy)
+
+$(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
+	@clang-tidy --quiet $*.c -- $(CFLAGS_ALL) >$@.out 2>&1 || { cat $@.out; exit 1; }
+	@mv $@.out $@
+
+# ---- the rest ----------------------------------------------------------------------------------
+# PREFIX=/usr/local: elsewhere than pkg-config says. The places are those the interpreter looks in.
+PLACE = $(DESTDIR)$(shell pkg-config $(if $(PREFIX),--define-variable=prefix=$(PREFIX)) --variable=$(1) $(LUA))
+LUA_MODULES = $(shell cd lua && find . -name '*.lua')
+
+install: all ## install the module, its Lua part and the command
+	@$(MAKE) --no-print-directory install-to TO_C=$(call PLACE,INSTALL_CMOD) \
+		TO_LUA=$(call PLACE,INSTALL_LMOD) TO_BIN=$(call PLACE,prefix)/bin
+
+install-to: # the same, to folders that are named: luarocks does so
+	install -D -m 755 $(MODULE) $(TO_C)/raft/core.so
+	for file in $(LUA_MODULES); do install -D -m 644 lua/$$file $(TO_LUA)/$$file || exit 1; done
+	install -D -m 755 $(RAFTBENCH) $(TO_BIN)/raftbench
+
+clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: all deps demo test seeds check-asan check-valgrind lint tidy install install-to clean help
