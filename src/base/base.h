@@ -46,6 +46,9 @@ bool bytes_equal(struct bytes a, struct bytes b);
 /* Like memcmp, the shorter first where one is a prefix of the other. */
 int bytes_compare(struct bytes a, struct bytes b);
 
+/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates (utf8.c). */
+bool bytes_are_utf8(struct bytes bytes);
+
 /* A growable byte string. All zero is an empty one. */
 struct buffer {
     uint8_t *data;
@@ -159,8 +162,8 @@ struct random random_stream(uint64_t seed, const char *name);
 struct random random_stream_of(uint64_t seed, const char *prefix, uint64_t a, uint64_t b,
                                const char *suffix);
 uint64_t random_next(struct random *random);
-uint64_t random_below(struct random *random,
-                      uint64_t bound); /* 0 .. bound-1, unbiased; bound >= 1 */
+/* 0 .. bound-1, unbiased; bound >= 1 */
+uint64_t random_below(struct random *random, uint64_t bound);
 /* low .. high, both included */
 int64_t random_between(struct random *random, int64_t low, int64_t high);
 
@@ -170,23 +173,24 @@ bool random_chance(struct random *random, uint64_t chance);
 uint64_t chance_from_double(double probability); /* 0..1 */
 double chance_to_double(uint64_t chance);
 
-/* ---- values: deterministic CBOR (value.c) --------------------------------------------------- */
+/* ---- values: deterministic CBOR (value_write.c, value_read.c) ------------------------------- */
 
 /* RFC 8949, 4.2: shortest heads, definite lengths, shortest floats that keep the value, map keys
  * sorted by their encoded bytes, no duplicates. A whole float within 64 bits is written as an
  * integer; NaN and infinities do not exist. A string that is UTF-8 is a text string, any other a
- * byte string. Map keys are strings. Depth is at most VALUE_DEPTH_MAX. */
+ * byte string. Map keys are strings. At most VALUE_DEPTH_MAX arrays and maps stand in each other.
+ */
 #define VALUE_DEPTH_MAX 100
 
 void value_write_null(struct buffer *out);
 void value_write_boolean(struct buffer *out, bool value);
 void value_write_integer(struct buffer *out, int64_t value);
-bool value_write_float(struct buffer *out,
-                       double value); /* false: NaN or infinite, nothing written */
+/* false: NaN or infinite, nothing written */
+bool value_write_float(struct buffer *out, double value);
 void value_write_string(struct buffer *out, const void *data, size_t size);
 void value_write_array(struct buffer *out, size_t count); /* the head; `count` values follow */
-void value_write_map(struct buffer *out,
-                     size_t count); /* the head; sorted key, value, ... follow */
+/* the head; `count` pairs follow, key and value in turn, sorted by key */
+void value_write_map(struct buffer *out, size_t count);
 /* The order of two keys in a map: by encoded bytes. */
 int value_compare_keys(struct bytes a, struct bytes b);
 
@@ -217,7 +221,7 @@ struct value_reader {
 };
 
 /* The next item; arrays and maps give their head and then their contents. false: no well-formed
- * item there. Safe on any bytes. */
+ * item there, and the position stays. Safe on any bytes; the form need not be deterministic. */
 bool value_read(struct value_reader *reader, struct value_item *item);
 bool value_skip(struct value_reader *reader); /* one whole value, contents included */
 /* Exactly one well-formed value in the deterministic form, nothing behind it. */
@@ -227,15 +231,17 @@ bool value_field(struct bytes map, const char *key, struct bytes *found);
 bool value_field_integer(struct bytes map, const char *key, int64_t *found);
 bool value_field_string(struct bytes map, const char *key, struct bytes *found);
 
-/* ---- JSON of traces and histories (json.c) -------------------------------------------------- */
+/* ---- JSON of traces and histories (json_write.c, json_read.c) ------------------------------- */
 
-void json_write_string(struct buffer *out, const void *data,
-                       size_t size); /* with quotes; see below */
-/* A value as JSON: integers exact, floats so that they read back equal, strings that are not UTF-8
- * as {"$bytes": base64}. false: not a well-formed value (nothing is written). */
+/* A string, with its quotes; one that is not UTF-8 is written as {"$bytes":"BASE64"}. */
+void json_write_string(struct buffer *out, const void *data, size_t size);
+/* A value as JSON: integers exact, floats so that they read back equal, strings as above. A key
+ * that is not UTF-8 becomes "$bytes:BASE64", one that starts with a dollar gets one more in front,
+ * so that every value reads back equal. false: not a well-formed value (nothing is written). */
 bool json_write_value(struct buffer *out, struct bytes value);
-/* One JSON text to a value (appended to `out`). On failure false, `*offset` tells where and
- * `*problem` what, in words. */
+/* One JSON text to a value (appended to `out`). Integers within 64 bits are exact; larger ones are
+ * floats. On failure false, `*offset` tells where and `*problem` what, in words, and `out` is as it
+ * was. */
 bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char **problem);
 
 /* ---- failures (failure.c) ------------------------------------------------------------------- */

@@ -1,0 +1,45 @@
+/*
+ * What the files of base/ share among themselves.
+ */
+#ifndef RAFTBENCH_BASE_INTERNAL_H
+#define RAFTBENCH_BASE_INTERNAL_H
+
+#include "base/base.h"
+
+/* CBOR's major types and simple values (RFC 8949, 3). */
+enum cbor_major {
+    CBOR_UNSIGNED,
+    CBOR_NEGATIVE,
+    CBOR_BYTES,
+    CBOR_TEXT,
+    CBOR_ARRAY,
+    CBOR_MAP,
+    CBOR_TAG,
+    CBOR_SIMPLE,
+};
+
+#define CBOR_FALSE 20U
+#define CBOR_TRUE 21U
+#define CBOR_NULL 22U
+#define CBOR_HALF 25U
+#define CBOR_SINGLE 26U
+#define CBOR_DOUBLE 27U
+/* A head: one byte, and up to eight of its argument. Every number fits into one. */
+#define CBOR_HEAD_BYTES_MAX 9U
+
+/* The shortest head; its size is returned. */
+size_t cbor_head(uint8_t head[CBOR_HEAD_BYTES_MAX], enum cbor_major major, uint64_t argument);
+/* The only form of an integer or of a finite number, whole floats as integers; its size. */
+size_t cbor_integer(uint8_t head[CBOR_HEAD_BYTES_MAX], int64_t value);
+size_t cbor_number(uint8_t head[CBOR_HEAD_BYTES_MAX], double value);
+
+/* Base 64 (RFC 4648, 4) with its padding. Decoding takes nothing but what encoding gives; on false
+ * nothing is written. */
+void base64_write(struct buffer *out, struct bytes data);
+bool base64_read(struct buffer *out, struct bytes text);
+
+/* How JSON marks what it cannot hold: an object of this one key holds bytes in base 64; a key with
+ * this and a colon in front is bytes too; any other key that starts with a dollar gets one more. */
+#define JSON_BYTES_MARK "$bytes"
+
+#endif
