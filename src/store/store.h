@@ -1,7 +1,8 @@
 /*
  * store: what a replica makes durable (hard state, entries, first members), behind one asynchronous
- * interface. memory.c is a disk in memory with unsynced writes that a power cut loses; a
- * write-ahead log over files stands behind the same interface.
+ * interface. memory.c is a disk in memory with unsynced writes that a power cut loses, chunks.c the
+ * log of entry references that it holds; a write-ahead log over files stands behind the same
+ * interface.
  *
  * A store decides nothing about Raft, reads no clock of its own and never loses what it has
  * confirmed.
@@ -15,7 +16,7 @@
 
 /* What a disk holds. Entries are views of the store's own references, valid until the next call. */
 struct store_contents {
-    uint64_t directory_id; /* drawn when the store was made */
+    uint64_t directory_id; /* drawn when the store was made or formatted */
     uint64_t term;
     uint64_t vote;
     const struct raft_configuration *first_members; /* may be empty */
@@ -40,8 +41,8 @@ struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, 
                                int64_t sync_max_ns);
 void store_free(struct store *store);
 
-/* Before the first start: what the disk holds; takes its own references. Replaces what was there.
- */
+/* Before the first start, or to wipe it: what the disk holds; takes its own references. Replaces
+ * what was there, the directory id and the peers that were met included. */
 void store_format(struct store *store, const struct raft_start *start);
 /* Reads all; only while closed. */
 void store_recover(struct store *store, struct store_contents *contents);
@@ -53,13 +54,17 @@ void store_open(struct store *store, const struct store_handler *handler);
  * (references are taken). */
 void store_persist(struct store *store, const struct raft_persist *persist,
                    const struct raft *raft);
-/* A power cut or, with `sync`, an orderly end: no callback comes after. What was not durable is
- * lost. */
+/* A power cut, which loses what was not durable, or with `sync` an orderly end, after which all is.
+ * No callback comes after. */
 void store_close(struct store *store, bool sync);
 /* Directory ids of peers that were met, kept durably: the id known for that peer, or 0. */
 uint64_t store_met(const struct store *store, uint64_t peer);
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id);
+/* commit_index: this node's when it met the peer: only a later configuration can tell that the peer
+ * has gone, not an older one that is replayed after a restart. */
+void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t commit_index);
 void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
+/* Peer number `position` from 0 that was met, and when; 0 past the last. */
+uint64_t store_met_at(const struct store *store, size_t position, uint64_t *commit_index);
 uint64_t store_sync_count(const struct store *store);
 
 #endif
