@@ -13,7 +13,7 @@ static char replay[512];
 _Noreturn void ensure_failed(const char *condition, const char *file, int line,
                              const char *function)
 {
-    fflush(stdout);
+    fflush(NULL); /* what traces and reports hold is what explains the failure */
     fprintf(stderr, "raftbench: assertion failed: %s\n  at %s:%d in %s\n", condition, file, line,
             function);
     if (replay[0] != '\0') {

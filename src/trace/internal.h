@@ -1,0 +1,89 @@
+/*
+ * What the files of trace/ share among themselves.
+ */
+#ifndef RAFTBENCH_TRACE_INTERNAL_H
+#define RAFTBENCH_TRACE_INTERNAL_H
+
+#include "trace/trace.h"
+
+/* ---- copies of events (copy.c) -------------------------------------------------------------- */
+
+/* An event that outlives its emitter's call. All zero is an empty one; its storage is used again
+ * by the next event that is put into it. */
+struct event_copy {
+    struct trace_event event;
+    uint8_t *storage; /* of entries, text and value, which the event's views point into */
+    size_t capacity;
+};
+
+/* Without entries their count stays and their pointer is NULL. */
+void event_copy_set(struct event_copy *copy, const struct trace_event *event, bool with_entries);
+void event_copy_free(struct event_copy *copy);
+
+/* ---- the words of roles and messages (words.c) ---------------------------------------------- */
+
+/* The static word and its code, as raft.h numbers them. false: no such word. */
+bool trace_role_from_name(struct bytes name, uint8_t *role, const char **word);
+bool trace_message_from_name(struct bytes name, uint8_t *message, const char **word);
+
+/* ---- parts of a trace ----------------------------------------------------------------------- */
+
+struct subscriber {
+    uint64_t mask;
+    trace_reader *reader; /* NULL: ended while events were being handed out */
+    void *context;
+    int id;
+};
+
+/* What readers emitted, circular; `capacity` is 0 or a power of two. */
+struct event_queue {
+    struct event_copy *slots;
+    size_t capacity;
+    size_t head;
+    size_t size;
+};
+
+struct ring {
+    struct event_copy *slots;
+    size_t capacity;  /* how many it may hold */
+    size_t allocated; /* how many slots there are: grows up to the capacity */
+    size_t size;      /* how many hold an event */
+    size_t next;      /* the slot that the next event takes */
+    int subscription;
+};
+
+struct printer {
+    FILE *stream;
+    struct buffer line;
+    struct printer *next;
+};
+
+struct json_file {
+    FILE *stream; /* NULL: not open */
+    struct buffer line;
+    int error; /* errno of the first write that failed; 0: none */
+    int subscription;
+};
+
+struct trace {
+    uint64_t wanted; /* the first member: trace_wants looks here */
+    uint64_t count;
+    struct subscriber *subscribers;
+    size_t subscriber_count;
+    size_t subscriber_capacity;
+    int last_subscription;
+    bool is_emitting;
+    bool has_ended_subscribers;
+    bool keeps_hash;
+    uint64_t hash;
+    struct event_queue queue;
+    struct ring ring;
+    struct json_file file;
+    struct printer *printers;
+};
+
+void trace_hash_read(void *context, const struct trace_event *event);
+void trace_ring_free(struct ring *ring);
+void trace_outputs_close(struct trace *trace);
+
+#endif

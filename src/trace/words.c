@@ -1,0 +1,81 @@
+/*
+ * The words of kinds, roles and messages. The trace knows of Raft only these: their codes are those
+ * of raft.h, so that an event read from a file equals the one that was written.
+ */
+#include "trace/internal.h"
+
+#include <string.h>
+
+static const char *const kind_names[] = {
+#define X(name, text) text,
+    TRACE_KINDS(X)
+#undef X
+};
+
+static const char *const role_names[] = {"follower", "pre_candidate", "candidate", "leader",
+                                         "learner"};
+
+static const char *const message_names[] = {
+    "none",
+    "pre_vote",
+    "pre_vote_response",
+    "vote",
+    "vote_response",
+    "append",
+    "append_response",
+    "snapshot",
+    "snapshot_response",
+    "timeout_now",
+    "timeout_now_response",
+    "read",
+    "read_response",
+};
+
+static bool find(const char *const *names, size_t count, struct bytes name, size_t *code)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal(name, (struct bytes){(const uint8_t *)names[i], strlen(names[i])})) {
+            *code = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *trace_kind_name(enum trace_kind kind)
+{
+    ensure((size_t)kind < TRACE_KIND_COUNT);
+    return kind_names[kind];
+}
+
+bool trace_kind_from_name(struct bytes name, enum trace_kind *kind)
+{
+    size_t code = 0;
+    if (!find(kind_names, TRACE_KIND_COUNT, name, &code)) {
+        return false;
+    }
+    *kind = (enum trace_kind)code;
+    return true;
+}
+
+bool trace_role_from_name(struct bytes name, uint8_t *role, const char **word)
+{
+    size_t code = 0;
+    if (!find(role_names, sizeof role_names / sizeof *role_names, name, &code)) {
+        return false;
+    }
+    *role = (uint8_t)code;
+    *word = role_names[code];
+    return true;
+}
+
+bool trace_message_from_name(struct bytes name, uint8_t *message, const char **word)
+{
+    size_t code = 0;
+    if (!find(message_names, sizeof message_names / sizeof *message_names, name, &code)) {
+        return false;
+    }
+    *message = (uint8_t)code;
+    *word = message_names[code];
+    return true;
+}
