@@ -1,7 +1,8 @@
 /*
  * world: what a node may ask of the world it lives in (a clock, wake-ups, a transport), and the one
- * fault model for every world. world.c (clocks of nodes), frame.c (frame heads), faults.c (the fate
- * of each message). The worlds themselves are sim/ and real/.
+ * fault model for every world. world.c (clocks of nodes), frame.c (frame heads), pairs.c (things by
+ * sender and receiver), faults.c (the fate of each message), links.c (which faults are in force on
+ * which link). The worlds themselves are sim/ and real/.
  *
  * It never looks into a frame behind its head, and knows neither Raft nor which world it is.
  */
@@ -12,8 +13,8 @@
 #include "trace/trace.h"
 
 #define WORLD_NEVER INT64_MAX
-#define WORLD_CLIENT                                                                               \
-    0 /* the clients' endpoint: no connection, no hello; only links named "client" have faults */
+/* The clients' endpoint: no connection, no hello; only links that name "client" have faults. */
+#define WORLD_CLIENT 0
 
 /* ---- frames (frame.c) ----------------------------------------------------------------------- */
 
@@ -22,8 +23,8 @@
 #define FRAME_HEAD_BYTES 20
 #define FRAME_BYTES_MAX (256U << 10) /* but for a frame that holds one larger entry */
 #define FRAME_BYTES_LIMIT ((16U << 20) + (64U << 10)) /* never larger than this */
-#define WORLD_QUEUE_BYTES_MAX                                                                      \
-    (1U << 20) /* waits for one peer at most; an empty queue takes one frame of any size */
+/* Waits for one peer at most; an empty queue takes one frame of any size. */
+#define WORLD_QUEUE_BYTES_MAX (1U << 20)
 
 enum frame_kind {
     FRAME_HELLO = 1,
@@ -41,14 +42,14 @@ struct frame_head {
     enum frame_kind kind;
 };
 
-/* Reserves a head at the start of an empty buffer; the body is appended by the caller; then seal.
- */
+/* Reserves a head at the start of an empty buffer; the caller appends the body, then seals. */
 void frame_begin(struct buffer *buffer);
 void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number);
 
 enum frame_verdict { FRAME_WHOLE, FRAME_PARTIAL, FRAME_BAD };
 /* Looks at the start of `bytes`: WHOLE: the head is filled and length bytes are there with the
- * right checksum (where `check`); BAD: `*problem` in words. */
+ * right checksum (where `check`); PARTIAL: head->length is the whole frame's, or 0 while not even
+ * that is there; BAD: `*problem` in words. */
 enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head *head,
                                const char **problem);
 
@@ -57,7 +58,8 @@ enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head
 struct world;
 
 /* One alarm, embedded in its owner; the owner fills fire and context, the rest belongs to the
- * world. Set again at will: it fires once, at the latest time that was set. */
+ * world (all zero: off). Set again at will: it fires once, at the time that was set last. Off
+ * (WORLD_NEVER) before its owner's memory goes. */
 struct wakeup {
     void (*fire)(void *context);
     void *context;
@@ -172,14 +174,49 @@ static inline int64_t world_now_ns(const struct world *world)
     return world->operations->now_ns(world);
 }
 
-/* ---- the fault model (faults.c) ------------------------------------------------------------- */
+/* ---- things by sender and receiver (pairs.c) ------------------------------------------------ */
+
+/* A table from an ordered pair of ids to a thing, which belongs to the caller. All zero: empty. */
+struct pair {
+    uint64_t from;
+    uint64_t to;
+    void *value; /* NULL: a free slot */
+};
+
+struct pairs {
+    struct pair *slots;
+    size_t capacity; /* a power of two */
+    size_t count;
+};
+
+static inline size_t pairs_slot(const struct pairs *pairs, uint64_t from, uint64_t to)
+{
+    uint64_t hash = (from * 0x9e3779b97f4a7c15ULL + to) * 0xc2b2ae3d27d4eb4fULL;
+    size_t slot = (size_t)(hash ^ (hash >> 32)) & (pairs->capacity - 1);
+
+    while (pairs->slots[slot].value != NULL &&
+           (pairs->slots[slot].from != from || pairs->slots[slot].to != to)) {
+        slot = (slot + 1) & (pairs->capacity - 1);
+    }
+    return slot;
+}
+
+static inline void *pairs_find(const struct pairs *pairs, uint64_t from, uint64_t to)
+{
+    return pairs->count == 0 ? NULL : pairs->slots[pairs_slot(pairs, from, to)].value;
+}
+
+/* Of a pair that is not there yet; `value` is not NULL. */
+void pairs_add(struct pairs *pairs, uint64_t from, uint64_t to, void *value);
+void pairs_free(struct pairs *pairs); /* and make it empty; the things stay */
+
+/* ---- the fault model (faults.c, links.c) ---------------------------------------------------- */
 
 /* Of one direction of one link. All zero: no faults. */
 struct link_faults {
     uint64_t drop; /* chances (base.h) */
     uint64_t duplicate;
-    uint64_t
-        reorder; /* waits until two later messages of the link have gone (or 100 ms have passed) */
+    uint64_t reorder; /* waits for two later messages of the link, but at most 100 ms */
     int64_t delay_min_ns;
     int64_t delay_max_ns;
     uint64_t bandwidth_bytes; /* a second; 0: no limit */
@@ -204,6 +241,13 @@ void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t 
 /* Whether a frame that was emitted with this epoch still may arrive; false: it was under way when
  * its link was cut or its target crashed. */
 bool faults_may_arrive(const struct faults *faults, uint64_t from, uint64_t to, uint64_t epoch);
+/* Why what was under way on this link was last lost, in a word ("crashed"). */
+const char *faults_lost_reason(const struct faults *faults, uint64_t from, uint64_t to);
+/* The link's epoch now. */
+uint64_t faults_epoch(const struct faults *faults, uint64_t from, uint64_t to);
+/* When a hello that is sent now arrives: it has the link's delay and no other fault, and draws from
+ * a stream of its own. The world keeps what follows on that connection behind it. */
+int64_t faults_hello_due(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to);
 /* Emits a DROP event for this frame. */
 void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
                  const struct batch *frame, const char *reason);

@@ -1,0 +1,325 @@
+/*
+ * The fate of each message: intercepted, cut, dropped, late, twice, out of order, or simply passed
+ * on. The same for every world: it is given the time, and hands back what is due and when. It never
+ * looks into a frame behind its head, waits for nothing by itself and knows no connection.
+ */
+#include "world/internal.h"
+
+#define REORDER_LATER 2
+#define REORDER_WAIT_NS 100000000LL
+#define SECOND_NS 1000000000ULL
+
+__extension__ typedef unsigned __int128 wide;
+
+struct faults *faults_new(uint64_t seed, struct trace *trace)
+{
+    struct faults *faults = memory_new_zeroed(1, sizeof *faults);
+
+    faults->seed = seed;
+    faults->trace = trace;
+    return faults;
+}
+
+void faults_free(struct faults *faults)
+{
+    if (faults == NULL) {
+        return;
+    }
+    while (faults->held_first != NULL) {
+        struct held_frame *held = faults->held_first;
+        faults->held_first = held->next;
+        batch_release(held->frame);
+        memory_free(held);
+    }
+    while (faults->held_unused != NULL) {
+        struct held_frame *held = faults->held_unused;
+        faults->held_unused = held->next_of_link;
+        memory_free(held);
+    }
+    faults_links_free(faults);
+    memory_free(faults);
+}
+
+void faults_set_emit(struct faults *faults, faults_emit *emit, void *context)
+{
+    faults->emit = emit;
+    faults->emit_context = context;
+}
+
+void faults_set_hook(struct faults *faults, faults_hook *hook, void *context)
+{
+    faults->hook = hook;
+    faults->hook_context = context;
+}
+
+/* ---- dropping ------------------------------------------------------------------------------- */
+
+static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t now_ns,
+                         const struct batch *frame, const char *reason)
+{
+    link->drop_count++;
+    if (faults->trace == NULL || !trace_wants(faults->trace, TRACE_DROP)) {
+        return;
+    }
+    struct frame_head head;
+    const char *problem = NULL;
+    struct bytes bytes = {.data = frame->data, .size = frame->size};
+    bool readable = frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE;
+    struct trace_event event = {
+        .time_ns = now_ns,
+        .kind = TRACE_DROP,
+        .node = link->from,
+        .peer = link->to,
+        .message_number = readable ? head.number : 0,
+        .text = {.data = (const uint8_t *)reason, .size = __builtin_strlen(reason)},
+    };
+    trace_emit(faults->trace, &event);
+}
+
+void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
+                 const struct batch *frame, const char *reason)
+{
+    drop_on_link(faults, faults_link(faults, from, to), now_ns, frame, reason);
+}
+
+/* ---- time on the link ----------------------------------------------------------------------- */
+
+/* Exactly one number for one delay, whatever its bounds: random_between may draw more. */
+static int64_t delay_from_draw(const struct link_faults *of_link, uint64_t draw)
+{
+    uint64_t choices = (uint64_t)(of_link->delay_max_ns - of_link->delay_min_ns) + 1;
+
+    return of_link->delay_min_ns + (int64_t)(((wide)draw * choices) >> 64);
+}
+
+/* A turn on a line of limited bandwidth. What is urgent goes before what waits, which loses that
+ * time; false: too much waits already. */
+static bool take_line(struct fault_link *link, int64_t now_ns, uint32_t size, bool *urgent,
+                      int64_t *leaves_ns)
+{
+    uint64_t bandwidth = link->in_force.bandwidth_bytes;
+
+    if (bandwidth == 0) {
+        *urgent = false;
+        *leaves_ns = now_ns;
+        return true;
+    }
+    int64_t takes_ns = (int64_t)((size * SECOND_NS + bandwidth - 1) / bandwidth);
+    bool busy = link->line_free_ns > now_ns;
+    if (busy) {
+        wide waiting = (wide)(uint64_t)(link->line_free_ns - now_ns) * bandwidth / SECOND_NS;
+        if (waiting + size > WORLD_QUEUE_BYTES_MAX) {
+            return false;
+        }
+    }
+    *urgent = *urgent && busy;
+    *leaves_ns = now_ns + takes_ns;
+    link->line_free_ns = (busy ? link->line_free_ns : now_ns) + takes_ns;
+    if (!*urgent) {
+        *leaves_ns = link->line_free_ns;
+    }
+    return true;
+}
+
+/* Delays keep the order of a link, among what overtakes a waiting line and among the rest. */
+static int64_t due_in_order(struct fault_link *link, int64_t due_ns, bool overtakes)
+{
+    if (due_ns < link->urgent_due_ns) {
+        due_ns = link->urgent_due_ns;
+    }
+    if (overtakes) {
+        link->urgent_due_ns = due_ns;
+        return due_ns;
+    }
+    if (due_ns < link->order_due_ns) {
+        due_ns = link->order_due_ns;
+    }
+    link->order_due_ns = due_ns;
+    return due_ns;
+}
+
+static void emit(struct faults *faults, struct fault_link *link, struct batch *frame, bool urgent,
+                 int64_t due_ns)
+{
+    ensure(faults->emit != NULL);
+    faults->emit(faults->emit_context, link->from, link->to, frame, urgent, due_ns, link->epoch);
+}
+
+/* ---- reordering ----------------------------------------------------------------------------- */
+
+static void hold_back(struct faults *faults, struct held_frame held)
+{
+    struct held_frame *place = faults->held_unused;
+    struct fault_link *link = held.link;
+
+    if (place != NULL) {
+        faults->held_unused = place->next_of_link;
+    } else {
+        place = memory_new(sizeof *place);
+    }
+    *place = held;
+    place->previous = faults->held_last;
+    if (faults->held_last != NULL) {
+        /* All wait equally long, so the order of sending is the order of deadlines. */
+        ensure(faults->held_last->deadline_ns <= place->deadline_ns);
+        faults->held_last->next = place;
+    } else {
+        faults->held_first = place;
+    }
+    faults->held_last = place;
+    if (link->held_last != NULL) {
+        link->held_last->next_of_link = place;
+    } else {
+        link->held_first = place;
+    }
+    link->held_last = place;
+}
+
+/* Lets go the frame of this link that waits longest. */
+static void let_go_first(struct faults *faults, struct fault_link *link, int64_t now_ns)
+{
+    struct held_frame *place = link->held_first;
+    struct held_frame held = *place;
+
+    link->held_first = held.next_of_link;
+    if (link->held_first == NULL) {
+        link->held_last = NULL;
+    }
+    *(held.previous != NULL ? &held.previous->next : &faults->held_first) = held.next;
+    *(held.next != NULL ? &held.next->previous : &faults->held_last) = held.previous;
+    place->next_of_link = faults->held_unused;
+    faults->held_unused = place;
+
+    if (held.epoch != link->epoch) {
+        drop_on_link(faults, link, now_ns, held.frame, link->lost_reason);
+        batch_release(held.frame);
+        return;
+    }
+    int64_t leaves_ns = held.leaves_ns > now_ns ? held.leaves_ns : now_ns;
+    emit(faults, link, held.frame, held.urgent,
+         due_in_order(link, leaves_ns + held.delay_ns, false));
+}
+
+/* A message of this link has gone: those that waited for it wait for one less. */
+static void count_later(struct faults *faults, struct fault_link *link, int64_t now_ns)
+{
+    for (struct held_frame *held = link->held_first; held != NULL; held = held->next_of_link) {
+        held->later -= held->later > 0; /* 0: it is being let go, and its world sent another */
+    }
+    /* Who waits longest has seen the most. */
+    while (link->held_first != NULL && link->held_first->later == 0) {
+        let_go_first(faults, link, now_ns);
+    }
+}
+
+int64_t faults_deadline(const struct faults *faults)
+{
+    return faults->held_first == NULL ? WORLD_NEVER : faults->held_first->deadline_ns;
+}
+
+void faults_release(struct faults *faults, int64_t now_ns)
+{
+    while (faults->held_first != NULL && faults->held_first->deadline_ns <= now_ns) {
+        let_go_first(faults, faults->held_first->link, now_ns);
+    }
+}
+
+/* ---- judging -------------------------------------------------------------------------------- */
+
+/* The numbers of one message. All are drawn, also of faults that are off and for messages that are
+ * cut or intercepted: one fault less leaves the fates of the others as they were. */
+struct draws {
+    uint64_t of[STREAM_MESSAGE_COUNT];
+};
+
+static struct draws draw_all(struct fault_link *link)
+{
+    struct draws draws;
+
+    for (size_t i = 0; i < STREAM_MESSAGE_COUNT; i++) {
+        draws.of[i] = random_next(&link->streams[i]);
+    }
+    return draws;
+}
+
+static bool strikes(const struct draws *draws, enum stream_kind stream, uint64_t chance)
+{
+    return (draws->of[stream] >> 32) < chance;
+}
+
+/* Sends on what was not dropped: late, twice, behind its successors. */
+static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
+                 struct batch *frame, bool urgent, const struct draws *draws)
+{
+    const struct link_faults *of_link = &link->in_force;
+    bool overtakes = urgent;
+    int64_t leaves_ns;
+
+    if (!take_line(link, now_ns, frame->size, &overtakes, &leaves_ns)) {
+        drop_on_link(faults, link, now_ns, frame, "queue full");
+        batch_release(frame);
+        return;
+    }
+    int64_t delay_ns = delay_from_draw(of_link, draws->of[STREAM_DELAY]);
+    int64_t copy_delay_ns = delay_from_draw(of_link, draws->of[STREAM_DUPLICATE_DELAY]);
+    bool reordered = strikes(draws, STREAM_REORDER, of_link->reorder);
+    struct batch *copy =
+        strikes(draws, STREAM_DUPLICATE, of_link->duplicate) ? batch_hold(frame) : NULL;
+
+    if (!reordered) {
+        emit(faults, link, frame, urgent, due_in_order(link, leaves_ns + delay_ns, overtakes));
+    }
+    if (copy != NULL) {
+        /* The copy of a reordered message does not wait with it. */
+        emit(faults, link, copy, urgent, due_in_order(link, leaves_ns + copy_delay_ns, overtakes));
+    }
+    if (!reordered) {
+        count_later(faults, link, now_ns);
+        return;
+    }
+    hold_back(faults, (struct held_frame){
+                          .link = link,
+                          .frame = frame,
+                          .epoch = link->epoch,
+                          .leaves_ns = leaves_ns,
+                          .delay_ns = delay_ns,
+                          .deadline_ns = now_ns + REORDER_WAIT_NS,
+                          .later = REORDER_LATER,
+                          .urgent = urgent,
+                      });
+}
+
+void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
+                 struct batch *frame, bool urgent)
+{
+    struct fault_link *link = faults_link(faults, from, to);
+    struct draws draws = draw_all(link);
+    const char *reason = NULL;
+
+    if (faults->hook != NULL) {
+        enum faults_verdict verdict = faults->hook(faults->hook_context, from, to, frame);
+        if (verdict == FAULTS_HOLD) {
+            return;
+        }
+        reason = verdict == FAULTS_DROP ? "intercepted" : NULL;
+    }
+    if (reason == NULL) {
+        reason = link->cut_reason;
+    }
+    if (reason == NULL && strikes(&draws, STREAM_DROP, link->in_force.drop)) {
+        reason = "drop";
+    }
+    if (reason != NULL) {
+        drop_on_link(faults, link, now_ns, frame, reason);
+        batch_release(frame);
+        return;
+    }
+    pass(faults, link, now_ns, frame, urgent, &draws);
+}
+
+int64_t faults_hello_due(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to)
+{
+    struct fault_link *link = faults_link(faults, from, to);
+
+    return now_ns + delay_from_draw(&link->in_force, random_next(&link->streams[STREAM_HELLO]));
+}

@@ -1,0 +1,97 @@
+/*
+ * What faults.c (the fate of each message) and links.c (which faults are in force) share: the state
+ * of the fault model. Nobody else includes this.
+ */
+#ifndef RAFTBENCH_WORLD_INTERNAL_H
+#define RAFTBENCH_WORLD_INTERNAL_H
+
+#include "world/world.h"
+
+/* Each link has a stream for each of these, so that one fault more or less moves no other. */
+enum stream_kind {
+    STREAM_DROP,
+    STREAM_DUPLICATE,
+    STREAM_REORDER,
+    STREAM_DELAY,
+    STREAM_DUPLICATE_DELAY,
+    STREAM_MESSAGE_COUNT, /* the above are drawn by each message */
+    STREAM_HELLO = STREAM_MESSAGE_COUNT,
+    STREAM_COUNT
+};
+
+struct fault_link;
+
+/* A frame that was reordered: it waits for two later ones of its link. */
+struct held_frame {
+    struct fault_link *link;
+    struct batch *frame;
+    uint64_t epoch;
+    int64_t leaves_ns; /* its turn on a line of limited bandwidth */
+    int64_t delay_ns;
+    int64_t deadline_ns; /* goes then at the latest */
+    uint32_t later;      /* messages still to wait for */
+    bool urgent;
+    struct held_frame *next_of_link; /* in order of sending; also links the unused */
+    struct held_frame *previous;     /* of all held ones, in order of deadline */
+    struct held_frame *next;
+};
+
+/* One direction between two endpoints, made at its first use. */
+struct fault_link {
+    uint64_t from;
+    uint64_t to;
+    struct link_faults in_force;
+    const char *cut_reason; /* NULL: not cut */
+    uint64_t epoch;         /* goes up when what is under way is lost */
+    int64_t order_due_ns;   /* delays keep the order: nothing that follows is due before */
+    int64_t urgent_due_ns;  /* the same for what overtook a waiting line */
+    int64_t line_free_ns;   /* when a line of limited bandwidth has sent all it was given */
+    struct held_frame *held_first;
+    struct held_frame *held_last;
+    struct random streams[STREAM_COUNT];
+    uint64_t drop_count;
+    const char *lost_reason; /* why the epoch last went up */
+};
+
+/* One call of faults_set_link that still matters. */
+struct fault_rule {
+    uint64_t from;
+    uint64_t to;
+    bool is_default;
+    struct link_faults faults;
+};
+
+/* What a partition and disconnects say of a node; one that is not listed: nothing. */
+struct fault_node {
+    uint64_t id;
+    bool disconnected;
+    uint32_t group;
+};
+
+struct faults {
+    struct trace *trace; /* may be NULL */
+    uint64_t seed;
+    faults_emit *emit;
+    void *emit_context;
+    faults_hook *hook;
+    void *hook_context;
+    struct link_faults of_links_by_default;
+    struct fault_rule *rules; /* in order of setting */
+    size_t rule_count;
+    size_t rule_capacity;
+    struct fault_node *nodes;
+    size_t node_count;
+    struct pairs links;
+    struct fault_link **link_list; /* in order of first use */
+    size_t link_count;
+    size_t link_capacity;
+    struct held_frame *held_first; /* of all links, the earliest deadline first */
+    struct held_frame *held_last;
+    struct held_frame *held_unused;
+};
+
+/* The link from here to there, made where there is none yet. */
+struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to);
+void faults_links_free(struct faults *faults);
+
+#endif

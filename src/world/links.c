@@ -1,0 +1,340 @@
+/*
+ * Which faults are in force on which link: defaults, rules of c:link, disconnects and partitions,
+ * and the epochs that tell what was under way when a link was cut or its target crashed. It never
+ * sees a message; faults.c judges those by what is in force here.
+ */
+#include "world/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- what is in force ----------------------------------------------------------------------- */
+
+/* FAULTS_EVERY is every node, never the clients. */
+static bool names(uint64_t rule_id, uint64_t id)
+{
+    return rule_id == id || (rule_id == FAULTS_EVERY && id != WORLD_CLIENT);
+}
+
+static bool applies(const struct fault_rule *rule, uint64_t from, uint64_t to)
+{
+    return names(rule->from, from) && names(rule->to, to);
+}
+
+static struct link_faults in_force(const struct faults *faults, uint64_t from, uint64_t to)
+{
+    for (size_t i = faults->rule_count; i > 0; i--) {
+        const struct fault_rule *rule = &faults->rules[i - 1];
+        if (applies(rule, from, to)) {
+            if (!rule->is_default) {
+                return rule->faults;
+            }
+            break;
+        }
+    }
+    if (from == WORLD_CLIENT || to == WORLD_CLIENT) {
+        return (struct link_faults){0};
+    }
+    return faults->of_links_by_default;
+}
+
+static const struct fault_node *find_node(const struct faults *faults, uint64_t id)
+{
+    for (size_t i = 0; i < faults->node_count; i++) {
+        if (faults->nodes[i].id == id) {
+            return &faults->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t group_of_node(const struct faults *faults, uint64_t id)
+{
+    const struct fault_node *node = find_node(faults, id);
+    return node == NULL ? 0 : node->group;
+}
+
+/* Why nothing passes; NULL: something may. A client reaches every node, so only a rule that names
+ * the clients cuts their links. */
+static const char *cut_reason(const struct faults *faults, const struct link_faults *of_link,
+                              uint64_t from, uint64_t to)
+{
+    if (from != WORLD_CLIENT && to != WORLD_CLIENT && from != to) {
+        if (faults_is_disconnected(faults, from) || faults_is_disconnected(faults, to)) {
+            return "disconnected";
+        }
+        if (group_of_node(faults, from) != group_of_node(faults, to)) {
+            return "partition";
+        }
+    }
+    return of_link->cut ? "cut" : NULL;
+}
+
+/* What follows is not kept behind what is under way: after a fault of ten seconds' delay has ended,
+ * messages pass at once. */
+static void forget_order(struct fault_link *link)
+{
+    link->order_due_ns = 0;
+    link->urgent_due_ns = 0;
+    link->line_free_ns = 0;
+}
+
+static void lose_what_is_under_way(struct fault_link *link, const char *reason)
+{
+    link->epoch++;
+    link->lost_reason = reason;
+    forget_order(link);
+}
+
+static void refresh(struct faults *faults, struct fault_link *link)
+{
+    struct link_faults now = in_force(faults, link->from, link->to);
+    const char *reason = cut_reason(faults, &now, link->from, link->to);
+    const struct link_faults *was = &link->in_force;
+
+    if (now.delay_min_ns != was->delay_min_ns || now.delay_max_ns != was->delay_max_ns ||
+        now.bandwidth_bytes != was->bandwidth_bytes) {
+        forget_order(link);
+    }
+    if (reason != NULL && link->cut_reason == NULL) {
+        lose_what_is_under_way(link, reason);
+    }
+    link->in_force = now;
+    link->cut_reason = reason;
+}
+
+static void refresh_all(struct faults *faults)
+{
+    for (size_t i = 0; i < faults->link_count; i++) {
+        refresh(faults, faults->link_list[i]);
+    }
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static void name_end(char *name, size_t size, uint64_t id)
+{
+    if (id == WORLD_CLIENT) {
+        (void)snprintf(name, size, "client");
+    } else {
+        (void)snprintf(name, size, "%" PRIu64, id);
+    }
+}
+
+static void seed_streams(const struct faults *faults, struct fault_link *link)
+{
+    static const char *const suffixes[STREAM_COUNT] = {
+        [STREAM_DROP] = "drop",       [STREAM_DUPLICATE] = "duplicate",
+        [STREAM_REORDER] = "reorder", [STREAM_DELAY] = "delay",
+        [STREAM_HELLO] = "hello",     [STREAM_DUPLICATE_DELAY] = "duplicate_delay",
+    };
+    char from[24];
+    char to[24];
+
+    name_end(from, sizeof from, link->from);
+    name_end(to, sizeof to, link->to);
+    for (size_t i = 0; i < STREAM_COUNT; i++) {
+        char name[96];
+        (void)snprintf(name, sizeof name, "link/%s/%s/%s", from, to, suffixes[i]);
+        link->streams[i] = random_stream(faults->seed, name);
+    }
+}
+
+static struct fault_link *make_link(struct faults *faults, uint64_t from, uint64_t to)
+{
+    struct fault_link *link = memory_new_zeroed(1, sizeof *link);
+
+    link->from = from;
+    link->to = to;
+    link->in_force = in_force(faults, from, to);
+    link->cut_reason = cut_reason(faults, &link->in_force, from, to);
+    link->lost_reason = "cut";
+    seed_streams(faults, link);
+    if (faults->link_count == faults->link_capacity) {
+        faults->link_capacity = faults->link_capacity == 0 ? 32 : faults->link_capacity * 2;
+        faults->link_list =
+            memory_resize(faults->link_list, faults->link_capacity * sizeof(struct fault_link *));
+    }
+    faults->link_list[faults->link_count++] = link;
+    pairs_add(&faults->links, from, to, link);
+    return link;
+}
+
+struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to)
+{
+    struct fault_link *link = pairs_find(&faults->links, from, to);
+
+    return link != NULL ? link : make_link(faults, from, to);
+}
+
+void faults_links_free(struct faults *faults)
+{
+    for (size_t i = 0; i < faults->link_count; i++) {
+        memory_free(faults->link_list[i]);
+    }
+    memory_free(faults->link_list);
+    pairs_free(&faults->links);
+    memory_free(faults->rules);
+    memory_free(faults->nodes);
+}
+
+uint64_t faults_epoch(const struct faults *faults, uint64_t from, uint64_t to)
+{
+    const struct fault_link *link = pairs_find(&faults->links, from, to);
+
+    return link == NULL ? 0 : link->epoch;
+}
+
+bool faults_may_arrive(const struct faults *faults, uint64_t from, uint64_t to, uint64_t epoch)
+{
+    return faults_epoch(faults, from, to) == epoch;
+}
+
+const char *faults_lost_reason(const struct faults *faults, uint64_t from, uint64_t to)
+{
+    const struct fault_link *link = pairs_find(&faults->links, from, to);
+
+    return link == NULL ? "cut" : link->lost_reason;
+}
+
+uint64_t faults_drop_count(const struct faults *faults, uint64_t from)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < faults->link_count; i++) {
+        if (faults->link_list[i]->from == from) {
+            count += faults->link_list[i]->drop_count;
+        }
+    }
+    return count;
+}
+
+bool faults_is_cut(const struct faults *faults, uint64_t from, uint64_t to, const char **reason)
+{
+    const struct fault_link *link = pairs_find(&faults->links, from, to);
+    const char *word;
+
+    if (link != NULL) {
+        word = link->cut_reason;
+    } else {
+        struct link_faults of_link = in_force(faults, from, to);
+        word = cut_reason(faults, &of_link, from, to);
+    }
+    if (word != NULL && reason != NULL) {
+        *reason = word;
+    }
+    return word != NULL;
+}
+
+/* ---- changes -------------------------------------------------------------------------------- */
+
+static void check_faults(const struct link_faults *of_link)
+{
+    ensure(of_link->drop <= CHANCE_ALWAYS);
+    ensure(of_link->duplicate <= CHANCE_ALWAYS);
+    ensure(of_link->reorder <= CHANCE_ALWAYS);
+    ensure(of_link->delay_min_ns >= 0 && of_link->delay_min_ns <= of_link->delay_max_ns);
+    ensure(of_link->delay_max_ns <= INT64_MAX / 4);
+}
+
+void faults_set_default(struct faults *faults, const struct link_faults *faults_of_link)
+{
+    check_faults(faults_of_link);
+    faults->of_links_by_default = *faults_of_link;
+    refresh_all(faults);
+}
+
+/* Earlier rules that the new one hides go, so that their number stays that of the links named. */
+static void remove_hidden_rules(struct faults *faults, const struct fault_rule *rule)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < faults->rule_count; i++) {
+        struct fault_rule *old = &faults->rules[i];
+        if (!applies(rule, old->from, old->to)) {
+            faults->rules[kept++] = *old;
+        }
+    }
+    faults->rule_count = kept;
+}
+
+void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
+                     const struct link_faults *faults_of_link)
+{
+    struct fault_rule rule = {.from = from, .to = to, .is_default = faults_of_link == NULL};
+
+    if (faults_of_link != NULL) {
+        check_faults(faults_of_link);
+        rule.faults = *faults_of_link;
+    }
+    remove_hidden_rules(faults, &rule);
+    /* "Back to the default" only has to be said against a wider rule. */
+    if (!rule.is_default || faults->rule_count > 0) {
+        if (faults->rule_count == faults->rule_capacity) {
+            faults->rule_capacity = faults->rule_capacity == 0 ? 16 : faults->rule_capacity * 2;
+            faults->rules =
+                memory_resize(faults->rules, faults->rule_capacity * sizeof *faults->rules);
+        }
+        faults->rules[faults->rule_count++] = rule;
+    }
+    refresh_all(faults);
+}
+
+static struct fault_node *make_node(struct faults *faults, uint64_t id)
+{
+    ensure(id != WORLD_CLIENT && id != FAULTS_EVERY);
+    for (size_t i = 0; i < faults->node_count; i++) {
+        if (faults->nodes[i].id == id) {
+            return &faults->nodes[i];
+        }
+    }
+    faults->nodes = memory_resize(faults->nodes, (faults->node_count + 1) * sizeof *faults->nodes);
+    faults->nodes[faults->node_count] = (struct fault_node){.id = id};
+    return &faults->nodes[faults->node_count++];
+}
+
+void faults_set_disconnected(struct faults *faults, uint64_t id, bool disconnected)
+{
+    make_node(faults, id)->disconnected = disconnected;
+    refresh_all(faults);
+}
+
+bool faults_is_disconnected(const struct faults *faults, uint64_t id)
+{
+    const struct fault_node *node = find_node(faults, id);
+
+    return node != NULL && node->disconnected;
+}
+
+static void clear_groups(struct faults *faults)
+{
+    for (size_t i = 0; i < faults->node_count; i++) {
+        faults->nodes[i].group = 0;
+    }
+}
+
+void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint32_t *group_of,
+                          size_t count)
+{
+    clear_groups(faults);
+    for (size_t i = 0; i < count; i++) {
+        make_node(faults, ids[i])->group = group_of[i];
+    }
+    refresh_all(faults);
+}
+
+void faults_heal(struct faults *faults)
+{
+    faults->rule_count = 0;
+    faults->node_count = 0;
+    refresh_all(faults);
+}
+
+void faults_forget(struct faults *faults, uint64_t id)
+{
+    for (size_t i = 0; i < faults->link_count; i++) {
+        if (faults->link_list[i]->to == id) {
+            lose_what_is_under_way(faults->link_list[i], "crashed");
+        }
+    }
+}
