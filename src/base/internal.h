@@ -38,6 +38,12 @@ size_t cbor_number(uint8_t head[CBOR_HEAD_BYTES_MAX], double value);
 void base64_write(struct buffer *out, struct bytes data);
 bool base64_read(struct buffer *out, struct bytes text);
 
+/* A finite float in the fewest digits that read back equal; and the float nearest to a text that is
+ * a JSON number (infinite where it is too large). */
+#define DECIMAL_BYTES_MAX 32U
+void decimal_write(struct buffer *out, double number);
+double decimal_read(const char *text);
+
 /* How JSON marks what it cannot hold: an object of this one key holds bytes in base 64; a key with
  * this and a colon in front is bytes too; any other key that starts with a dollar gets one more. */
 #define JSON_BYTES_MARK "$bytes"

@@ -1,0 +1,48 @@
+/*
+ * Floats as decimal text and back, exactly. The process's locale, which an application may have
+ * set, has no say in the decimal point.
+ */
+#include "base/internal.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The C locale is in force on this thread until plain_end(). */
+static locale_t plain_begin(locale_t *plain)
+{
+    *plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    ensure(*plain != (locale_t)0);
+    return uselocale(*plain);
+}
+
+static void plain_end(locale_t plain, locale_t previous)
+{
+    uselocale(previous);
+    freelocale(plain);
+}
+
+void decimal_write(struct buffer *out, double number)
+{
+    locale_t plain;
+    locale_t previous = plain_begin(&plain);
+    char text[DECIMAL_BYTES_MAX];
+    for (int digits = 15; digits <= 17; digits++) { /* 17 always suffice */
+        int size = snprintf(text, sizeof text, "%.*g", digits, number);
+        ensure(size > 0 && (size_t)size < sizeof text);
+        if (strtod(text, NULL) == number) {
+            break;
+        }
+    }
+    plain_end(plain, previous);
+    buffer_append_text(out, text);
+}
+
+double decimal_read(const char *text)
+{
+    locale_t plain;
+    locale_t previous = plain_begin(&plain);
+    double number = strtod(text, NULL);
+    plain_end(plain, previous);
+    return number;
+}

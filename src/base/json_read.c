@@ -1,0 +1,475 @@
+/*
+ * JSON (RFC 8259) to values. Any bytes may come: whatever is not JSON, or has no value, is refused
+ * with its place and the reason in words. It never reads beyond the text and never nests deeper
+ * than VALUE_DEPTH_MAX.
+ */
+#include "base/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MARK_SIZE (sizeof JSON_BYTES_MARK - 1)
+
+/* One pair of a map that is being read, by its places in the output. */
+struct member {
+    size_t key; /* where the encoded key begins */
+    size_t value;
+    size_t end;
+    size_t offset;       /* of the key in the text, for messages */
+    const uint8_t *data; /* of the output, while members are sorted */
+    bool is_mark;        /* the key, as it stands in the text, is JSON_BYTES_MARK */
+};
+
+struct parser {
+    const uint8_t *text;
+    size_t size;
+    size_t at;
+    struct buffer *out;
+    struct buffer string;  /* the characters of the string that was read last */
+    struct buffer bytes;   /* what its base 64 means */
+    struct buffer members; /* struct member: a stack of those of the maps that are open */
+    struct buffer sorted;  /* a map's pairs in their final order */
+    const char *problem;
+};
+
+static bool fail(struct parser *parser, size_t offset, const char *problem)
+{
+    parser->at = offset;
+    parser->problem = problem;
+    return false;
+}
+
+static int peek(const struct parser *parser)
+{
+    return parser->at < parser->size ? parser->text[parser->at] : -1;
+}
+
+static void skip_space(struct parser *parser)
+{
+    for (;;) {
+        int next = peek(parser);
+        if (next != ' ' && next != '\t' && next != '\n' && next != '\r') {
+            return;
+        }
+        parser->at++;
+    }
+}
+
+static bool take(struct parser *parser, const char *word)
+{
+    size_t size = strlen(word);
+    if (parser->size - parser->at < size || memcmp(parser->text + parser->at, word, size) != 0) {
+        return false;
+    }
+    parser->at += size;
+    return true;
+}
+
+/* ---- strings -------------------------------------------------------------------------------- */
+
+static bool read_unit(struct parser *parser, uint32_t *unit)
+{
+    *unit = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = peek(parser);
+        uint32_t value = digit >= '0' && digit <= '9'   ? (uint32_t)digit - '0'
+                         : digit >= 'a' && digit <= 'f' ? (uint32_t)digit - 'a' + 10
+                         : digit >= 'A' && digit <= 'F' ? (uint32_t)digit - 'A' + 10
+                                                        : 16;
+        if (value == 16) {
+            return fail(parser, parser->at, "four hexadecimal digits are expected after \\u");
+        }
+        *unit = *unit << 4 | value;
+        parser->at++;
+    }
+    return true;
+}
+
+static void append_character(struct buffer *out, uint32_t character)
+{
+    if (character < 0x80) {
+        buffer_append_byte(out, (uint8_t)character);
+        return;
+    }
+    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    uint32_t lead = more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0;
+    buffer_append_byte(out, (uint8_t)(lead | character >> (6 * more)));
+    while (more-- > 0) {
+        buffer_append_byte(out, (uint8_t)(0x80 | (character >> (6 * more) & 0x3f)));
+    }
+}
+
+/* What follows "\u": one unit, or the two of a surrogate pair. */
+static bool read_unicode(struct parser *parser, size_t start)
+{
+    uint32_t character = 0;
+    if (!read_unit(parser, &character)) {
+        return false;
+    }
+    if (character >= 0xd800 && character < 0xe000) {
+        uint32_t low = 0;
+        if (character >= 0xdc00 || !take(parser, "\\u")) {
+            return fail(parser, start, "half of a surrogate pair is no character");
+        }
+        if (!read_unit(parser, &low)) {
+            return false;
+        }
+        if (low < 0xdc00 || low >= 0xe000) {
+            return fail(parser, start, "half of a surrogate pair is no character");
+        }
+        character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
+    }
+    append_character(&parser->string, character);
+    return true;
+}
+
+static bool read_escape(struct parser *parser)
+{
+    static const char forms[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+    size_t start = parser->at++;
+    int form = peek(parser);
+    if (form == 'u') {
+        parser->at++;
+        return read_unicode(parser, start);
+    }
+    for (size_t i = 0; i + 1 < sizeof forms - 1; i += 2) {
+        if (form == forms[i]) {
+            parser->at++;
+            buffer_append_byte(&parser->string, (uint8_t)forms[i + 1]);
+            return true;
+        }
+    }
+    return fail(parser, start, "no such escape in a string");
+}
+
+/* From its opening quote to behind the closing one, into parser->string. */
+static bool read_string(struct parser *parser)
+{
+    size_t start = parser->at++;
+    buffer_clear(&parser->string);
+    for (;;) {
+        size_t plain = parser->at;
+        int next = peek(parser);
+        while (next >= 0x20 && next != '"' && next != '\\') {
+            parser->at++;
+            next = peek(parser);
+        }
+        struct bytes piece = {parser->text + plain, parser->at - plain};
+        if (!bytes_are_utf8(piece)) {
+            return fail(parser, plain, "a string that is not UTF-8");
+        }
+        buffer_append(&parser->string, piece.data, piece.size);
+        if (next == '"') {
+            parser->at++;
+            return true;
+        }
+        if (next < 0) {
+            return fail(parser, start, "a string without its closing quote");
+        }
+        if (next != '\\') {
+            return fail(parser, parser->at, "a control character inside a string");
+        }
+        if (!read_escape(parser)) {
+            return false;
+        }
+    }
+}
+
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+static size_t skip_digits(struct parser *parser)
+{
+    size_t start = parser->at;
+    while (peek(parser) >= '0' && peek(parser) <= '9') {
+        parser->at++;
+    }
+    return parser->at - start;
+}
+
+/* Exact where it fits into 64 bits; false: it does not. */
+static bool whole_number(const uint8_t *digits, size_t count, bool is_negative, int64_t *number)
+{
+    uint64_t limit = is_negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t digit = (uint64_t)(digits[i] - '0');
+        if (sum > (limit - digit) / 10) {
+            return false;
+        }
+        sum = sum * 10 + digit;
+    }
+    *number = (int64_t)(is_negative ? 0 - sum : sum);
+    return true;
+}
+
+static bool write_float(struct parser *parser, size_t start)
+{
+    buffer_clear(&parser->string);
+    buffer_append(&parser->string, parser->text + start, parser->at - start);
+    buffer_append_byte(&parser->string, '\0');
+    if (!value_write_float(parser->out, decimal_read((const char *)parser->string.data))) {
+        return fail(parser, start, "a number too large for a float");
+    }
+    return true;
+}
+
+static bool read_number(struct parser *parser)
+{
+    size_t start = parser->at;
+    bool is_negative = take(parser, "-");
+    size_t first = parser->at;
+    size_t count = skip_digits(parser);
+    if (count == 0 || (count > 1 && parser->text[first] == '0')) {
+        return fail(parser, start,
+                    count == 0 ? "a value is expected" : "a number with a leading 0");
+    }
+    bool is_whole = true;
+    if (take(parser, ".")) {
+        is_whole = false;
+        if (skip_digits(parser) == 0) {
+            return fail(parser, parser->at, "digits are expected after the point");
+        }
+    }
+    if (take(parser, "e") || take(parser, "E")) {
+        is_whole = false;
+        if (!take(parser, "+")) {
+            (void)take(parser, "-");
+        }
+        if (skip_digits(parser) == 0) {
+            return fail(parser, parser->at, "digits are expected in the exponent");
+        }
+    }
+    int64_t number = 0;
+    if (is_whole && whole_number(parser->text + first, count, is_negative, &number)) {
+        value_write_integer(parser->out, number);
+        return true;
+    }
+    return write_float(parser, start);
+}
+
+/* ---- arrays and maps ------------------------------------------------------------------------ */
+
+static bool read_value(struct parser *parser, unsigned depth);
+
+/* After a value inside brackets: more (`*more`), or the closing bracket. */
+static bool read_separator(struct parser *parser, char closing, bool *more)
+{
+    skip_space(parser);
+    int next = peek(parser);
+    if (next != ',' && next != closing) {
+        return fail(parser, parser->at,
+                    closing == ']' ? "a comma or ] is expected" : "a comma or } is expected");
+    }
+    parser->at++;
+    *more = next == ',';
+    return true;
+}
+
+/* Steps over the opening bracket; true where the closing one follows. */
+static bool is_empty(struct parser *parser, char closing)
+{
+    parser->at++;
+    skip_space(parser);
+    if (peek(parser) != closing) {
+        return false;
+    }
+    parser->at++;
+    return true;
+}
+
+static bool read_array(struct parser *parser, unsigned depth)
+{
+    size_t start = parser->out->size;
+    size_t count = 0;
+    bool more = !is_empty(parser, ']');
+    while (more) {
+        if (!read_value(parser, depth) || !read_separator(parser, ']', &more)) {
+            return false;
+        }
+        count++;
+    }
+    /* The head goes in front of its contents only now that their number is known. */
+    uint8_t head[CBOR_HEAD_BYTES_MAX];
+    size_t head_size = cbor_head(head, CBOR_ARRAY, count);
+    size_t contents_size = parser->out->size - start;
+    (void)buffer_extend(parser->out, head_size);
+    memmove(parser->out->data + start + head_size, parser->out->data + start, contents_size);
+    memcpy(parser->out->data + start, head, head_size);
+    return true;
+}
+
+/* The key as it is meant: see JSON_BYTES_MARK. */
+static bool write_key(struct parser *parser, size_t offset, bool *is_mark)
+{
+    struct bytes key = buffer_bytes(&parser->string);
+    *is_mark = key.size == MARK_SIZE && memcmp(key.data, JSON_BYTES_MARK, MARK_SIZE) == 0;
+    if (key.size > MARK_SIZE && memcmp(key.data, JSON_BYTES_MARK ":", MARK_SIZE + 1) == 0) {
+        struct bytes digits = {key.data + MARK_SIZE + 1, key.size - MARK_SIZE - 1};
+        buffer_clear(&parser->bytes);
+        if (!base64_read(&parser->bytes, digits)) {
+            return fail(parser, offset, "a key that is marked as bytes and is not base 64");
+        }
+        key = buffer_bytes(&parser->bytes);
+    } else if (key.size > 1 && key.data[0] == '$' && key.data[1] == '$') {
+        key = (struct bytes){key.data + 1, key.size - 1};
+    }
+    value_write_string(parser->out, key.data, key.size);
+    return true;
+}
+
+static bool read_member(struct parser *parser, unsigned depth)
+{
+    skip_space(parser);
+    struct member member = {.key = parser->out->size, .offset = parser->at};
+    if (peek(parser) != '"') {
+        return fail(parser, parser->at, "a key in quotes is expected");
+    }
+    if (!read_string(parser) || !write_key(parser, member.offset, &member.is_mark)) {
+        return false;
+    }
+    skip_space(parser);
+    if (!take(parser, ":")) {
+        return fail(parser, parser->at, "a colon is expected after a key");
+    }
+    member.value = parser->out->size;
+    if (!read_value(parser, depth)) {
+        return false;
+    }
+    member.end = parser->out->size;
+    buffer_append(&parser->members, &member, sizeof member);
+    return true;
+}
+
+/* {"$bytes": "BASE64"} is no map but a string. */
+static bool replace_by_bytes(struct parser *parser, size_t start, struct bytes digits,
+                             size_t offset)
+{
+    buffer_clear(&parser->bytes);
+    if (!base64_read(&parser->bytes, digits)) {
+        return fail(parser, offset, "the string of " JSON_BYTES_MARK " is not base 64");
+    }
+    parser->out->size = start;
+    value_write_string(parser->out, parser->bytes.data, parser->bytes.size);
+    return true;
+}
+
+static int compare_members(const void *left, const void *right)
+{
+    const struct member *a = left;
+    const struct member *b = right;
+    int order = bytes_compare((struct bytes){a->data + a->key, a->value - a->key},
+                              (struct bytes){b->data + b->key, b->value - b->key});
+    return order != 0 ? order : (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Puts the pairs that stand in the output from `start` on into their order, behind their head. */
+static bool write_sorted(struct parser *parser, size_t start, struct member *members, size_t count)
+{
+    const uint8_t *data = parser->out->data;
+    for (size_t i = 0; i < count; i++) {
+        members[i].data = data;
+    }
+    qsort(members, count, sizeof *members, compare_members);
+    buffer_clear(&parser->sorted);
+    for (size_t i = 0; i < count; i++) {
+        const struct member *member = &members[i];
+        struct bytes key = {data + member->key, member->value - member->key};
+        if (i > 0 && bytes_equal(key, (struct bytes){data + members[i - 1].key,
+                                                     members[i - 1].value - members[i - 1].key})) {
+            return fail(parser, member->offset, "a key that appears twice");
+        }
+        buffer_append(&parser->sorted, key.data, member->end - member->key);
+    }
+    parser->out->size = start;
+    value_write_map(parser->out, count);
+    buffer_append(parser->out, parser->sorted.data, parser->sorted.size);
+    return true;
+}
+
+static bool close_map(struct parser *parser, size_t start, size_t base)
+{
+    size_t count = (parser->members.size - base) / sizeof(struct member);
+    struct member *members = (struct member *)(void *)(parser->members.data + base);
+    parser->members.size = base;
+    if (count == 1 && members[0].is_mark) {
+        struct value_reader reader = {parser->out->data, parser->out->size, members[0].value};
+        struct value_item item;
+        ensure(value_read(&reader, &item));
+        if (item.kind == VALUE_STRING) {
+            return replace_by_bytes(parser, start, item.string, members[0].offset);
+        }
+    }
+    return write_sorted(parser, start, members, count);
+}
+
+static bool read_map(struct parser *parser, unsigned depth)
+{
+    size_t start = parser->out->size;
+    size_t base = parser->members.size;
+    bool more = !is_empty(parser, '}');
+    if (!more) {
+        value_write_map(parser->out, 0);
+        return true;
+    }
+    while (more) {
+        if (!read_member(parser, depth) || !read_separator(parser, '}', &more)) {
+            return false;
+        }
+    }
+    return close_map(parser, start, base);
+}
+
+static bool read_word(struct parser *parser)
+{
+    if (take(parser, "null")) {
+        value_write_null(parser->out);
+    } else if (take(parser, "true")) {
+        value_write_boolean(parser->out, true);
+    } else if (take(parser, "false")) {
+        value_write_boolean(parser->out, false);
+    } else {
+        return fail(parser, parser->at, "a value is expected");
+    }
+    return true;
+}
+
+static bool read_value(struct parser *parser, unsigned depth)
+{
+    skip_space(parser);
+    int next = peek(parser);
+    if (next == '"') {
+        if (!read_string(parser)) {
+            return false;
+        }
+        value_write_string(parser->out, parser->string.data, parser->string.size);
+        return true;
+    }
+    if (next == '[' || next == '{') {
+        if (depth == VALUE_DEPTH_MAX) {
+            return fail(parser, parser->at, "arrays and objects that are nested too deeply");
+        }
+        return next == '[' ? read_array(parser, depth + 1) : read_map(parser, depth + 1);
+    }
+    return next == '-' || (next >= '0' && next <= '9') ? read_number(parser) : read_word(parser);
+}
+
+bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char **problem)
+{
+    struct parser parser = {.text = text.data, .size = text.size, .out = out};
+    size_t start = out->size;
+    bool is_read = read_value(&parser, 0);
+    if (is_read) {
+        skip_space(&parser);
+        is_read = parser.at == parser.size || fail(&parser, parser.at, "something after the value");
+    }
+    if (!is_read) {
+        out->size = start;
+        *offset = parser.at;
+        *problem = parser.problem;
+    }
+    buffer_free(&parser.string);
+    buffer_free(&parser.bytes);
+    buffer_free(&parser.members);
+    buffer_free(&parser.sorted);
+    return is_read;
+}
