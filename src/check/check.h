@@ -1,7 +1,8 @@
 /*
- * check: judges a run by its trace. checker.c (subscription, violations), safety.c (elections,
- * logs, leaders), durability.c (votes, commits, disks), machines.c (answers). Later: histories,
- * linearizability, exploration.
+ * check: judges a run by its trace. checker.c (subscription, nodes, the first violation), safety.c
+ * (leaders, logs), commits.c (what is committed), durability.c (votes, terms, disks, promises),
+ * machines.c (applies, answers), chains.c (the memory of logs). Later: histories, linearizability,
+ * exploration.
  *
  * It only reads events; it never touches a node, and it costs the same for an event however long
  * the logs are.
@@ -12,27 +13,35 @@
 #include "base/base.h"
 #include "trace/trace.h"
 
-/* The properties, by the names that violations carry. */
+/* The properties, by the names that violations carry.
+ *   ELECTION_SAFETY       at most one leader in a term, and it leads in one incarnation only
+ *   LEADER_APPEND_ONLY    a leader never removes or replaces entries of its log
+ *   LOG_MATCHING          same index and term: same entry and same log before it
+ *   LEADER_COMPLETENESS   a leader's log holds every entry committed in earlier terms
+ *   STATE_MACHINE_SAFETY  no two nodes commit or apply different entries at an index; none is
+ *                         skipped, repeated, or applied before it is committed
+ *   MONOTONIC_TERM        a node's term never goes back; across restarts, of what was durable
+ *   MONOTONIC_COMMIT      a running node's commit index never goes back
+ *   ONE_VOTE              looked at where the vote is given, where its answer leaves (it must be
+ *                         durable then), and at a restart
+ *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
+ *   MATCH_IS_TRUE         of that follower's durable log; and a follower acknowledges only what is
+ *                         durable there
+ *   COMMITTED_IS_KEPT     no node removes a committed entry, or forgets one at a restart that it
+ *                         had durably
+ *   SAME_ANSWERS          the machines' answers at an index are alike, also after a restart */
 #define CHECK_PROPERTIES(X)                                                                        \
-    X(ELECTION_SAFETY, "election safety") /* at most one leader in a term */                       \
-    X(LEADER_APPEND_ONLY,                                                                          \
-      "leader append-only")         /* a leader never removes or replaces entries of its log */    \
-    X(LOG_MATCHING, "log matching") /* same index and term: same entry and same log before it */   \
-    X(LEADER_COMPLETENESS,                                                                         \
-      "leader completeness") /* a leader's log holds every entry committed in earlier terms */     \
-    X(STATE_MACHINE_SAFETY,                                                                        \
-      "state machine safety") /* no two nodes apply or commit different entries at an index; none  \
-                                 is skipped or repeated */                                         \
-    X(MONOTONIC_TERM,                                                                              \
-      "monotonic term") /* a node's term never goes back, across restarts of what was durable */   \
-    X(MONOTONIC_COMMIT, "monotonic commit") /* a running node's commit index never goes back */    \
-    X(ONE_VOTE, "one vote in a term") /* looked at where the vote is given, also across a crash */ \
+    X(ELECTION_SAFETY, "election safety")                                                          \
+    X(LEADER_APPEND_ONLY, "leader append-only")                                                    \
+    X(LOG_MATCHING, "log matching")                                                                \
+    X(LEADER_COMPLETENESS, "leader completeness")                                                  \
+    X(STATE_MACHINE_SAFETY, "state machine safety")                                                \
+    X(MONOTONIC_TERM, "monotonic term")                                                            \
+    X(MONOTONIC_COMMIT, "monotonic commit")                                                        \
+    X(ONE_VOTE, "one vote in a term")                                                              \
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \
-    X(MATCH_IS_TRUE,                                                                               \
-      "match index is true") /* of that follower's durable log, for what is durable there */       \
-    X(COMMITTED_IS_KEPT,                                                                           \
-      "committed entries are kept") /* no node loses (truncates, forgets at a restart) a committed \
-                                       entry it had durably */                                     \
+    X(MATCH_IS_TRUE, "match index is true")                                                        \
+    X(COMMITTED_IS_KEPT, "committed entries are kept")                                             \
     X(SAME_ANSWERS, "machines answer alike")
 
 enum check_property {
@@ -56,11 +65,21 @@ struct check_violation {
 struct checker;
 
 /* Subscribes to the trace; `violated` is called at most once, from within the event that shows it
- * (NULL: none). */
+ * (NULL: none). Made before the nodes start.
+ *
+ * What it expects of a node's events. ROLE comes before the APPEND and TRUNCATE of the same step,
+ * TRUNCATE before APPEND, these before WRITE, MATCH and COMMIT, COMMIT before APPLY, and SYNC
+ * before what waited for it (SEND, MATCH, COMMIT). An APPLY's hash is its entry's, as in APPEND (0:
+ * not told). START's commit is the index of the snapshot that its machine starts from. A node may
+ * start with an empty disk (term 0, no entries) if it is new, was stopped as "removed", was named
+ * by a FAULT "wipe", or its START is flagged; any other start must show what was durable. */
 struct checker *checker_new(struct trace *trace,
                             void (*violated)(void *context,
                                              const struct check_violation *violation),
                             void *context);
+/* For nodes that are processes: the last events of one that was killed are missing, and those of
+ * different nodes may come out of order. What could be due to that is not judged. */
+void checker_expect_gaps(struct checker *checker);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
 

@@ -1,0 +1,273 @@
+/*
+ * checker: its life, its subscription to the trace, the table of nodes, and the first violation.
+ *
+ * It judges nothing itself: each kind of event goes to the file whose subject it is. It never emits
+ * an event and never touches a node.
+ */
+#include "check/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *check_property_name(enum check_property property)
+{
+    static const char *const names[] = {
+#define X(name, text) [CHECK_##name] = (text),
+        CHECK_PROPERTIES(X)
+#undef X
+    };
+    ensure((unsigned)property < CHECK_PROPERTY_COUNT);
+    return names[property];
+}
+
+/* ---- nodes ---------------------------------------------------------------------------------- */
+
+static size_t place_of(const struct checker *checker, uint64_t id)
+{
+    size_t mask = checker->table_size - 1;
+    size_t place = (size_t)((id * 0x9e3779b97f4a7c15ULL) >> 32) & mask;
+    while (checker->table[place] != NULL && checker->table[place]->id != id) {
+        place = (place + 1) & mask;
+    }
+    return place;
+}
+
+/* At most half full, so that a search always ends. */
+static void grow_table(struct checker *checker)
+{
+    checker->table_size *= 2;
+    memory_free(checker->table);
+    checker->table = memory_new_zeroed(checker->table_size, sizeof(struct check_node *));
+    checker->nodes =
+        memory_resize(checker->nodes, checker->table_size / 2 * sizeof(struct check_node *));
+    for (size_t i = 0; i < checker->node_count; i++) {
+        checker->table[place_of(checker, checker->nodes[i]->id)] = checker->nodes[i];
+    }
+}
+
+struct check_node *checker_find(const struct checker *checker, uint64_t id)
+{
+    return checker->table[place_of(checker, id)];
+}
+
+struct check_node *checker_node(struct checker *checker, uint64_t id)
+{
+    struct check_node *node = checker_find(checker, id);
+    if (node != NULL) {
+        return node;
+    }
+    if (checker->node_count == checker->table_size / 2) {
+        grow_table(checker);
+    }
+    node = memory_new_zeroed(1, sizeof(*node));
+    node->id = id;
+    node->fresh_disk = true;
+    checker->table[place_of(checker, id)] = node;
+    checker->nodes[checker->node_count++] = node;
+    return node;
+}
+
+uint64_t checker_holder(const struct checker *checker, uint64_t index, const struct term *term,
+                        uint64_t except)
+{
+    for (size_t i = 0; i < checker->node_count; i++) {
+        const struct check_node *node = checker->nodes[i];
+        if (node->id != except && term != NULL && chain_term(&node->log, index) == term) {
+            return node->id;
+        }
+    }
+    return 0;
+}
+
+void checker_forget(struct checker *checker)
+{
+    uint64_t low = UINT64_MAX;
+    for (size_t i = 0; i < checker->node_count; i++) {
+        const struct check_node *node = checker->nodes[i];
+        /* A node without a log gets what the others still have, or a snapshot. */
+        if (node->log.last > 0 && node->snapshot < low) {
+            low = node->snapshot;
+        }
+    }
+    if (low == UINT64_MAX || low <= checker->forgotten) {
+        return;
+    }
+    checker->forgotten = low;
+    hashes_forget(&checker->answers, low);
+    for (size_t i = 0; i < checker->terms.count; i++) {
+        hashes_forget(&checker->terms.list[i]->hashes, low);
+    }
+    /* committed keeps the term of the entry at its base, which is all that is asked of it there. */
+    chain_compact(&checker->committed, low < checker->committed.last ? low : 0);
+}
+
+/* ---- violations ----------------------------------------------------------------------------- */
+
+void checker_report(struct checker *checker, const struct trace_event *event,
+                    enum check_property property, uint64_t other, const char *format, ...)
+{
+    if (checker->is_violated) {
+        return;
+    }
+    checker->is_violated = true;
+    struct check_violation *violation = &checker->violation;
+    violation->property = property;
+    violation->time_ns = event->time_ns;
+    violation->nodes[violation->node_count++] = event->node;
+    if (other != 0 && other != event->node) {
+        violation->nodes[violation->node_count++] = other;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(violation->message, sizeof(violation->message), format, arguments);
+    va_end(arguments);
+    if (checker->violated != NULL) {
+        checker->violated(checker->context, violation);
+    }
+}
+
+const struct check_violation *checker_violation(const struct checker *checker)
+{
+    return checker->is_violated ? &checker->violation : NULL;
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void stopped(struct check_node *node, const struct trace_event *event)
+{
+    static const char removed[] = "removed";
+    node->running = false;
+    node->leads = false;
+    if (bytes_equal(event->text, (struct bytes){(const uint8_t *)removed, sizeof(removed) - 1})) {
+        node->fresh_disk = true;
+    }
+}
+
+static void wiped(struct checker *checker, const struct trace_event *event)
+{
+    static const char wipe[] = "wipe";
+    if (event->node != 0 &&
+        bytes_equal(event->text, (struct bytes){(const uint8_t *)wipe, sizeof(wipe) - 1})) {
+        checker_node(checker, event->node)->fresh_disk = true;
+    }
+}
+
+static void read_rare(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    switch (event->kind) {
+    case TRACE_START:
+        durability_start(checker, node, event);
+        break;
+    case TRACE_STOP:
+        stopped(node, event);
+        break;
+    case TRACE_ROLE:
+        safety_role(checker, node, event);
+        break;
+    case TRACE_VOTE:
+        durability_vote(checker, node, event);
+        break;
+    case TRACE_TRUNCATE:
+        safety_truncate(checker, node, event);
+        break;
+    case TRACE_SNAPSHOT:
+        machines_snapshot(checker, node, event);
+        break;
+    case TRACE_INSTALL:
+        machines_install(checker, node, event);
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_event(void *context, const struct trace_event *event)
+{
+    struct checker *checker = context;
+    if (checker->is_violated) {
+        return; /* what follows from a violation is not news */
+    }
+    if (event->kind == TRACE_FAULT) {
+        wiped(checker, event);
+        return;
+    }
+    if (event->node == 0) {
+        return;
+    }
+    struct check_node *node = checker_node(checker, event->node);
+    switch (event->kind) {
+    case TRACE_SEND:
+        durability_send(checker, node, event);
+        break;
+    case TRACE_APPEND:
+        safety_append(checker, node, event);
+        break;
+    case TRACE_WRITE:
+        durability_write(checker, node, event);
+        break;
+    case TRACE_SYNC:
+        durability_sync(node, event);
+        break;
+    case TRACE_MATCH:
+        durability_match(checker, node, event);
+        break;
+    case TRACE_COMMIT:
+        commits_commit(checker, node, event);
+        break;
+    case TRACE_APPLY:
+        machines_apply(checker, node, event);
+        break;
+    default:
+        read_rare(checker, node, event);
+        break;
+    }
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct checker *
+checker_new(struct trace *trace,
+            void (*violated)(void *context, const struct check_violation *violation), void *context)
+{
+    struct checker *checker = memory_new_zeroed(1, sizeof(*checker));
+    checker->trace = trace;
+    checker->violated = violated;
+    checker->context = context;
+    checker->table_size = 16;
+    checker->table = memory_new_zeroed(checker->table_size, sizeof(struct check_node *));
+    checker->nodes = memory_new(checker->table_size / 2 * sizeof(struct check_node *));
+    chain_reset(&checker->committed, 0, &checker->origin);
+    checker->subscription = trace_subscribe(
+        trace,
+        TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP) | TRACE_MASK(TRACE_ROLE) |
+            TRACE_MASK(TRACE_VOTE) | TRACE_MASK(TRACE_SEND) | TRACE_MASK(TRACE_APPEND) |
+            TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) | TRACE_MASK(TRACE_SYNC) |
+            TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) | TRACE_MASK(TRACE_APPLY) |
+            TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) | TRACE_MASK(TRACE_FAULT),
+        read_event, checker);
+    return checker;
+}
+
+void checker_expect_gaps(struct checker *checker)
+{
+    checker->gaps = true;
+}
+
+void checker_free(struct checker *checker)
+{
+    trace_unsubscribe(checker->trace, checker->subscription);
+    for (size_t i = 0; i < checker->node_count; i++) {
+        struct check_node *node = checker->nodes[i];
+        chain_free(&node->log);
+        chain_free(&node->disk);
+        memory_free(node->writes);
+        memory_free(node);
+    }
+    chain_free(&checker->committed);
+    terms_free(&checker->terms);
+    hashes_free(&checker->answers);
+    memory_free(checker->nodes);
+    memory_free(checker->table);
+    memory_free(checker);
+}

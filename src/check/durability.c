@@ -1,0 +1,283 @@
+/*
+ * durability: what a node promises and what its disk holds: votes, terms, acknowledged and
+ * committed entries, across crashes.
+ *
+ * The disk is known from the node's own WRITE and SYNC events, never by looking at it. What a crash
+ * may take is what no SYNC had confirmed; what a START then shows is judged against the rest.
+ */
+#include "check/internal.h"
+
+#include <inttypes.h>
+
+/* ---- writes --------------------------------------------------------------------------------- */
+
+static void push_write(struct check_node *node, struct write write)
+{
+    if (node->write_count == node->write_capacity) {
+        if (node->write_head > node->write_capacity / 2) {
+            size_t waiting = node->write_count - node->write_head;
+            for (size_t i = 0; i < waiting; i++) {
+                node->writes[i] = node->writes[node->write_head + i];
+            }
+            node->write_head = 0;
+            node->write_count = waiting;
+        } else {
+            node->write_capacity = node->write_capacity == 0 ? 32 : 2 * node->write_capacity;
+            node->writes =
+                memory_resize(node->writes, node->write_capacity * sizeof(node->writes[0]));
+        }
+    }
+    node->writes[node->write_count++] = write;
+}
+
+/* One part for each run of equal term, so that a write keeps its entries when the log moves on. */
+static void push_entries(struct check_node *node, const struct trace_event *event)
+{
+    const struct chain *log = &node->log;
+    struct write part = {.sequence = event->sequence, .what = TRACE_ENTRIES};
+    uint64_t next = event->first;
+    do {
+        part.first = next;
+        part.last = event->last;
+        part.entries = NULL;
+        if (next <= event->last && next > log->base && next <= log->last) {
+            const struct run *run = chain_run(log, next);
+            uint64_t end = chain_run_last(log, run);
+            part.last = end < event->last ? end : event->last;
+            part.entries = run->term;
+        }
+        push_write(node, part);
+        next = part.last + 1;
+    } while (next <= event->last);
+}
+
+void durability_write(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    if ((event->what & TRACE_STATE) != 0) {
+        if (!safety_term(checker, node, event)) {
+            return;
+        }
+        push_write(node, (struct write){.sequence = event->sequence,
+                                        .what = TRACE_STATE,
+                                        .term = event->term,
+                                        .vote = event->vote});
+    }
+    if ((event->what & TRACE_SNAPSHOTS) != 0) {
+        push_write(node, (struct write){.sequence = event->sequence,
+                                        .what = TRACE_SNAPSHOTS,
+                                        .first = event->index,
+                                        .entries = chain_term(&node->log, event->index)});
+    }
+    if ((event->what & TRACE_ENTRIES) != 0 && event->first > 0) {
+        push_entries(node, event);
+    }
+}
+
+static void carry_out(struct check_node *node, const struct write *write)
+{
+    struct chain *disk = &node->disk;
+    if (write->what == TRACE_STATE) {
+        node->disk_term = write->term;
+        node->disk_vote = write->vote;
+    } else if (write->what == TRACE_ENTRIES) {
+        chain_truncate(disk, write->first - 1);
+        chain_extend(disk, write->first - 1, NULL); /* what was not seen being written */
+        chain_extend(disk, write->last, write->entries);
+    } else if (write->entries != NULL && chain_term(disk, write->first) == write->entries) {
+        chain_compact(disk, write->first);
+    } else if (write->first > disk->base) {
+        chain_reset(disk, write->first, write->entries);
+    }
+}
+
+/* Persists complete in order, and one SYNC confirms all up to its sequence. */
+void durability_sync(struct check_node *node, const struct trace_event *event)
+{
+    while (node->write_head < node->write_count &&
+           node->writes[node->write_head].sequence <= event->sequence) {
+        carry_out(node, &node->writes[node->write_head]);
+        node->write_head++;
+    }
+    if (node->write_head == node->write_count) {
+        node->write_head = 0;
+        node->write_count = 0;
+    }
+}
+
+/* ---- a start -------------------------------------------------------------------------------- */
+
+/* The disk is a new one: nothing that was promised before counts for it. */
+static void forget_disk(struct checker *checker, struct check_node *node)
+{
+    if (node->disk.last > node->lost_last) {
+        node->lost_last = node->disk.last;
+    }
+    chain_reset(&node->disk, 0, &checker->origin);
+    node->disk_term = 0;
+    node->disk_vote = 0;
+    node->snapshot = 0;
+}
+
+/* Hard state that was durable comes back: the term, and in the same term the vote. */
+static bool judge_hard_state(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event)
+{
+    if (event->term < node->disk_term) {
+        checker_report(checker, event, CHECK_MONOTONIC_TERM, 0,
+                       "node %" PRIu64 " starts in term %" PRIu64 ", but term %" PRIu64
+                       " was durable on its disk",
+                       node->id, event->term, node->disk_term);
+        return false;
+    }
+    if (event->term == node->disk_term && node->disk_vote != 0 && event->vote != node->disk_vote) {
+        checker_report(checker, event, CHECK_ONE_VOTE, node->disk_vote,
+                       "node %" PRIu64 " starts in term %" PRIu64 " with a vote for node %" PRIu64
+                       " (0: none), but its vote for node %" PRIu64 " was durable on its disk",
+                       node->id, event->term, event->vote, node->disk_vote);
+        return false;
+    }
+    return true;
+}
+
+/* Committed entries that were durable come back, or a snapshot that covers them. */
+static bool judge_kept(struct checker *checker, const struct check_node *node,
+                       const struct trace_event *event)
+{
+    uint64_t index = chain_agree(&node->disk, &checker->committed);
+    if (index == 0 || index <= node->log.base) {
+        return true;
+    }
+    const struct term *had = chain_term(&node->disk, index);
+    const struct term *has = chain_term(&node->log, index);
+    bool short_log = index > node->log.last;
+    if (!short_log && (has == NULL || has == had)) {
+        return true;
+    }
+    checker_report(checker, event, CHECK_COMMITTED_IS_KEPT, 0,
+                   "node %" PRIu64 " starts with a log that ends at index %" PRIu64
+                   " and %s the entry of term %" PRIu64 " at index %" PRIu64
+                   ", which is committed and was durable on its disk",
+                   node->id, node->log.last, short_log ? "lacks" : "has another entry instead of",
+                   had->term, index);
+    return false;
+}
+
+/* A new incarnation: what was only in memory is gone. */
+static void reset_node(struct checker *checker, struct check_node *node,
+                       const struct trace_event *event)
+{
+    uint64_t base = event->first > 0 ? event->first - 1 : 0;
+    struct term *base_term = base == 0 ? &checker->origin : chain_term(&node->disk, base);
+    if (base_term == NULL) {
+        base_term = chain_term(&checker->committed, base);
+    }
+    chain_reset(&node->log, base, base_term);
+    node->life++;
+    node->running = true;
+    node->fresh_disk = false;
+    node->leads = false;
+    node->term = event->term;
+    node->vote_term = event->term;
+    node->vote = event->vote;
+    node->snapshot = event->commit > base ? event->commit : base;
+    node->commit = node->snapshot;
+    node->applied = node->snapshot;
+    node->write_head = 0;
+    node->write_count = 0;
+}
+
+/* A node that is new, was removed or wiped, or whose event is flagged may start with an empty disk.
+ */
+void durability_start(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    bool empty = event->term == 0 && event->first <= 1 && event->last == 0;
+    if (event->flag || (node->fresh_disk && empty)) {
+        forget_disk(checker, node);
+    }
+    if (!judge_hard_state(checker, node, event)) {
+        return;
+    }
+    reset_node(checker, node, event);
+    if (!safety_take_entries(checker, node, event) || !judge_kept(checker, node, event)) {
+        return;
+    }
+    node->disk_term = event->term;
+    node->disk_vote = event->vote;
+    chain_reset(&node->disk, node->log.base, node->log.base_term);
+    chain_append(&node->disk, &node->log, node->log.last);
+}
+
+/* ---- promises ------------------------------------------------------------------------------- */
+
+void durability_vote(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event)
+{
+    if (!safety_term(checker, node, event)) {
+        return;
+    }
+    /* A vote that a crash took before it was durable was never answered: START forgets it. */
+    if (node->vote_term == event->term && node->vote != 0 && node->vote != event->peer) {
+        checker_report(checker, event, CHECK_ONE_VOTE, event->peer,
+                       "node %" PRIu64 " votes in term %" PRIu64 " for node %" PRIu64
+                       ", but gave its vote in that term to node %" PRIu64,
+                       node->id, event->term, event->peer, node->vote);
+        return;
+    }
+    node->vote_term = event->term;
+    node->vote = event->peer;
+}
+
+/* A leader's match index of a peer: true of that peer's durable log, unless the peer has moved on
+ * to a later term since it answered, when it may have replaced what it had. */
+void durability_match(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    const struct check_node *peer = checker_find(checker, event->peer);
+    uint64_t index = event->index;
+    if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term) {
+        return;
+    }
+    const struct term *held = chain_term(&peer->disk, index);
+    const struct term *own = chain_term(&node->log, index);
+    bool short_disk = index > peer->disk.last;
+    if (short_disk ? checker->gaps || index <= peer->lost_last
+                   : held == NULL || own == NULL || held == own) {
+        return;
+    }
+    checker_report(checker, event, CHECK_MATCH_IS_TRUE, peer->id,
+                   "node %" PRIu64 ", leader of term %" PRIu64 ", takes the log of node %" PRIu64
+                   " to match its own up to index %" PRIu64 " (term %" PRIu64
+                   "), but on that node's disk is %s (its last index there is %" PRIu64 ")",
+                   node->id, node->term, peer->id, index, own == NULL ? 0 : own->term,
+                   short_disk ? "nothing yet at that index" : "an entry of another term",
+                   peer->disk.last);
+}
+
+/* An answer that promises something leaves only when that is on disk (paper, section 5: servers
+ * update stable storage before they respond). Answers of an earlier term than the node's own may
+ * speak of what was rightly replaced since, and bind nobody any more. */
+void durability_send(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event)
+{
+    if (event->reject || event->term != node->term || node->life == 0) {
+        return;
+    }
+    if (event->message_kind == RAFT_VOTE_RESPONSE) {
+        if (node->disk_term == event->term && node->disk_vote == event->peer) {
+            return;
+        }
+        checker_report(checker, event, CHECK_ONE_VOTE, event->peer,
+                       "node %" PRIu64 " answers node %" PRIu64
+                       " that it has its vote in term %" PRIu64
+                       " before that is durable (on disk: term %" PRIu64 ", vote for %" PRIu64
+                       ", 0: nobody); after a crash it could vote again",
+                       node->id, event->peer, event->term, node->disk_term, node->disk_vote);
+    } else if (event->message_kind == RAFT_APPEND_RESPONSE && event->index > node->disk.last) {
+        checker_report(checker, event, CHECK_MATCH_IS_TRUE, event->peer,
+                       "node %" PRIu64 " acknowledges index %" PRIu64 " to node %" PRIu64
+                       " in term %" PRIu64 ", but its durable log ends at index %" PRIu64,
+                       node->id, event->index, event->peer, event->term, node->disk.last);
+    }
+}

@@ -1,0 +1,224 @@
+/*
+ * check, inside: what the checker knows of a run, and the few functions its files share.
+ *
+ * How it is kept small and fast. Log matching is judged at every entry that enters a log, so a pair
+ * (index, term) that was accepted stands for that entry and for the whole log before it: it is the
+ * chained hash. A term's entries are therefore hashed once for all nodes (struct term), a node's
+ * log is a short list of runs of equal term (struct chain), and "both hold the same log up to here"
+ * is one comparison of two terms. 8 bytes an entry for the whole cluster, answers included.
+ *
+ * Nothing here is ever judged from a fact that is not known: a NULL term is an entry that was not
+ * seen (compacted, or its event is missing), and equals anything.
+ */
+#ifndef RAFTBENCH_CHECK_INTERNAL_H
+#define RAFTBENCH_CHECK_INTERNAL_H
+
+#include "check/check.h"
+#include "raft/raft.h"
+
+/* ---- chains.c ------------------------------------------------------------------------------- */
+
+#define HASHES_CHUNK 128U /* indexes; small, because an election storm has one entry a term */
+
+/* A 32-bit digest for each index, in chunks that never move; 0: not known. */
+struct hashes {
+    uint32_t **chunks;
+    uint64_t first_chunk; /* chunks[0] holds indexes from first_chunk * HASHES_CHUNK */
+    size_t count;
+    size_t capacity;
+};
+
+/* The place for an index, made where it is missing. */
+uint32_t *hashes_at(struct hashes *hashes, uint64_t index);
+void hashes_forget(struct hashes *hashes, uint64_t below); /* whole chunks below that index */
+void hashes_free(struct hashes *hashes);
+/* Never 0. What differs differs here but for one case in four billion: a checker may miss that. */
+static inline uint32_t hashes_digest(uint64_t hash)
+{
+    uint32_t digest = (uint32_t)(hash ^ (hash >> 32));
+    return digest == 0 ? 1 : digest;
+}
+
+/* What is known of one term: its leader, its entries, and how far the log is committed. */
+struct term {
+    uint64_t term;
+    uint64_t leader;      /* 0: none was seen */
+    uint64_t leader_life; /* which of its incarnations */
+    uint64_t first;       /* index of the term's first entry in any log; 0: not known */
+    uint64_t before;      /* the term of the entry before that one */
+    uint64_t committed;   /* highest index that was committed in this term or an earlier one */
+    struct term *next;    /* the next higher term that is known */
+    struct hashes hashes; /* of its entries */
+};
+
+/* All terms, ascending. */
+struct terms {
+    struct term **list;
+    size_t count;
+    size_t capacity;
+    struct term *recent; /* the one asked for last */
+};
+
+struct term *terms_get(struct terms *terms, uint64_t term); /* made where it is missing */
+/* Highest index committed in terms below this one. */
+uint64_t terms_committed_before(struct terms *terms, uint64_t term);
+void terms_free(struct terms *terms);
+
+struct run {
+    uint64_t first;
+    struct term *term; /* NULL: not known */
+};
+
+/* A log as a list of runs over (base, last]; what lies at or below base is compacted or unknown,
+ * but for the term of the entry at base where base_term tells it. */
+struct chain {
+    uint64_t base;
+    uint64_t last;
+    struct term *base_term;
+    struct run *runs;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+void chain_reset(struct chain *chain, uint64_t base, struct term *base_term);
+void chain_free(struct chain *chain);
+void chain_extend(struct chain *chain, uint64_t last,
+                  struct term *term);                    /* one run more, to last */
+void chain_truncate(struct chain *chain, uint64_t last); /* keep up to last */
+void chain_compact(struct chain *chain, uint64_t base);  /* keep from base on */
+/* Appends from's entries up to `last`; what `from` does not know becomes unknown. */
+void chain_append(struct chain *chain, const struct chain *from, uint64_t last);
+/* The run at base < index <= last. */
+const struct run *chain_run(const struct chain *chain, uint64_t index);
+/* Its last index. */
+uint64_t chain_run_last(const struct chain *chain, const struct run *run);
+/* The highest index at which both are known to hold the same log; 0: none. */
+uint64_t chain_agree(const struct chain *a, const struct chain *b);
+
+/* The term of the entry at index; NULL: outside, or not known. */
+static inline struct term *chain_term(const struct chain *chain, uint64_t index)
+{
+    if (index <= chain->base || index > chain->last) {
+        return index == chain->base ? chain->base_term : NULL;
+    }
+    const struct run *tail = &chain->runs[chain->count - 1];
+    return (index >= tail->first ? tail : chain_run(chain, index))->term;
+}
+
+/* ---- a node --------------------------------------------------------------------------------- */
+
+/* A write on its way to the disk, or a part of one that lies in one term. */
+struct write {
+    uint64_t sequence;
+    uint64_t term; /* with TRACE_STATE */
+    uint64_t vote;
+    uint64_t first; /* with TRACE_ENTRIES: the log from here on becomes first..last */
+    uint64_t last;
+    struct term *entries; /* NULL: not known */
+    uint32_t what;
+};
+
+struct check_node {
+    uint64_t id;
+    uint64_t life; /* how often it started */
+    bool running;
+    bool fresh_disk; /* removed, or its disk was wiped: may start again with nothing */
+    bool leads;
+    uint64_t term;
+    uint64_t vote_term; /* of its latest vote */
+    uint64_t vote;
+    uint64_t commit;
+    uint64_t applied;
+    uint64_t snapshot;
+    struct chain log;
+    /* The disk, as far as it was synced. */
+    struct chain disk;
+    uint64_t disk_term;
+    uint64_t disk_vote;
+    uint64_t lost_last; /* the last index of a disk that was wiped: answers from then may be late */
+    struct write *writes; /* not yet synced: [write_head, write_count) */
+    size_t write_head;
+    size_t write_count;
+    size_t write_capacity;
+};
+
+struct checker {
+    struct trace *trace;
+    int subscription;
+    bool gaps;
+    bool is_violated;
+    struct check_violation violation;
+    void (*violated)(void *context, const struct check_violation *violation);
+    void *context;
+    struct check_node **table; /* by id, open addressing, a power of two */
+    size_t table_size;
+    struct check_node **nodes; /* in the order in which they were met */
+    size_t node_count;
+    struct terms terms;
+    struct term origin;     /* of the place before index 1 */
+    struct chain committed; /* what any node was seen to commit */
+    struct term *leading;   /* the highest term whose leader is known */
+    struct hashes answers;
+    uint64_t forgotten; /* hashes below this index are gone */
+};
+
+/* ---- checker.c ------------------------------------------------------------------------------ */
+
+struct check_node *checker_node(struct checker *checker,
+                                uint64_t id); /* made where it is missing */
+struct check_node *checker_find(const struct checker *checker, uint64_t id); /* NULL: never seen */
+/* Records the first violation and tells of it. `other`: a second node that has to do with it. */
+__attribute__((format(printf, 5, 6))) void checker_report(struct checker *checker,
+                                                          const struct trace_event *event,
+                                                          enum check_property property,
+                                                          uint64_t other, const char *format, ...);
+/* Another node whose log holds that term's entry at index; 0: none. */
+uint64_t checker_holder(const struct checker *checker, uint64_t index, const struct term *term,
+                        uint64_t except);
+/* Forgets hashes that no log and no snapshot can need any more. */
+void checker_forget(struct checker *checker);
+
+/* ---- safety.c ------------------------------------------------------------------------------- */
+
+/* A term that the node says is its own now. false: reported. */
+bool safety_term(struct checker *checker, struct check_node *node, const struct trace_event *event);
+void safety_role(struct checker *checker, struct check_node *node, const struct trace_event *event);
+void safety_append(struct checker *checker, struct check_node *node,
+                   const struct trace_event *event);
+void safety_truncate(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event);
+/* Takes the event's entries into the node's log, behind its last. false: reported. */
+bool safety_take_entries(struct checker *checker, struct check_node *node,
+                         const struct trace_event *event);
+
+/* ---- commits.c ------------------------------------------------------------------------------ */
+
+void commits_commit(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event);
+void commits_leader(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event, struct term *term);
+
+/* ---- durability.c --------------------------------------------------------------------------- */
+
+void durability_start(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event);
+void durability_vote(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event);
+void durability_write(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event);
+void durability_sync(struct check_node *node, const struct trace_event *event);
+void durability_match(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event);
+void durability_send(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event);
+
+/* ---- machines.c ----------------------------------------------------------------------------- */
+
+void machines_apply(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event);
+void machines_snapshot(struct checker *checker, struct check_node *node,
+                       const struct trace_event *event);
+void machines_install(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * machines: what the state machines are given and what they answer: in order, none skipped and none
+ * repeated, only what is committed, and the same answer to the same entry on every node and after
+ * every restart.
+ *
+ * It knows of answers only their hashes.
+ */
+#include "check/internal.h"
+
+#include <inttypes.h>
+
+/* Is it the entry that was committed there? */
+static bool judge_entry(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event)
+{
+    struct term *committed = chain_term(&checker->committed, event->index);
+    if (committed == NULL) {
+        return true;
+    }
+    if (event->prev_term != 0 && committed->term != event->prev_term) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY,
+                       checker_holder(checker, event->index, committed, node->id),
+                       "node %" PRIu64 " applies at index %" PRIu64 " an entry of term %" PRIu64
+                       ", where an entry of term %" PRIu64 " was committed",
+                       node->id, event->index, event->prev_term, committed->term);
+        return false;
+    }
+    if (event->hash == 0 || event->index < checker->forgotten) {
+        return true;
+    }
+    uint32_t known = *hashes_at(&committed->hashes, event->index);
+    if (known != 0 && known != hashes_digest(event->hash)) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY,
+                       checker_holder(checker, event->index, committed, node->id),
+                       "node %" PRIu64 " applies at index %" PRIu64
+                       " something else than the entry of term %" PRIu64
+                       " that was committed there",
+                       node->id, event->index, committed->term);
+        return false;
+    }
+    return true;
+}
+
+static bool judge_order(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event)
+{
+    if (event->index != node->applied + 1 && node->life > 0) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " applies index %" PRIu64 " after index %" PRIu64
+                       "; expected index %" PRIu64 ": none is skipped and none repeated",
+                       node->id, event->index, node->applied, node->applied + 1);
+        return false;
+    }
+    if (event->index > node->commit && node->life > 0) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " applies index %" PRIu64
+                       ", but its commit index is %" PRIu64 "; only committed entries are applied",
+                       node->id, event->index, node->commit);
+        return false;
+    }
+    return true;
+}
+
+/* Another node that has applied that index; it need not be the one whose answer was kept. */
+static uint64_t applied_elsewhere(const struct checker *checker, const struct check_node *node,
+                                  uint64_t index)
+{
+    for (size_t i = 0; i < checker->node_count; i++) {
+        if (checker->nodes[i] != node && checker->nodes[i]->applied >= index) {
+            return checker->nodes[i]->id;
+        }
+    }
+    return 0;
+}
+
+void machines_apply(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event)
+{
+    if (!judge_order(checker, node, event) || !judge_entry(checker, node, event)) {
+        return;
+    }
+    node->applied = event->index;
+    if (!event->flag || event->index < checker->forgotten) {
+        return;
+    }
+    uint32_t *place = hashes_at(&checker->answers, event->index);
+    uint32_t digest = hashes_digest(event->answer_hash);
+    if (*place == 0) {
+        *place = digest;
+    } else if (*place != digest) {
+        checker_report(checker, event, CHECK_SAME_ANSWERS,
+                       applied_elsewhere(checker, node, event->index),
+                       "the machine of node %" PRIu64 " answers the command at index %" PRIu64
+                       " (term %" PRIu64 ") otherwise than it was answered first, by another node "
+                       "or before a restart; a state machine must be deterministic",
+                       node->id, event->index, event->prev_term);
+    }
+}
+
+void machines_snapshot(struct checker *checker, struct check_node *node,
+                       const struct trace_event *event)
+{
+    if (event->index > node->applied && node->life > 0) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " takes a snapshot as of index %" PRIu64
+                       ", but has applied up to index %" PRIu64,
+                       node->id, event->index, node->applied);
+        return;
+    }
+    if (event->index > node->snapshot) {
+        node->snapshot = event->index;
+        checker_forget(checker);
+    }
+}
+
+void machines_install(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    uint64_t index = event->index;
+    if (index < node->applied) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " installs a snapshot as of index %" PRIu64
+                       " over what it has applied up to index %" PRIu64,
+                       node->id, index, node->applied);
+        return;
+    }
+    struct term *committed = chain_term(&checker->committed, index);
+    struct term *held = chain_term(&node->log, index);
+    if (held != NULL && held == committed) {
+        chain_compact(&node->log, index); /* what follows the snapshot's last entry is kept */
+    } else {
+        chain_reset(&node->log, index, committed);
+    }
+    node->applied = index;
+    node->snapshot = index;
+    node->commit = index > node->commit ? index : node->commit;
+    checker_forget(checker);
+}

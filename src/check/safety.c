@@ -1,0 +1,223 @@
+/*
+ * safety: leaders and logs (paper, figure 3): election safety, leader append-only, log matching;
+ * and that a node's term never goes back while it runs.
+ *
+ * Log matching is judged where an entry enters a log, by induction: an entry that was accepted at
+ * (index, term) is followed in its term by entries that must equal those seen first, and each
+ * term's entries begin at one place, behind one entry. So nothing behind it is ever read again.
+ */
+#include "check/internal.h"
+
+#include <inttypes.h>
+
+bool safety_term(struct checker *checker, struct check_node *node, const struct trace_event *event)
+{
+    if (event->term < node->term) {
+        checker_report(checker, event, CHECK_MONOTONIC_TERM, 0,
+                       "node %" PRIu64 " goes back from term %" PRIu64 " to term %" PRIu64
+                       "; a term may only rise",
+                       node->id, node->term, event->term);
+        return false;
+    }
+    node->term = event->term;
+    return true;
+}
+
+/* ---- leaders -------------------------------------------------------------------------------- */
+
+static void elected(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event)
+{
+    struct term *term = terms_get(&checker->terms, event->term);
+    if (term->leader != 0 && term->leader != node->id) {
+        checker_report(checker, event, CHECK_ELECTION_SAFETY, term->leader,
+                       "node %" PRIu64 " becomes leader of term %" PRIu64 ", but node %" PRIu64
+                       " was its leader already; expected at most one in a term",
+                       node->id, term->term, term->leader);
+        return;
+    }
+    /* It voted in this term before it led, so after a restart it can only lead a later one. */
+    if (term->leader == node->id && term->leader_life != node->life) {
+        checker_report(checker, event, CHECK_ELECTION_SAFETY, 0,
+                       "node %" PRIu64 " leads term %" PRIu64
+                       " again after a restart; expected a new election in a higher term",
+                       node->id, term->term);
+        return;
+    }
+    term->leader = node->id;
+    term->leader_life = node->life;
+    if (checker->leading == NULL || checker->leading->term < term->term) {
+        checker->leading = term;
+    }
+    commits_leader(checker, node, event, term);
+}
+
+void safety_role(struct checker *checker, struct check_node *node, const struct trace_event *event)
+{
+    if (!safety_term(checker, node, event)) {
+        return;
+    }
+    node->leads = event->role == RAFT_LEADER;
+    if (node->leads && event->term > 0) {
+        elected(checker, node, event);
+    }
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+/* The node's log goes on with an entry of `term` at `index`, where it held another term or nothing
+ * before. Is that where the term's entries begin in every log? */
+static bool judge_begin(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event, uint64_t index, struct term *term)
+{
+    const struct term *before = chain_term(&node->log, index - 1);
+    if (before == NULL) {
+        return true;
+    }
+    if (before->term > term->term) {
+        checker_report(checker, event, CHECK_LOG_MATCHING, term->leader,
+                       "node %" PRIu64 " puts an entry of term %" PRIu64 " at index %" PRIu64
+                       " behind one of term %" PRIu64 "; the terms of a log never go back",
+                       node->id, term->term, index, before->term);
+        return false;
+    }
+    if (term->first == 0) {
+        term->first = index;
+        term->before = before->term;
+        return true;
+    }
+    if (term->first != index || term->before != before->term) {
+        checker_report(checker, event, CHECK_LOG_MATCHING,
+                       checker_holder(checker, term->first, term, node->id),
+                       "in the log of node %" PRIu64 " term %" PRIu64 " begins at index %" PRIu64
+                       " behind an entry of term %" PRIu64 ", elsewhere at index %" PRIu64
+                       " behind one of term %" PRIu64
+                       "; logs that share an entry must be the same before it",
+                       node->id, term->term, index, before->term, term->first, term->before);
+        return false;
+    }
+    return true;
+}
+
+/* Entries of one term at [index, index + count): remembered, or compared with those seen first. */
+static bool judge_entries(struct checker *checker, const struct check_node *node,
+                          const struct trace_event *event, uint64_t index, struct term *term,
+                          const struct trace_entry *entries, uint64_t count)
+{
+    for (uint64_t i = 0; i < count;) {
+        uint64_t room = HASHES_CHUNK - (index + i) % HASHES_CHUNK;
+        uint64_t end = i + room < count ? i + room : count;
+        if (index + i < checker->forgotten) {
+            i = end;
+            continue;
+        }
+        for (uint32_t *place = hashes_at(&term->hashes, index + i); i < end; i++, place++) {
+            uint32_t digest = hashes_digest(entries[i].hash);
+            if (*place == 0) {
+                *place = digest;
+            } else if (*place != digest) {
+                checker_report(checker, event, CHECK_LOG_MATCHING,
+                               checker_holder(checker, index + i, term, node->id),
+                               "node %" PRIu64 " holds at index %" PRIu64
+                               " an entry of term %" PRIu64
+                               " that differs from the one first seen there; expected the same "
+                               "entry for the same index and term",
+                               node->id, index + i, term->term);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool safety_take_entries(struct checker *checker, struct check_node *node,
+                         const struct trace_event *event)
+{
+    struct chain *log = &node->log;
+    for (uint32_t i = 0; i < event->entry_count;) {
+        const struct trace_entry *entries = event->entries + i;
+        uint64_t index = log->last + 1;
+        uint32_t count = 1;
+        while (i + count < event->entry_count && entries[count].term == entries[0].term) {
+            count++;
+        }
+        struct term *term = NULL;
+        if (entries[0].term != 0) {
+            term = terms_get(&checker->terms, entries[0].term);
+            bool goes_on = chain_term(log, log->last) == term;
+            if ((!goes_on && !judge_begin(checker, node, event, index, term)) ||
+                !judge_entries(checker, node, event, index, term, entries, count)) {
+                return false;
+            }
+        }
+        chain_extend(log, index + count - 1, term);
+        i += count;
+    }
+    if (event->last > log->last) {
+        chain_extend(log, event->last, NULL); /* the event came without its entries */
+    }
+    return true;
+}
+
+/* Entries from `first` on leave the node's log. */
+static bool judge_removal(struct checker *checker, const struct check_node *node,
+                          const struct trace_event *event, uint64_t first)
+{
+    if (node->leads) {
+        checker_report(checker, event, CHECK_LEADER_APPEND_ONLY, 0,
+                       "node %" PRIu64 " leads term %" PRIu64
+                       " and removes or replaces entries from index %" PRIu64 " to %" PRIu64
+                       " of its own log; a leader only appends",
+                       node->id, node->term, first, node->log.last);
+        return false;
+    }
+    const struct term *held = chain_term(&node->log, first);
+    const struct term *committed = chain_term(&checker->committed, first);
+    bool loses = held != NULL && held == committed;
+    if (loses || first <= node->commit) {
+        checker_report(checker, event, CHECK_COMMITTED_IS_KEPT,
+                       checker_holder(checker, first, committed, node->id),
+                       "node %" PRIu64 " removes entries from index %" PRIu64 " (term %" PRIu64
+                       ") on, but committed is up to index %" PRIu64 " (as it knows: %" PRIu64
+                       "); a committed entry is never removed",
+                       node->id, first, held == NULL ? 0 : held->term, checker->committed.last,
+                       node->commit);
+        return false;
+    }
+    return true;
+}
+
+void safety_append(struct checker *checker, struct check_node *node,
+                   const struct trace_event *event)
+{
+    struct chain *log = &node->log;
+    if (event->first == 0 || event->last < event->first) {
+        return;
+    }
+    if (event->first <= log->last) {
+        if (!judge_removal(checker, node, event, event->first)) {
+            return;
+        }
+        chain_truncate(log, event->first - 1);
+    } else if (event->first > log->last + 1) {
+        if (node->life > 0 && !checker->gaps) {
+            checker_report(checker, event, CHECK_LOG_MATCHING, 0,
+                           "node %" PRIu64 " appends at index %" PRIu64
+                           ", but its log ends at index %" PRIu64 "; a log has no gaps",
+                           node->id, event->first, log->last);
+            return;
+        }
+        chain_reset(log, event->first - 1, NULL);
+    }
+    (void)safety_take_entries(checker, node, event);
+}
+
+void safety_truncate(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event)
+{
+    uint64_t first = event->first;
+    if (first == 0 || first > node->log.last || !judge_removal(checker, node, event, first)) {
+        return;
+    }
+    chain_truncate(&node->log, first - 1);
+}
