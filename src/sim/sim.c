@@ -1,0 +1,424 @@
+/*
+ * The simulated world: virtual time that goes from event to event, the places of nodes, and the
+ * operations that world.h asks for. It never waits, and nothing in it happens but in an order that
+ * the seed and the script decide.
+ */
+#include "sim/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct sim *sim_of(struct world *world)
+{
+    return (struct sim *)(void *)world;
+}
+
+/* ---- places and links ----------------------------------------------------------------------- */
+
+/* Room for one more pointer at the end of a list that doubles. */
+static void *grow_list(void *list, size_t count, size_t *capacity)
+{
+    if (count < *capacity) {
+        return list;
+    }
+    *capacity = *capacity == 0 ? 16 : *capacity * 2;
+    return memory_resize(list, *capacity * sizeof(void *));
+}
+
+struct place *sim_place(struct sim *sim, uint64_t id)
+{
+    struct place *place = pairs_find(&sim->places, id, 0);
+
+    if (place == NULL) {
+        place = memory_new_zeroed(1, sizeof *place);
+        place->id = id;
+        sim->place_list = grow_list(sim->place_list, sim->place_count, &sim->place_capacity);
+        sim->place_list[sim->place_count++] = place;
+        pairs_add(&sim->places, id, 0, place);
+    }
+    return place;
+}
+
+static void redial(void *context)
+{
+    link_try(context);
+}
+
+struct sim_link *sim_link(struct sim *sim, uint64_t from, uint64_t to)
+{
+    struct sim_link *link = pairs_find(&sim->links, from, to);
+
+    if (link == NULL) {
+        link = memory_new_zeroed(1, sizeof *link);
+        link->sim = sim;
+        link->from = sim_place(sim, from);
+        link->to = sim_place(sim, to);
+        link->redial = (struct wakeup){.fire = redial, .context = link, .at_ns = WORLD_NEVER};
+        sim->link_list = grow_list(sim->link_list, sim->link_count, &sim->link_capacity);
+        sim->link_list[sim->link_count++] = link;
+        pairs_add(&sim->links, from, to, link);
+    }
+    return link;
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static int64_t sim_now_ns(const struct world *world)
+{
+    return ((const struct sim *)(const void *)world)->now_ns;
+}
+
+static void sim_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_ns)
+{
+    struct sim *sim = sim_of(world);
+
+    queue_set_wakeup(&sim->queue, wakeup, at_ns > sim->now_ns ? at_ns : sim->now_ns);
+}
+
+static void sim_flush_soon(struct world *world, struct flusher *flusher)
+{
+    struct sim *sim = sim_of(world);
+
+    if (flusher->queued) {
+        return;
+    }
+    flusher->queued = true;
+    flusher->next = NULL;
+    *(sim->flush_last != NULL ? &sim->flush_last->next : &sim->flush_first) = flusher;
+    sim->flush_last = flusher;
+}
+
+static void sim_flush_cancel(struct world *world, struct flusher *flusher)
+{
+    struct sim *sim = sim_of(world);
+    struct flusher *previous = NULL;
+
+    if (!flusher->queued) {
+        return;
+    }
+    for (struct flusher *at = sim->flush_first; at != flusher; at = at->next) {
+        ensure(at != NULL);
+        previous = at;
+    }
+    *(previous != NULL ? &previous->next : &sim->flush_first) = flusher->next;
+    if (sim->flush_last == flusher) {
+        sim->flush_last = previous;
+    }
+    flusher->queued = false;
+}
+
+static void flush_all(struct sim *sim)
+{
+    while (sim->flush_first != NULL) {
+        struct flusher *flusher = sim->flush_first;
+        sim_flush_cancel(&sim->world, flusher);
+        flusher->flush(flusher->context);
+    }
+}
+
+static void fire_next(struct sim *sim)
+{
+    struct delivery delivery;
+    struct wakeup *wakeup = queue_take(&sim->queue, &delivery);
+
+    if (wakeup != NULL) {
+        sim->world.events++;
+        wakeup->fire(wakeup->context);
+    } else {
+        link_arrive(sim, &delivery);
+    }
+}
+
+static bool sim_step(struct world *world, int64_t until_ns)
+{
+    struct sim *sim = sim_of(world);
+    int64_t release_ns = faults_deadline(world->faults);
+    int64_t next_ns = queue_next_ns(&sim->queue);
+    /* Reordered frames whose time has come go first: they may be due in this same instant. */
+    bool release = release_ns <= next_ns && release_ns != WORLD_NEVER;
+
+    if (release) {
+        next_ns = release_ns;
+    }
+    if (next_ns > sim->now_ns && sim->flush_first != NULL) {
+        flush_all(sim);
+        return true;
+    }
+    if (next_ns > until_ns || next_ns == WORLD_NEVER) {
+        /* "For ever" is no time that a clock could show. */
+        if (until_ns > sim->now_ns && until_ns != WORLD_NEVER) {
+            sim->now_ns = until_ns;
+        }
+        return false;
+    }
+    if (next_ns > sim->now_ns) {
+        sim->now_ns = next_ns;
+    }
+    if (release) {
+        faults_release(world->faults, sim->now_ns);
+    } else {
+        fire_next(sim);
+    }
+    return true;
+}
+
+/* ---- endpoints ------------------------------------------------------------------------------ */
+
+static bool sim_reserve(struct world *world, uint64_t id, char *address, size_t address_size,
+                        struct failure *failure)
+{
+    (void)world; /* "sim:ID" is nobody else's anyway */
+    int size = snprintf(address, address_size, "sim:%" PRIu64, id);
+
+    if (size < 0 || (size_t)size >= address_size) {
+        failure_set(failure, FAILURE_ADDRESS, "no room for the address of node %" PRIu64, id);
+        return false;
+    }
+    return true;
+}
+
+/* Whether this node can listen there now. */
+static bool may_open(struct sim *sim, uint64_t id, const char *address, struct failure *failure)
+{
+    if (sim_place(sim, id)->endpoint != NULL) {
+        failure_set(failure, FAILURE_ADDRESS, "node %" PRIu64 " listens already", id);
+        return false;
+    }
+    if (address[0] == 0 || strlen(address) > ADDRESS_BYTES_MAX) {
+        failure_set(failure, FAILURE_ADDRESS,
+                    "the address of node %" PRIu64 " must have 1 to %d bytes", id,
+                    ADDRESS_BYTES_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < sim->place_count; i++) {
+        const struct endpoint *other = sim->place_list[i]->endpoint;
+        if (other != NULL && strcmp(other->address, address) == 0) {
+            failure_set(failure, FAILURE_ADDRESS,
+                        "node %" PRIu64 " cannot listen on %.100s: node %" PRIu64 " does", id,
+                        address, other->place->id);
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct endpoint *sim_open(struct world *world, uint64_t id, const char *address,
+                                 const struct endpoint_handler *handler, struct failure *failure)
+{
+    struct sim *sim = sim_of(world);
+    char chosen[32];
+
+    ensure(id != WORLD_CLIENT);
+    if (address == NULL) {
+        if (!sim_reserve(world, id, chosen, sizeof chosen, failure)) {
+            return NULL;
+        }
+        address = chosen;
+    }
+    if (!may_open(sim, id, address, failure)) {
+        return NULL;
+    }
+    struct place *place = sim_place(sim, id);
+    struct endpoint *endpoint = memory_new_zeroed(1, sizeof *endpoint);
+    endpoint->sim = sim;
+    endpoint->place = place;
+    endpoint->handler = *handler;
+    memcpy(endpoint->address, address, strlen(address) + 1);
+    place->endpoint = endpoint;
+    place->life++;
+    for (size_t i = 0; i < sim->link_count; i++) {
+        if (sim->link_list[i]->to == place) {
+            sim->link_list[i]->backoff_ns = 0;
+            link_try(sim->link_list[i]);
+        }
+    }
+    return endpoint;
+}
+
+static void sim_close(struct world *world, struct endpoint *endpoint)
+{
+    struct sim *sim = sim_of(world);
+    struct place *place = endpoint->place;
+
+    ensure(place->endpoint == endpoint);
+    place->endpoint = NULL;
+    for (size_t i = 0; i < sim->link_count; i++) {
+        struct sim_link *link = sim->link_list[i];
+        if (link->from == place) {
+            link_hang_up(link);
+        } else if (link->to == place) {
+            link_end(link, "the peer closed the connection");
+        }
+    }
+    memory_free(endpoint);
+}
+
+static const char *sim_address(const struct endpoint *endpoint)
+{
+    return endpoint->address;
+}
+
+static struct sim_link *link_of(const struct endpoint *endpoint, uint64_t peer)
+{
+    return sim_link(endpoint->sim, endpoint->place->id, peer);
+}
+
+static void sim_dial(struct endpoint *endpoint, uint64_t peer, const char *address)
+{
+    ensure(peer != WORLD_CLIENT && peer != endpoint->place->id);
+    link_dial(link_of(endpoint, peer), address);
+}
+
+static void sim_hang_up(struct endpoint *endpoint, uint64_t peer)
+{
+    link_hang_up(link_of(endpoint, peer));
+}
+
+static bool sim_is_connected(const struct endpoint *endpoint, uint64_t peer)
+{
+    return link_is_up(link_of(endpoint, peer));
+}
+
+/* ---- frames --------------------------------------------------------------------------------- */
+
+static void send_on(struct sim_link *link, struct batch *frame, bool urgent)
+{
+    struct sim *sim = link->sim;
+
+    sim->sending = link;
+    faults_send(sim->world.faults, sim->now_ns, link->from->id, link->to->id, frame, urgent);
+    sim->sending = NULL;
+}
+
+static void sim_send(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent)
+{
+    struct sim *sim = endpoint->sim;
+    struct sim_link *link = link_of(endpoint, peer);
+    uint64_t id = endpoint->place->id;
+
+    /* Where a fault has cut the link, the fault model tells why it is not connected. */
+    if (peer != WORLD_CLIENT && !link_is_up(link) &&
+        !faults_is_cut(sim->world.faults, id, peer, NULL)) {
+        faults_drop(sim->world.faults, sim->now_ns, id, peer, frame, "not connected");
+        batch_release(frame);
+        return;
+    }
+    send_on(link, frame, urgent);
+}
+
+static void sim_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame)
+{
+    link_send_hello(link_of(endpoint, peer), frame);
+}
+
+static void sim_client_open(struct world *world, const struct endpoint_handler *handler)
+{
+    struct sim *sim = sim_of(world);
+
+    sim->client_is_open = handler != NULL;
+    sim->client = handler != NULL ? *handler : (struct endpoint_handler){0};
+}
+
+static void sim_client_send(struct world *world, uint64_t node, struct batch *frame)
+{
+    send_on(sim_link(sim_of(world), WORLD_CLIENT, node), frame, false);
+}
+
+static void sim_links_changed(struct world *world)
+{
+    struct sim *sim = sim_of(world);
+
+    for (size_t i = 0; i < sim->link_count; i++) {
+        struct sim_link *link = sim->link_list[i];
+        const char *reason = NULL;
+        if (faults_is_cut(world->faults, link->from->id, link->to->id, &reason)) {
+            link_end(link, reason);
+        } else {
+            link->backoff_ns = 0;
+            link_try(link);
+        }
+    }
+}
+
+static void sim_deliver(struct world *world, uint64_t from, uint64_t to, struct batch *frame)
+{
+    link_deliver(sim_link(sim_of(world), from, to), frame);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void release_deliveries(struct sim *sim)
+{
+    struct delivery delivery;
+
+    while (queue_next_ns(&sim->queue) != WORLD_NEVER) {
+        if (queue_take(&sim->queue, &delivery) == NULL) {
+            batch_release(delivery.frame);
+            connection_release(sim, delivery.connection);
+        }
+    }
+}
+
+static void sim_free(struct world *world)
+{
+    struct sim *sim = sim_of(world);
+
+    faults_set_emit(world->faults, NULL, NULL);
+    for (size_t i = 0; i < sim->place_count; i++) {
+        if (sim->place_list[i]->endpoint != NULL) {
+            sim_close(world, sim->place_list[i]->endpoint);
+        }
+    }
+    release_deliveries(sim);
+    for (size_t i = 0; i < sim->link_count; i++) {
+        ensure(sim->link_list[i]->connection == NULL);
+        memory_free(sim->link_list[i]);
+    }
+    for (size_t i = 0; i < sim->place_count; i++) {
+        memory_free(sim->place_list[i]);
+    }
+    while (sim->connections_unused != NULL) {
+        struct connection *connection = sim->connections_unused;
+        sim->connections_unused = connection->next_unused;
+        memory_free(connection);
+    }
+    memory_free((void *)sim->link_list);
+    memory_free((void *)sim->place_list);
+    pairs_free(&sim->links);
+    pairs_free(&sim->places);
+    queue_free(&sim->queue);
+    memory_free(sim);
+}
+
+static const struct world_operations operations = {
+    .now_ns = sim_now_ns,
+    .wake_at = sim_wake_at,
+    .flush_soon = sim_flush_soon,
+    .flush_cancel = sim_flush_cancel,
+    .reserve = sim_reserve,
+    .open = sim_open,
+    .close = sim_close,
+    .address = sim_address,
+    .dial = sim_dial,
+    .hang_up = sim_hang_up,
+    .is_connected = sim_is_connected,
+    .send = sim_send,
+    .send_hello = sim_send_hello,
+    .client_open = sim_client_open,
+    .client_send = sim_client_send,
+    .links_changed = sim_links_changed,
+    .deliver = sim_deliver,
+    .step = sim_step,
+    .free = sim_free,
+};
+
+struct world *sim_new(struct trace *trace, struct faults *faults, uint64_t seed)
+{
+    struct sim *sim = memory_new_zeroed(1, sizeof *sim);
+
+    sim->world = (struct world){.operations = &operations, .trace = trace, .faults = faults};
+    sim->seed = seed;
+    faults_set_emit(faults, link_emit, sim);
+    return &sim->world;
+}
