@@ -1,2 +1,8 @@
-std = "max"
+std = "min"
 max_line_length = 120
+codes = true
+files["spec"] = { allow_defined_top = true, globals = { "arg" }, std = "min" }
+files["lua/raft/command"] = { globals = { "arg" } }
+files["lua/raft/test"] = { globals = { "arg" } }
+files["scripts/raftbench"] = { std = "min" }
+exclude_files = { "build*/" }

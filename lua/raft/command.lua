@@ -1,0 +1,92 @@
+--- The command line: which subcommands there are, and what all of them share.
+--
+-- Each subcommand is a module of its own below raft.command with `describe(parser)` and
+-- `run(arguments)` → exit code. This one does nothing itself but choose.
+-- @module raft.command
+
+local report = require "raft.command.report"
+
+local command = {}
+
+local subcommands = { "run", "test", "view", "menu" }
+
+--- Exit codes, as API.md gives them.
+command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
+
+local function build_parser(argparse)
+  local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm.")
+    :epilog "Exit codes: 0, 1 where a check failed, 2 for wrong usage, 3 where it could not run."
+  parser:command_target("command")
+  parser:require_command(false)
+  parser:option("--version", "Print the version."):args(0)
+  local modules = {}
+  for _, name in ipairs(subcommands) do
+    local module = require("raft.command." .. name)
+    module.describe(parser:command(name))
+    modules[name] = module
+  end
+  return parser, modules
+end
+
+local function parse(parser, arguments)
+  local list = {}
+  for position = 1, #arguments do
+    list[position] = arguments[position]
+  end
+  local fine, parsed = parser:pparse(list)
+  if fine then
+    return parsed
+  end
+  local known = list[1] and list[1]:match("^%a+$")
+  for _, name in ipairs(subcommands) do
+    if name == known then
+      return nil, parsed, "raftbench " .. name .. " --help"
+    end
+  end
+  return nil, parsed, "raftbench --help"
+end
+
+local function show_version()
+  local found, raft = pcall(require, "raft")
+  if not found then
+    report.problem(report.missing_module(raft) or tostring(raft))
+    return command.CANNOT_RUN
+  end
+  print("raftbench " .. tostring(raft.version))
+  return command.OK
+end
+
+--- Runs one command line.
+-- @tparam table arguments the words after the command's name
+-- @tparam table restart the words that start this command again
+-- @treturn integer the exit code
+function command.main(arguments, restart)
+  local found, argparse = pcall(require, "argparse")
+  if not found then
+    report.problem("the Lua module argparse is missing (Debian: apt install lua-argparse)")
+    return command.CANNOT_RUN
+  end
+  local parser, modules = build_parser(argparse)
+  local parsed, problem, help = parse(parser, arguments)
+  if not parsed then
+    report.problem(tostring(problem) .. "\n(see " .. help .. ")")
+    return command.USAGE
+  elseif parsed.version then
+    return show_version()
+  elseif not parsed.command then
+    io.stderr:write(parser:get_help(), "\n")
+    return command.USAGE
+  end
+  parsed.restart = restart
+  local outcome = report.protect(modules[parsed.command].run, parsed)
+  if outcome.fine then
+    return outcome.value
+  elseif outcome.interrupted then
+    report.problem("interrupted")
+    return command.CANNOT_RUN
+  end
+  report.problem(outcome.text)
+  return command.CANNOT_RUN
+end
+
+return command

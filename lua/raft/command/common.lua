@@ -1,0 +1,92 @@
+--- Options that several subcommands share, and what they set.
+--
+-- It changes defaults and prepares the trace's file; it runs nothing.
+-- @module raft.command.common
+
+local defaults = require "raft.defaults"
+
+local common = {}
+
+common.modes = { "sim", "tcp", "process" }
+
+--- A seed or a count from the command line.
+-- @tparam string text
+-- @treturn integer|nil its value; nil and a message where it is none
+function common.natural(text)
+  local number = text:match("^%d+$") and tonumber(text)
+  if not number or number >= 2 ^ 53 then
+    return nil, "'" .. text .. "' is not an integer from 0 to 2^53 - 1"
+  end
+  return number
+end
+
+--- As `natural`, from 1.
+-- @tparam string text
+-- @treturn integer|nil
+function common.positive(text)
+  local number, problem = common.natural(text)
+  if number == 0 then
+    return nil, "'0' is not an integer from 1"
+  end
+  return number, problem
+end
+
+--- Adds --mode, --seed and --trace.
+-- @param parser argparse's command
+function common.describe(parser)
+  parser:option("--mode", "The world to run in: sim, tcp or process."):choices(common.modes)
+  parser:option("--seed", "The seed of every random choice."):convert(common.natural)
+  parser:option("--trace", "Write the trace there, as JSON lines."):argname("FILE")
+end
+
+--- An empty file for the trace, so that it holds this run only.
+-- @tparam string path
+-- @treturn boolean|nil true; nil and a message where it cannot be written
+function common.begin_trace(path)
+  local file, problem = io.open(path, "w")
+  if not file then
+    return nil, "the trace cannot be written: " .. tostring(problem)
+  end
+  file:close()
+  return true
+end
+
+--- Makes the parsed options the defaults of every cluster.
+-- @tparam table arguments parsed by argparse
+-- @treturn boolean|nil true; nil and a message where the trace cannot be written
+function common.apply(arguments)
+  if arguments.trace then
+    local fine, problem = common.begin_trace(arguments.trace)
+    if not fine then
+      return nil, problem
+    end
+    defaults.set("trace", arguments.trace)
+  end
+  defaults.set("mode", arguments.mode)
+  defaults.set("seed", arguments.seed)
+  defaults.set("verbose", arguments.verbose)
+  return true
+end
+
+--- A word as the shell needs it.
+-- @tparam string word
+-- @treturn string quoted where needed
+function common.quote(word)
+  if word:find("^[%w_@%%+=:,./-]+$") then
+    return word
+  end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+--- Words as one shell command.
+-- @tparam table words
+-- @treturn string
+function common.command_line(words)
+  local parts = {}
+  for position, word in ipairs(words) do
+    parts[position] = common.quote(word)
+  end
+  return table.concat(parts, " ")
+end
+
+return common

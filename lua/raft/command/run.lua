@@ -1,0 +1,136 @@
+--- `raftbench run FILE...`: plain scripts, scenarios and specs.
+-- @module raft.command.run
+
+local common = require "raft.command.common"
+local defaults = require "raft.defaults"
+local open = require "raft.open"
+local report = require "raft.command.report"
+local scenario = require "raft.scenario"
+local settings = require "raft.command.settings"
+
+local run = {}
+
+local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
+
+--- Adds this subcommand's options.
+-- @param parser argparse's command
+function run.describe(parser)
+  parser:description "Run scripts, scenarios and specs."
+  parser:argument("files", "Lua files."):args("+"):argname("FILE")
+  common.describe(parser)
+  parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
+  parser:flag("--verbose", "Print the trace as readable lines.")
+end
+
+local function base_name(path)
+  return (path:gsub("^.*/", ""):gsub("%.lua$", ""))
+end
+
+local function replay_hint(path, arguments)
+  local words = { "raftbench", "run", path, "--mode", defaults.get("mode") or "sim" }
+  words[#words + 1] = "--seed"
+  words[#words + 1] = string.format("%.0f", defaults.get("seed") or 1)
+  for _, text in ipairs(arguments.set or {}) do
+    words[#words + 1] = "--set"
+    words[#words + 1] = text
+  end
+  return common.command_line(words)
+end
+
+local function tell_failure(outcome, path, arguments)
+  local leftover = open.close_all(outcome.error)
+  report.problem(outcome.text)
+  if leftover then
+    report.problem("and shutting down: " .. leftover)
+  end
+  if outcome.missing then
+    return CANNOT_RUN
+  end
+  io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
+  return FAILED
+end
+
+local function run_scenario(path, definition, arguments)
+  local raft = require "raft"
+  local options = settings.apply(definition, arguments.settings)
+  local outcome = report.protect(scenario.run, options, raft.cluster, base_name(path))
+  if not outcome.fine then
+    if outcome.interrupted then
+      error(outcome.error, 0)
+    end
+    return tell_failure(outcome, path, arguments)
+  end
+  local hash = outcome.value.hash and ", trace " .. outcome.value.hash or ""
+  print(string.format("%s: passed (%.3f s%s)", path, outcome.value.time, hash))
+  return OK
+end
+
+local function run_spec(path, arguments)
+  local test = require "raft.command.test"
+  return test.run {
+    files = { path }, mode = arguments.mode, seed = arguments.seed, jobs = 1, seeds = 1, output = "text",
+    restart = arguments.restart, keep_trace = true,
+  }
+end
+
+local function run_file(path, arguments)
+  local spec = require "raft.test.spec"
+  local chunk, problem = loadfile(path)
+  if not chunk then
+    report.problem((problem:gsub("^cannot open (.*)$", "cannot read %1")))
+    return CANNOT_RUN
+  end
+  local kept = arg
+  arg = { [0] = path }
+  local before = spec.global_names()
+  local outcome = report.protect(chunk, path)
+  arg = kept
+  if not outcome.fine then
+    if outcome.interrupted then
+      open.close_all("interrupted")
+      error(outcome.error, 0)
+    end
+    return tell_failure(outcome, path, arguments)
+  elseif scenario.is(outcome.value) then
+    return run_scenario(path, outcome.value, arguments)
+  elseif #spec.collect(outcome.value, before, path) > 0 then
+    open.close_all()
+    return run_spec(path, arguments)
+  end
+  if #arguments.settings > 0 then
+    report.problem(path .. " is no scenario: --set had no effect")
+  end
+  local leftover = open.close_all()
+  if leftover then
+    report.problem(path .. ": " .. leftover)
+    return FAILED
+  end
+  return OK
+end
+
+--- Runs the files one after the other.
+-- @tparam table arguments parsed
+-- @treturn integer the exit code: the worst of all files'
+function run.run(arguments)
+  arguments.settings = {}
+  for position, text in ipairs(arguments.set or {}) do
+    local setting, problem = settings.parse(text)
+    if not setting then
+      report.problem(problem)
+      return USAGE
+    end
+    arguments.settings[position] = setting
+  end
+  local fine, problem = common.apply(arguments)
+  if not fine then
+    report.problem(problem)
+    return CANNOT_RUN
+  end
+  local code = OK
+  for _, path in ipairs(arguments.files) do
+    code = math.max(code, run_file(path, arguments))
+  end
+  return code
+end
+
+return run

@@ -1,0 +1,72 @@
+--- `--set NAME=VALUE`: options of a scenario from the command line.
+--
+-- A value is a Lua expression (2, true, {0.1, 0.2}); what is none is a string. NAME may lead into
+-- tables (link.drop=0.1).
+-- @module raft.command.settings
+
+local settings = {}
+
+local function load_expression(text)
+  local environment = { math = { huge = math.huge } }
+  local chunk
+  if setfenv then -- luacheck: ignore 113
+    chunk = loadstring("return " .. text, "=--set") -- luacheck: ignore 113
+    chunk = chunk and setfenv(chunk, environment) -- luacheck: ignore 113
+  else
+    chunk = load("return " .. text, "=--set", "t", environment)
+  end
+  return chunk
+end
+
+local function value_of(text)
+  local chunk = load_expression(text)
+  if chunk then
+    local fine, value = pcall(chunk)
+    if fine and value ~= nil and type(value) ~= "function" then
+      return value
+    end
+  end
+  return text
+end
+
+--- Reads one setting.
+-- @tparam string text `NAME=VALUE`
+-- @treturn table|nil {path = {names}, value}; nil and a message where it is none
+function settings.parse(text)
+  local name, value = text:match("^([%a_][%w_.]*)=(.*)$")
+  if not name or name:find("%.%.") or name:sub(-1) == "." then
+    return nil, "--set needs NAME=VALUE, not '" .. text .. "'"
+  end
+  local path = {}
+  for part in name:gmatch("[^.]+") do
+    path[#path + 1] = part
+  end
+  return { path = path, value = value_of(value) }
+end
+
+--- A copy of a table of options with settings put in; the tables that are led into are copied too.
+-- @tparam table options
+-- @tparam table list of parsed settings
+-- @treturn table
+function settings.apply(options, list)
+  local function copy(from)
+    local to = {}
+    for key, value in pairs(type(from) == "table" and from or {}) do
+      to[key] = value
+    end
+    return to
+  end
+  local result = copy(options)
+  for _, setting in ipairs(list) do
+    local place = result
+    for position = 1, #setting.path - 1 do
+      local key = setting.path[position]
+      place[key] = copy(place[key])
+      place = place[key]
+    end
+    place[setting.path[#setting.path]] = setting.value
+  end
+  return result
+end
+
+return settings

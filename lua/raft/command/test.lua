@@ -1,0 +1,290 @@
+--- `raftbench test [FILE...]`: LuaUnit specs, under one seed or many, in this process or in several.
+-- @module raft.command.test
+
+local common = require "raft.command.common"
+local defaults = require "raft.defaults"
+local jobs = require "raft.test.jobs"
+local order = require "raft.test.order"
+local records = require "raft.test.records"
+local report = require "raft.command.report"
+local runner = require "raft.test.runner"
+local spec = require "raft.test.spec"
+local terminal = require "raft.view.terminal"
+
+local test = {}
+
+local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
+
+local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raft.test.junit" }
+
+--- Adds this subcommand's options.
+-- @param parser argparse's command
+function test.describe(parser)
+  parser:description "Run LuaUnit specs."
+  parser:argument("files", "Spec files or folders; none: spec/."):args("*"):argname("FILE")
+  common.describe(parser)
+  parser:option("--seeds", "Run under so many seeds, from --seed on."):argname("N"):convert(common.positive)
+    :default("1")
+  parser:option("--shuffle", "Shuffle the tests, by this seed."):argname("SEED"):convert(common.natural)
+  parser:option("--jobs", "So many child processes at a time."):argname("N"):convert(common.positive):default("1")
+  parser:option("--pattern", "Only tests whose name matches this Lua pattern; !P: that do not."):argname("P"):count("*")
+  parser:option("--output", "The form of the results."):choices({ "text", "tap", "junit" }):default("text")
+  parser:option("--records", "Write records there (for a parent process)."):hidden(true)
+end
+
+local function readable(path)
+  local file, problem = io.open(path, "r")
+  if not file then
+    return nil, problem
+  end
+  local _, read_problem = file:read(0)
+  file:close()
+  return read_problem == nil, read_problem
+end
+
+-- All spec files: folders are opened.
+local function expand(paths)
+  local files = {}
+  for _, path in ipairs(#paths > 0 and paths or { "spec" }) do
+    local fine, problem = readable(path)
+    if fine then
+      files[#files + 1] = path
+    else
+      local inside = spec.files(path, common.quote)
+      if #inside == 0 then
+        return nil, problem and problem:find("directory$") and path .. ": there is no spec in it" or problem
+      end
+      for _, name in ipairs(inside) do
+        files[#files + 1] = name
+      end
+    end
+  end
+  return files
+end
+
+local function check_patterns(patterns)
+  for _, pattern in ipairs(patterns or {}) do
+    local fine, problem = pcall(order.matches, "name", { pattern })
+    if not fine then
+      return nil, "--pattern '" .. pattern .. "': " .. tostring(problem):gsub("^[^\n]-:%d+: ", "")
+    end
+  end
+  return true
+end
+
+-- One job for each file and stretch of seeds; as many stretches as keep all processes busy.
+local function make_jobs(files, arguments)
+  local first = arguments.seed or defaults.get("seed") or 1
+  local stretch = arguments.seeds
+  if arguments.jobs > 1 then
+    stretch = math.max(1, math.ceil(arguments.seeds / (2 * arguments.jobs)))
+  end
+  local list, last = {}, first + arguments.seeds - 1
+  for _, file in ipairs(files) do
+    for seed = first, last, stretch do
+      list[#list + 1] = { file = file, seed = seed, seeds = math.min(stretch, last - seed + 1) }
+    end
+  end
+  return list
+end
+
+local function replay_command(arguments)
+  return function(record)
+    local words = { "raftbench", "test", record.file, "--mode", defaults.get("mode") or "sim",
+      "--seed", string.format("%.0f", record.seed) }
+    if not record.loading and record.name ~= "(process)" then
+      words[#words + 1] = "--pattern"
+      words[#words + 1] = order.exactly(record.name)
+    end
+    if arguments.restart then
+      words[1] = arguments.restart[#arguments.restart]
+    end
+    return common.command_line(words)
+  end
+end
+
+local function child_command_line(arguments)
+  return function(job, records_path, number)
+    local words = {}
+    for position, word in ipairs(arguments.restart) do
+      words[position] = word
+    end
+    local function add(...)
+      for _, word in ipairs { ... } do
+        words[#words + 1] = word
+      end
+    end
+    add("test", "--seed", string.format("%.0f", job.seed), "--seeds", string.format("%.0f", job.seeds))
+    add("--records", records_path)
+    if defaults.get("mode") then
+      add("--mode", defaults.get("mode"))
+    end
+    if arguments.shuffle then
+      add("--shuffle", string.format("%.0f", arguments.shuffle))
+    end
+    for _, pattern in ipairs(arguments.pattern or {}) do
+      add("--pattern", pattern)
+    end
+    if arguments.trace then
+      add("--trace", arguments.trace .. "." .. number)
+    end
+    add("--", job.file)
+    return "exec " .. common.command_line(words)
+  end
+end
+
+-- Each child has written a trace of its own; in the jobs' order they become one.
+local function join_traces(path, count)
+  local whole = assert(io.open(path, "wb"))
+  for number = 1, count do
+    local part = io.open(path .. "." .. number, "rb")
+    if part then
+      repeat
+        local block = part:read(65536)
+        if block then
+          assert(whole:write(block))
+        end
+      until not block
+      part:close()
+      os.remove(path .. "." .. number)
+    end
+  end
+  whole:close()
+end
+
+-- Runs a job here; sink as for jobs.run, with `begin` besides.
+local function run_here(job, arguments, clock_ns, sink)
+  for seed = job.seed, job.seed + job.seeds - 1 do
+    local went_on = runner.run_file({
+      file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle, clock_ns = clock_ns,
+    }, { begin = sink.begin, finish = sink.record })
+    if not went_on then
+      return false
+    end
+  end
+  sink.job(job)
+  return true
+end
+
+local function run_all_here(list, arguments, clock_ns, sink)
+  for _, job in ipairs(list) do
+    if not run_here(job, arguments, clock_ns, sink) then
+      return false
+    end
+  end
+  return true
+end
+
+-- The child's side: records into a file, nothing printed.
+local function run_as_child(list, arguments, clock_ns)
+  local file, problem = io.open(arguments.records, "w")
+  if not file then
+    report.problem(problem)
+    return CANNOT_RUN
+  end
+  file:setvbuf("line")
+  local code = OK
+  local ended = run_all_here(list, arguments, clock_ns, {
+    begin = function(record)
+      file:write(records.encode("begin", record), "\n")
+    end,
+    record = function(record)
+      code = record.status == "failed" and FAILED or code
+      file:write(records.encode("finish", record), "\n")
+    end,
+    job = function() end,
+  })
+  file:close()
+  return ended and code or CANNOT_RUN
+end
+
+local function make_reporter(list, arguments)
+  return require(reporters[arguments.output]).new {
+    write = function(words)
+      io.stdout:write(words)
+      io.stdout:flush()
+    end,
+    write_error = function(words)
+      io.stderr:write(words)
+    end,
+    many = arguments.seeds > 1, jobs = #list, terminal = arguments.output == "text" and terminal.is_terminal(1),
+    replay = replay_command(arguments),
+  }
+end
+
+local function run_as_parent(list, arguments, clock_ns)
+  local reporter = make_reporter(list, arguments)
+  local sums = { passed = 0, failed = 0, skipped = 0 }
+  local started_ns = clock_ns()
+  local sink = {
+    begin = function() end,
+    record = function(record)
+      sums[record.status] = sums[record.status] + 1
+      reporter:record(record)
+    end,
+    job = function(job, output)
+      reporter:job(job, output)
+    end,
+  }
+  local ended
+  if arguments.jobs > 1 then
+    ended = jobs.run(list, arguments.jobs, child_command_line(arguments), sink)
+    if arguments.trace then
+      join_traces(arguments.trace, #list)
+    end
+  else
+    ended = run_all_here(list, arguments, clock_ns, sink)
+  end
+  if not ended then
+    report.problem("interrupted")
+  elseif sums.passed + sums.failed + sums.skipped == 0 then
+    report.problem("no test matches")
+  end
+  reporter:finish(sums, clock_ns() - started_ns)
+  if not ended or sums.passed + sums.failed + sums.skipped == 0 then
+    return CANNOT_RUN
+  end
+  return sums.failed > 0 and FAILED or OK
+end
+
+local function clock_of_core()
+  local found, core = pcall(require, "raft.core")
+  if not found then
+    return nil, report.missing_module(core) or tostring(core)
+  elseif not pcall(require, "luaunit") then
+    return nil, "the Lua module luaunit is missing (Debian: apt install lua-unit)"
+  end
+  return core.clock_ns
+end
+
+--- Runs specs.
+-- @tparam table arguments parsed
+-- @treturn integer the exit code
+function test.run(arguments)
+  local fine, pattern_problem = check_patterns(arguments.pattern)
+  if not fine then
+    report.problem(pattern_problem)
+    return USAGE
+  end
+  local files, problem = expand(arguments.files)
+  local clock_ns, clock_problem = clock_of_core()
+  local applied, trace_problem = true, nil
+  if not arguments.keep_trace then
+    applied, trace_problem = common.apply(arguments)
+  end
+  problem = problem or clock_problem or trace_problem
+  if not files or not clock_ns or not applied then
+    report.problem(problem)
+    return CANNOT_RUN
+  end
+  local list = make_jobs(files, arguments)
+  if arguments.shuffle then
+    order.shuffle(list, arguments.shuffle)
+  end
+  if arguments.records then
+    return run_as_child(list, arguments, clock_ns)
+  end
+  return run_as_parent(list, arguments, clock_ns)
+end
+
+return test

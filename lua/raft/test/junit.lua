@@ -1,0 +1,87 @@
+--- Test results as JUnit's XML, one suite for each file. The document is written at the end; the sums
+-- go to standard error, so that what is on standard output is the document alone.
+-- @module raft.test.junit
+
+local junit = {}
+
+local Junit = {}
+Junit.__index = Junit
+
+--- A reporter.
+-- @tparam table options `write` and `write_error` function(text); `many` several seeds; `replay` function(record)
+-- → command line
+-- @treturn table
+function junit.new(options)
+  return setmetatable({ options = options, suites = {}, by_file = {} }, Junit)
+end
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\n"] = "&#10;" }
+
+local function escaped(words)
+  -- XML 1.0 has no way to write these, escaped or not; what is no ASCII is left as it is.
+  return (words:gsub("[%z\1-\8\11\12\14-\31]", "?"):gsub('[&<>"\n]', entities))
+end
+
+--- One test ended.
+-- @tparam table record
+function Junit:record(record)
+  local suite = self.by_file[record.file]
+  if not suite then
+    suite = { file = record.file, records = {}, failed = 0, skipped = 0, duration_ns = 0 }
+    self.by_file[record.file] = suite
+    self.suites[#self.suites + 1] = suite
+  end
+  suite.records[#suite.records + 1] = record
+  suite.duration_ns = suite.duration_ns + record.duration_ns
+  if record.status ~= "passed" then
+    suite[record.status] = suite[record.status] + 1
+  end
+end
+
+--- One job ended: there is nothing to say of it.
+function Junit.job()
+end
+
+local function write_case(self, record)
+  local class, name = record.name:match("^([^.]*)%.(.*)$")
+  local shown = name or record.name
+  if self.options.many then
+    shown = string.format("%s (seed %.0f)", shown, record.seed)
+  end
+  self.options.write(string.format('    <testcase classname="%s" name="%s" time="%.6f"', escaped(class or record.file),
+    escaped(shown), record.duration_ns / 1e9))
+  if record.status == "passed" then
+    self.options.write("/>\n")
+    return
+  end
+  local message = escaped(record.message or "")
+  if record.status == "skipped" then
+    self.options.write(">\n      <skipped message=\"" .. message .. "\"/>\n    </testcase>\n")
+    return
+  end
+  local details = (record.message or "") .. "\n" .. (record.trace or "") .. "\nagain: " .. self.options.replay(record)
+  self.options.write(">\n      <failure message=\"" .. message .. "\">" .. escaped(details)
+    .. "</failure>\n    </testcase>\n")
+end
+
+--- All ended.
+-- @tparam table sums {passed, failed, skipped}
+-- @tparam integer duration_ns of the whole run
+function Junit:finish(sums, duration_ns)
+  local total = sums.passed + sums.failed + sums.skipped
+  self.options.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+  self.options.write(string.format('<testsuites tests="%d" failures="%d" skipped="%d" time="%.6f">\n', total,
+    sums.failed, sums.skipped, duration_ns / 1e9))
+  for _, suite in ipairs(self.suites) do
+    self.options.write(string.format('  <testsuite name="%s" tests="%d" failures="%d" skipped="%d" time="%.6f">\n',
+      escaped(suite.file), #suite.records, suite.failed, suite.skipped, suite.duration_ns / 1e9))
+    for _, record in ipairs(suite.records) do
+      write_case(self, record)
+    end
+    self.options.write("  </testsuite>\n")
+  end
+  self.options.write("</testsuites>\n")
+  self.options.write_error(string.format("%d passed, %d failed, %d skipped\n", sums.passed, sums.failed, sums.skipped))
+end
+
+return junit

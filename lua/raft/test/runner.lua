@@ -1,0 +1,135 @@
+--- Runs one spec file under one seed, in this process, with LuaUnit, and tells a sink of each test.
+--
+-- Durations are those of a monotonic clock, the exit code is the caller's. Clusters that a test left
+-- open are shut down after it. It prints nothing.
+-- @module raft.test.runner
+
+local defaults = require "raft.defaults"
+local open = require "raft.open"
+local order = require "raft.test.order"
+local report = require "raft.command.report"
+local spec = require "raft.test.spec"
+
+local runner = {}
+
+local INTERRUPTED = "interrupted"
+
+-- LuaUnit's reporter: an object that it calls. What it learns becomes records for the sink.
+local Reporter = {}
+Reporter.__index = Reporter
+
+function Reporter.startSuite() end
+function Reporter.startClass() end
+function Reporter.endClass() end
+function Reporter.endSuite() end
+function Reporter.updateStatus() end
+
+function Reporter:startTest(name)
+  self.name = name
+  defaults.set("name", name)
+  math.randomseed(self.options.seed)
+  self.sink.begin { file = self.options.file, name = name, seed = self.options.seed }
+  self.started_ns = self.options.clock_ns()
+end
+
+local function message_of(node)
+  local text = node.msg
+  if type(text) ~= "string" then
+    text = report.words(text)
+  end
+  return text
+end
+
+function Reporter:endTest(node)
+  local duration_ns = self.options.clock_ns() - self.started_ns
+  local failed = node:isFailure() or node:isError()
+  local leftover = open.close_all(failed and message_of(node) or nil)
+  local record = {
+    file = self.options.file, name = self.name, seed = self.options.seed, duration_ns = duration_ns,
+    status = failed and "failed" or node:isSkipped() and "skipped" or "passed",
+    message = not node:isSuccess() and message_of(node) or nil,
+    trace = failed and node.stackTrace or nil,
+  }
+  if leftover and not failed then
+    record.status, record.message = "failed", "shutting its cluster down: " .. leftover
+  end
+  defaults.set("name", nil)
+  self.sink.finish(record)
+  if failed then
+    collectgarbage()
+    if record.message:find("interrupted!", 1, true) then
+      error(INTERRUPTED, 0)
+    end
+  end
+end
+
+-- The file's tests, one a line of the list, chosen and ordered.
+local function choose(luaunit, list, options)
+  local chosen = {}
+  for _, item in ipairs(luaunit.LuaUnit.expandClasses(list)) do
+    if order.matches(item[1], options.patterns) then
+      chosen[#chosen + 1] = item
+    end
+  end
+  return options.shuffle and order.shuffle(chosen, options.shuffle) or chosen
+end
+
+local function failed_to_load(outcome, options, sink)
+  local name = spec.class_name(options.file) .. ".(loading)"
+  sink.begin { file = options.file, name = name, seed = options.seed }
+  sink.finish {
+    file = options.file, name = name, seed = options.seed, duration_ns = 0, status = "failed", message = outcome.text,
+    loading = true,
+  }
+end
+
+local function load_tests(options)
+  local chunk, problem = loadfile(options.file)
+  if not chunk then
+    return { fine = false, text = problem }
+  end
+  local before = spec.global_names()
+  local outcome = report.protect(chunk, options.file)
+  local list = spec.collect(outcome.value, before, options.file)
+  if outcome.fine and #list == 0 then
+    return { fine = false, text = options.file .. ": there is no test in it (a table of tests, or global Test*)" }
+  end
+  outcome.list = list
+  return outcome
+end
+
+--- Runs one file.
+-- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`
+-- @tparam table sink `begin(record)` and `finish(record)`: {file, name, seed, status = "passed" |
+-- "failed" | "skipped", duration_ns, message, trace}
+-- @treturn boolean false where the user interrupted it
+function runner.run_file(options, sink)
+  local luaunit = require "luaunit" -- reseeds math.random: each test seeds it again
+  defaults.set("seed", options.seed)
+  math.randomseed(options.seed)
+  local outcome = load_tests(options)
+  if not outcome.fine then
+    failed_to_load(outcome, options, sink)
+    return not outcome.interrupted
+  end
+  local reporter = setmetatable({ options = options, sink = sink }, Reporter)
+  local unit = luaunit.LuaUnit.new()
+  unit.outputType = { new = function() return reporter end }
+  unit.setOutputType = function() end -- LUAUNIT_OUTPUT is not for us
+  local tests = choose(luaunit, outcome.list, options)
+  if #tests == 0 then
+    return true
+  end
+  -- An argument, because without one LuaUnit reads the command line.
+  local fine, problem = pcall(unit.runSuiteByInstances, unit, tests, "--quiet")
+  unit:unregisterSuite()
+  if not fine then
+    if report.words(problem):find(INTERRUPTED, 1, true) then
+      return false
+    end
+    error(problem, 0)
+  end
+  return true
+end
+
+return runner

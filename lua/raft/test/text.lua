@@ -1,0 +1,97 @@
+--- Test results for people: a line for each test (with one seed) or each job (with many), failures in
+-- full with the command that runs them again, and the sums as the last line.
+-- @module raft.test.text
+
+local text = {}
+
+local Text = {}
+Text.__index = Text
+
+--- A reporter.
+-- @tparam table options `write` function(text); `many` several seeds; `jobs` how many there will be;
+-- `terminal` whether to show progress in place; `replay` function(record) → command line
+-- @treturn table
+function text.new(options)
+  return setmetatable({
+    options = options, done = 0, failures = {}, job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
+  }, Text)
+end
+
+local function indented(block, indent)
+  return indent .. block:gsub("\n+$", ""):gsub("\n", "\n" .. indent)
+end
+
+local function print_line(self, line)
+  if self.options.terminal then
+    self.options.write("\r\27[K")
+  end
+  self.options.write(line .. "\n")
+end
+
+local function seconds(duration_ns)
+  return string.format("%.3f s", duration_ns / 1e9)
+end
+
+local function print_failure(self, record)
+  print_line(self, string.format("FAILED  %s (seed %.0f, %s)", record.name, record.seed, seconds(record.duration_ns)))
+  print_line(self, indented(record.message or "no message", "        "))
+  if record.trace and record.trace ~= "" then
+    print_line(self, indented(record.trace, "        "))
+  end
+  print_line(self, "        again: " .. self.options.replay(record))
+end
+
+--- One test ended.
+-- @tparam table record
+function Text:record(record)
+  local sums = self.job_sums
+  sums[record.status] = sums[record.status] + 1
+  sums.duration_ns = sums.duration_ns + record.duration_ns
+  if record.status == "failed" then
+    self.failures[#self.failures + 1] = record
+    print_failure(self, record)
+  elseif not self.options.many then
+    if record.status == "skipped" then
+      print_line(self, "skipped " .. record.name .. (record.message and ": " .. record.message or ""))
+    else
+      print_line(self, string.format("ok      %s (%s)", record.name, seconds(record.duration_ns)))
+    end
+  end
+end
+
+--- One job ended.
+-- @tparam table job {file, seed, seeds}
+-- @tparam ?string output what the child printed, where something failed
+function Text:job(job, output)
+  self.done = self.done + 1
+  if output and output:find("%S") then
+    print_line(self, "  printed by " .. job.file .. ":")
+    print_line(self, indented(output, "  | "))
+  end
+  local sums = self.job_sums
+  local seeds = self.options.many and string.format(", seeds %.0f..%.0f", job.seed, job.seed + job.seeds - 1) or ""
+  local line = string.format("[%d/%d] %s%s: %d passed, %d failed, %d skipped (%s)", self.done, self.options.jobs,
+    job.file, seeds, sums.passed, sums.failed, sums.skipped, seconds(sums.duration_ns))
+  self.job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 }
+  if self.options.terminal and sums.failed == 0 and self.done < self.options.jobs then
+    self.options.write("\r\27[K" .. line)
+  else
+    print_line(self, line)
+  end
+end
+
+--- All ended.
+-- @tparam table sums {passed, failed, skipped}
+-- @tparam integer duration_ns of the whole run
+function Text:finish(sums, duration_ns)
+  if #self.failures > 0 then
+    print_line(self, "\nFailed:")
+    for _, record in ipairs(self.failures) do
+      print_line(self, "  " .. record.name .. "\n    " .. self.options.replay(record))
+    end
+  end
+  print_line(self, string.format("%d tests in %s", sums.passed + sums.failed + sums.skipped, seconds(duration_ns)))
+  self.options.write(string.format("%d passed, %d failed, %d skipped\n", sums.passed, sums.failed, sums.skipped))
+end
+
+return text

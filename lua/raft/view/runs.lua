@@ -1,0 +1,88 @@
+--- The runs that one trace holds: what must be known of each before its table can be drawn.
+--
+-- One pass over the events; it keeps a few fields for each run and no event. It draws nothing.
+-- @module raft.view.runs
+
+local runs = {}
+
+local function new_run(name)
+  return { name = name, events = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
+end
+
+local function saw(run, id)
+  if type(id) == "number" and id > 0 and not run.seen[id] then
+    run.seen[id] = true
+    run.nodes[#run.nodes + 1] = id
+  end
+end
+
+local function read_head(run, value)
+  if type(value) ~= "table" then
+    return
+  end
+  run.mode, run.seed = value.mode, value.seed
+  if type(value.nodes) == "number" then
+    for id = 1, value.nodes do
+      saw(run, id)
+    end
+  elseif type(value.nodes) == "table" then
+    for position = 1, #value.nodes do
+      saw(run, value.nodes[position])
+    end
+  end
+end
+
+local function read_verdict(run, event)
+  local value = type(event.value) == "table" and event.value or {}
+  run.verdict = value.passed == true and "passed" or "failed"
+  run.message = type(value.message) == "string" and value.message ~= "" and value.message or nil
+end
+
+--- Whether an event begins another run than the present one.
+-- @tparam table|nil run the present one
+-- @tparam table event the next
+-- @treturn boolean
+function runs.begins(run, event)
+  return run == nil or event.kind == "run"
+end
+
+--- Reads a trace once.
+-- @tparam function next_event an iterator of events
+-- @tparam string name what a run without a beginning is called
+-- @treturn table a list of {name, mode, seed, nodes, events, first, last, verdict = "passed" | "failed" | nil, message}
+function runs.scan(next_event, name)
+  local list, run = {}, nil
+  for event in next_event do
+    if runs.begins(run, event) then
+      run = new_run(event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or name)
+      list[#list + 1] = run
+    end
+    run.events = run.events + 1
+    run.first = run.first or event.time
+    run.last = event.time
+    if event.kind == "run" then
+      read_head(run, event.value)
+    elseif event.kind == "verdict" then
+      read_verdict(run, event)
+    elseif event.kind == "violation" then
+      run.violated = true
+    end
+    saw(run, event.node)
+  end
+  for position = 1, #list do
+    table.sort(list[position].nodes)
+  end
+  return list
+end
+
+--- A run's verdict in a word.
+-- @tparam table run from `runs.scan`
+-- @treturn string
+function runs.verdict(run)
+  if run.verdict then
+    return run.verdict:upper()
+  end
+  return run.violated and "FAILED" or "NO VERDICT"
+end
+
+return runs

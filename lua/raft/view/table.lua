@@ -1,0 +1,207 @@
+--- The timing diagram as text: for each run one table with a column for the time and one for each
+-- node, its name, verdict and number of events, and the verdicts again at the end.
+--
+-- It reads the events twice, in order, and keeps one row of them at a time.
+-- @module raft.view.table
+
+local describe = require "raft.view.describe"
+local display = require "raft.view.display"
+local fold = require "raft.view.fold"
+local grid = require "raft.view.grid"
+local runs = require "raft.view.runs"
+
+local table_view = {}
+
+local HEADER_EVERY = 40
+local FOLD_LEAST = 8 -- fewer routine events wait for more before they get a row
+
+-- The disk's work and the leader's bookkeeping: there with `all` only.
+local quiet = { write = true, sync = true, match = true }
+-- What no node did.
+local across = { fault = true, note = true, violation = true, client = true }
+
+local function seconds(time, scale)
+  local micros = math.floor(time * (1e6 / scale) + (scale == 1 and 0.5 or 0))
+  local whole = math.floor(micros / 1e6)
+  return string.format("%.0f.%06.0f", whole, micros - whole * 1e6)
+end
+
+local Drawing = {}
+Drawing.__index = Drawing
+
+local function head_texts(run, drawing)
+  local verdict = runs.verdict(run)
+  local colour = verdict == "PASSED" and "passed" or verdict == "FAILED" and "failed" or nil
+  local parts = {}
+  if run.mode then
+    parts[#parts + 1] = "mode " .. display.clean(tostring(run.mode))
+  end
+  if run.seed then
+    parts[#parts + 1] = "seed " .. describe.value(run.seed)
+  end
+  parts[#parts + 1] = seconds(run.last - run.first, drawing.options.scale) .. " s"
+  local texts = {
+    { string.format("%s: %s, %d events", display.clean(run.name), verdict, run.events), colour or "bold" },
+    { table.concat(parts, ", ") },
+  }
+  if not drawing.options.all then
+    texts[#texts + 1] = { "♥ heartbeats folded; writes, syncs and matches left out (--all shows each)", "dim" }
+  end
+  return texts
+end
+
+local function new_drawing(run, options)
+  local drawing = setmetatable({ run = run, options = options, fold = fold.new(), roles = {}, columns = {} }, Drawing)
+  local titles = { "time" }
+  for position, id in ipairs(run.nodes) do
+    drawing.columns[id] = position + 1
+    titles[position + 1] = "node " .. describe.value(id)
+  end
+  drawing.grid = grid.new {
+    write = options.write, width = options.width, colour = options.colour, header_every = options.header_every,
+    first_width = math.max(8, #seconds(run.last, options.scale)), titles = titles,
+  }
+  drawing.grid:top(head_texts(run, drawing))
+  return drawing
+end
+
+function Drawing:flush_row()
+  local row = self.row
+  if not row then
+    return
+  end
+  self.row = nil
+  local cells = { { { seconds(row.time, self.options.scale) } } }
+  for id, phrases in pairs(row.cells) do
+    local parts = {}
+    for position, phrase in ipairs(phrases) do
+      parts[position] = { describe.text(phrase), self.roles[id] }
+    end
+    cells[self.columns[id]] = parts
+  end
+  self.grid:row(cells)
+end
+
+function Drawing:flush_fold(least)
+  if self.fold.count < least then
+    return
+  end
+  local texts, last = self.fold:flush()
+  local cells = { { { seconds(last, self.options.scale), "dim" } } }
+  for id, text in pairs(texts) do
+    if self.columns[id] then
+      cells[self.columns[id]] = { { text, "dim" } }
+    end
+  end
+  self.grid:row(cells)
+end
+
+function Drawing:note_role(event)
+  if event.kind == "role" then
+    self.roles[event.node] = event.role
+  elseif event.kind == "stop" then
+    self.roles[event.node] = "down"
+  elseif event.kind == "start" then
+    self.roles[event.node] = nil
+  end
+end
+
+-- Events of one instant share a row, each node's in the order of the trace.
+function Drawing:add_to_row(event)
+  local row = self.row
+  if row and (row.time ~= event.time or (row.cells[event.node] and row.latest ~= event.node)) then
+    self:flush_row()
+    row = nil
+  end
+  if not row then
+    self:flush_fold(FOLD_LEAST)
+    row = { time = event.time, cells = {} }
+    self.row = row
+  end
+  row.cells[event.node] = row.cells[event.node] or {}
+  row.latest = event.node
+  describe.add(row.cells[event.node], describe.phrase(event))
+  self:note_role(event)
+end
+
+function Drawing:take(event)
+  if event.kind == "run" or event.kind == "verdict" then
+    return
+  elseif not self.options.all and (quiet[event.kind] or self.fold:take(event)) then
+    return
+  elseif across[event.kind] or not self.columns[event.node] then
+    self:flush_row()
+    self:flush_fold(FOLD_LEAST)
+    local colour = event.kind == "violation" and "failed" or event.kind == "fault" and "bold" or nil
+    self.grid:across(seconds(event.time, self.options.scale), describe.banner(event), colour)
+  else
+    self:add_to_row(event)
+  end
+end
+
+function Drawing:finish()
+  self:flush_row()
+  self:flush_fold(1)
+  local verdict, run = runs.verdict(self.run), self.run
+  local text = verdict .. " " .. display.clean(run.name)
+  if run.message then
+    text = text .. ": " .. display.clean(run.message)
+  elseif verdict == "NO VERDICT" then
+    text = text .. ": the trace ends before its run did"
+  end
+  self.grid:bottom(text, verdict == "PASSED" and "passed" or "failed")
+end
+
+local function closing(list, write)
+  local passed, failed, open, names = 0, 0, 0, {}
+  for _, run in ipairs(list) do
+    local verdict = runs.verdict(run)
+    if verdict == "PASSED" then
+      passed = passed + 1
+    else
+      failed = failed + (verdict == "FAILED" and 1 or 0)
+      open = open + (verdict == "NO VERDICT" and 1 or 0)
+      names[#names + 1] = display.clean(run.name) .. (verdict == "FAILED" and "" or " (no verdict)")
+    end
+  end
+  write(string.format("%d %s: %d passed, %d failed", #list, #list == 1 and "run" or "runs", passed, failed))
+  write(open > 0 and string.format(", %d without a verdict\n", open) or "\n")
+  for _, name in ipairs(names) do
+    write("  " .. name .. "\n")
+  end
+end
+
+--- Draws all runs of a trace.
+-- @tparam function events called twice; each time it returns an iterator from the first event on.
+-- An event is a table as a trace's JSON line holds it
+-- @tparam table options `write` function(text); `width` columns; `colour` boolean; `all` boolean: fold and
+-- leave out nothing; `scale` units of `time` in a second (1e9; 1 for what `c:events` returns);
+-- `header_every` lines (40); `name` of a run that has none
+-- @treturn integer how many events there were; 0: nothing was written
+function table_view.render(events, options)
+  local settings = {
+    write = options.write, width = options.width or 80, colour = options.colour, all = options.all,
+    scale = options.scale or 1e9, header_every = options.header_every or HEADER_EVERY,
+  }
+  local list = runs.scan(events(), options.name or "run")
+  local total, position, drawing = 0, 0, nil
+  for event in events() do
+    if runs.begins(drawing, event) then
+      if drawing then
+        drawing:finish()
+        settings.write("\n")
+      end
+      position = position + 1
+      drawing = new_drawing(list[position], settings)
+    end
+    total = total + 1
+    drawing:take(event)
+  end
+  if drawing then
+    drawing:finish()
+    closing(list, settings.write)
+  end
+  return total
+end
+
+return table_view

@@ -1,0 +1,50 @@
+--- What is known of the terminal: whether there is one, how wide it is, whether colours are welcome.
+--
+-- It asks the usual tools (`test`, `stty`) and never changes the terminal.
+-- @module raft.view.terminal
+
+local terminal = {}
+
+local WIDTH_DEFAULT = 80
+local WIDTH_LEAST = 20
+
+--- Whether a file descriptor of this process is a terminal.
+-- @tparam integer descriptor 0, 1 or 2
+-- @treturn boolean
+function terminal.is_terminal(descriptor)
+  io.stdout:flush()
+  local result = os.execute("test -t " .. descriptor)
+  return result == true or result == 0
+end
+
+local function from_stty()
+  local pipe = io.popen("stty size </dev/tty 2>/dev/null", "r")
+  if not pipe then
+    return nil
+  end
+  local answer = pipe:read("*l")
+  pipe:close()
+  return tonumber(answer and answer:match("^%d+ (%d+)"))
+end
+
+--- The columns that output may take: `COLUMNS`, else what `stty size` says, else 80.
+-- @treturn integer
+function terminal.width()
+  local width = tonumber(os.getenv("COLUMNS")) or from_stty()
+  if not width or width < WIDTH_LEAST then
+    return WIDTH_DEFAULT
+  end
+  return math.floor(width)
+end
+
+--- Whether standard output should be coloured: a terminal, and `NO_COLOR` is not set.
+-- @treturn boolean
+function terminal.wants_colour()
+  local refused = os.getenv("NO_COLOR")
+  if refused and refused ~= "" or os.getenv("TERM") == "dumb" then
+    return false
+  end
+  return terminal.is_terminal(1)
+end
+
+return terminal
