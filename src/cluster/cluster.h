@@ -1,0 +1,198 @@
+/*
+ * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
+ * the whole, nodes by id), control.c (crash, restart, pause, clocks, links: each with its FAULT
+ * event), drive.c (letting the world go on), tickets.c (what somebody waits for), requests.c
+ * (proposals and reads through the clients' endpoint), changes.c (member changes and calls),
+ * leaders.c (who leads), commits.c (what was applied where).
+ *
+ * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
+ * itself: the world goes on only within cluster_drive.
+ */
+#ifndef RAFTBENCH_CLUSTER_H
+#define RAFTBENCH_CLUSTER_H
+
+#include "base/base.h"
+#include "check/check.h"
+#include "machine/machine.h"
+#include "node/node.h"
+#include "raft/raft.h"
+#include "trace/trace.h"
+#include "world/world.h"
+
+struct cluster;
+
+/* What one node's disk holds at the start; `start.first_members` is filled by the cluster. */
+struct cluster_disk {
+    uint64_t id;
+    struct raft_start start;
+};
+
+struct cluster_options {
+    bool real; /* TCP over loopback; false: the simulated world */
+    /* Real: the clock runs on while nobody drives (a prompt). */
+    bool free_running;
+    double speed;     /* real: world seconds in a real one; > 0 */
+    uint64_t seed;    /* decides everything in the simulated world */
+    const char *name; /* the run's, in the trace; "" for none */
+    const uint64_t *ids;
+    size_t id_count;
+    struct raft_options raft; /* of every node; id and seed are filled by the cluster */
+    struct link_faults link;  /* every link between nodes starts with these */
+    const struct cluster_disk *disks;
+    size_t disk_count;
+    /* A fresh machine at each start; NULL: "kv". */
+    struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
+    void *context;
+    size_t keep_events; /* the trace's ring; 0: none */
+    bool keep_hash;     /* of all events, for cluster_trace */
+    bool invariants;
+};
+
+/* Makes the world, starts all nodes. NULL and a failure where that does not work. `prepare` is
+ * called when the trace exists and before anything happens in it, so that readers miss nothing;
+ * it may be NULL, and answers false (with a failure) to give up. */
+struct cluster *cluster_new(const struct cluster_options *options,
+                            bool (*prepare)(void *context, struct trace *trace,
+                                            struct failure *failure),
+                            void *context, struct failure *failure);
+/* Stops everything at once; tickets are forgotten, no callback comes after. */
+void cluster_free(struct cluster *cluster);
+
+struct world *cluster_world(struct cluster *cluster);
+struct trace *cluster_trace(struct cluster *cluster);
+bool cluster_is_real(const struct cluster *cluster);
+int64_t cluster_now_ns(const struct cluster *cluster);
+/* The nodes in order of their ids, removed ones included. */
+size_t cluster_count(const struct cluster *cluster);
+uint64_t cluster_id_at(const struct cluster *cluster, size_t position);
+struct node *cluster_node(const struct cluster *cluster, uint64_t id); /* NULL: no such node */
+bool cluster_is_running(const struct cluster *cluster, uint64_t id);
+/* Running and not cut off by cluster_disconnect. */
+bool cluster_is_connected(const struct cluster *cluster, uint64_t id);
+/* The first violation that the checker saw; NULL: none, or no checker. */
+const struct check_violation *cluster_violation(const struct cluster *cluster);
+
+/* ---- driving (drive.c) ---------------------------------------------------------------------- */
+
+enum cluster_turn {
+    CLUSTER_TIME_UP, /* the clock shows until_ns */
+    CLUSTER_EVENT,   /* each_event: one event ("sim") or one turn of the loop (TCP) is over */
+    CLUSTER_READY,   /* tickets are ready: cluster_take */
+    CLUSTER_STOPPED, /* a violation was seen, or cluster_interrupt was called */
+};
+
+/* Lets the world go on until one of these; not from within any callback of the world. */
+enum cluster_turn cluster_drive(struct cluster *cluster, int64_t until_ns, bool each_event);
+/* Makes the drive that is under way (or the next) return STOPPED after the present step. */
+void cluster_interrupt(struct cluster *cluster);
+/* Rises whenever a role, an applied index, members or a node's state changed: cheap to poll. */
+uint64_t cluster_changes(const struct cluster *cluster);
+
+/* ---- tickets (tickets.c) -------------------------------------------------------------------- */
+
+/* How a wait ended. Views are valid until the next cluster_take or cluster_forget. */
+struct cluster_outcome {
+    uint64_t ticket;
+    struct failure failure; /* NONE: it worked; TIMEOUT: the deadline came first */
+    uint64_t index;         /* requests, changes: the entry's; leaders: the leader's id;
+                               committed: the entry's */
+    uint64_t term;
+    uint64_t count;      /* committed: on how many nodes */
+    struct bytes result; /* requests, calls: one encoded value */
+};
+
+/* The next ticket that is ready, in the order in which they became so; it is used up. false: none.
+ */
+bool cluster_take(struct cluster *cluster, struct cluster_outcome *outcome);
+/* Nobody waits for it any more; unknown ones are fine. */
+void cluster_forget(struct cluster *cluster, uint64_t ticket);
+
+/* Each makes a ticket (never 0) that becomes ready when what it names has happened or the world's
+ * clock shows deadline_ns; also at once where it is so already. */
+uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns);
+/* A leader as cluster_leader says, of a term later than `above`. */
+uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns);
+/* At least `wanted` running, connected nodes have applied this command (an encoded value). */
+uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, uint64_t wanted,
+                                int64_t deadline_ns);
+
+/* ---- requests (requests.c) ------------------------------------------------------------------ */
+
+struct cluster_request {
+    enum node_request_kind kind;
+    uint64_t node; /* 0: the leader, found again where it was none or changed */
+    uint64_t session;
+    uint64_t sequence;   /* with a session: sent again each second until it is answered */
+    struct bytes body;   /* the command, or the query's request: one encoded value */
+    int64_t deadline_ns; /* of the world's clock */
+};
+
+/* Through the fault model as messages between the endpoint "client" and a node. */
+uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_request *request);
+
+/* Hands one command (an encoded value) to that node now, directly. */
+bool cluster_submit(struct cluster *cluster, uint64_t id, struct bytes command, uint64_t *index,
+                    uint64_t *term, struct failure *failure);
+
+/* ---- member changes and calls (changes.c) --------------------------------------------------- */
+
+struct cluster_members {
+    const uint64_t *voters;
+    size_t voter_count;
+    const uint64_t *learners;
+    size_t learner_count;
+};
+
+/* Makes and starts a node of an empty disk that waits to be added; of an id that was removed
+ * before, a new one in its place. */
+bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* Hands the change to that node now. 0 and a failure where it refuses; else a ticket that is ready
+ * when the final configuration has committed. The entry's index and term are told at once. */
+uint64_t cluster_change_members(struct cluster *cluster, uint64_t id,
+                                const struct cluster_members *wanted, int64_t deadline_ns,
+                                uint64_t *index, uint64_t *term, struct failure *failure);
+/* A request over the nodes' own transport. 0 and a failure where it cannot be sent. */
+uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
+                      int64_t deadline_ns, struct failure *failure);
+
+/* ---- control (control.c): in effect when the call returns, no-ops where already so ----------- */
+
+bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure);
+bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* An orderly stop of a node that a committed configuration lacks: state "removed". */
+bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *failure);
+bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);
+bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure);
+bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,
+                       struct failure *failure);
+bool cluster_campaign(struct cluster *cluster, uint64_t id, bool force, struct failure *failure);
+bool cluster_set_disconnected(struct cluster *cluster, uint64_t id, bool disconnected,
+                              struct failure *failure);
+/* groups[i] is the group of ids[i], from 1; nodes that are not named form one more. */
+void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
+                       size_t count);
+/* FAULTS_EVERY and WORLD_CLIENT are allowed for both ends; NULL: back to the default. */
+void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
+                      const struct link_faults *link);
+void cluster_heal(struct cluster *cluster);
+void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context);
+/* A frame that a hook held arrives at its receiver now; the caller keeps its reference. */
+void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame);
+/* A frame that a hook held is lost: its DROP event. The caller keeps its reference. */
+void cluster_drop_held(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame);
+void cluster_note(struct cluster *cluster, struct bytes text);
+/* The run's last word in the trace; `message` may be empty. */
+void cluster_verdict(struct cluster *cluster, bool passed, struct bytes message);
+
+/* ---- looking (leaders.c, commits.c) --------------------------------------------------------- */
+
+/* The agreed leader: a running node that is not disconnected leads, and a quorum that it reaches
+ * both ways names it in its term. 0: none. */
+uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term);
+
+/* On how many running, connected nodes the command is applied, and the lowest index of it that is
+ * applied anywhere. 0 where none has; a failure's message where two logs differ there. */
+uint64_t cluster_committed(const struct cluster *cluster, struct bytes command, uint64_t *index,
+                           struct failure *failure);
+
+#endif

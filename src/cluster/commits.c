@@ -1,0 +1,103 @@
+/*
+ * What was applied where, read from the nodes' own logs. It keeps nothing but how far a waiting
+ * ticket has looked.
+ */
+#include "cluster/internal.h"
+
+static bool is_command(const struct raft *raft, uint64_t index, struct bytes command)
+{
+    const struct raft_entry *entry = raft_entry_at(raft, index);
+    struct machine_payload payload;
+    return raft_entry_kind(entry) == RAFT_ENTRY_COMMAND &&
+           machine_payload_read(raft_entry_payload(entry), &payload) &&
+           bytes_equal(payload.command, command);
+}
+
+/* The lowest index in (*scanned, applied] whose entry is this command; 0: none, and *scanned moves.
+ */
+static uint64_t find_applied(const struct raft *raft, struct bytes command, uint64_t *scanned)
+{
+    struct raft_status status;
+    raft_get_status(raft, &status);
+    uint64_t index = *scanned + 1 > status.first_index ? *scanned + 1 : status.first_index;
+    for (; index <= status.applied_index; index++) {
+        if (is_command(raft, index, command)) {
+            return index;
+        }
+        *scanned = index;
+    }
+    return 0;
+}
+
+static const struct raft *connected_raft(const struct cluster *cluster, size_t position)
+{
+    const struct member *member = &cluster->members[position];
+    return cluster_is_connected(cluster, member->id) ? node_raft(member->node) : NULL;
+}
+
+/* On how many running, connected nodes the entry at `index` is applied and this command. */
+static uint64_t count_at(const struct cluster *cluster, struct bytes command, uint64_t index,
+                         struct failure *failure)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const struct raft *raft = connected_raft(cluster, i);
+        struct raft_status status = {0};
+        if (raft != NULL) {
+            raft_get_status(raft, &status);
+        }
+        if (raft == NULL || status.applied_index < index) {
+            continue;
+        }
+        if (index >= status.first_index && !is_command(raft, index, command)) {
+            failure_set(failure, FAILURE_STORAGE,
+                        "the logs disagree: index %llu is another entry on node %llu",
+                        (unsigned long long)index, (unsigned long long)cluster->members[i].id);
+            return 0;
+        }
+        count++;
+    }
+    return count;
+}
+
+static uint64_t find_anywhere(const struct cluster *cluster, struct bytes command,
+                              uint64_t *scanned)
+{
+    /* Applied entries are the same everywhere, so that one node's log after the other adds to what
+     * has been looked at. */
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const struct raft *raft = connected_raft(cluster, i);
+        uint64_t index = raft != NULL ? find_applied(raft, command, scanned) : 0;
+        if (index != 0) {
+            return index;
+        }
+    }
+    return 0;
+}
+
+uint64_t cluster_committed(const struct cluster *cluster, struct bytes command, uint64_t *index,
+                           struct failure *failure)
+{
+    uint64_t scanned = 0;
+    *index = find_anywhere(cluster, command, &scanned);
+    return *index != 0 ? count_at(cluster, command, *index, failure) : 0;
+}
+
+void committed_judge(struct cluster *cluster, struct ticket *ticket)
+{
+    struct bytes command = buffer_bytes(&ticket->body);
+    if (ticket->found_index == 0) {
+        ticket->found_index = find_anywhere(cluster, command, &ticket->scanned);
+    }
+    if (ticket->found_index == 0) {
+        return;
+    }
+    struct failure failure = {0};
+    uint64_t count = count_at(cluster, command, ticket->found_index, &failure);
+    ticket->outcome.index = ticket->found_index;
+    ticket->outcome.count = count;
+    if (count >= ticket->wanted || failure.code != FAILURE_NONE) {
+        ticket->outcome.failure = failure;
+        ticket_ready(cluster, ticket);
+    }
+}

@@ -1,0 +1,276 @@
+/*
+ * What is done to a cluster from outside: crashes, pauses, clocks, links. Each is in effect when
+ * the call returns and leaves a FAULT event; what is so already is left alone, without an event.
+ */
+#include "cluster/internal.h"
+
+#include <string.h>
+
+bool cluster_no_such(struct failure *failure, uint64_t id)
+{
+    failure_set(failure, FAILURE_UNKNOWN_NODE, "there is no node %llu in this cluster",
+                (unsigned long long)id);
+    return false;
+}
+
+static void emit_fault(struct cluster *cluster, const char *call, struct bytes value)
+{
+    struct trace_event event = {
+        .time_ns = cluster_now_ns(cluster),
+        .kind = TRACE_FAULT,
+        .text = {(const uint8_t *)call, strlen(call)},
+        .value = value,
+    };
+    trace_emit(cluster->trace, &event);
+}
+
+void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64_t *ids,
+                         size_t count)
+{
+    if (!trace_wants(cluster->trace, TRACE_FAULT)) {
+        return;
+    }
+    buffer_clear(&cluster->scratch);
+    value_write_array(&cluster->scratch, count);
+    for (size_t i = 0; i < count; i++) {
+        value_write_integer(&cluster->scratch, (int64_t)ids[i]);
+    }
+    struct trace_event event = {
+        .time_ns = cluster_now_ns(cluster),
+        .kind = TRACE_FAULT,
+        .node = count == 1 ? ids[0] : 0,
+        .text = {(const uint8_t *)call, strlen(call)},
+        .value = buffer_bytes(&cluster->scratch),
+    };
+    trace_emit(cluster->trace, &event);
+}
+
+static void links_changed(struct cluster *cluster)
+{
+    cluster_changed(cluster);
+    cluster->world->operations->links_changed(cluster->world);
+}
+
+bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    enum node_state state = node_get_state(node);
+    if (state != NODE_RUNNING && state != NODE_PAUSED) {
+        return true;
+    }
+    cluster_trace_fault(cluster, "crash", &id, 1);
+    node_crash(node);
+    faults_forget(cluster->faults, id);
+    requests_node_down(cluster, id);
+    cluster_changed(cluster);
+    return true;
+}
+
+bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    enum node_state state = node_get_state(node);
+    if (state == NODE_REMOVED) {
+        failure_set(failure, FAILURE_NOT_MEMBER,
+                    "node %llu was removed; add it again with add_servers", (unsigned long long)id);
+        return false;
+    }
+    if (state == NODE_RUNNING || state == NODE_PAUSED) {
+        return true;
+    }
+    cluster_trace_fault(cluster, "restart", &id, 1);
+    bool started = node_start(node, failure);
+    links_changed(cluster);
+    return started;
+}
+
+bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    if (node_get_state(node) == NODE_REMOVED) {
+        return true;
+    }
+    cluster_trace_fault(cluster, "stop", &id, 1);
+    node_stop(node, true);
+    faults_forget(cluster->faults, id);
+    requests_node_down(cluster, id);
+    cluster_changed(cluster);
+    return true;
+}
+
+bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    if (node_get_state(node) == NODE_RUNNING) {
+        cluster_trace_fault(cluster, "pause", &id, 1);
+        node_pause(node);
+        cluster_changed(cluster);
+    }
+    return true;
+}
+
+bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    if (node_get_state(node) == NODE_PAUSED) {
+        cluster_trace_fault(cluster, "resume", &id, 1);
+        node_resume(node);
+        cluster_changed(cluster);
+    }
+    return true;
+}
+
+bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,
+                       struct failure *failure)
+{
+    ensure(rate_ppb > 0);
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    buffer_clear(&cluster->scratch);
+    value_write_array(&cluster->scratch, 3);
+    value_write_integer(&cluster->scratch, (int64_t)id);
+    value_write_integer(&cluster->scratch, rate_ppb);
+    value_write_integer(&cluster->scratch, offset_ns);
+    emit_fault(cluster, "clock", buffer_bytes(&cluster->scratch));
+    node_set_clock(node, rate_ppb, offset_ns);
+    return true;
+}
+
+bool cluster_campaign(struct cluster *cluster, uint64_t id, bool force, struct failure *failure)
+{
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    cluster_trace_fault(cluster, force ? "campaign (forced)" : "campaign", &id, 1);
+    return node_campaign(node, force, failure);
+}
+
+bool cluster_set_disconnected(struct cluster *cluster, uint64_t id, bool disconnected,
+                              struct failure *failure)
+{
+    if (cluster_node(cluster, id) == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    if (faults_is_disconnected(cluster->faults, id) == disconnected) {
+        return true;
+    }
+    cluster_trace_fault(cluster, disconnected ? "disconnect" : "reconnect", &id, 1);
+    faults_set_disconnected(cluster->faults, id, disconnected);
+    links_changed(cluster);
+    return true;
+}
+
+void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
+                       size_t count)
+{
+    struct buffer *value = &cluster->scratch;
+    buffer_clear(value);
+    value_write_array(value, count);
+    for (size_t i = 0; i < count; i++) {
+        ensure(groups[i] >= 1);
+        value_write_array(value, 2);
+        value_write_integer(value, (int64_t)ids[i]);
+        value_write_integer(value, (int64_t)groups[i]);
+    }
+    emit_fault(cluster, "partition", buffer_bytes(value));
+    faults_set_partition(cluster->faults, ids, groups, count);
+    links_changed(cluster);
+}
+
+static void write_end(struct buffer *out, uint64_t id)
+{
+    if (id == FAULTS_EVERY) {
+        value_write_string(out, "*", 1);
+    } else if (id == WORLD_CLIENT) {
+        value_write_string(out, "client", 6);
+    } else {
+        value_write_integer(out, (int64_t)id);
+    }
+}
+
+void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
+                      const struct link_faults *link)
+{
+    struct buffer *value = &cluster->scratch;
+    buffer_clear(value);
+    value_write_array(value, link != NULL ? 9 : 2);
+    write_end(value, from);
+    write_end(value, to);
+    if (link != NULL) {
+        value_write_integer(value, (int64_t)link->drop);
+        value_write_integer(value, (int64_t)link->duplicate);
+        value_write_integer(value, (int64_t)link->reorder);
+        value_write_integer(value, link->delay_min_ns);
+        value_write_integer(value, link->delay_max_ns);
+        value_write_integer(value, (int64_t)link->bandwidth_bytes);
+        value_write_boolean(value, link->cut);
+    }
+    emit_fault(cluster, "link", buffer_bytes(value));
+    faults_set_link(cluster->faults, from, to, link);
+    links_changed(cluster);
+}
+
+void cluster_heal(struct cluster *cluster)
+{
+    cluster_trace_fault(cluster, "heal", NULL, 0);
+    faults_heal(cluster->faults);
+    links_changed(cluster);
+}
+
+void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context)
+{
+    faults_set_hook(cluster->faults, hook, context);
+}
+
+void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame)
+{
+    cluster->world->operations->deliver(cluster->world, from, to, batch_hold(frame));
+}
+
+void cluster_drop_held(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame)
+{
+    faults_drop(cluster->faults, cluster_now_ns(cluster), from, to, frame, "intercepted");
+}
+
+void cluster_note(struct cluster *cluster, struct bytes text)
+{
+    struct trace_event event = {
+        .time_ns = cluster_now_ns(cluster), .kind = TRACE_NOTE, .text = text};
+    trace_emit(cluster->trace, &event);
+}
+
+void cluster_verdict(struct cluster *cluster, bool passed, struct bytes message)
+{
+    struct buffer *value = &cluster->scratch;
+    buffer_clear(value);
+    value_write_map(value, 2); /* "passed" (6) comes before "message" (7) */
+    value_write_string(value, "passed", 6);
+    value_write_boolean(value, passed);
+    value_write_string(value, "message", 7);
+    value_write_string(value, message.data, message.size);
+    struct trace_event event = {
+        .time_ns = cluster_now_ns(cluster),
+        .kind = TRACE_VERDICT,
+        .text = {(const uint8_t *)cluster->name, strlen(cluster->name)},
+        .value = buffer_bytes(value),
+    };
+    trace_emit(cluster->trace, &event);
+}

@@ -1,0 +1,49 @@
+/*
+ * Letting the world go on. It never decides what is waited for (tickets.c does) and calls nobody
+ * back: whoever drives looks at what came of it.
+ */
+#include "cluster/internal.h"
+
+void cluster_interrupt(struct cluster *cluster)
+{
+    cluster->interrupted = true;
+}
+
+static bool was_stopped(struct cluster *cluster)
+{
+    bool stopped = cluster->interrupted;
+    cluster->interrupted = false;
+    return stopped;
+}
+
+static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool each_event)
+{
+    for (;;) {
+        tickets_judge(cluster);
+        if (was_stopped(cluster)) {
+            return CLUSTER_STOPPED;
+        }
+        if (cluster->ready_first != NULL) {
+            return CLUSTER_READY;
+        }
+        if (!cluster->world->operations->step(cluster->world, until_ns)) {
+            tickets_judge(cluster);
+            if (was_stopped(cluster)) {
+                return CLUSTER_STOPPED;
+            }
+            return cluster->ready_first != NULL ? CLUSTER_READY : CLUSTER_TIME_UP;
+        }
+        if (each_event && !cluster->interrupted && cluster->ready_first == NULL) {
+            return CLUSTER_EVENT;
+        }
+    }
+}
+
+enum cluster_turn cluster_drive(struct cluster *cluster, int64_t until_ns, bool each_event)
+{
+    ensure(!cluster->driving);
+    cluster->driving = true;
+    enum cluster_turn turn = drive(cluster, until_ns, each_event);
+    cluster->driving = false;
+    return turn;
+}

@@ -1,0 +1,66 @@
+/*
+ * Who leads, seen from outside: what every running node says of itself. It asks no node to do
+ * anything.
+ */
+#include "cluster/internal.h"
+
+static bool reaches_both_ways(const struct cluster *cluster, uint64_t a, uint64_t b)
+{
+    return !faults_is_cut(cluster->faults, a, b, NULL) &&
+           !faults_is_cut(cluster->faults, b, a, NULL);
+}
+
+static bool names_leader(const struct cluster *cluster, uint64_t id, uint64_t leader, uint64_t term)
+{
+    const struct node *node = cluster_node(cluster, id);
+    if (node == NULL || node_get_state(node) != NODE_RUNNING) {
+        return false;
+    }
+    struct raft_status status;
+    raft_get_status(node_raft(node), &status);
+    return status.leader == leader && status.term == term &&
+           (id == leader || reaches_both_ways(cluster, id, leader));
+}
+
+static bool has_quorum(const struct cluster *cluster, const struct raft_configuration *members,
+                       uint64_t leader, uint64_t term)
+{
+    uint32_t voters = 0;
+    uint32_t voters_old = 0;
+    uint32_t agree = 0;
+    uint32_t agree_old = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->members[i];
+        if (!member->voter && !member->voter_old) {
+            continue;
+        }
+        bool names = names_leader(cluster, member->id, leader, term);
+        voters += member->voter;
+        voters_old += member->voter_old;
+        agree += member->voter && names;
+        agree_old += member->voter_old && names;
+    }
+    bool quorum = agree * 2 > voters;
+    return members->joint ? quorum && agree_old * 2 > voters_old : quorum;
+}
+
+uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
+{
+    uint64_t leader = 0;
+    *term = 0;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        uint64_t id = cluster->members[i].id;
+        if (!cluster_is_connected(cluster, id)) {
+            continue;
+        }
+        const struct raft *raft = node_raft(cluster->members[i].node);
+        struct raft_status status;
+        raft_get_status(raft, &status);
+        if (status.role == RAFT_LEADER && status.term > *term &&
+            has_quorum(cluster, raft_members(raft), id, status.term)) {
+            leader = id;
+            *term = status.term;
+        }
+    }
+    return leader;
+}

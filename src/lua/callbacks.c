@@ -1,0 +1,185 @@
+/*
+ * Calls from C into Lua: trace readers, what nodes serve. Each runs protected, on whatever state
+ * entered last; the first error is kept and raised once no frame of the world is below.
+ */
+#include "lua/module.h"
+
+#include <string.h>
+
+void lua_cluster_table(lua_State *L, const char *name)
+{
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, name);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, name);
+    }
+    lua_remove(L, -2);
+}
+
+/* Tables and userdata pass untouched: a test framework's failures stay what they are. */
+static int add_traceback(lua_State *L)
+{
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    }
+    return 1;
+}
+
+bool lua_callback(struct lua_cluster *box, int arguments, int results)
+{
+    lua_State *L = box->L;
+    int handler = lua_gettop(L) - arguments;
+    lua_pushcfunction(L, add_traceback);
+    lua_insert(L, handler);
+    int status = lua_pcall(L, arguments, results, handler);
+    lua_remove(L, handler);
+    box->L = L; /* what ran inside may have entered from another state */
+    if (status == LUA_OK) {
+        return true;
+    }
+    if (box->has_error) {
+        lua_pop(L, 1); /* only the first is raised */
+    } else {
+        lua_getiuservalue(L, 1, 1);
+        lua_insert(L, -2);
+        lua_setfield(L, -2, "error");
+        lua_pop(L, 1);
+        box->has_error = true;
+    }
+    if (box->cluster != NULL) {
+        cluster_interrupt(box->cluster);
+    }
+    return false;
+}
+
+/* ---- trace readers -------------------------------------------------------------------------- */
+
+/* One reader of the trace: its function is in the user value's "readers", under this address. */
+struct reader {
+    struct lua_cluster *box;
+    int subscription;
+};
+
+static void read_event(void *context, const struct trace_event *event)
+{
+    struct reader *reader = context;
+    lua_State *L = reader->box->L;
+    if (reader->box->silent || L == NULL || !lua_checkstack(L, 16)) {
+        return;
+    }
+    lua_cluster_table(L, "readers");
+    lua_rawgetp(L, -1, reader);
+    lua_remove(L, -2);
+    if (!lua_isfunction(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_event_push(L, event);
+    lua_callback(reader->box, 1, 0);
+}
+
+/* core:on(kinds, f) → a reader, to be ended by core:off(reader) */
+static int cluster_on(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t mask = lua_event_mask(L, 2);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    struct reader *reader = lua_newuserdatauv(L, sizeof *reader, 0);
+    reader->box = box;
+    lua_cluster_table(L, "readers");
+    lua_pushvalue(L, 3);
+    lua_rawsetp(L, -2, reader);
+    lua_pushvalue(L, -2); /* the reader lives as long as its function */
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    reader->subscription = trace_subscribe(cluster_trace(box->cluster), mask, read_event, reader);
+    return 1;
+}
+
+static int cluster_off(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    luaL_checktype(L, 2, LUA_TUSERDATA);
+    struct reader *reader = lua_touserdata(L, 2);
+    lua_cluster_table(L, "readers");
+    if (lua_rawgetp(L, -1, reader) == LUA_TFUNCTION) {
+        trace_unsubscribe(cluster_trace(box->cluster), reader->subscription);
+        lua_pop(L, 1);
+        lua_pushnil(L);
+        lua_rawsetp(L, -2, reader);
+        lua_pushvalue(L, 2);
+        lua_pushnil(L);
+        lua_rawset(L, -3);
+    }
+    return 0;
+}
+
+/* ---- what nodes serve ----------------------------------------------------------------------- */
+
+static bool serve(void *context, struct node *node, struct bytes value, uint64_t from,
+                  struct buffer *answer, struct failure *failure)
+{
+    struct lua_cluster *box = context;
+    lua_State *L = box->L;
+    if (box->silent || !lua_checkstack(L, 16)) {
+        failure_set(failure, FAILURE_CLOSED, "the cluster is closing");
+        return false;
+    }
+    int top = lua_gettop(L);
+    lua_cluster_table(L, "serve");
+    lua_rawgeti(L, -1, (lua_Integer)node_id(node));
+    lua_value_push(L, value);
+    lua_pushinteger(L, (lua_Integer)from);
+    bool answered = lua_callback(box, 2, 1);
+    if (!answered) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "what node %llu serves raised an error",
+                    (unsigned long long)node_id(node));
+    } else if (!lua_isnil(L, -1) && !lua_value_write(L, -1, answer)) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "node %llu answered no value: %s",
+                    (unsigned long long)node_id(node), lua_tostring(L, -1));
+        answered = false;
+    }
+    lua_settop(L, top);
+    return answered;
+}
+
+static int cluster_serve(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t id = lua_id_check(L, 2);
+    struct node *node = cluster_node(box->cluster, id);
+    luaL_argcheck(L, node != NULL, 2, "no such node");
+    lua_cluster_table(L, "serve");
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, -2, (lua_Integer)id);
+    node_serve(node, lua_isnil(L, 3) ? NULL : serve, box);
+    return 0;
+}
+
+/* core:intercept(f or nil): f(message, frame) → nil, "drop" or "hold" */
+static int cluster_intercept(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "intercept");
+    if (lua_isnoneornil(L, 2)) {
+        cluster_set_hook(box->cluster, NULL, NULL);
+    } else {
+        luaL_checktype(L, 2, LUA_TFUNCTION);
+        cluster_set_hook(box->cluster, lua_intercept, box);
+    }
+    return 0;
+}
+
+const luaL_Reg lua_callback_methods[] = {
+    {"on", cluster_on},
+    {"off", cluster_off},
+    {"serve", cluster_serve},
+    {"intercept", cluster_intercept},
+    {NULL, NULL},
+};

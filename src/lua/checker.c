@@ -1,0 +1,93 @@
+/* The invariant checker alone, fed with events by hand: for specs that plant a violation. */
+#include "lua/module.h"
+
+#define LUA_CHECKER "raft.core.checker"
+
+struct lua_checker {
+    struct trace *trace;
+    struct checker *checker;
+};
+
+static struct lua_checker *checker_check(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LUA_CHECKER);
+}
+
+static int push_violation(lua_State *L, const struct check_violation *violation)
+{
+    if (violation == NULL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 3);
+    lua_set_text(L, "property", check_property_name(violation->property));
+    lua_set_text(L, "message", violation->message);
+    lua_newtable(L);
+    for (uint32_t i = 0; i < violation->node_count; i++) {
+        lua_pushinteger(L, (lua_Integer)violation->nodes[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "nodes");
+    return 1;
+}
+
+/* checker:event{ kind = , node = , ..., entries = {{term = , hash = }} } → the first violation so
+ * far, or nil */
+static int checker_event(lua_State *L)
+{
+    struct lua_checker *box = checker_check(L);
+    struct trace_event event;
+    lua_event_read(L, 2, &event);
+    lua_getfield(L, 2, "entries");
+    if (lua_istable(L, -1)) {
+        int at = lua_gettop(L);
+        size_t count = (size_t)lua_rawlen(L, at);
+        struct trace_entry *entries = lua_newuserdatauv(L, (count + 1) * sizeof *entries, 0);
+        for (size_t i = 0; i < count; i++) {
+            lua_rawgeti(L, at, (lua_Integer)i + 1);
+            luaL_checktype(L, -1, LUA_TTABLE);
+            entries[i].term = (uint64_t)lua_field_integer(L, lua_gettop(L), "term", 0);
+            entries[i].hash = (uint64_t)lua_field_integer(L, lua_gettop(L), "hash", 0);
+            lua_pop(L, 1);
+        }
+        event.entries = entries;
+        event.entry_count = (uint32_t)count;
+    }
+    trace_emit(box->trace, &event);
+    return push_violation(L, checker_violation(box->checker));
+}
+
+static int checker_gc(lua_State *L)
+{
+    struct lua_checker *box = checker_check(L);
+    if (box->checker != NULL) {
+        checker_free(box->checker);
+        trace_free(box->trace);
+        box->checker = NULL;
+    }
+    return 0;
+}
+
+/* core.checker() → checker */
+int lua_checker_new(lua_State *L)
+{
+    struct lua_checker *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->checker = NULL;
+    luaL_setmetatable(L, LUA_CHECKER);
+    box->trace = trace_new();
+    box->checker = checker_new(box->trace, NULL, NULL);
+    return 1;
+}
+
+static const luaL_Reg checker_methods[] = {{"event", checker_event}, {NULL, NULL}};
+
+void lua_checker_register(lua_State *L)
+{
+    luaL_newmetatable(L, LUA_CHECKER);
+    lua_pushcfunction(L, checker_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    luaL_setfuncs(L, checker_methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

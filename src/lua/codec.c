@@ -1,0 +1,149 @@
+/* Encodings by themselves: values, JSON, checksums, frames of messages. For tools and specs. */
+#include "lua/module.h"
+
+#include <string.h>
+
+/* A buffer that is freed whatever is raised. */
+static int scratch_gc(lua_State *L)
+{
+    buffer_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+static struct buffer *scratch_new(lua_State *L)
+{
+    struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
+    memset(buffer, 0, sizeof *buffer);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, scratch_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return buffer;
+}
+
+static struct bytes bytes_argument(lua_State *L, int index)
+{
+    struct bytes bytes = {0};
+    bytes.data = (const uint8_t *)luaL_checklstring(L, index, &bytes.size);
+    return bytes;
+}
+
+/* core.value_encode(value) → bytes */
+static int value_encode(lua_State *L)
+{
+    struct buffer *out = scratch_new(L);
+    lua_value_check(L, 1, "value", out);
+    lua_bytes_push(L, buffer_bytes(out));
+    return 1;
+}
+
+/* core.value_decode(bytes) → value; nil, message where they are no value in the one encoding */
+static int value_decode(lua_State *L)
+{
+    struct bytes bytes = bytes_argument(L, 1);
+    if (!value_is_valid(bytes)) {
+        lua_pushnil(L);
+        lua_pushstring(L, "not one value in deterministic CBOR");
+        return 2;
+    }
+    lua_value_push(L, bytes);
+    return 1;
+}
+
+/* core.json_encode(value) → text */
+static int json_encode(lua_State *L)
+{
+    struct buffer *value = scratch_new(L);
+    struct buffer *out = scratch_new(L);
+    lua_value_check(L, 1, "value", value);
+    bool written = json_write_value(out, buffer_bytes(value));
+    ensure(written);
+    lua_bytes_push(L, buffer_bytes(out));
+    return 1;
+}
+
+/* core.json_decode(text) → value; nil, message */
+static int json_decode(lua_State *L)
+{
+    struct bytes text = bytes_argument(L, 1);
+    struct buffer *out = scratch_new(L);
+    size_t offset = 0;
+    const char *problem = NULL;
+    if (!json_read(text, out, &offset, &problem)) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "not JSON at byte %d: %s", (int)offset + 1, problem);
+        return 2;
+    }
+    lua_value_push(L, buffer_bytes(out));
+    return 1;
+}
+
+/* core.crc32c(bytes) → integer */
+static int crc32c_function(lua_State *L)
+{
+    struct bytes bytes = bytes_argument(L, 1);
+    lua_pushinteger(L, (lua_Integer)crc32c(0, bytes.data, bytes.size));
+    return 1;
+}
+
+/* core.message_decode(bytes) → message; nil, what is wrong with it */
+static int message_decode(lua_State *L)
+{
+    struct bytes bytes = bytes_argument(L, 1);
+    struct batch *batch = batch_copy(bytes.data, bytes.size);
+    struct raft_message message = {0};
+    struct raft_entry *entries = NULL;
+    uint32_t capacity = 0;
+    const char *problem = NULL;
+    bool read = raft_message_decode(batch, 0, (uint32_t)bytes.size, &message, &entries, &capacity,
+                                    &problem);
+    if (read) {
+        lua_message_push(L, NULL, &message);
+    } else {
+        lua_pushnil(L);
+        lua_pushstring(L, problem);
+    }
+    memory_free(entries);
+    batch_release(batch);
+    return read ? 1 : 2;
+}
+
+/* core.frame_check(bytes) → "whole", "partial" or "bad", and what is wrong */
+static int frame_check(lua_State *L)
+{
+    static const char *const verdicts[] = {
+        [FRAME_WHOLE] = "whole", [FRAME_PARTIAL] = "partial", [FRAME_BAD] = "bad"};
+    struct frame_head head;
+    const char *problem = NULL;
+    enum frame_verdict verdict = frame_parse(bytes_argument(L, 1), true, &head, &problem);
+    lua_pushstring(L, verdicts[verdict]);
+    lua_pushstring(L, verdict == FRAME_BAD ? problem : NULL);
+    return 2;
+}
+
+/* core.frame(kind, number, body) → the bytes of one frame */
+static int frame_make(lua_State *L)
+{
+    lua_Integer kind = luaL_checkinteger(L, 1);
+    lua_Integer number = luaL_checkinteger(L, 2);
+    struct bytes body = bytes_argument(L, 3);
+    luaL_argcheck(L, kind >= FRAME_HELLO && kind <= FRAME_CLIENT_ANSWER, 1, "no kind of frame");
+    struct buffer *out = scratch_new(L);
+    frame_begin(out);
+    buffer_append(out, body.data, body.size);
+    frame_seal(out, (enum frame_kind)kind, (uint64_t)number);
+    lua_bytes_push(L, buffer_bytes(out));
+    return 1;
+}
+
+const luaL_Reg lua_codec_functions[] = {
+    {"value_encode", value_encode},
+    {"value_decode", value_decode},
+    {"json_encode", json_encode},
+    {"json_decode", json_decode},
+    {"crc32c", crc32c_function},
+    {"message_decode", message_decode},
+    {"frame_check", frame_check},
+    {"frame", frame_make},
+    {NULL, NULL},
+};

@@ -1,0 +1,191 @@
+/*
+ * Faults and control: each method checks its arguments and hands them on. It never decides what
+ * they mean.
+ */
+#include "lua/module.h"
+
+#include <string.h>
+
+/* What control calls give back: true, or nil, message, code, detail. */
+static int finish(lua_State *L, struct lua_cluster *box, bool worked, const struct failure *failure)
+{
+    lua_cluster_leave(L, box);
+    if (!worked) {
+        return lua_failure_push(L, failure);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+typedef bool control_call(struct cluster *cluster, uint64_t id, struct failure *failure);
+
+static int control(lua_State *L, control_call *call)
+{
+    uint64_t id = lua_id_check(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    bool worked = call(box->cluster, id, &failure);
+    return finish(L, box, worked, &failure);
+}
+
+static int control_crash(lua_State *L)
+{
+    return control(L, cluster_crash);
+}
+
+static int control_restart(lua_State *L)
+{
+    return control(L, cluster_restart);
+}
+
+static int control_pause(lua_State *L)
+{
+    return control(L, cluster_pause);
+}
+
+static int control_resume(lua_State *L)
+{
+    return control(L, cluster_resume);
+}
+
+static int control_stop_removed(lua_State *L)
+{
+    return control(L, cluster_stop_removed);
+}
+
+static int control_add_node(lua_State *L)
+{
+    return control(L, cluster_add_node);
+}
+
+static int control_clock(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    lua_Integer rate_ppb = luaL_checkinteger(L, 3);
+    lua_Integer offset_ns = luaL_checkinteger(L, 4);
+    luaL_argcheck(L, rate_ppb > 0, 3, "a rate is above 0");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    bool worked = cluster_set_clock(box->cluster, id, rate_ppb, offset_ns, &failure);
+    return finish(L, box, worked, &failure);
+}
+
+static int control_campaign(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    bool worked = cluster_campaign(box->cluster, id, lua_toboolean(L, 3), &failure);
+    return finish(L, box, worked, &failure);
+}
+
+static int control_disconnected(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    bool worked = cluster_set_disconnected(box->cluster, id, lua_toboolean(L, 3), &failure);
+    return finish(L, box, worked, &failure);
+}
+
+/* core:partition{ {id, group}, ... } */
+static int control_partition(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t count = (size_t)lua_rawlen(L, 2);
+    uint64_t *ids = lua_newuserdatauv(L, (count + 1) * sizeof *ids, 0);
+    uint32_t *groups = lua_newuserdatauv(L, (count + 1) * sizeof *groups, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        ids[i] = lua_id_check(L, -2);
+        groups[i] = (uint32_t)lua_id_check(L, -1);
+        lua_pop(L, 3);
+    }
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_partition(box->cluster, ids, groups, count);
+    return finish(L, box, true, NULL);
+}
+
+static uint64_t end_check(lua_State *L, int index)
+{
+    if (lua_type(L, index) == LUA_TSTRING) {
+        const char *name = lua_tostring(L, index);
+        if (strcmp(name, "*") == 0) {
+            return FAULTS_EVERY;
+        }
+        luaL_argcheck(L, strcmp(name, "client") == 0, index, "an id, \"*\" or \"client\" expected");
+        return WORLD_CLIENT;
+    }
+    return lua_id_check(L, index);
+}
+
+/* core:link(from, to, nil or {drop, duplicate, reorder, delay_min_ns, delay_max_ns, bandwidth,
+ * cut})
+ */
+static int control_link(lua_State *L)
+{
+    uint64_t from = end_check(L, 2);
+    uint64_t to = end_check(L, 3);
+    struct link_faults link = {0};
+    bool given = lua_istable(L, 4);
+    if (given) {
+        link.drop = chance_from_double(lua_field_number(L, 4, "drop", 0));
+        link.duplicate = chance_from_double(lua_field_number(L, 4, "duplicate", 0));
+        link.reorder = chance_from_double(lua_field_number(L, 4, "reorder", 0));
+        link.delay_min_ns = lua_field_integer(L, 4, "delay_min_ns", 0);
+        link.delay_max_ns = lua_field_integer(L, 4, "delay_max_ns", 0);
+        link.bandwidth_bytes = (uint64_t)lua_field_integer(L, 4, "bandwidth", 0);
+        link.cut = lua_field_boolean(L, 4, "cut", false);
+    }
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_set_link(box->cluster, from, to, given ? &link : NULL);
+    return finish(L, box, true, NULL);
+}
+
+static int control_heal(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_heal(box->cluster);
+    return finish(L, box, true, NULL);
+}
+
+static int control_note(lua_State *L)
+{
+    struct bytes text = {0};
+    text.data = (const uint8_t *)luaL_checklstring(L, 2, &text.size);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_note(box->cluster, text);
+    return finish(L, box, true, NULL);
+}
+
+static int control_verdict(lua_State *L)
+{
+    struct bytes text = {0};
+    text.data = (const uint8_t *)luaL_optlstring(L, 3, "", &text.size);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_verdict(box->cluster, lua_toboolean(L, 2), text);
+    return finish(L, box, true, NULL);
+}
+
+const luaL_Reg lua_control_methods[] = {
+    {"crash", control_crash},
+    {"restart", control_restart},
+    {"pause", control_pause},
+    {"resume", control_resume},
+    {"stop_removed", control_stop_removed},
+    {"add_node", control_add_node},
+    {"clock", control_clock},
+    {"campaign", control_campaign},
+    {"set_disconnected", control_disconnected},
+    {"partition", control_partition},
+    {"link", control_link},
+    {"heal", control_heal},
+    {"note", control_note},
+    {"verdict", control_verdict},
+    {"deliver", lua_frame_deliver},
+    {"drop", lua_frame_drop},
+    {NULL, NULL},
+};

@@ -1,0 +1,269 @@
+/* Letting the world go on, and tickets: what a script waits for. It never waits by itself. */
+#include "lua/module.h"
+
+#include <string.h>
+
+static const char *const turn_names[] = {
+    [CLUSTER_TIME_UP] = "time",
+    [CLUSTER_EVENT] = "event",
+    [CLUSTER_READY] = "ready",
+    [CLUSTER_STOPPED] = "stopped",
+};
+
+/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped" or "signal" */
+static int cluster_drive_method(lua_State *L)
+{
+    lua_Integer until_ns = luaL_checkinteger(L, 2);
+    bool each_event = lua_toboolean(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    if (box->depth > 1) {
+        box->depth--;
+        return luaL_error(L, "the world cannot be driven from one of its own callbacks");
+    }
+    lua_signal_target(box->cluster);
+    enum cluster_turn turn = cluster_drive(box->cluster, until_ns, each_event);
+    lua_signal_target(NULL);
+    lua_cluster_leave(L, box);
+    const char *signal = turn == CLUSTER_STOPPED ? lua_signal_seen() : NULL;
+    lua_pushstring(L, signal != NULL ? "signal" : turn_names[turn]);
+    return 1;
+}
+
+static int cluster_interrupt_method(lua_State *L)
+{
+    cluster_interrupt(lua_cluster_check(L)->cluster);
+    return 0;
+}
+
+static int cluster_changes_method(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)cluster_changes(lua_cluster_check(L)->cluster));
+    return 1;
+}
+
+static int cluster_now(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)cluster_now_ns(lua_cluster_check(L)->cluster));
+    return 1;
+}
+
+/* core:take() → ticket, { code, message, unknown, leader, index, term, count, result }; nil: none
+ */
+static int cluster_take_method(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct cluster_outcome outcome;
+    if (!cluster_take(box->cluster, &outcome)) {
+        return 0;
+    }
+    lua_pushinteger(L, (lua_Integer)outcome.ticket);
+    lua_createtable(L, 0, 6);
+    if (outcome.failure.code != FAILURE_NONE) {
+        lua_set_text(L, "code", failure_name(outcome.failure.code));
+        lua_set_text(L, "message", outcome.failure.message);
+        lua_set_boolean(L, "unknown", outcome.failure.unknown);
+        if (outcome.failure.leader != 0) {
+            lua_set_integer(L, "leader", outcome.failure.leader);
+        }
+    }
+    lua_set_integer(L, "index", outcome.index);
+    lua_set_integer(L, "term", outcome.term);
+    lua_set_integer(L, "count", outcome.count);
+    if (outcome.result.size > 0) {
+        lua_value_push(L, outcome.result);
+        lua_setfield(L, -2, "result");
+    }
+    return 2;
+}
+
+static int cluster_forget_method(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    cluster_forget(box->cluster, (uint64_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+static int ticket_push(lua_State *L, struct lua_cluster *box, uint64_t ticket)
+{
+    lua_cluster_leave(L, box);
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
+static int wait_time(lua_State *L)
+{
+    lua_Integer deadline_ns = luaL_checkinteger(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box, cluster_wait_time(box->cluster, deadline_ns));
+}
+
+/* core:wait_leader(above, deadline_ns) → ticket */
+static int wait_leader(lua_State *L)
+{
+    lua_Integer above = luaL_checkinteger(L, 2);
+    lua_Integer deadline_ns = luaL_checkinteger(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box, cluster_wait_leader(box->cluster, (uint64_t)above, deadline_ns));
+}
+
+static struct bytes value_argument(lua_State *L, int index, const char *name)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    buffer_clear(&box->value);
+    lua_value_check(L, index, name, &box->value);
+    return buffer_bytes(&box->value);
+}
+
+/* core:wait_committed(command, count, deadline_ns) → ticket */
+static int wait_committed(lua_State *L)
+{
+    lua_Integer count = luaL_checkinteger(L, 3);
+    lua_Integer deadline_ns = luaL_checkinteger(L, 4);
+    struct bytes command = value_argument(L, 2, "command");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box,
+                       cluster_wait_committed(box->cluster, command, (uint64_t)count, deadline_ns));
+}
+
+/* core:committed(command) → count, index; or nil, message where the logs disagree */
+static int committed(lua_State *L)
+{
+    struct bytes command = value_argument(L, 2, "command");
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct failure failure = {0};
+    uint64_t index = 0;
+    uint64_t count = cluster_committed(box->cluster, command, &index, &failure);
+    if (failure.code != FAILURE_NONE) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)count);
+    lua_pushinteger(L, (lua_Integer)index);
+    return 2;
+}
+
+/* core:submit(id, command) → index, term */
+static int submit(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    struct bytes command = value_argument(L, 3, "command");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    uint64_t index = 0;
+    uint64_t term = 0;
+    bool taken = cluster_submit(box->cluster, id, command, &index, &term, &failure);
+    lua_cluster_leave(L, box);
+    if (!taken) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)index);
+    lua_pushinteger(L, (lua_Integer)term);
+    return 2;
+}
+
+/* core:request(kind, node, body, deadline_ns, session, sequence) → ticket */
+static int request(lua_State *L)
+{
+    static const char *const kinds[] = {"propose", "read", "stale", NULL};
+    static const enum node_request_kind values[] = {NODE_REQUEST_PROPOSE, NODE_REQUEST_READ,
+                                                    NODE_REQUEST_READ_STALE};
+    struct cluster_request request = {
+        .kind = values[luaL_checkoption(L, 2, NULL, kinds)],
+        .node = (uint64_t)luaL_optinteger(L, 3, 0),
+        .deadline_ns = luaL_checkinteger(L, 5),
+        .session = (uint64_t)luaL_optinteger(L, 6, 0),
+        .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
+    };
+    request.body =
+        value_argument(L, 4, request.kind == NODE_REQUEST_PROPOSE ? "command" : "request");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box, cluster_send_request(box->cluster, &request));
+}
+
+/* core:call(from, to, value, deadline_ns) → ticket, or nil, message, code */
+static int call(lua_State *L)
+{
+    uint64_t from = lua_id_check(L, 2);
+    uint64_t to = lua_id_check(L, 3);
+    lua_Integer deadline_ns = luaL_checkinteger(L, 5);
+    struct bytes value = value_argument(L, 4, "value");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    uint64_t ticket = cluster_call(box->cluster, from, to, value, deadline_ns, &failure);
+    lua_cluster_leave(L, box);
+    if (ticket == 0) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
+static uint64_t *id_list(lua_State *L, int index, size_t *count)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    *count = (size_t)lua_rawlen(L, index);
+    uint64_t *ids = lua_newuserdatauv(L, (*count + 1) * sizeof *ids, 0);
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        ids[i] = lua_id_check(L, -1);
+        lua_pop(L, 1);
+    }
+    return ids;
+}
+
+/* core:change(node, voters, learners, deadline_ns) → ticket, index, term; or nil, message, code */
+static int change(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    lua_Integer deadline_ns = luaL_checkinteger(L, 5);
+    struct cluster_members wanted = {0};
+    wanted.voters = id_list(L, 3, &wanted.voter_count);
+    wanted.learners = id_list(L, 4, &wanted.learner_count);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    uint64_t index = 0;
+    uint64_t term = 0;
+    uint64_t ticket =
+        cluster_change_members(box->cluster, id, &wanted, deadline_ns, &index, &term, &failure);
+    lua_cluster_leave(L, box);
+    if (ticket == 0) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)ticket);
+    lua_pushinteger(L, (lua_Integer)index);
+    lua_pushinteger(L, (lua_Integer)term);
+    return 3;
+}
+
+/* core:random() → [0, 1); core:random(low, high) → an integer, both included */
+static int cluster_random(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    if (lua_isnoneornil(L, 2)) {
+        lua_pushnumber(L, (lua_Number)(random_next(&box->random) >> 11) * 0x1p-53);
+        return 1;
+    }
+    lua_Integer low = luaL_checkinteger(L, 2);
+    lua_Integer high = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, low <= high, 3, "interval is empty");
+    lua_pushinteger(L, (lua_Integer)random_between(&box->random, low, high));
+    return 1;
+}
+
+const luaL_Reg lua_drive_methods[] = {
+    {"drive", cluster_drive_method},
+    {"interrupt", cluster_interrupt_method},
+    {"changes", cluster_changes_method},
+    {"now_ns", cluster_now},
+    {"take", cluster_take_method},
+    {"forget", cluster_forget_method},
+    {"wait_time", wait_time},
+    {"wait_leader", wait_leader},
+    {"wait_committed", wait_committed},
+    {"committed", committed},
+    {"submit", submit},
+    {"request", request},
+    {"call", call},
+    {"change", change},
+    {"random", cluster_random},
+    {NULL, NULL},
+};

@@ -1,0 +1,76 @@
+/* Failures and arguments between C and Lua. */
+#include "lua/module.h"
+
+int lua_failure_push(lua_State *L, const struct failure *failure)
+{
+    ensure(failure->code != FAILURE_NONE);
+    lua_pushnil(L);
+    lua_pushstring(L, failure->message);
+    lua_pushstring(L, failure_name(failure->code));
+    lua_createtable(L, 0, 2);
+    if (failure->leader != 0) {
+        lua_set_integer(L, "leader", failure->leader);
+    }
+    if (failure->unknown) {
+        lua_set_boolean(L, "unknown", true);
+    }
+    return 4;
+}
+
+uint64_t lua_id_check(lua_State *L, int index)
+{
+    lua_Integer id = luaL_checkinteger(L, index);
+    luaL_argcheck(L, id >= 1, index, "ids are integers from 1");
+    return (uint64_t)id;
+}
+
+int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise)
+{
+    lua_getfield(L, index, name);
+    int64_t value = otherwise;
+    if (lua_isnumber(L, -1)) {
+        value = (int64_t)lua_tointeger(L, -1);
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+double lua_field_number(lua_State *L, int index, const char *name, double otherwise)
+{
+    lua_getfield(L, index, name);
+    double value = lua_isnumber(L, -1) ? (double)lua_tonumber(L, -1) : otherwise;
+    lua_pop(L, 1);
+    return value;
+}
+
+bool lua_field_boolean(lua_State *L, int index, const char *name, bool otherwise)
+{
+    lua_getfield(L, index, name);
+    bool value = lua_isnil(L, -1) ? otherwise : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+void lua_set_integer(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+void lua_set_boolean(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+void lua_set_text(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+void lua_set_bytes(lua_State *L, const char *name, struct bytes bytes)
+{
+    lua_bytes_push(L, bytes);
+    lua_setfield(L, -2, name);
+}

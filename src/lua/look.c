@@ -1,0 +1,294 @@
+/* Looking at a cluster: status, logs, statistics, recent events. It changes nothing. */
+#include "lua/module.h"
+
+#include <string.h>
+
+static void push_peers(lua_State *L, const struct raft *raft)
+{
+    lua_newtable(L);
+    struct raft_peer_status peer;
+    for (uint32_t i = 0; raft_peer_at(raft, i, &peer); i++) {
+        lua_createtable(L, 0, 3);
+        lua_set_integer(L, "match", peer.match_index);
+        lua_set_integer(L, "next", peer.next_index);
+        lua_set_integer(L, "inflight", peer.inflight_messages);
+        lua_rawseti(L, -2, (lua_Integer)peer.id);
+    }
+    lua_setfield(L, -2, "peers");
+}
+
+static void push_raft_status(lua_State *L, const struct raft *raft)
+{
+    struct raft_status status;
+    raft_get_status(raft, &status);
+    lua_set_text(L, "role", raft_role_name(status.role));
+    lua_set_integer(L, "term", status.term);
+    lua_set_integer(L, "vote", status.vote);
+    lua_set_integer(L, "leader", status.leader);
+    lua_set_integer(L, "commit", status.commit_index);
+    lua_set_integer(L, "applied", status.applied_index);
+    lua_set_integer(L, "first_index", status.first_index);
+    lua_set_integer(L, "last_index", status.last_index);
+    lua_members_push(L, raft_members(raft));
+    lua_setfield(L, -2, "members");
+    if (status.role == RAFT_LEADER) {
+        push_peers(L, raft);
+    }
+}
+
+/* core:status(id) → a table; nil: no such node */
+static int look_status(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t id = lua_id_check(L, 2);
+    struct node *node = cluster_node(box->cluster, id);
+    if (node == NULL) {
+        return 0;
+    }
+    lua_createtable(L, 0, 16);
+    lua_set_integer(L, "id", id);
+    lua_set_text(L, "state", node_state_name(node_get_state(node)));
+    lua_set_text(L, "address", node_address(node));
+    if (node_error(node)[0] != '\0') {
+        lua_set_text(L, "error", node_error(node));
+    }
+    if (node_raft(node) != NULL) {
+        push_raft_status(L, node_raft(node));
+    }
+    return 1;
+}
+
+static int look_ids(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    size_t count = cluster_count(box->cluster);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)cluster_id_at(box->cluster, i));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* core:state(id) → "running", ...; nil: no such node */
+static int look_state(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    lua_pushstring(L, node_state_name(node_get_state(node)));
+    return 1;
+}
+
+static int look_is_connected(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushboolean(L, cluster_is_connected(box->cluster, lua_id_check(L, 2)));
+    return 1;
+}
+
+/* core:leader() → id, term; nil: none is agreed */
+static int look_leader(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t term = 0;
+    uint64_t leader = cluster_leader(box->cluster, &term);
+    if (leader == 0) {
+        return 0;
+    }
+    lua_pushinteger(L, (lua_Integer)leader);
+    lua_pushinteger(L, (lua_Integer)term);
+    return 2;
+}
+
+/* core:log(id) → list of entries, of a stopped node what its disk holds; nil: no such node */
+static int look_log(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    lua_newtable(L);
+    lua_Integer place = 0;
+    const struct raft *raft = node_raft(node);
+    if (raft != NULL) {
+        struct raft_status status;
+        raft_get_status(raft, &status);
+        for (uint64_t index = status.first_index; index <= status.last_index; index++) {
+            lua_entry_push(L, raft_entry_at(raft, index), index);
+            lua_rawseti(L, -2, ++place);
+        }
+        return 1;
+    }
+    struct store_contents contents;
+    store_recover((struct store *)(uintptr_t)node_store(node), &contents);
+    for (uint64_t i = 0; i < contents.entry_count; i++) {
+        uint64_t index = contents.first_index + i;
+        lua_entry_push(L, store_entry_at(node_store(node), index), index);
+        lua_rawseti(L, -2, ++place);
+    }
+    return 1;
+}
+
+/* core:commits(id) → list of {index, term, command} that it has applied since it started */
+static int look_commits(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    lua_newtable(L);
+    const struct raft *raft = node_raft(node);
+    if (raft == NULL) {
+        return 1;
+    }
+    struct raft_status status;
+    raft_get_status(raft, &status);
+    lua_Integer place = 0;
+    for (uint64_t index = status.first_index; index <= status.applied_index; index++) {
+        if (raft_entry_kind(raft_entry_at(raft, index)) == RAFT_ENTRY_COMMAND) {
+            lua_entry_push(L, raft_entry_at(raft, index), index);
+            lua_pushnil(L);
+            lua_setfield(L, -2, "kind");
+            lua_rawseti(L, -2, ++place);
+        }
+    }
+    return 1;
+}
+
+/* core:machine(id) → the object that the script's function made for it; nil: none */
+static int look_machine(lua_State *L)
+{
+    lua_cluster_check(L);
+    lua_Integer id = (lua_Integer)lua_id_check(L, 2);
+    lua_cluster_table(L, "machines");
+    lua_rawgeti(L, -1, id);
+    return 1;
+}
+
+/* core:stats(id) → {messages, bytes, elections, commits, syncs, drops} */
+static int look_stats(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t id = lua_id_check(L, 2);
+    struct node *node = cluster_node(box->cluster, id);
+    if (node == NULL) {
+        return 0;
+    }
+    const struct node_stats *stats = node_get_stats(node);
+    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
+    lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
+    for (int kind = 0; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
+        const char *name = kind == 0 ? "total" : raft_message_name((enum raft_message_kind)kind);
+        lua_pushinteger(L, (lua_Integer)stats->messages[kind]);
+        lua_setfield(L, -3, name);
+        lua_set_integer(L, name, stats->bytes[kind]);
+    }
+    lua_setfield(L, -3, "bytes");
+    lua_setfield(L, -2, "messages");
+    lua_set_integer(L, "elections", stats->elections);
+    lua_set_integer(L, "commits", stats->commits);
+    lua_set_integer(L, "syncs", store_sync_count(node_store(node)));
+    lua_set_integer(L, "drops", faults_drop_count(cluster_world(box->cluster)->faults, id));
+    return 1;
+}
+
+/* core:world_events() → how many deliveries and wake-ups there were */
+static int look_world_events(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushinteger(L, (lua_Integer)cluster_world(box->cluster)->events);
+    return 1;
+}
+
+/* core:events(mask) → list of the recent events of these kinds, oldest first */
+static int look_events(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t mask = lua_event_mask(L, 2);
+    const struct trace *trace = cluster_trace(box->cluster);
+    size_t size = trace_ring_size(trace);
+    lua_newtable(L);
+    lua_Integer place = 0;
+    for (size_t i = 0; i < size; i++) {
+        const struct trace_event *event = trace_ring_at(trace, i);
+        if ((TRACE_MASK(event->kind) & mask) != 0) {
+            lua_event_push(L, event);
+            lua_rawseti(L, -2, ++place);
+        }
+    }
+    return 1;
+}
+
+/* core:event_lines(text) → list of the recent events as JSON lines, or as readable ones */
+static int look_event_lines(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    bool text = lua_toboolean(L, 2);
+    const struct trace *trace = cluster_trace(box->cluster);
+    size_t size = trace_ring_size(trace);
+    lua_createtable(L, (int)size, 0);
+    for (size_t i = 0; i < size; i++) {
+        buffer_clear(&box->value);
+        if (text) {
+            trace_write_text(trace_ring_at(trace, i), &box->value);
+        } else {
+            trace_write_json(trace_ring_at(trace, i), &box->value);
+        }
+        lua_bytes_push(L, buffer_bytes(&box->value));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int look_trace_hash(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushinteger(L, (lua_Integer)trace_hash(cluster_trace(box->cluster)));
+    return 1;
+}
+
+/* core:violation() → {property, message, time, nodes}; nil: none */
+static int look_violation(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    const struct check_violation *violation = cluster_violation(box->cluster);
+    if (violation == NULL) {
+        return 0;
+    }
+    lua_createtable(L, 0, 5);
+    lua_set_text(L, "property", check_property_name(violation->property));
+    lua_set_text(L, "message", violation->message);
+    lua_pushnumber(L, (lua_Number)violation->time_ns / 1e9);
+    lua_setfield(L, -2, "time");
+    lua_newtable(L);
+    for (uint32_t i = 0; i < violation->node_count; i++) {
+        lua_pushinteger(L, (lua_Integer)violation->nodes[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "nodes");
+    return 1;
+}
+
+const luaL_Reg lua_look_methods[] = {
+    {"status", look_status},
+    {"ids", look_ids},
+    {"state", look_state},
+    {"is_connected", look_is_connected},
+    {"leader", look_leader},
+    {"log", look_log},
+    {"commits", look_commits},
+    {"machine", look_machine},
+    {"stats", look_stats},
+    {"world_events", look_world_events},
+    {"events", look_events},
+    {"event_lines", look_event_lines},
+    {"trace_hash", look_trace_hash},
+    {"violation", look_violation},
+    {NULL, NULL},
+};

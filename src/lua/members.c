@@ -1,0 +1,73 @@
+/* Configurations to and from Lua: {voters = {ids}, learners = {ids}}, and voters_old while joint.
+ */
+#include "lua/module.h"
+
+enum part { PART_VOTERS, PART_VOTERS_OLD, PART_LEARNERS };
+
+static bool in_part(const struct raft_member *member, enum part part)
+{
+    switch (part) {
+    case PART_VOTERS:
+        return member->voter;
+    case PART_VOTERS_OLD:
+        return member->voter_old;
+    case PART_LEARNERS:
+        return member->learner;
+    }
+    return false;
+}
+
+static void set_part(lua_State *L, const char *name, const struct raft_configuration *members,
+                     enum part part)
+{
+    lua_newtable(L);
+    lua_Integer place = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (in_part(&members->members[i], part)) {
+            lua_pushinteger(L, (lua_Integer)members->members[i].id);
+            lua_rawseti(L, -2, ++place);
+        }
+    }
+    lua_setfield(L, -2, name);
+}
+
+void lua_members_push(lua_State *L, const struct raft_configuration *members)
+{
+    lua_createtable(L, 0, 3);
+    set_part(L, "voters", members, PART_VOTERS);
+    set_part(L, "learners", members, PART_LEARNERS);
+    if (members->joint) {
+        set_part(L, "voters_old", members, PART_VOTERS_OLD);
+    }
+}
+
+static void read_part(lua_State *L, int index, const char *name, enum part part,
+                      struct raft_configuration *members)
+{
+    lua_getfield(L, index, name);
+    size_t count = lua_istable(L, -1) ? (size_t)lua_rawlen(L, -1) : 0;
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i);
+        struct raft_member member = {.id = (uint64_t)lua_tointeger(L, -1)};
+        lua_pop(L, 1);
+        const struct raft_member *known = raft_configuration_find(members, member.id);
+        if (known != NULL) {
+            member = *known;
+        }
+        member.voter = member.voter || part == PART_VOTERS;
+        member.voter_old = member.voter_old || part == PART_VOTERS_OLD;
+        member.learner = member.learner || part == PART_LEARNERS;
+        if (member.id >= 1) {
+            raft_configuration_put(members, &member);
+        }
+    }
+    members->joint = members->joint || (part == PART_VOTERS_OLD && count > 0);
+    lua_pop(L, 1);
+}
+
+void lua_members_read(lua_State *L, int index, struct raft_configuration *members)
+{
+    read_part(L, index, "voters", PART_VOTERS, members);
+    read_part(L, index, "voters_old", PART_VOTERS_OLD, members);
+    read_part(L, index, "learners", PART_LEARNERS, members);
+}

@@ -1,0 +1,40 @@
+/* What raft.core exports. */
+#include "lua/module.h"
+
+#define VERSION "0.1.0"
+
+/* core.set_replay(text): what a failed assertion prints as the way to replay */
+static int set_replay(lua_State *L)
+{
+    ensure_set_replay(luaL_optstring(L, 1, NULL));
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"cluster", lua_cluster_new},
+    {"replica", lua_replica_new},
+    {"checker", lua_checker_new},
+    {"set_replay", set_replay},
+    {NULL, NULL},
+};
+
+__attribute__((visibility("default"))) int luaopen_raft_core(lua_State *L);
+
+int luaopen_raft_core(lua_State *L)
+{
+    lua_cluster_register(L);
+    lua_frame_register(L);
+    lua_replica_register(L);
+    lua_checker_register(L);
+    lua_newtable(L);
+    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, lua_codec_functions, 0);
+    luaL_setfuncs(L, lua_terminal_functions, 0);
+    lua_pushliteral(L, VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    lua_pushinteger(L, (lua_Integer)WORLD_NEVER);
+    lua_setfield(L, -2, "never");
+    return 1;
+}

@@ -1,0 +1,103 @@
+/*
+ * lua: the Lua module raft.core. module.c (what it exports), value.c (values to and from Lua),
+ * failure.c (failures and arguments), cluster.c (the cluster's userdata: life), control.c (faults
+ * and control), drive.c (letting the world go on, tickets), look.c (status, logs), callbacks.c
+ * (calls into Lua), event.c (trace events), message.c (messages and held frames), machine.c (Lua
+ * machines), members.c (configurations), replica.c (one bare core), checker.c (the checker alone),
+ * codec.c (JSON, hashes), terminal.c (lines and signals).
+ *
+ * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
+ * crosses a frame of libuv or of the core.
+ *
+ * Callbacks find the cluster's user value through stack index 1: each method that can call back is
+ * called with the cluster's userdata there, and callbacks run on the same frame.
+ */
+#ifndef RAFTBENCH_LUA_MODULE_H
+#define RAFTBENCH_LUA_MODULE_H
+
+#include "cluster/cluster.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#define LUA_CLUSTER "raft.core.cluster"
+
+/* A cluster as Lua holds it. */
+struct lua_cluster {
+    struct cluster *cluster; /* NULL: closed */
+    lua_State *L;            /* whoever entered last; callbacks run there */
+    int depth;               /* methods entered and not left */
+    bool has_error;          /* a callback raised; the error is in the user value */
+    bool silent;             /* ending without anybody to call back */
+    struct random random;
+    struct buffer value;  /* scratch for encoded values */
+    struct buffer answer; /* scratch for what callbacks answer */
+    struct raft_entry *entries;
+    uint32_t entries_capacity;
+};
+
+/* ---- values (value.c) */
+/* Appends the value at `index`; raises an argument error for `argument` where it is none. */
+void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out);
+/* The same without raising: false, with the problem in words on top of the stack. */
+bool lua_value_write(lua_State *L, int index, struct buffer *out);
+void lua_value_push(lua_State *L, struct bytes value); /* nil where it is empty or malformed */
+void lua_bytes_push(lua_State *L, struct bytes bytes);
+
+/* ---- failures and arguments (failure.c) */
+int lua_failure_push(lua_State *L, const struct failure *failure); /* nil, message, code, detail */
+uint64_t lua_id_check(lua_State *L, int index);
+int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise);
+double lua_field_number(lua_State *L, int index, const char *name, double otherwise);
+bool lua_field_boolean(lua_State *L, int index, const char *name, bool otherwise);
+/* Sets a field of the table on top of the stack. */
+void lua_set_integer(lua_State *L, const char *name, uint64_t value);
+void lua_set_boolean(lua_State *L, const char *name, bool value);
+void lua_set_text(lua_State *L, const char *name, const char *text);
+void lua_set_bytes(lua_State *L, const char *name, struct bytes bytes);
+
+/* ---- the cluster (cluster.c) */
+struct lua_cluster *lua_cluster_check(lua_State *L); /* argument 1, open */
+/* Around every call that can make callbacks. leave raises what a callback raised. */
+struct lua_cluster *lua_cluster_enter(lua_State *L);
+void lua_cluster_leave(lua_State *L, struct lua_cluster *box);
+int lua_cluster_new(lua_State *L);
+void lua_cluster_register(lua_State *L);
+extern const luaL_Reg lua_control_methods[];
+extern const luaL_Reg lua_drive_methods[];
+extern const luaL_Reg lua_look_methods[];
+
+/* ---- callbacks (callbacks.c) */
+/* The user value's table named `name` (made where it is missing), pushed. */
+void lua_cluster_table(lua_State *L, const char *name);
+/* Calls the function below `arguments` values on top. false: it raised; that is kept for leave. */
+bool lua_callback(struct lua_cluster *box, int arguments, int results);
+extern const luaL_Reg lua_callback_methods[];
+
+/* ---- events, messages, members, machines */
+void lua_event_push(lua_State *L, const struct trace_event *event);
+uint64_t lua_event_mask(lua_State *L, int index); /* nil: all; a kind's name; a list of names */
+void lua_event_read(lua_State *L, int index, struct trace_event *event);
+void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message);
+void lua_entry_push(lua_State *L, const struct raft_entry *entry, uint64_t index);
+void lua_frame_register(lua_State *L);
+enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, struct batch *frame);
+int lua_frame_deliver(lua_State *L);
+int lua_frame_drop(lua_State *L);
+void lua_members_push(lua_State *L, const struct raft_configuration *members);
+/* {voters = {ids}, voters_old = , learners = }; raises where it is none. */
+void lua_members_read(lua_State *L, int index, struct raft_configuration *members);
+struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure);
+
+/* ---- parts of the module */
+int lua_replica_new(lua_State *L);
+void lua_replica_register(lua_State *L);
+int lua_checker_new(lua_State *L);
+void lua_checker_register(lua_State *L);
+extern const luaL_Reg lua_codec_functions[];
+extern const luaL_Reg lua_terminal_functions[];
+/* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
+const char *lua_signal_seen(void);
+void lua_signal_target(struct cluster *cluster); /* whose drive a signal ends; NULL: nobody's */
+
+#endif

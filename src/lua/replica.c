@@ -1,0 +1,431 @@
+/*
+ * One bare core, stepped by hand: plain tables in, plain tables out, named as in raft.h. For specs
+ * and the curious.
+ */
+#include "lua/module.h"
+
+#include <string.h>
+
+#define LUA_REPLICA "raft.core.replica"
+
+struct replica {
+    struct raft *raft;
+    struct buffer value;
+    struct buffer payload;
+};
+
+/* What one step was given; freed after it, whatever it raised (it is a userdata). */
+struct arguments {
+    struct raft_entry *entries;
+    uint32_t entry_count;
+    struct raft_configuration members;
+};
+
+static struct replica *replica_check(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LUA_REPLICA);
+}
+
+static int arguments_gc(lua_State *L)
+{
+    struct arguments *arguments = lua_touserdata(L, 1);
+    for (uint32_t i = 0; i < arguments->entry_count; i++) {
+        batch_release(arguments->entries[i].batch);
+    }
+    memory_free(arguments->entries);
+    arguments->entries = NULL;
+    arguments->entry_count = 0;
+    raft_configuration_free(&arguments->members);
+    return 0;
+}
+
+static struct arguments *arguments_new(lua_State *L)
+{
+    struct arguments *arguments = lua_newuserdatauv(L, sizeof *arguments, 0);
+    memset(arguments, 0, sizeof *arguments);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, arguments_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return arguments;
+}
+
+/* One entry: {term, command}, {term, members} or {term} (empty), on top of the stack. */
+static void read_entry(lua_State *L, struct replica *replica, struct raft_entry *entry)
+{
+    int at = lua_gettop(L);
+    luaL_checktype(L, at, LUA_TTABLE);
+    entry->term = (uint64_t)lua_field_integer(L, at, "term", 0);
+    buffer_clear(&replica->value);
+    buffer_clear(&replica->payload);
+    enum raft_entry_kind kind = RAFT_ENTRY_EMPTY;
+    lua_getfield(L, at, "command");
+    lua_getfield(L, at, "members");
+    if (!lua_isnil(L, -2)) {
+        kind = RAFT_ENTRY_COMMAND;
+        lua_value_check(L, lua_gettop(L) - 1, "command", &replica->value);
+        struct machine_payload payload = {.command = buffer_bytes(&replica->value)};
+        machine_payload_write(&replica->payload, &payload);
+    } else if (lua_istable(L, -1)) {
+        kind = RAFT_ENTRY_CONFIGURATION;
+        struct raft_configuration members = {0};
+        lua_members_read(L, lua_gettop(L), &members);
+        raft_configuration_encode(&members, &replica->payload);
+        raft_configuration_free(&members);
+    }
+    lua_pop(L, 2);
+    if (replica->payload.size > 0) {
+        entry->batch = batch_copy(replica->payload.data, replica->payload.size);
+    }
+    entry->size_and_kind = raft_entry_pack((uint32_t)replica->payload.size, kind);
+}
+
+/* The list of entries on top of the stack (nil: none). */
+static void read_entries(lua_State *L, struct replica *replica, struct arguments *arguments)
+{
+    if (lua_isnil(L, -1)) {
+        return;
+    }
+    luaL_checktype(L, -1, LUA_TTABLE);
+    size_t count = (size_t)lua_rawlen(L, -1);
+    arguments->entries = memory_new_zeroed(count + 1, sizeof *arguments->entries);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        read_entry(L, replica, &arguments->entries[i]);
+        arguments->entry_count++;
+        lua_pop(L, 1);
+    }
+}
+
+static enum raft_message_kind message_kind(lua_State *L, int index)
+{
+    lua_getfield(L, index, "kind");
+    const char *name = luaL_checkstring(L, -1);
+    for (int kind = 1; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
+        if (strcmp(name, raft_message_name((enum raft_message_kind)kind)) == 0) {
+            lua_pop(L, 1);
+            return (enum raft_message_kind)kind;
+        }
+    }
+    luaL_error(L, "bad argument 'message' (there is no kind '%s')", name);
+    return RAFT_NO_MESSAGE;
+}
+
+/* The message on top of the stack. */
+static void read_message(lua_State *L, struct replica *replica, struct arguments *arguments,
+                         struct raft_message *message)
+{
+    int at = lua_gettop(L);
+    luaL_checktype(L, at, LUA_TTABLE);
+    message->kind = message_kind(L, at);
+    message->reject = lua_field_boolean(L, at, "reject", false);
+    message->force = lua_field_boolean(L, at, "force", false);
+    message->from = (uint64_t)lua_field_integer(L, at, "from", 0);
+    message->to = (uint64_t)lua_field_integer(L, at, "to", 0);
+    message->term = (uint64_t)lua_field_integer(L, at, "term", 0);
+    message->prev_index = (uint64_t)lua_field_integer(L, at, "prev_index", 0);
+    message->prev_term = (uint64_t)lua_field_integer(L, at, "prev_term", 0);
+    message->commit = (uint64_t)lua_field_integer(L, at, "commit", 0);
+    message->index = (uint64_t)lua_field_integer(L, at, "index", 0);
+    message->hint_index = (uint64_t)lua_field_integer(L, at, "hint_index", 0);
+    message->hint_term = (uint64_t)lua_field_integer(L, at, "hint_term", 0);
+    message->sequence = (uint64_t)lua_field_integer(L, at, "sequence", 0);
+    lua_getfield(L, at, "entries");
+    read_entries(L, replica, arguments);
+    lua_pop(L, 1);
+    message->entries = arguments->entries;
+    message->entry_count = arguments->entry_count;
+}
+
+static enum raft_event_kind event_kind(lua_State *L)
+{
+    static const char *const names[] = {
+        [RAFT_EVENT_TICK] = "tick",           [RAFT_EVENT_FLUSH] = "flush",
+        [RAFT_EVENT_MESSAGE] = "message",     [RAFT_EVENT_SUBMIT] = "submit",
+        [RAFT_EVENT_PERSISTED] = "persisted", [RAFT_EVENT_CHANGE] = "change",
+        [RAFT_EVENT_READ] = "read",           [RAFT_EVENT_CAMPAIGN] = "campaign",
+    };
+    lua_getfield(L, 2, "kind");
+    const char *name = luaL_checkstring(L, -1);
+    for (size_t kind = 0; kind < sizeof names / sizeof names[0]; kind++) {
+        if (strcmp(name, names[kind]) == 0) {
+            lua_pop(L, 1);
+            return (enum raft_event_kind)kind;
+        }
+    }
+    luaL_error(L, "bad argument 'event' (there is no kind '%s')", name);
+    return RAFT_EVENT_TICK;
+}
+
+static void push_messages(lua_State *L, const char *name, const struct raft *raft,
+                          const struct raft_message *messages, uint32_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        lua_message_push(L, raft, &messages[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, name);
+}
+
+static void push_persist(lua_State *L, const struct raft_persist *persist)
+{
+    if (persist->sequence == 0) {
+        return;
+    }
+    lua_createtable(L, 0, 6);
+    lua_set_integer(L, "sequence", persist->sequence);
+    lua_set_boolean(L, "hard_state", persist->hard_state);
+    lua_set_integer(L, "term", persist->term);
+    lua_set_integer(L, "vote", persist->vote);
+    lua_set_integer(L, "first_index", persist->first_index);
+    lua_set_integer(L, "last_index", persist->last_index);
+    lua_setfield(L, -2, "persist");
+}
+
+static void push_lists(lua_State *L, const struct raft_update *update)
+{
+    lua_createtable(L, (int)update->read_count, 0);
+    for (uint32_t i = 0; i < update->read_count; i++) {
+        lua_createtable(L, 0, 2);
+        lua_set_integer(L, "read_id", update->reads[i].read_id);
+        lua_set_integer(L, "index", update->reads[i].index);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "reads");
+    lua_createtable(L, (int)update->notice_count, 0);
+    for (uint32_t i = 0; i < update->notice_count; i++) {
+        lua_createtable(L, 0, 2);
+        lua_set_integer(L, "from", update->notices[i].from);
+        lua_set_text(L, "text", update->notices[i].text);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "notices");
+}
+
+static void push_update(lua_State *L, const struct raft *raft, const struct raft_update *update)
+{
+    static const char *const refusals[] = {
+        [RAFT_ACCEPTED] = "accepted",
+        [RAFT_NOT_LEADER] = "not_leader",
+        [RAFT_BUSY] = "busy",
+        [RAFT_TOO_LARGE] = "too_large",
+        [RAFT_NOT_READY] = "not_ready",
+        [RAFT_MEMBERSHIP_PENDING] = "membership_pending",
+        [RAFT_BAD_CONFIGURATION] = "bad_configuration",
+    };
+    lua_createtable(L, 0, 24);
+    push_messages(L, "messages", raft, update->messages, update->message_count);
+    push_messages(L, "messages_after", raft, update->messages_after, update->message_after_count);
+    push_persist(L, &update->persist);
+    push_lists(L, update);
+    lua_set_integer(L, "messages_after_sequence", update->messages_after_sequence);
+    lua_set_integer(L, "apply_first", update->apply_first);
+    lua_set_integer(L, "apply_last", update->apply_last);
+    lua_set_text(L, "refusal", refusals[update->refusal]);
+    lua_set_integer(L, "index", update->index);
+    lua_set_integer(L, "deadline_ns", (uint64_t)update->deadline_ns);
+    lua_set_boolean(L, "wants_flush", update->wants_flush);
+    lua_set_boolean(L, "role_changed", update->role_changed);
+    lua_set_boolean(L, "voted", update->voted);
+    lua_set_boolean(L, "members_changed", update->members_changed);
+    lua_set_boolean(L, "commit_changed", update->commit_changed);
+    lua_set_boolean(L, "commit_counted", update->commit_counted);
+    lua_set_integer(L, "truncated_from", update->truncated_from);
+    lua_set_integer(L, "truncated_to", update->truncated_to);
+    lua_set_integer(L, "appended_first", update->appended_first);
+    lua_set_integer(L, "appended_last", update->appended_last);
+    lua_set_integer(L, "match_peer", update->match_peer);
+    lua_set_integer(L, "match_index", update->match_index);
+    if (update->fatal != NULL) {
+        lua_set_text(L, "fatal", update->fatal);
+    }
+}
+
+/* replica:step(event) → update */
+static int replica_step(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct arguments *arguments = arguments_new(L);
+    struct raft_message message = {0};
+    struct raft_event event = {
+        .kind = event_kind(L),
+        .force = lua_field_boolean(L, 2, "force", false),
+        .now_ns = lua_field_integer(L, 2, "now_ns", 0),
+        .sequence = (uint64_t)lua_field_integer(L, 2, "sequence", 0),
+        .read_id = (uint64_t)lua_field_integer(L, 2, "read_id", 0),
+    };
+    if (event.kind == RAFT_EVENT_MESSAGE) {
+        lua_getfield(L, 2, "message");
+        read_message(L, replica, arguments, &message);
+        event.message = &message;
+    } else if (event.kind == RAFT_EVENT_SUBMIT) {
+        lua_getfield(L, 2, "entries");
+        read_entries(L, replica, arguments);
+        event.entries = arguments->entries;
+        event.entry_count = arguments->entry_count;
+    } else if (event.kind == RAFT_EVENT_CHANGE) {
+        lua_getfield(L, 2, "configuration");
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_members_read(L, lua_gettop(L), &arguments->members);
+        event.configuration = &arguments->members;
+    }
+    const struct raft_update *update = NULL;
+    raft_step(replica->raft, &event, &update);
+    push_update(L, replica->raft, update);
+    return 1;
+}
+
+static int replica_status(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    struct raft_status status;
+    raft_get_status(replica->raft, &status);
+    lua_createtable(L, 0, 12);
+    lua_set_integer(L, "id", status.id);
+    lua_set_text(L, "role", raft_role_name(status.role));
+    lua_set_integer(L, "term", status.term);
+    lua_set_integer(L, "vote", status.vote);
+    lua_set_integer(L, "leader", status.leader);
+    lua_set_integer(L, "commit_index", status.commit_index);
+    lua_set_integer(L, "applied_index", status.applied_index);
+    lua_set_integer(L, "durable_index", status.durable_index);
+    lua_set_integer(L, "first_index", status.first_index);
+    lua_set_integer(L, "last_index", status.last_index);
+    lua_set_integer(L, "last_term", status.last_term);
+    lua_newtable(L);
+    struct raft_peer_status peer;
+    for (uint32_t i = 0; raft_peer_at(replica->raft, i, &peer); i++) {
+        lua_createtable(L, 0, 3);
+        lua_set_integer(L, "match_index", peer.match_index);
+        lua_set_integer(L, "next_index", peer.next_index);
+        lua_set_integer(L, "inflight_messages", peer.inflight_messages);
+        lua_rawseti(L, -2, (lua_Integer)peer.id);
+    }
+    lua_setfield(L, -2, "peers");
+    return 1;
+}
+
+static int replica_log(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    struct raft_status status;
+    raft_get_status(replica->raft, &status);
+    lua_newtable(L);
+    lua_Integer place = 0;
+    for (uint64_t index = status.first_index; index <= status.last_index; index++) {
+        lua_entry_push(L, raft_entry_at(replica->raft, index), index);
+        lua_rawseti(L, -2, ++place);
+    }
+    return 1;
+}
+
+static int replica_members(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    lua_members_push(L, raft_members(replica->raft));
+    lua_pushinteger(L, (lua_Integer)raft_members_index(replica->raft));
+    return 2;
+}
+
+static int replica_hash(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)raft_hash(replica_check(L)->raft));
+    return 1;
+}
+
+static struct replica *replica_push(lua_State *L)
+{
+    struct replica *replica = lua_newuserdatauv(L, sizeof *replica, 0);
+    memset(replica, 0, sizeof *replica);
+    luaL_setmetatable(L, LUA_REPLICA);
+    return replica;
+}
+
+static int replica_copy(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    replica_push(L)->raft = raft_copy(replica->raft);
+    return 1;
+}
+
+static int replica_gc(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    if (replica->raft != NULL) {
+        raft_free(replica->raft);
+    }
+    replica->raft = NULL;
+    buffer_free(&replica->value);
+    buffer_free(&replica->payload);
+    return 0;
+}
+
+static void read_options(lua_State *L, struct raft_options *options)
+{
+    options->id = (uint64_t)lua_field_integer(L, 1, "id", 1);
+    options->election_timeout_min_ns =
+        lua_field_integer(L, 1, "election_timeout_min_ns", 150000000);
+    options->election_timeout_max_ns =
+        lua_field_integer(L, 1, "election_timeout_max_ns", 300000000);
+    options->heartbeat_interval_ns = lua_field_integer(L, 1, "heartbeat_interval_ns", 50000000);
+    options->election_collisions =
+        chance_from_double(lua_field_number(L, 1, "election_collisions", 0));
+    options->pre_vote = lua_field_boolean(L, 1, "pre_vote", true);
+    options->check_quorum = lua_field_boolean(L, 1, "check_quorum", true);
+    options->window = (uint32_t)lua_field_integer(L, 1, "window", 64);
+    options->max_entries = (uint32_t)lua_field_integer(L, 1, "max_entries", 0);
+    options->max_message_bytes = (uint32_t)lua_field_integer(L, 1, "max_message_bytes", 65536);
+    options->max_inflight_bytes = (uint64_t)lua_field_integer(L, 1, "max_inflight_bytes", 1 << 19);
+    options->max_uncommitted_bytes = (uint64_t)lua_field_integer(L, 1, "max_uncommitted_bytes", 0);
+    options->seed = (uint64_t)lua_field_integer(L, 1, "seed", 1);
+}
+
+/* core.replica{ id, voters = {ids}, learners, term, vote, log = {entries}, now_ns, and raft.h's
+ * options } → replica */
+int lua_replica_new(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct raft_options options = {0};
+    read_options(L, &options);
+    struct replica *replica = replica_push(L);
+    struct arguments *arguments = arguments_new(L);
+    lua_members_read(L, 1, &arguments->members);
+    lua_getfield(L, 1, "log");
+    read_entries(L, replica, arguments);
+    struct raft_start start = {
+        .term = (uint64_t)lua_field_integer(L, 1, "term", 0),
+        .vote = (uint64_t)lua_field_integer(L, 1, "vote", 0),
+        .first_members = &arguments->members,
+        .first_index = 1,
+        .entries = arguments->entries,
+        .entry_count = arguments->entry_count,
+    };
+    const char *problem = NULL;
+    replica->raft = raft_new(&options, &start, lua_field_integer(L, 1, "now_ns", 0), &problem);
+    if (replica->raft == NULL) {
+        return luaL_error(L, "bad argument 'options' (%s)", problem);
+    }
+    lua_settop(L, 2);
+    return 1;
+}
+
+static const luaL_Reg replica_methods[] = {
+    {"step", replica_step}, {"status", replica_status},
+    {"log", replica_log},   {"members", replica_members},
+    {"hash", replica_hash}, {"copy", replica_copy},
+    {NULL, NULL},
+};
+
+void lua_replica_register(lua_State *L)
+{
+    luaL_newmetatable(L, LUA_REPLICA);
+    lua_pushcfunction(L, replica_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    luaL_setfuncs(L, replica_methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

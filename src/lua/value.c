@@ -1,0 +1,222 @@
+/* Values between Lua and their encoded form. It never decides what a value means. */
+#include "lua/module.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct key {
+    struct bytes bytes;
+};
+
+static bool write_value(lua_State *L, int index, struct buffer *out, int depth);
+
+static bool problem(lua_State *L, const char *text)
+{
+    lua_pushstring(L, text);
+    return false;
+}
+
+static bool write_number(lua_State *L, int index, struct buffer *out)
+{
+    if (lua_isinteger(L, index)) {
+        value_write_integer(out, (int64_t)lua_tointeger(L, index));
+        return true;
+    }
+    return value_write_float(out, (double)lua_tonumber(L, index)) ||
+           problem(L, "NaN and infinity are no values");
+}
+
+static bool write_array(lua_State *L, int index, size_t count, struct buffer *out, int depth)
+{
+    value_write_array(out, count);
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i);
+        bool written = write_value(L, lua_gettop(L), out, depth);
+        if (!written) {
+            lua_remove(L, -2);
+            return false;
+        }
+        lua_pop(L, 1);
+    }
+    return true;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return value_compare_keys(((const struct key *)a)->bytes, ((const struct key *)b)->bytes);
+}
+
+/* The keys stay alive as long as the table holds them. */
+static bool collect_keys(lua_State *L, int index, struct key *keys)
+{
+    size_t filled = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            lua_pop(L, 1);
+            return problem(L, "a table is an array 1..n or has string keys, never both");
+        }
+        keys[filled].bytes.data = (const uint8_t *)lua_tolstring(L, -1, &keys[filled].bytes.size);
+        filled++;
+    }
+    return true;
+}
+
+static bool write_map(lua_State *L, int index, size_t count, struct buffer *out, int depth)
+{
+    struct key *keys = memory_new(count * sizeof *keys);
+    bool written = collect_keys(L, index, keys);
+    if (written) {
+        qsort(keys, count, sizeof *keys, compare_keys);
+        value_write_map(out, count);
+    }
+    for (size_t i = 0; written && i < count; i++) {
+        value_write_string(out, keys[i].bytes.data, keys[i].bytes.size);
+        lua_pushlstring(L, (const char *)keys[i].bytes.data, keys[i].bytes.size);
+        lua_rawget(L, index);
+        written = write_value(L, lua_gettop(L), out, depth);
+        lua_remove(L, written ? -1 : -2);
+    }
+    memory_free(keys);
+    return written;
+}
+
+static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
+{
+    if (depth >= VALUE_DEPTH_MAX) {
+        return problem(L, "nested too deeply (100 at most; is it in itself?)");
+    }
+    if (!lua_checkstack(L, 8)) {
+        return problem(L, "nested too deeply");
+    }
+    size_t array = (size_t)lua_rawlen(L, index);
+    size_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        lua_pop(L, 1);
+        count++;
+    }
+    if (array == count) {
+        return write_array(L, index, count, out, depth + 1);
+    }
+    return array == 0 ? write_map(L, index, count, out, depth + 1)
+                      : problem(L, "a table is an array 1..n without gaps or has string keys");
+}
+
+static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TBOOLEAN:
+        value_write_boolean(out, lua_toboolean(L, index));
+        return true;
+    case LUA_TNUMBER:
+        return write_number(L, index, out);
+    case LUA_TSTRING: {
+        size_t size = 0;
+        const char *data = lua_tolstring(L, index, &size);
+        value_write_string(out, data, size);
+        return true;
+    }
+    case LUA_TTABLE:
+        return write_table(L, index, out, depth);
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(L, index) == NULL) {
+            value_write_null(out);
+            return true;
+        }
+        break;
+    default:
+        break;
+    }
+    lua_pushfstring(L, "a %s is no value (booleans, numbers, strings, tables, raft.null)",
+                    luaL_typename(L, index));
+    return false;
+}
+
+bool lua_value_write(lua_State *L, int index, struct buffer *out)
+{
+    return write_value(L, lua_absindex(L, index), out, 0);
+}
+
+void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out)
+{
+    if (lua_isnoneornil(L, index)) {
+        luaL_error(L, "bad argument '%s' (a value expected, got nil)", argument);
+    }
+    if (!lua_value_write(L, index, out)) {
+        luaL_error(L, "bad argument '%s' (%s)", argument, lua_tostring(L, -1));
+    }
+}
+
+static bool push_item(lua_State *L, struct value_reader *reader);
+
+static bool push_array(lua_State *L, struct value_reader *reader, size_t count)
+{
+    lua_createtable(L, (int)(count < 1024 ? count : 1024), 0);
+    for (size_t i = 1; i <= count; i++) {
+        if (!push_item(L, reader)) {
+            return false;
+        }
+        lua_rawseti(L, -2, (lua_Integer)i);
+    }
+    return true;
+}
+
+static bool push_map(lua_State *L, struct value_reader *reader, size_t count)
+{
+    lua_createtable(L, 0, (int)(count < 1024 ? count : 1024));
+    for (size_t i = 0; i < count; i++) {
+        if (!push_item(L, reader) || !push_item(L, reader)) {
+            return false;
+        }
+        lua_rawset(L, -3);
+    }
+    return true;
+}
+
+static bool push_item(lua_State *L, struct value_reader *reader)
+{
+    struct value_item item;
+    if (!value_read(reader, &item) || !lua_checkstack(L, 8)) {
+        return false;
+    }
+    switch (item.kind) {
+    case VALUE_NULL:
+        lua_pushlightuserdata(L, NULL);
+        return true;
+    case VALUE_BOOLEAN:
+        lua_pushboolean(L, item.boolean);
+        return true;
+    case VALUE_INTEGER:
+        lua_pushinteger(L, (lua_Integer)item.integer);
+        return true;
+    case VALUE_FLOAT:
+        lua_pushnumber(L, (lua_Number)item.number);
+        return true;
+    case VALUE_STRING:
+        lua_bytes_push(L, item.string);
+        return true;
+    case VALUE_ARRAY:
+        return push_array(L, reader, item.count);
+    case VALUE_MAP:
+        return push_map(L, reader, item.count);
+    }
+    return false;
+}
+
+void lua_value_push(lua_State *L, struct bytes value)
+{
+    int top = lua_gettop(L);
+    struct value_reader reader = {.data = value.data, .size = value.size};
+    if (value.size == 0 || !push_item(L, &reader)) {
+        lua_settop(L, top);
+        lua_pushnil(L);
+    }
+}
+
+void lua_bytes_push(lua_State *L, struct bytes bytes)
+{
+    lua_pushlstring(L, bytes.size > 0 ? (const char *)bytes.data : "", bytes.size);
+}
