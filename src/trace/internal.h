@@ -25,6 +25,43 @@ void event_copy_free(struct event_copy *copy);
 /* The static word and its code, as raft.h numbers them. false: no such word. */
 bool trace_role_from_name(struct bytes name, uint8_t *role, const char **word);
 bool trace_message_from_name(struct bytes name, uint8_t *message, const char **word);
+bool trace_what_from_name(struct bytes name, uint8_t *bit);
+
+/* ---- JSON lines (json_lines.c, json_parse.c) ------------------------------------------------ */
+
+/* Fields of 64 bits in the order in which a line has them, with the names that it gives them. */
+#define TRACE_FIELDS(X)                                                                            \
+    X(TERM, "term", term)                                                                          \
+    X(INDEX, "index", index)                                                                       \
+    X(FIRST, "first", first)                                                                       \
+    X(LAST, "last", last)                                                                          \
+    X(PREV_INDEX, "prev_index", prev_index)                                                        \
+    X(PREV_TERM, "prev_term", prev_term)                                                           \
+    X(COMMIT, "commit", commit)                                                                    \
+    X(SEQUENCE, "sequence", sequence)                                                              \
+    X(VOTE, "vote", vote)
+
+enum trace_field_number {
+#define X(name, text, member) FIELD_##name,
+    TRACE_FIELDS(X)
+#undef X
+        FIELD_COUNT
+};
+
+struct trace_field {
+    const char *name;
+    size_t offset; /* in struct trace_event */
+};
+
+extern const struct trace_field trace_fields[FIELD_COUNT];
+
+/* ---- readable lines (text.c, sentence.c) ---------------------------------------------------- */
+
+void text_number(struct buffer *out, const char *before, uint64_t number);
+void text_range(struct buffer *out, const char *before, uint64_t first, uint64_t last);
+/* Nothing at all where there are no words. */
+void text_words(struct buffer *out, const char *before, struct bytes words);
+void text_message(const struct trace_event *event, struct buffer *out);
 
 /* ---- parts of a trace ----------------------------------------------------------------------- */
 

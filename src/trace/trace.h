@@ -2,8 +2,9 @@
  * trace: what happened, as typed events, for many readers: the invariant checker, the ring of
  * recent events, JSON lines, log lines, diagrams. One trace for a cluster.
  *
- * trace.c (emit, subscribers, hash), ring.c (recent events), json_lines.c (event to JSON and back),
- * text.c (readable log lines), file.c (JSON lines to a file). It decides nothing, and knows of Raft
+ * trace.c (emit, subscribers), hash.c, ring.c (recent events), copy.c (events that outlive their
+ * call), words.c (names), json_lines.c and json_parse.c (event to JSON and back), text.c and
+ * sentence.c (readable log lines), file.c (both to files). It decides nothing, and knows of Raft
  * only the words. A kind nobody subscribes to costs its emitter one bit test (trace_wants).
  */
 #ifndef RAFTBENCH_TRACE_H
@@ -62,6 +63,9 @@ bool trace_kind_from_name(struct bytes name, enum trace_kind *kind);
 #define TRACE_ENTRIES 2U
 #define TRACE_SNAPSHOTS 4U
 
+/* Their words: "entries", "state+entries". */
+void trace_what_words(uint8_t what, struct buffer *out);
+
 /* One entry of a log as the checker needs it. */
 struct trace_entry {
     uint64_t term;
@@ -108,9 +112,8 @@ struct trace *trace_new(void);
 void trace_free(struct trace *trace);
 
 /* A reader: called for each event whose kind is in `mask`, in the order of subscription. What it
- emits itself is queued behind
-
- * the present event. */
+ * emits itself is queued behind the present event. It may subscribe and unsubscribe; who is new
+ * begins with the next event. */
 typedef void trace_reader(void *context, const struct trace_event *event);
 int trace_subscribe(struct trace *trace, uint64_t mask, trace_reader *reader, void *context);
 void trace_unsubscribe(struct trace *trace, int subscription);
@@ -122,23 +125,32 @@ uint64_t trace_wanted(const struct trace *trace);
 /* Numbers the event and hands it to its readers. An emitted event inside a reader is queued behind
  * the present one. */
 void trace_emit(struct trace *trace, struct trace_event *event);
-uint64_t trace_count(
-    const struct trace *trace); /* events emitted so far, wanted or not emitted not counted */
+/* Events emitted so far, whether or not anybody read them; not those that their emitter left out
+ * because nobody wanted them. */
+uint64_t trace_count(const struct trace *trace);
 
-/* A running hash over all events, field by field, kept from now on (subscribes to all kinds). */
+/* A running hash over all events, field by field, kept from now on (subscribes to all kinds). An
+ * event's own number is not in it. */
 void trace_keep_hash(struct trace *trace);
 uint64_t trace_hash(const struct trace *trace);
 
-/* The ring of the latest `capacity` events (0: none); grows up to it. Positions: 0 is the oldest
- * kept. */
+/* The ring of the latest `capacity` events (0: none); grows up to it. Called again, it begins
+ * empty. Positions: 0 is the oldest kept. */
 void trace_keep_ring(struct trace *trace, size_t capacity);
 size_t trace_ring_size(const struct trace *trace);
 const struct trace_event *trace_ring_at(const struct trace *trace, size_t position);
 
 /* One line of JSON, without its end; e.g.
  * {"time":1500000,"node":1,"kind":"send","peer":2,"message":"append","number":7,"term":3,...}. Zero
- * fields that the kind does not need are left out. */
+ * fields that the kind does not need are left out; numbers above INT64_MAX are strings of digits,
+ * hashes strings of 16 hexadecimal digits; "number" is message_number, "entries" their count. */
 void trace_write_json(const struct trace_event *event, struct buffer *out);
+/* Such a line back to an event; safe on any bytes, unknown members are passed over. Names are
+ * static, text and value point into `storage`, which this clears, as it does `problem`. The event's
+ * number and entries are not in a line: 0 and NULL. false: `problem` says in words what is wrong.
+ */
+bool trace_read_json(struct bytes line, struct trace_event *event, struct buffer *storage,
+                     struct buffer *problem);
 /* A readable line: "0.123456 [2] becomes leader of term 3", without its end. */
 void trace_write_text(const struct trace_event *event, struct buffer *out);
 

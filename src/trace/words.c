@@ -31,6 +31,10 @@ static const char *const message_names[] = {
     "read_response",
 };
 
+/* By bit. */
+static const char *const what_names[] = {"state", "entries", "snapshot"};
+#define WHAT_COUNT (sizeof what_names / sizeof *what_names)
+
 static bool find(const char *const *names, size_t count, struct bytes name, size_t *code)
 {
     for (size_t i = 0; i < count; i++) {
@@ -77,5 +81,27 @@ bool trace_message_from_name(struct bytes name, uint8_t *message, const char **w
     }
     *message = (uint8_t)code;
     *word = message_names[code];
+    return true;
+}
+
+void trace_what_words(uint8_t what, struct buffer *out)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < WHAT_COUNT; i++) {
+        if ((what & 1U << i) != 0) {
+            buffer_append_text(out, separator);
+            buffer_append_text(out, what_names[i]);
+            separator = "+";
+        }
+    }
+}
+
+bool trace_what_from_name(struct bytes name, uint8_t *bit)
+{
+    size_t code = 0;
+    if (!find(what_names, WHAT_COUNT, name, &code)) {
+        return false;
+    }
+    *bit = (uint8_t)(1U << code);
     return true;
 }

@@ -1,0 +1,341 @@
+/*
+ * Readable lines: the time to the microsecond, who, and a sentence for each kind of event. Bytes
+ * that a terminal would not show as they are never reach it: they are written as \xNN. What is said
+ * of messages between nodes is in sentence.c.
+ */
+#include "trace/internal.h"
+
+#include <string.h>
+
+void text_number(struct buffer *out, const char *before, uint64_t number)
+{
+    buffer_append_format(out, "%s%llu", before, (unsigned long long)number);
+}
+
+void text_range(struct buffer *out, const char *before, uint64_t first, uint64_t last)
+{
+    text_number(out, before, first);
+    if (last != first) {
+        text_number(out, "..", last);
+    }
+}
+
+void text_words(struct buffer *out, const char *before, struct bytes words)
+{
+    bool is_utf8 = bytes_are_utf8(words);
+    if (words.size > 0) {
+        buffer_append_text(out, before);
+    }
+    for (size_t i = 0; i < words.size; i++) {
+        uint8_t byte = words.data[i];
+        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8)) {
+            buffer_append_format(out, "\\x%02x", byte);
+        } else {
+            buffer_append_byte(out, byte);
+        }
+    }
+}
+
+static void value_words(struct buffer *out, const char *before, struct bytes value)
+{
+    struct buffer json = {0};
+    if (value.size > 0 && json_write_value(&json, value)) {
+        text_words(out, before, buffer_bytes(&json));
+    }
+    buffer_free(&json);
+}
+
+static bool is_word(struct bytes words, const char *word)
+{
+    return bytes_equal(words, (struct bytes){(const uint8_t *)word, strlen(word)});
+}
+
+/* ---- a node's life -------------------------------------------------------------------------- */
+
+/* One list of a configuration: "1, 2, 3"; whatever is no list of ids as JSON. */
+static void member_list(struct buffer *out, const char *before, struct bytes list)
+{
+    struct value_reader reader = {list.data, list.size, 0};
+    struct value_item item;
+    if (!value_read(&reader, &item) || item.kind != VALUE_ARRAY) {
+        value_words(out, before, list);
+        return;
+    }
+    size_t count = item.count;
+    if (count == 0) {
+        return;
+    }
+    buffer_append_text(out, before);
+    for (size_t i = 0; i < count; i++) {
+        size_t start = reader.position;
+        if (!value_skip(&reader)) {
+            return;
+        }
+        value_words(out, i == 0 ? "" : ", ",
+                    (struct bytes){list.data + start, reader.position - start});
+    }
+}
+
+static void member_lists(struct buffer *out, const char *before, struct bytes value)
+{
+    struct bytes list;
+    if (!value_field(value, "voters", &list)) {
+        value_words(out, before, value);
+        return;
+    }
+    member_list(out, before, list);
+    if (value_field(value, "voters_old", &list)) {
+        member_list(out, " together with the old ", list);
+    }
+    if (value_field(value, "learners", &list)) {
+        member_list(out, ", learners ", list);
+    }
+}
+
+static void start_sentence(const struct trace_event *event, struct buffer *out)
+{
+    text_number(out, "starts in term ", event->term);
+    if (event->vote != 0) {
+        text_number(out, ", its vote given to ", event->vote);
+    }
+    if (event->last == 0) {
+        buffer_append_text(out, ", with an empty log");
+    } else {
+        text_range(out, ", with log ", event->first, event->last);
+    }
+    member_lists(out, ", members ", event->value);
+}
+
+static void stop_sentence(const struct trace_event *event, struct buffer *out)
+{
+    if (is_word(event->text, "crash")) {
+        buffer_append_text(out, "crashes");
+    } else if (is_word(event->text, "shutdown")) {
+        buffer_append_text(out, "shuts down");
+    } else {
+        buffer_append_text(out, "stops");
+        text_words(out, ": ", event->text);
+    }
+}
+
+static void role_sentence(const struct trace_event *event, struct buffer *out)
+{
+    const char *role = event->role_name == NULL ? "nothing" : event->role_name;
+    if (strcmp(role, "leader") == 0) {
+        text_number(out, "becomes leader of term ", event->term);
+    } else if (strcmp(role, "pre_candidate") == 0) {
+        text_number(out, "asks whether it could win an election after term ", event->term);
+    } else if (strcmp(role, "candidate") == 0) {
+        text_number(out, "becomes candidate of term ", event->term);
+    } else if (event->peer != 0) {
+        text_number(out, strcmp(role, "learner") == 0 ? "as a learner follows " : "follows ",
+                    event->peer);
+        text_number(out, " in term ", event->term);
+    } else {
+        buffer_append_format(out, "becomes %s", role);
+        text_number(out, " in term ", event->term);
+        buffer_append_text(out, ", leader not known");
+    }
+}
+
+static void vote_sentence(const struct trace_event *event, struct buffer *out)
+{
+    if (event->peer == event->node) {
+        buffer_append_text(out, "votes for itself");
+    } else {
+        text_number(out, "votes for ", event->peer);
+    }
+    text_number(out, " in term ", event->term);
+    if (event->last == 0) {
+        buffer_append_text(out, ", its own log empty");
+    } else {
+        text_number(out, ", its own log ending with ", event->last);
+        text_number(out, " (term ", event->prev_term);
+        buffer_append_byte(out, ')');
+    }
+}
+
+/* ---- logs and disks ------------------------------------------------------------------------- */
+
+static void disk_sentence(const struct trace_event *event, struct buffer *out, const char *verb)
+{
+    const char *separator = " ";
+    buffer_append_text(out, verb);
+    if ((event->what & TRACE_STATE) != 0) {
+        text_number(out, " term ", event->term);
+        if (event->vote == 0) {
+            buffer_append_text(out, " without a vote");
+        } else {
+            text_number(out, " with its vote for ", event->vote);
+        }
+        separator = ", ";
+    }
+    if ((event->what & TRACE_ENTRIES) != 0) {
+        buffer_append_format(out, "%sentries", separator);
+        text_range(out, " ", event->first, event->last);
+        separator = ", ";
+    }
+    if ((event->what & TRACE_SNAPSHOTS) != 0) {
+        buffer_append_format(out, "%sa snapshot", separator);
+    }
+}
+
+static void log_sentence(const struct trace_event *event, struct buffer *out)
+{
+    switch (event->kind) {
+    case TRACE_APPEND:
+        text_range(out, "appends ", event->first, event->last);
+        break;
+    case TRACE_TRUNCATE:
+        text_range(out, "removes ", event->first, event->last);
+        buffer_append_text(out, " from its log");
+        break;
+    case TRACE_MATCH:
+        text_number(out, "knows that ", event->peer);
+        text_number(out, " has its log up to ", event->index);
+        break;
+    case TRACE_COMMIT:
+    case TRACE_APPLY:
+        text_number(out, event->kind == TRACE_APPLY ? "applies " : "commits up to ", event->index);
+        text_number(out, " (term ", event->prev_term);
+        buffer_append_byte(out, ')');
+        if (event->kind == TRACE_COMMIT && event->flag) {
+            buffer_append_text(out, " by counting");
+        }
+        break;
+    case TRACE_SNAPSHOT:
+        text_number(out, "takes a snapshot up to ", event->index);
+        break;
+    case TRACE_INSTALL:
+        text_number(out, "installs a snapshot up to ", event->index);
+        break;
+    default:
+        ensure(!"an event about the log");
+    }
+}
+
+/* ---- what is around the nodes --------------------------------------------------------------- */
+
+static void verdict_sentence(const struct trace_event *event, struct buffer *out)
+{
+    struct value_item item = {.kind = VALUE_NULL};
+    struct bytes passed;
+    struct bytes message = {NULL, 0};
+    if (value_field(event->value, "passed", &passed)) {
+        struct value_reader reader = {passed.data, passed.size, 0};
+        (void)value_read(&reader, &item);
+    }
+    (void)value_field_string(event->value, "message", &message);
+    text_words(out, "", event->text);
+    buffer_append_text(out, item.boolean ? " passed" : " failed");
+    text_words(out, ": ", message);
+}
+
+static void link_sentence(const struct trace_event *event, struct buffer *out)
+{
+    const char *before = event->kind == TRACE_CONNECT      ? "is connected to "
+                         : event->kind == TRACE_DISCONNECT ? "is no longer connected to "
+                                                           : "finds something odd from ";
+    if (event->peer != 0) {
+        text_number(out, before, event->peer);
+    } else {
+        buffer_append_format(out, "%ssomebody unknown", before);
+    }
+    text_words(out, ": ", event->text);
+}
+
+static void other_sentence(const struct trace_event *event, struct buffer *out)
+{
+    switch (event->kind) {
+    case TRACE_MEMBERS:
+        member_lists(out, "goes by the members ", event->value);
+        text_number(out, " (entry ", event->index);
+        buffer_append_byte(out, ')');
+        break;
+    case TRACE_CLIENT:
+        value_words(out, "client ", event->value);
+        break;
+    case TRACE_FAULT:
+        text_words(out, "fault ", event->text);
+        value_words(out, " ", event->value);
+        break;
+    case TRACE_NOTE:
+        text_words(out, "note: ", event->text);
+        break;
+    case TRACE_VIOLATION:
+        text_words(out, "VIOLATION of ", event->text);
+        value_words(out, ": ", event->value);
+        break;
+    case TRACE_RUN:
+        text_words(out, "run of ", event->text);
+        value_words(out, " ", event->value);
+        break;
+    default:
+        ensure(!"a kind without a sentence");
+    }
+}
+
+static void sentence(const struct trace_event *event, struct buffer *out)
+{
+    switch (event->kind) {
+    case TRACE_START:
+        start_sentence(event, out);
+        break;
+    case TRACE_STOP:
+        stop_sentence(event, out);
+        break;
+    case TRACE_ROLE:
+        role_sentence(event, out);
+        break;
+    case TRACE_VOTE:
+        vote_sentence(event, out);
+        break;
+    case TRACE_SEND:
+    case TRACE_RECEIVE:
+    case TRACE_DROP:
+        text_message(event, out);
+        break;
+    case TRACE_WRITE:
+        disk_sentence(event, out, "writes");
+        break;
+    case TRACE_SYNC:
+        disk_sentence(event, out, "has on its disk");
+        break;
+    case TRACE_CONNECT:
+    case TRACE_DISCONNECT:
+    case TRACE_NOTICE:
+        link_sentence(event, out);
+        break;
+    case TRACE_VERDICT:
+        verdict_sentence(event, out);
+        break;
+    case TRACE_MEMBERS:
+    case TRACE_CLIENT:
+    case TRACE_FAULT:
+    case TRACE_NOTE:
+    case TRACE_VIOLATION:
+    case TRACE_RUN:
+        other_sentence(event, out);
+        break;
+    default:
+        log_sentence(event, out);
+    }
+}
+
+void trace_write_text(const struct trace_event *event, struct buffer *out)
+{
+    ensure(event->kind < TRACE_KIND_COUNT);
+    bool is_before = event->time_ns < 0;
+    uint64_t time_ns = is_before ? 0 - (uint64_t)event->time_ns : (uint64_t)event->time_ns;
+    uint64_t time_us = time_ns / 1000;
+    buffer_append_format(out, "%s%llu.%06llu ", is_before ? "-" : "",
+                         (unsigned long long)(time_us / 1000000),
+                         (unsigned long long)(time_us % 1000000));
+    if (event->node == 0) {
+        buffer_append_text(out, "[-] ");
+    } else {
+        text_number(out, "[", event->node);
+        buffer_append_text(out, "] ");
+    }
+    sentence(event, out);
+}
