@@ -18,8 +18,15 @@ local function fail(message, level)
   error(prefix .. message, (level or 1) + 2)
 end
 
+-- An error's words without position and LuaUnit's own mark.
 local function plain(raised)
-  return (tostring(raised):gsub("^[^\n]-:%d+: ", ""))
+  local text = tostring(raised):gsub("^[^\n]-:%d+: ", "")
+  local luaunit = package.loaded.luaunit
+  local prefix = type(luaunit) == "table" and luaunit.FAILURE_PREFIX
+  if prefix and text:sub(1, #prefix) == prefix then
+    text = text:sub(#prefix + 1)
+  end
+  return text
 end
 
 -- An error that must reach whoever drives the cluster: an invariant broke, the user stopped it.

@@ -18,7 +18,7 @@ local function build_parser(argparse)
     :epilog "Exit codes: 0, 1 where a check failed, 2 for wrong usage, 3 where it could not run."
   parser:command_target("command")
   parser:require_command(false)
-  parser:option("--version", "Print the version."):args(0)
+  parser:flag("--version", "Print the version.")
   local modules = {}
   for _, name in ipairs(subcommands) do
     local module = require("raft.command." .. name)

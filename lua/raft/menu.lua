@@ -110,7 +110,7 @@ end
 
 local function is_interrupt(value)
   local text = report.words(value)
-  return text:find("interrupt", 1, true) ~= nil
+  return text == "interrupted" or text:find("interrupted!", 1, true) ~= nil
 end
 
 --- Runs one line.
@@ -143,24 +143,19 @@ function Session:line(line)
   return plain(answer)
 end
 
-local function read_line(options, session)
-  local line, why = options.read_line(session.cluster, options.interactive and "> " or nil)
-  if line then
-    return line
-  end
-  return nil, why
-end
-
 --- Reads lines until the end and shuts the cluster down.
--- @tparam table options `make`, `mode`; `read_line` function(cluster or nil, prompt or nil) → a line, nil at the end of
--- input, or nil and "interrupt"; `write` function(text); `interactive`: show the commands and a prompt
+-- @tparam table options `make`, `mode`; `read_line` function(cluster or nil) → a line; nil at the end of input;
+-- nil and "interrupt"; `write` function(text); `interactive` whether somebody sits there
 -- @treturn integer the exit code: 1 where an invariant broke
 function menu.run(options)
   local session, code = menu.new(options), OK
   options.write("The commands, one a line:\n" .. menu.help() .. "\n")
   while true do
-    local fine, line, why = pcall(read_line, options, session)
-    if not fine then
+    local fine, line, why = pcall(options.read_line, session.cluster)
+    if not fine and is_interrupt(line) then
+      options.write("interrupted\n")
+      break
+    elseif not fine then
       -- What drives the world meanwhile can raise: a violation, or a machine's error.
       options.write(plain(line) .. "\n")
       session:close(line)

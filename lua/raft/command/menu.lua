@@ -4,12 +4,17 @@
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
 local menu = require "raft.menu"
+local prompt = require "raft.prompt"
 local report = require "raft.command.report"
-local terminal = require "raft.view.terminal"
 
 local command = {}
 
 local CANNOT_RUN = 3
+
+local function write(text)
+  io.stdout:write(text)
+  io.stdout:flush()
+end
 
 --- Adds this subcommand's options.
 -- @param parser argparse's command
@@ -31,12 +36,11 @@ function command.run(arguments)
   end
   local raft, core = require "raft", require "raft.core"
   core.catch_signals()
+  local interactive = core.is_terminal(0)
   return menu.run {
-    make = raft.cluster, null = raft.null, read_line = core.read_line, interactive = terminal.is_terminal(0),
-    mode = arguments.mode,
-    write = function(text)
-      io.stdout:write(text)
-      io.stdout:flush()
+    make = raft.cluster, mode = arguments.mode, write = write, interactive = interactive,
+    read_line = function(cluster)
+      return prompt.read_line(cluster, interactive and "> " or nil)
     end,
   }
 end

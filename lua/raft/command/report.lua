@@ -100,6 +100,21 @@ local function whole_text(value, frames)
   return table.concat(lines, "\n")
 end
 
+--- A traceback's lines that are the user's own, without the one that the message itself names.
+-- @tparam string|nil traceback
+-- @param message the error
+-- @treturn string|nil nil where nothing is left
+function report.user_trace(traceback, message)
+  local lines, named = {}, type(message) == "string" and message:match("^([^\n]-:%d+):")
+  for line in (traceback or ""):gmatch("[^\n]+") do
+    local place = line:match("^%s+([^\n]-:%d+):")
+    if place and place ~= named and not is_own("@" .. place:gsub(":%d+$", "")) then
+      lines[#lines + 1] = "  from " .. line:gsub("^%s+", "")
+    end
+  end
+  return #lines > 0 and table.concat(lines, "\n") or nil
+end
+
 --- The module that could not be loaded, if that is what an error is about.
 -- @param value what was raised
 -- @treturn nil|string a message

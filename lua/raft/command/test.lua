@@ -52,7 +52,8 @@ local function expand(paths)
     else
       local inside = spec.files(path, common.quote)
       if #inside == 0 then
-        return nil, problem and problem:find("directory$") and path .. ": there is no spec in it" or problem
+        local is_folder = problem and problem:find("Is a directory", 1, true)
+        return nil, is_folder and path .. ": there is no spec in it" or problem
       end
       for _, name in ipairs(inside) do
         files[#files + 1] = name
@@ -153,10 +154,11 @@ local function join_traces(path, count)
 end
 
 -- Runs a job here; sink as for jobs.run, with `begin` besides.
-local function run_here(job, arguments, clock_ns, sink)
+local function run_here(job, arguments, core, sink)
   for seed = job.seed, job.seed + job.seeds - 1 do
     local went_on = runner.run_file({
-      file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle, clock_ns = clock_ns,
+      file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle,
+      clock_ns = core.clock_ns, set_replay = core.set_replay, replay = replay_command(arguments),
     }, { begin = sink.begin, finish = sink.record })
     if not went_on then
       return false
@@ -166,9 +168,9 @@ local function run_here(job, arguments, clock_ns, sink)
   return true
 end
 
-local function run_all_here(list, arguments, clock_ns, sink)
+local function run_all_here(list, arguments, core, sink)
   for _, job in ipairs(list) do
-    if not run_here(job, arguments, clock_ns, sink) then
+    if not run_here(job, arguments, core, sink) then
       return false
     end
   end
@@ -176,7 +178,7 @@ local function run_all_here(list, arguments, clock_ns, sink)
 end
 
 -- The child's side: records into a file, nothing printed.
-local function run_as_child(list, arguments, clock_ns)
+local function run_as_child(list, arguments, core)
   local file, problem = io.open(arguments.records, "w")
   if not file then
     report.problem(problem)
@@ -184,7 +186,7 @@ local function run_as_child(list, arguments, clock_ns)
   end
   file:setvbuf("line")
   local code = OK
-  local ended = run_all_here(list, arguments, clock_ns, {
+  local ended = run_all_here(list, arguments, core, {
     begin = function(record)
       file:write(records.encode("begin", record), "\n")
     end,
@@ -212,10 +214,10 @@ local function make_reporter(list, arguments)
   }
 end
 
-local function run_as_parent(list, arguments, clock_ns)
+local function run_as_parent(list, arguments, core)
   local reporter = make_reporter(list, arguments)
   local sums = { passed = 0, failed = 0, skipped = 0 }
-  local started_ns = clock_ns()
+  local started_ns = core.clock_ns()
   local sink = {
     begin = function() end,
     record = function(record)
@@ -233,28 +235,28 @@ local function run_as_parent(list, arguments, clock_ns)
       join_traces(arguments.trace, #list)
     end
   else
-    ended = run_all_here(list, arguments, clock_ns, sink)
+    ended = run_all_here(list, arguments, core, sink)
   end
   if not ended then
     report.problem("interrupted")
   elseif sums.passed + sums.failed + sums.skipped == 0 then
     report.problem("no test matches")
   end
-  reporter:finish(sums, clock_ns() - started_ns)
+  reporter:finish(sums, core.clock_ns() - started_ns)
   if not ended or sums.passed + sums.failed + sums.skipped == 0 then
     return CANNOT_RUN
   end
   return sums.failed > 0 and FAILED or OK
 end
 
-local function clock_of_core()
+local function load_core()
   local found, core = pcall(require, "raft.core")
   if not found then
     return nil, report.missing_module(core) or tostring(core)
   elseif not pcall(require, "luaunit") then
     return nil, "the Lua module luaunit is missing (Debian: apt install lua-unit)"
   end
-  return core.clock_ns
+  return core
 end
 
 --- Runs specs.
@@ -267,13 +269,13 @@ function test.run(arguments)
     return USAGE
   end
   local files, problem = expand(arguments.files)
-  local clock_ns, clock_problem = clock_of_core()
+  local core, core_problem = load_core()
   local applied, trace_problem = true, nil
   if not arguments.keep_trace then
     applied, trace_problem = common.apply(arguments)
   end
-  problem = problem or clock_problem or trace_problem
-  if not files or not clock_ns or not applied then
+  problem = problem or core_problem or trace_problem
+  if not files or not core or not applied then
     report.problem(problem)
     return CANNOT_RUN
   end
@@ -282,9 +284,9 @@ function test.run(arguments)
     order.shuffle(list, arguments.shuffle)
   end
   if arguments.records then
-    return run_as_child(list, arguments, clock_ns)
+    return run_as_child(list, arguments, core)
   end
-  return run_as_parent(list, arguments, clock_ns)
+  return run_as_parent(list, arguments, core)
 end
 
 return test

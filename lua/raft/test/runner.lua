@@ -28,7 +28,9 @@ function Reporter:startTest(name)
   self.name = name
   defaults.set("name", name)
   math.randomseed(self.options.seed)
-  self.sink.begin { file = self.options.file, name = name, seed = self.options.seed }
+  local record = { file = self.options.file, name = name, seed = self.options.seed }
+  self.options.set_replay(self.options.replay(record))
+  self.sink.begin(record)
   self.started_ns = self.options.clock_ns()
 end
 
@@ -48,7 +50,7 @@ function Reporter:endTest(node)
     file = self.options.file, name = self.name, seed = self.options.seed, duration_ns = duration_ns,
     status = failed and "failed" or node:isSkipped() and "skipped" or "passed",
     message = not node:isSuccess() and message_of(node) or nil,
-    trace = failed and node.stackTrace or nil,
+    trace = failed and report.user_trace(node.stackTrace, node.msg) or nil,
   }
   if leftover and not failed then
     record.status, record.message = "failed", "shutting its cluster down: " .. leftover
@@ -99,7 +101,8 @@ local function load_tests(options)
 end
 
 --- Runs one file.
--- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`
+-- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`, `replay`
+-- function(record) → command line, `set_replay` function(text): raft.core's
 -- @tparam table sink `begin(record)` and `finish(record)`: {file, name, seed, status = "passed" |
 -- "failed" | "skipped", duration_ns, message, trace}
 -- @treturn boolean false where the user interrupted it

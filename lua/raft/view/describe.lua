@@ -99,10 +99,13 @@ function describe.is_heartbeat(event)
   return event.message == "append" and entry_count(event) == 0
 end
 
+local function message_name(event)
+  return text_of((tostring(event.message or "message"):gsub("_response$", " answer"):gsub("_", "-")))
+end
+
 local function message_text(event)
   local name = tostring(event.message or "message")
-  local short = name:gsub("_response$", " answer"):gsub("_", "-")
-  local parts = { text_of(short) }
+  local parts = { message_name(event) }
   if name == "append" then
     local count = entry_count(event)
     local after = tonumber(event.prev_index) or 0
@@ -179,14 +182,14 @@ local phrases = {
     return "votes for " .. (own and "itself" or whole(event.peer)) .. term_suffix(event)
   end,
   send = function(event)
-    return { before = "→ ", peer = event.peer, after = " " .. message_text(event) }
+    return { before = "→ ", peer = event.peer or "client", after = " " .. message_text(event) }
   end,
   receive = function(event)
-    return { before = "← ", peer = event.peer, after = " " .. message_text(event) }
+    return { before = "← ", peer = event.peer or "client", after = " " .. message_text(event) }
   end,
   drop = function(event)
-    local what = event.message and message_text(event) .. " " or ""
-    return { before = "✗ ", peer = event.peer, after = " " .. what .. with_text("lost", event) }
+    local what = event.message and message_name(event) .. " " or ""
+    return { before = "✗ ", peer = event.peer or "client", after = " " .. what .. with_text("lost", event) }
   end,
   append = function(event)
     return { before = "appends ", first = event.first, last = event.last, after = term_suffix(event) }

@@ -1,7 +1,9 @@
 --- What is known of the terminal: whether there is one, how wide it is, whether colours are welcome.
 --
--- It asks the usual tools (`test`, `stty`) and never changes the terminal.
+-- It asks `raft.core` and `stty`, and never changes the terminal.
 -- @module raft.view.terminal
+
+local core = require "raft.core"
 
 local terminal = {}
 
@@ -12,13 +14,11 @@ local WIDTH_LEAST = 20
 -- @tparam integer descriptor 0, 1 or 2
 -- @treturn boolean
 function terminal.is_terminal(descriptor)
-  io.stdout:flush()
-  local result = os.execute("test -t " .. descriptor)
-  return result == true or result == 0
+  return core.is_terminal(descriptor)
 end
 
 local function from_stty()
-  local pipe = io.popen("stty size </dev/tty 2>/dev/null", "r")
+  local pipe = io.popen("(stty size </dev/tty) 2>/dev/null", "r")
   if not pipe then
     return nil
   end
