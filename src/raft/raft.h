@@ -117,22 +117,30 @@ enum raft_message_kind {
 
 const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" for 0 */
 
+/* clang-format off */
 /* One message. Which fields count depends on the kind; the others are 0.
- *   PRE_VOTE, VOTE            prev_index, prev_term: the candidate's last entry. force: voters do
- * not hold back for a live leader (dissertation 4.2.3). A PRE_VOTE's term is the term that the
- * candidate would have.
- *   *_VOTE_RESPONSE           reject. A pre-vote's answer carries the term that was asked about
- * when granted, the responder's own when rejected. APPEND                    prev_index, prev_term,
- * entries, commit. APPEND_RESPONSE           index: the last entry that matches (accepted), or with
- * reject: prev_index of the refused request; then hint_index and hint_term: the largest (index,
- * term) of the follower that can match, for backing up by term. READ, READ_RESPONSE       sequence:
- * of the round (dissertation 6.4). Entries: outgoing, `entries` is NULL and [prev_index + 1,
- * prev_index + entry_count] names a range of the sender's log; incoming, `entries` is an array that
- * the caller owns for the call. The core takes its own references. */
+ *   PRE_VOTE, VOTE      prev_index, prev_term: the candidate's last entry. force: voters do not hold
+ *                       back for a live leader (dissertation 4.2.3). A PRE_VOTE's term is the term
+ *                       that the candidate would have.
+ *   *_VOTE_RESPONSE     reject. A pre-vote's answer carries the term that was asked about when
+ *                       granted, the responder's own when rejected.
+ *   APPEND              prev_index, prev_term, entries, commit. sequence: 0, or of the round of
+ *                       heartbeats it belongs to, which the answer repeats. quiet: a commit notice,
+ *                       not answered where it is accepted.
+ *   APPEND_RESPONSE     index: the last entry that matches and is durable (accepted), or with
+ *                       reject: prev_index of the refused request, and hint_index and hint_term:
+ *                       the largest (index, term) of the follower that can match, for backing up by
+ *                       term. commit: the follower's commit index. sequence: the request's.
+ *   READ, READ_RESPONSE sequence: of the round (dissertation 6.4).
+ * Entries: outgoing, `entries` is NULL and [prev_index + 1, prev_index + entry_count] names a range
+ * of the sender's log; incoming, `entries` is an array that the caller owns for the call. The core
+ * takes its own references. */
+/* clang-format on */
 struct raft_message {
     enum raft_message_kind kind;
     bool reject;
     bool force;
+    bool quiet;
     uint32_t entry_count;
     uint64_t from;
     uint64_t to;
@@ -269,6 +277,10 @@ struct raft_update {
     uint64_t truncated_to;
     uint64_t appended_first; /* 0: none. Entries appended to the log in this step */
     uint64_t appended_last;
+    /* NULL: none. A contradiction that would mean the loss of committed data, in words: two leaders
+     * in a term, or a committed entry to be replaced. The node stops with this message; all else in
+     * this update is empty, and each later step gives the same. */
+    const char *fatal;
     uint64_t match_peer; /* 0: none. A leader's match_index of this peer is now match_index */
     uint64_t match_index;
 };
@@ -332,6 +344,7 @@ struct raft_status {
     uint64_t first_index;
     uint64_t last_index;
     uint64_t last_term;
+    uint64_t dropped_messages; /* those that were noticed */
 };
 
 void raft_get_status(const struct raft *raft, struct raft_status *status);

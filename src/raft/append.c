@@ -1,0 +1,117 @@
+/*
+ * append: a follower's side of log replication (paper 5.3): checks that logs meet, cuts off what
+ * contradicts the leader, appends what is new, follows its commit index.
+ *
+ * It never cuts where nothing contradicts, never touches a committed entry, and its commit index
+ * never passes the last entry known to match.
+ */
+#include "raft/internal.h"
+
+static struct raft_message *refuse(struct raft *raft, const struct raft_message *message)
+{
+    struct raft_message *answer = update_message(raft, RAFT_APPEND_RESPONSE, message->from);
+    answer->reject = true;
+    answer->index = message->prev_index;
+    answer->sequence = message->sequence;
+    answer->commit = raft->commit;
+    return answer;
+}
+
+/* The sender's term is over: our own term tells it. */
+void append_answer_stale(struct raft *raft, const struct raft_message *message)
+{
+    ensure(message->term < raft->term);
+    (void)refuse(raft, message);
+}
+
+/* The hint: no entry of ours behind it can match, since terms only rise along both logs. */
+static void refuse_with_hint(struct raft *raft, const struct raft_message *message)
+{
+    struct raft_message *answer = refuse(raft, message);
+    uint64_t hint = log_find_term(&raft->log, message->prev_index, message->prev_term);
+    answer->hint_index = hint;
+    answer->hint_term = log_term_at(&raft->log, hint);
+}
+
+static bool cut_conflict(struct raft *raft, uint64_t from)
+{
+    if (from <= raft->commit) {
+        update_fatal(raft, "the leader's log contradicts a committed entry");
+        return false;
+    }
+    raft->update.truncated_from = from;
+    raft->update.truncated_to = raft->log.last_index;
+    log_truncate(&raft->log, from);
+    persist_truncated(raft, from);
+    membership_truncated(raft, from);
+    raft->dirty_first = from;
+    return true;
+}
+
+/* How many of the message's entries the log holds already; cuts at the first that differs. */
+static bool skip_known(struct raft *raft, const struct raft_message *message, uint32_t *known)
+{
+    uint32_t i = 0;
+    while (i < message->entry_count && message->prev_index + 1 + i <= raft->log.last_index) {
+        uint64_t index = message->prev_index + 1 + i;
+        if (log_term_at(&raft->log, index) != message->entries[i].term) {
+            *known = i;
+            return cut_conflict(raft, index);
+        }
+        i++;
+    }
+    *known = i;
+    return true;
+}
+
+static void append_new(struct raft *raft, const struct raft_message *message, uint32_t known)
+{
+    if (known == message->entry_count) {
+        return;
+    }
+    uint64_t first = raft->log.last_index + 1;
+    ensure(first == message->prev_index + 1 + known && first > raft->commit);
+    for (uint32_t i = known; i < message->entry_count; i++) {
+        const struct raft_entry *entry = &message->entries[i];
+        log_append(&raft->log, entry);
+        if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION) {
+            bool decoded = membership_appended(raft, raft->log.last_index);
+            ensure(decoded); /* validate.c has decoded it */
+        }
+    }
+    raft->update.appended_first = first;
+    raft->update.appended_last = raft->log.last_index;
+    if (raft->dirty_first == 0) {
+        raft->dirty_first = first;
+    }
+}
+
+void append_handle(struct raft *raft, const struct raft_message *message)
+{
+    ensure(message->term == raft->term && raft->leader == message->from);
+    /* Log matching: index and term of the entry before (paper 5.3). */
+    if (message->prev_index > raft->log.last_index ||
+        log_term_at(&raft->log, message->prev_index) != message->prev_term) {
+        refuse_with_hint(raft, message);
+        return;
+    }
+    uint32_t known = 0;
+    if (!skip_known(raft, message, &known)) {
+        return;
+    }
+    append_new(raft, message, known);
+    uint64_t matching = message->prev_index + message->entry_count;
+    uint64_t commit = message->commit < matching ? message->commit : matching;
+    if (commit > raft->commit) {
+        raft->commit = commit;
+        membership_committed(raft);
+    }
+    if (message->quiet) {
+        return;
+    }
+    struct raft_message *answer =
+        update_promise(raft, RAFT_APPEND_RESPONSE, message->from, matching);
+    answer->index = matching;
+    answer->commit = raft->commit;
+    answer->sequence = message->sequence;
+}

@@ -1,0 +1,256 @@
+/*
+ * election: time-outs, pre-votes and votes (paper 5.2, 5.4.1; dissertation 4.2.3, 9.6), and the
+ * one place where role, term and vote change together.
+ *
+ * It never clears a vote while the term stays, and never counts its own vote before that is on
+ * disk.
+ */
+#include "raft/internal.h"
+
+void election_draw_timeout(struct raft *raft)
+{
+    const struct raft_options *options = &raft->options;
+    bool at_minimum = random_chance(&raft->random, options->election_collisions);
+    int64_t drawn = random_between(&raft->random, options->election_timeout_min_ns,
+                                   options->election_timeout_max_ns);
+    raft->election_timeout_ns = at_minimum ? options->election_timeout_min_ns : drawn;
+    raft->election_deadline_ns = time_after(raft->now_ns, raft->election_timeout_ns);
+}
+
+void election_heard_leader(struct raft *raft)
+{
+    raft->heard_leader_ns = raft->now_ns;
+    raft->election_deadline_ns = time_after(raft->now_ns, raft->election_timeout_ns);
+}
+
+static void forget_votes(struct raft *raft)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        raft->peers[i].vote = VOTE_NO_ANSWER;
+    }
+}
+
+static void enter_term(struct raft *raft, uint64_t term, uint64_t vote)
+{
+    ensure(term > raft->term);
+    raft->term = term;
+    raft->vote = vote;
+    raft->dirty_hard_state = true;
+}
+
+void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader)
+{
+    ensure(term >= raft->term);
+    ensure(leader != raft->options.id);
+    bool was_passive = raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER;
+    bool led = raft->role == RAFT_LEADER;
+    if (term > raft->term) {
+        enter_term(raft, term, 0);
+    }
+    raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+    raft->leader = leader;
+    if (led) {
+        replication_stop(raft);
+    }
+    if (!was_passive) {
+        forget_votes(raft);
+        election_draw_timeout(raft);
+    }
+    if (leader != 0) {
+        election_heard_leader(raft);
+    }
+}
+
+/* ---- a candidate ---------------------------------------------------------------------------- */
+
+static void ask_voters(struct raft *raft, enum raft_message_kind kind, uint64_t term, bool force)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        if ((!peer->voter && !peer->voter_old) || raft_is_self(raft, peer)) {
+            continue;
+        }
+        /* A vote request promises our own vote and our log's end: both are on disk before it
+         * leaves, or a restart could campaign again in this term with a shorter log. */
+        struct raft_message *message = kind == RAFT_VOTE
+                                           ? update_message_after(raft, kind, peer->id)
+                                           : update_message(raft, kind, peer->id);
+        message->term = term;
+        message->prev_index = raft->log.last_index;
+        message->prev_term = raft->log.last_term;
+        message->force = force;
+    }
+}
+
+static void become_leader(struct raft *raft)
+{
+    ensure(raft->role == RAFT_CANDIDATE && raft->vote == raft->options.id);
+    raft->role = RAFT_LEADER;
+    raft->leader = raft->options.id;
+    replication_start(raft);
+}
+
+/* Paper 5.2: raise the term, vote for itself, ask the others. */
+static void campaign(struct raft *raft, bool force)
+{
+    enter_term(raft, raft->term + 1, raft->options.id);
+    raft->role = RAFT_CANDIDATE;
+    raft->leader = 0;
+    raft->update.voted = true;
+    forget_votes(raft);
+    election_draw_timeout(raft);
+    raft->vote_sequence = raft->persist_sequence + 1; /* this step's persist */
+    ask_voters(raft, RAFT_VOTE, raft->term, force);
+}
+
+static void judge_pre_votes(struct raft *raft)
+{
+    switch (membership_judge_votes(raft)) {
+    case QUORUM_WON:
+        campaign(raft, false);
+        break;
+    case QUORUM_LOST:
+        election_become_follower(raft, raft->term, 0);
+        break;
+    case QUORUM_PENDING:
+        break;
+    }
+}
+
+/* Dissertation 9.6: ask whether an election could be won, before the term is raised. */
+static void pre_campaign(struct raft *raft)
+{
+    raft->role = RAFT_PRE_CANDIDATE;
+    raft->leader = 0;
+    forget_votes(raft);
+    election_draw_timeout(raft);
+    raft->peers[raft->self].vote = VOTE_GRANTED;
+    if (membership_judge_votes(raft) == QUORUM_WON) {
+        campaign(raft, false);
+        return;
+    }
+    ask_voters(raft, RAFT_PRE_VOTE, raft->term + 1, false);
+}
+
+void election_timeout(struct raft *raft, bool force)
+{
+    if (raft->role == RAFT_LEADER || raft->role == RAFT_LEARNER) {
+        return;
+    }
+    ensure(raft_votes(raft));
+    if (raft->options.pre_vote && !force) {
+        pre_campaign(raft);
+    } else {
+        campaign(raft, force);
+    }
+}
+
+static void judge_votes(struct raft *raft)
+{
+    switch (membership_judge_votes(raft)) {
+    case QUORUM_WON:
+        become_leader(raft);
+        break;
+    case QUORUM_LOST:
+        election_become_follower(raft, raft->term, 0);
+        break;
+    case QUORUM_PENDING:
+        break;
+    }
+}
+
+void election_persisted(struct raft *raft)
+{
+    if (raft->role != RAFT_CANDIDATE || raft->persisted_sequence < raft->vote_sequence ||
+        raft->peers[raft->self].vote != VOTE_NO_ANSWER) {
+        return;
+    }
+    raft->peers[raft->self].vote = VOTE_GRANTED;
+    judge_votes(raft);
+}
+
+void election_handle_vote_response(struct raft *raft, const struct raft_message *message)
+{
+    bool pre = message->kind == RAFT_PRE_VOTE_RESPONSE;
+    if (raft->role != (pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE)) {
+        return;
+    }
+    /* A granted pre-vote names the term that was asked about; a refusal the responder's own, which
+     * may be lower than ours and still counts. */
+    if (pre ? !message->reject && message->term != raft->term + 1 : message->term != raft->term) {
+        return;
+    }
+    struct peer *peer = raft_find_peer(raft, message->from);
+    if (peer == NULL || peer->vote != VOTE_NO_ANSWER) {
+        return;
+    }
+    peer->vote = message->reject ? VOTE_REJECTED : VOTE_GRANTED;
+    if (pre) {
+        judge_pre_votes(raft);
+    } else {
+        judge_votes(raft);
+    }
+}
+
+/* ---- a voter -------------------------------------------------------------------------------- */
+
+/* Paper 5.4.1: the later last term wins, then the longer log. */
+static bool is_up_to_date(const struct raft *raft, const struct raft_message *message)
+{
+    if (message->prev_term != raft->log.last_term) {
+        return message->prev_term > raft->log.last_term;
+    }
+    return message->prev_index >= raft->log.last_index;
+}
+
+/* Dissertation 4.2.3: who heard a live leader within the smallest election timeout does not help to
+ * depose it, and neither does a leader. Where time-outs never fire by themselves, a leader counts
+ * as live for a few heartbeats. */
+bool election_holds_back(const struct raft *raft, const struct raft_message *message)
+{
+    if (message->force || (message->kind == RAFT_VOTE && !raft->options.check_quorum)) {
+        return false;
+    }
+    if (raft->role == RAFT_LEADER) {
+        return true;
+    }
+    int64_t alive_ns = raft->options.election_timeout_min_ns;
+    if (alive_ns == RAFT_NEVER) {
+        alive_ns = raft->options.heartbeat_interval_ns * 3;
+    }
+    return raft->leader != 0 && raft->now_ns - raft->heard_leader_ns < alive_ns;
+}
+
+void election_handle_pre_vote(struct raft *raft, const struct raft_message *message)
+{
+    bool grant = message->term > raft->term && is_up_to_date(raft, message);
+    struct raft_message *answer = update_message(raft, RAFT_PRE_VOTE_RESPONSE, message->from);
+    answer->reject = !grant;
+    answer->term = grant ? message->term : raft->term;
+    ensure(answer->term > 0); /* with an empty log nothing is refused in term 0 */
+}
+
+/* A learner, or a server that is in no configuration it knows, votes as well: it may be a voter in
+ * one that it has not seen. So is a stranger answered. */
+void election_handle_vote(struct raft *raft, const struct raft_message *message)
+{
+    ensure(message->term <= raft->term);
+    bool grant = message->term == raft->term && (raft->vote == 0 || raft->vote == message->from) &&
+                 is_up_to_date(raft, message);
+    if (!grant) {
+        update_message(raft, RAFT_VOTE_RESPONSE, message->from)->reject = true;
+        return;
+    }
+    if (raft->vote == 0) {
+        ensure(raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER ||
+               raft->role == RAFT_PRE_CANDIDATE);
+        raft->vote = message->from;
+        raft->dirty_hard_state = true;
+        raft->update.voted = true;
+    }
+    if (raft->role == RAFT_PRE_CANDIDATE) {
+        election_become_follower(raft, raft->term, 0);
+    }
+    election_draw_timeout(raft);
+    update_promise(raft, RAFT_VOTE_RESPONSE, message->from, raft->log.last_index);
+}

@@ -1,0 +1,328 @@
+/*
+ * raft/internal: what the files of this room share: the log, the progress of peers, the replica's
+ * state, and the few functions by which one subject calls another.
+ *
+ * Nothing here is for other rooms; the room's face is raft.h.
+ */
+#ifndef RAFTBENCH_RAFT_INTERNAL_H
+#define RAFTBENCH_RAFT_INTERNAL_H
+
+#include "raft/raft.h"
+
+/* Terms and indexes from outside are below this, so that adding to them cannot overflow. */
+#define NUMBER_MAX (1ULL << 62)
+#define MESSAGE_ENTRIES_MAX 8192U /* so that even empty entries keep a frame's size bounded */
+#define READS_WAITING_MAX 65536U
+
+/* ---- varints: little-endian groups of seven bits -------------------------------------------- */
+
+#define VARINT_BYTES_MAX 10
+
+static inline uint8_t *varint_write(uint8_t *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* A place in bytes that came from outside. `failed` stays once set; reads then give 0. */
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool failed;
+};
+
+uint64_t reader_varint(struct reader *reader);
+uint8_t reader_byte(struct reader *reader);
+
+/* ---- the log (log.c) ------------------------------------------------------------------------ */
+
+#define LOG_CHUNK_BITS 8
+#define LOG_CHUNK_ENTRIES (1U << LOG_CHUNK_BITS)
+
+/* Entries base_index + 1 .. last_index in chunks that never move. base is what lies just before:
+ * (0, 0), or later the last entry that a snapshot covers. */
+struct log {
+    struct raft_entry **chunks; /* chunks[0] holds the indexes whose number is first_chunk */
+    uint64_t first_chunk;
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint64_t base_index;
+    uint64_t base_term;
+    uint64_t last_index;
+    uint64_t last_term;
+};
+
+void log_free(struct log *log);
+void log_copy(struct log *to, const struct log *from);
+/* Takes a reference of the entry's batch. Terms never fall. */
+void log_append(struct log *log, const struct raft_entry *entry);
+/* Removes `from` and all behind it. */
+void log_truncate(struct log *log, uint64_t from);
+/* The largest index <= `index` whose term is <= `term`; base_index where there is none above it. */
+uint64_t log_find_term(const struct log *log, uint64_t index, uint64_t term);
+
+static inline struct raft_entry *log_at(const struct log *log, uint64_t index)
+{
+    ensure(index > log->base_index && index <= log->last_index);
+    return &log->chunks[(index >> LOG_CHUNK_BITS) - log->first_chunk]
+                       [index & (LOG_CHUNK_ENTRIES - 1)];
+}
+
+static inline uint64_t log_term_at(const struct log *log, uint64_t index)
+{
+    if (index == log->last_index) {
+        return log->last_term;
+    }
+    if (index <= log->base_index || index > log->last_index) {
+        return index == log->base_index ? log->base_term : 0;
+    }
+    return log_at(log, index)->term;
+}
+
+/* ---- progress of peers (progress.c) --------------------------------------------------------- */
+
+enum progress_state {
+    PROGRESS_PROBE,     /* where the logs part is being looked for: one message at a time */
+    PROGRESS_REPLICATE, /* next - 1 is believed to match: a window of messages in flight */
+};
+
+enum vote_answer { VOTE_NO_ANSWER, VOTE_GRANTED, VOTE_REJECTED };
+
+struct flight {
+    uint64_t last_index;
+    uint64_t bytes;
+};
+
+/* A member as this replica sees it, itself included; and, on a leader, a server that was removed
+ * and is still being told. Invariant: match < next. */
+struct peer {
+    uint64_t id;
+    uint64_t match;      /* known to be durable there and equal to our log up to it */
+    uint64_t next;       /* the next entry to send */
+    uint64_t heard_ns;   /* when it last answered in our term */
+    uint64_t read_acked; /* the highest round of reads it confirmed */
+    uint64_t commit_sent;
+    uint64_t commit_known;   /* it told us that it knows of commits so far */
+    uint64_t progress_round; /* the heartbeat round in which match last moved, or sending began */
+    uint64_t probe_round;    /* the heartbeat round before the last probe */
+    bool voter;
+    bool voter_old;
+    bool probe_paused;           /* a probe is out, its answer not here */
+    uint8_t state;               /* enum progress_state */
+    uint8_t vote;                /* enum vote_answer, of the campaign under way */
+    uint64_t leaving_index;      /* 0: a member. Else the configuration that removed it */
+    int64_t leaving_deadline_ns; /* set when that committed */
+    struct flight *flights;      /* a ring; its capacity is a power of two */
+    uint32_t flight_capacity;
+    uint32_t flight_first;
+    uint32_t flight_count;
+    uint64_t flight_bytes;
+};
+
+void progress_reset(struct peer *peer, uint64_t next); /* nothing known: probe from next */
+void progress_probe(struct peer *peer, uint64_t next);
+void progress_replicate(struct peer *peer);
+void progress_sent(struct peer *peer, uint64_t last_index, uint64_t bytes);
+/* The peer's log matches up to index. false: that was known. */
+bool progress_accept(struct peer *peer, uint64_t index);
+/* The peer refused what was sent behind `index`. false: an answer that came late, ignored. */
+bool progress_reject(struct peer *peer, uint64_t index, uint64_t matching_at_most);
+void progress_copy(struct peer *to, const struct peer *from);
+void progress_free(struct peer *peer);
+
+/* ---- quorums (quorum.c) --------------------------------------------------------------------- */
+
+enum quorum_verdict { QUORUM_PENDING, QUORUM_WON, QUORUM_LOST };
+
+uint32_t quorum_majority(uint32_t voters);
+/* The largest value that a majority has reached; UINT64_MAX for no voters. Sorts `values`. */
+uint64_t quorum_agreed(uint64_t *values, uint32_t count);
+enum quorum_verdict quorum_judge(uint32_t voters, uint32_t granted, uint32_t rejected);
+enum quorum_verdict quorum_judge_joint(enum quorum_verdict in_new, enum quorum_verdict in_old);
+
+/* ---- the replica ---------------------------------------------------------------------------- */
+
+/* A persist that was handed out and not confirmed: once it is, the log up to last_index, as it is
+ * now, is durable. */
+struct persist_mark {
+    uint64_t sequence;
+    uint64_t last_index;
+};
+
+struct members_record {
+    uint64_t index;
+    struct raft_configuration configuration;
+};
+
+struct read_waiting {
+    uint64_t read_id;
+    uint64_t index;
+    uint64_t sequence; /* 0: not in a round yet */
+};
+
+struct raft {
+    struct raft_options options;
+    struct random random;
+    int64_t now_ns;
+    const char *fatal;
+
+    /* Hard state (paper, figure 2), and what is volatile. */
+    uint64_t term;
+    uint64_t vote;
+    enum raft_role role;
+    uint64_t leader;
+    struct log log;
+    uint64_t commit;
+    uint64_t applied; /* handed out; applied <= commit, applied <= durable */
+    uint64_t durable; /* the log as it is now is on disk up to it */
+
+    /* Configurations: the last committed one first, then those not committed; never empty. */
+    struct members_record *records;
+    uint32_t record_count;
+    uint32_t record_capacity;
+
+    /* Members and servers that are leaving, sorted by id. */
+    struct peer *peers;
+    uint32_t peer_count;
+    int32_t self;      /* position in peers; -1: not a member */
+    uint64_t *scratch; /* 2 * peer_count values for quorum arithmetic */
+
+    int64_t election_timeout_ns; /* as drawn */
+    int64_t election_deadline_ns;
+    int64_t heard_leader_ns; /* counts while leader != 0 */
+
+    /* A candidate's. */
+    uint64_t vote_sequence; /* its own vote counts once this persist is durable */
+
+    /* A leader's. */
+    uint64_t term_start; /* index of the empty entry of its term */
+    uint64_t heartbeat_round;
+    int64_t heartbeat_deadline_ns;
+    int64_t quorum_deadline_ns;
+    int64_t leaving_deadline_ns;
+    uint64_t uncommitted_bytes;
+    bool flush_needed;
+    struct read_waiting *reads; /* [read_first, read_first + read_count), oldest first */
+    uint32_t read_first;
+    uint32_t read_count;
+    uint32_t read_capacity;
+    uint32_t reads_unassigned; /* at the end: not in a round yet */
+    uint64_t read_sequence;
+
+    /* Persists in flight: a ring, capacity a power of two. */
+    uint64_t persist_sequence;    /* handed out */
+    uint64_t persisted_sequence;  /* confirmed */
+    uint64_t hard_state_sequence; /* the last that held the hard state */
+    struct persist_mark *marks;
+    uint32_t mark_capacity;
+    uint32_t mark_first;
+    uint32_t mark_count;
+
+    uint64_t dropped_messages;
+
+    /* This step's. */
+    bool dirty_hard_state;
+    uint64_t dirty_first; /* 0: the log did not change */
+    struct raft_update update;
+    struct raft_message *messages;
+    uint32_t message_capacity;
+    struct raft_message *messages_after;
+    uint32_t message_after_capacity;
+    struct raft_read_result *read_results;
+    uint32_t read_result_capacity;
+    struct raft_notice notice;
+};
+
+/* raft.c */
+struct peer *raft_find_peer(struct raft *raft, uint64_t id); /* NULL: unknown */
+bool raft_is_self(const struct raft *raft, const struct peer *peer);
+bool raft_votes(const struct raft *raft); /* a voter of its configuration, the old set included */
+int64_t time_after(int64_t now_ns, int64_t delay_ns); /* RAFT_NEVER stays */
+
+/* update.c */
+void update_begin(struct raft *raft);
+void update_finish(struct raft *raft, const struct raft_status *before);
+void update_free(struct raft *raft);
+void update_forget(struct raft *raft); /* a copy starts with arrays of its own */
+/* A message with kind, from, to and term (the present one) set, to be filled; leaves at once. */
+struct raft_message *update_message(struct raft *raft, enum raft_message_kind kind, uint64_t to);
+/* The same, once all that this replica has now is on disk. */
+struct raft_message *update_message_after(struct raft *raft, enum raft_message_kind kind,
+                                          uint64_t to);
+/* The same: an answer that promises the hard state and the log up to `index`. At once where both
+ * are durable. */
+struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind, uint64_t to,
+                                    uint64_t index);
+void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index);
+__attribute__((format(printf, 3, 4))) void update_notice(struct raft *raft, uint64_t from,
+                                                         const char *format, ...);
+void update_fatal(struct raft *raft, const char *text);
+
+/* persist.c */
+void persist_truncated(struct raft *raft, uint64_t from); /* older persists promise less now */
+void persist_hand_out(struct raft *raft);                 /* at a step's end */
+void persist_confirmed(struct raft *raft, uint64_t sequence);
+
+/* validate.c: why a message is not worth looking at; NULL: it is. */
+const char *message_problem(const struct raft *raft, const struct raft_message *message);
+
+/* configuration.c */
+const char *configuration_problem(const struct raft_configuration *configuration);
+void configuration_make_joint(const struct raft_configuration *old_one,
+                              const struct raft_configuration *wanted,
+                              struct raft_configuration *out);
+void configuration_make_final(const struct raft_configuration *joint,
+                              struct raft_configuration *out);
+bool configuration_same_voters(const struct raft_configuration *a,
+                               const struct raft_configuration *b);
+
+/* election.c */
+void election_draw_timeout(struct raft *raft);
+void election_heard_leader(struct raft *raft); /* moves the deadline */
+void election_timeout(struct raft *raft, bool force);
+void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader);
+void election_persisted(struct raft *raft); /* a candidate's own vote may be durable now */
+bool election_holds_back(const struct raft *raft, const struct raft_message *message);
+void election_handle_pre_vote(struct raft *raft, const struct raft_message *message);
+void election_handle_vote(struct raft *raft, const struct raft_message *message);
+void election_handle_vote_response(struct raft *raft, const struct raft_message *message);
+
+/* replication.c (leader) and append.c (follower) */
+void replication_start(struct raft *raft); /* it has just won */
+void replication_stop(struct raft *raft);  /* it leads no more */
+uint64_t replication_append(struct raft *raft, const struct raft_entry *entries, uint32_t count);
+void replication_submit(struct raft *raft, const struct raft_event *event);
+void replication_flush(struct raft *raft);
+void replication_tick(struct raft *raft);
+void replication_advance_commit(struct raft *raft);
+void replication_handle_response(struct raft *raft, const struct raft_message *message);
+void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet);
+void append_handle(struct raft *raft, const struct raft_message *message);
+void append_answer_stale(struct raft *raft, const struct raft_message *message);
+
+/* membership.c */
+const struct members_record *membership_in_force(const struct raft *raft);
+bool membership_appended(struct raft *raft, uint64_t index); /* false: its bytes are none */
+void membership_put_first(struct raft *raft, const struct raft_configuration *configuration);
+void membership_truncated(struct raft *raft, uint64_t from);
+void membership_committed(struct raft *raft); /* the commit index moved */
+void membership_change(struct raft *raft, const struct raft_configuration *wanted);
+void membership_drop_leaving(struct raft *raft, bool all); /* those who know or took too long */
+/* Over the voters of the configuration in force, of both sets while joint. `offset`: of a uint64_t
+ * in struct peer. */
+uint64_t membership_agreed(const struct raft *raft, size_t offset);
+enum quorum_verdict membership_judge_votes(const struct raft *raft);
+
+/* read.c */
+void read_request(struct raft *raft, uint64_t read_id);
+void read_flush(struct raft *raft);
+void read_repeat(struct raft *raft); /* a heartbeat is due: rounds that wait are sent again */
+void read_fail_all(struct raft *raft);
+void read_handle(struct raft *raft, const struct raft_message *message);
+void read_handle_response(struct raft *raft, const struct raft_message *message);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * membership: which configuration is in force, and changes by joint consensus (paper, section 6;
+ * dissertation 4.3). A configuration takes effect when it is appended and is rolled back when it is
+ * truncated, so those that are not committed are kept beside the last one that is.
+ *
+ * It never starts a change while one is under way, nor before an entry of the leader's own term
+ * has committed.
+ */
+#include "raft/internal.h"
+
+#include <string.h>
+
+const struct members_record *membership_in_force(const struct raft *raft)
+{
+    ensure(raft->record_count > 0);
+    return &raft->records[raft->record_count - 1];
+}
+
+/* ---- peers follow the configuration --------------------------------------------------------- */
+
+static void find_self(struct raft *raft)
+{
+    raft->self = -1;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        if (raft->peers[i].id == raft->options.id) {
+            raft->self = (int32_t)i;
+        }
+    }
+}
+
+static void fill_member(struct raft *raft, struct peer *peer, const struct raft_member *member,
+                        uint64_t index)
+{
+    bool fresh = peer->id == 0 || peer->leaving_index != 0;
+    peer->id = member->id;
+    peer->voter = member->voter;
+    peer->voter_old = member->voter_old;
+    peer->leaving_index = 0;
+    peer->leaving_deadline_ns = RAFT_NEVER;
+    if (fresh) {
+        /* One that comes, or comes back perhaps with another disk: nothing is known of it. It is
+         * sent the entry that brings it. */
+        progress_reset(peer, index > 0 ? index : 1);
+        peer->heard_ns = (uint64_t)raft->now_ns;
+    }
+}
+
+/* A server that the configuration lacks: a leader tells it a while longer. */
+static bool fill_leaving(const struct raft *raft, struct peer *peer, uint64_t index)
+{
+    if (raft->role != RAFT_LEADER || peer->id == raft->options.id) {
+        return false;
+    }
+    peer->voter = false;
+    peer->voter_old = false;
+    if (peer->leaving_index == 0) {
+        peer->leaving_index = index;
+        peer->leaving_deadline_ns = RAFT_NEVER;
+    }
+    return true;
+}
+
+/* Merges the members in force and the peers that were, both sorted by id. */
+static void sync_peers(struct raft *raft)
+{
+    const struct members_record *record = membership_in_force(raft);
+    const struct raft_configuration *configuration = &record->configuration;
+    uint32_t most = configuration->count + raft->peer_count;
+    struct peer *peers = memory_new_zeroed(most, sizeof *peers);
+    uint32_t count = 0;
+    uint32_t i = 0;
+    uint32_t j = 0;
+    while (i < configuration->count || j < raft->peer_count) {
+        const struct raft_member *member =
+            i < configuration->count ? &configuration->members[i] : NULL;
+        struct peer *known = j < raft->peer_count ? &raft->peers[j] : NULL;
+        if (member != NULL && (known == NULL || member->id <= known->id)) {
+            if (known != NULL && known->id == member->id) {
+                peers[count] = *known;
+                j++;
+            }
+            fill_member(raft, &peers[count++], member, record->index);
+            i++;
+        } else if (fill_leaving(raft, known, record->index)) {
+            peers[count++] = *known;
+            j++;
+        } else {
+            progress_free(known);
+            j++;
+        }
+    }
+    memory_free(raft->peers);
+    raft->peers = peers;
+    raft->peer_count = count;
+    raft->scratch = memory_resize(raft->scratch, 2 * (size_t)count * sizeof *raft->scratch);
+    find_self(raft);
+}
+
+/* The configuration in force is another one. */
+static void changed(struct raft *raft)
+{
+    sync_peers(raft);
+    raft->update.members_changed = true;
+    if (raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER) {
+        raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+    }
+}
+
+void membership_drop_leaving(struct raft *raft, bool all)
+{
+    uint32_t kept = 0;
+    raft->leaving_deadline_ns = RAFT_NEVER;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        struct peer *peer = &raft->peers[i];
+        if (peer->leaving_index != 0 && (all || peer->commit_known >= peer->leaving_index ||
+                                         (peer->leaving_deadline_ns != RAFT_NEVER &&
+                                          raft->now_ns >= peer->leaving_deadline_ns))) {
+            progress_free(peer);
+            continue;
+        }
+        if (peer->leaving_index != 0 && peer->leaving_deadline_ns < raft->leaving_deadline_ns) {
+            raft->leaving_deadline_ns = peer->leaving_deadline_ns;
+        }
+        raft->peers[kept++] = *peer;
+    }
+    raft->peer_count = kept;
+    find_self(raft);
+}
+
+/* ---- the history of configurations ---------------------------------------------------------- */
+
+static void push_record(struct raft *raft, uint64_t index,
+                        const struct raft_configuration *configuration)
+{
+    if (raft->record_count == raft->record_capacity) {
+        raft->record_capacity = raft->record_capacity == 0 ? 4 : raft->record_capacity * 2;
+        raft->records = memory_resize(raft->records, raft->record_capacity * sizeof *raft->records);
+    }
+    struct members_record *record = &raft->records[raft->record_count++];
+    record->index = index;
+    record->configuration = *configuration;
+    changed(raft);
+}
+
+void membership_put_first(struct raft *raft, const struct raft_configuration *configuration)
+{
+    ensure(raft->record_count == 0);
+    struct raft_configuration copy;
+    memset(&copy, 0, sizeof copy);
+    if (configuration != NULL) {
+        raft_configuration_copy(&copy, configuration);
+    }
+    push_record(raft, 0, &copy);
+}
+
+bool membership_appended(struct raft *raft, uint64_t index)
+{
+    ensure(index > membership_in_force(raft)->index);
+    struct raft_configuration configuration;
+    if (!raft_configuration_decode(raft_entry_payload(log_at(&raft->log, index)), &configuration)) {
+        return false;
+    }
+    if (configuration_problem(&configuration) != NULL) {
+        raft_configuration_free(&configuration);
+        return false;
+    }
+    push_record(raft, index, &configuration);
+    return true;
+}
+
+void membership_truncated(struct raft *raft, uint64_t from)
+{
+    uint32_t count = raft->record_count;
+    while (raft->records[raft->record_count - 1].index >= from) {
+        raft_configuration_free(&raft->records[--raft->record_count].configuration);
+        ensure(raft->record_count > 0);
+    }
+    if (raft->record_count != count) {
+        changed(raft);
+    }
+}
+
+static void prune_history(struct raft *raft)
+{
+    uint32_t old = 0;
+    while (old + 1 < raft->record_count && raft->records[old + 1].index <= raft->commit) {
+        raft_configuration_free(&raft->records[old++].configuration);
+    }
+    if (old > 0) {
+        raft->record_count -= old;
+        memmove(raft->records, raft->records + old, raft->record_count * sizeof *raft->records);
+    }
+}
+
+/* ---- quorums of the configuration in force -------------------------------------------------- */
+
+uint64_t membership_agreed(const struct raft *raft, size_t offset)
+{
+    uint64_t *in_new = raft->scratch;
+    uint64_t *in_old = raft->scratch + raft->peer_count;
+    uint32_t count_new = 0;
+    uint32_t count_old = 0;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        uint64_t value = 0;
+        memcpy(&value, (const char *)peer + offset, sizeof value);
+        if (peer->voter) {
+            in_new[count_new++] = value;
+        }
+        if (peer->voter_old) {
+            in_old[count_old++] = value;
+        }
+    }
+    uint64_t agreed_new = quorum_agreed(in_new, count_new);
+    uint64_t agreed_old = quorum_agreed(in_old, count_old);
+    return agreed_new < agreed_old ? agreed_new : agreed_old;
+}
+
+enum quorum_verdict membership_judge_votes(const struct raft *raft)
+{
+    uint32_t voters[2] = {0, 0};
+    uint32_t granted[2] = {0, 0};
+    uint32_t rejected[2] = {0, 0};
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        for (int set = 0; set < 2; set++) {
+            if (set == 0 ? peer->voter : peer->voter_old) {
+                voters[set]++;
+                granted[set] += peer->vote == VOTE_GRANTED ? 1U : 0U;
+                rejected[set] += peer->vote == VOTE_REJECTED ? 1U : 0U;
+            }
+        }
+    }
+    return quorum_judge_joint(quorum_judge(voters[0], granted[0], rejected[0]),
+                              quorum_judge(voters[1], granted[1], rejected[1]));
+}
+
+/* ---- changes -------------------------------------------------------------------------------- */
+
+static uint64_t append_configuration(struct raft *raft,
+                                     const struct raft_configuration *configuration)
+{
+    struct buffer bytes = {NULL, 0, 0};
+    raft_configuration_encode(configuration, &bytes);
+    struct raft_entry entry = {0, batch_copy(bytes.data, bytes.size), 0,
+                               raft_entry_pack((uint32_t)bytes.size, RAFT_ENTRY_CONFIGURATION)};
+    buffer_free(&bytes);
+    uint64_t index = replication_append(raft, &entry, 1);
+    batch_release(entry.batch); /* the log holds its own */
+    bool decoded = membership_appended(raft, index);
+    ensure(decoded);
+    return index;
+}
+
+static void append_final(struct raft *raft)
+{
+    struct raft_configuration final;
+    configuration_make_final(&membership_in_force(raft)->configuration, &final);
+    (void)append_configuration(raft, &final);
+    raft_configuration_free(&final);
+}
+
+/* A leader that is no voter any more: it tells what it can and goes (dissertation 4.2.2). */
+static void leave_office(struct raft *raft)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        if (!raft_is_self(raft, &raft->peers[i])) {
+            replication_send_commit(raft, &raft->peers[i], false);
+        }
+    }
+    election_become_follower(raft, raft->term, 0);
+}
+
+static void set_leaving_deadlines(struct raft *raft)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        struct peer *peer = &raft->peers[i];
+        if (peer->leaving_index != 0 && peer->leaving_index <= raft->commit &&
+            peer->leaving_deadline_ns == RAFT_NEVER) {
+            peer->leaving_deadline_ns =
+                time_after(raft->now_ns, raft->options.election_timeout_max_ns);
+            if (peer->leaving_deadline_ns < raft->leaving_deadline_ns) {
+                raft->leaving_deadline_ns = peer->leaving_deadline_ns;
+            }
+        }
+    }
+}
+
+void membership_committed(struct raft *raft)
+{
+    prune_history(raft);
+    const struct members_record *record = membership_in_force(raft);
+    if (raft->role != RAFT_LEADER) {
+        return;
+    }
+    set_leaving_deadlines(raft);
+    if (record->index > raft->commit) {
+        return;
+    }
+    if (record->configuration.joint) {
+        append_final(raft); /* whoever leads finishes the change */
+    } else if (!raft_votes(raft)) {
+        leave_office(raft);
+    }
+}
+
+static enum raft_refusal change_refusal(const struct raft *raft,
+                                        const struct raft_configuration *wanted)
+{
+    if (raft->role != RAFT_LEADER) {
+        return RAFT_NOT_LEADER;
+    }
+    if (wanted == NULL || wanted->joint || configuration_problem(wanted) != NULL) {
+        return RAFT_BAD_CONFIGURATION;
+    }
+    const struct members_record *record = membership_in_force(raft);
+    if (record->configuration.joint || record->index > raft->commit) {
+        return RAFT_MEMBERSHIP_PENDING;
+    }
+    /* Without an entry of its own term it may not know of a change that is under way. */
+    return raft->commit >= raft->term_start ? RAFT_ACCEPTED : RAFT_NOT_READY;
+}
+
+void membership_change(struct raft *raft, const struct raft_configuration *wanted)
+{
+    raft->update.refusal = change_refusal(raft, wanted);
+    if (raft->update.refusal != RAFT_ACCEPTED) {
+        return;
+    }
+    const struct raft_configuration *present = &membership_in_force(raft)->configuration;
+    if (configuration_same_voters(present, wanted)) {
+        raft->update.index = append_configuration(raft, wanted);
+        return;
+    }
+    struct raft_configuration joint;
+    configuration_make_joint(present, wanted, &joint);
+    raft->update.index = append_configuration(raft, &joint);
+    raft_configuration_free(&joint);
+}

@@ -1,0 +1,118 @@
+/*
+ * progress: what a leader knows of one peer's log, and the window of appends in flight to it.
+ * Invariant of all that stands here: match < next.
+ *
+ * It sends nothing and decides nothing about commitment.
+ */
+#include "raft/internal.h"
+
+#include <string.h>
+
+static void forget_flights(struct peer *peer)
+{
+    peer->flight_first = 0;
+    peer->flight_count = 0;
+    peer->flight_bytes = 0;
+}
+
+void progress_reset(struct peer *peer, uint64_t next)
+{
+    ensure(next > 0);
+    peer->match = 0;
+    peer->read_acked = 0;
+    peer->commit_sent = 0;
+    peer->commit_known = 0;
+    peer->progress_round = 0;
+    peer->probe_round = 0;
+    progress_probe(peer, next);
+}
+
+void progress_probe(struct peer *peer, uint64_t next)
+{
+    ensure(next > peer->match);
+    peer->state = PROGRESS_PROBE;
+    peer->probe_paused = false;
+    peer->next = next;
+    forget_flights(peer);
+}
+
+void progress_replicate(struct peer *peer)
+{
+    peer->state = PROGRESS_REPLICATE;
+    peer->probe_paused = false;
+    peer->next = peer->match + 1;
+    forget_flights(peer);
+}
+
+static void grow_flights(struct peer *peer)
+{
+    uint32_t capacity = peer->flight_capacity == 0 ? 8 : peer->flight_capacity * 2;
+    struct flight *flights = memory_new(capacity * sizeof *flights);
+    for (uint32_t i = 0; i < peer->flight_count; i++) {
+        flights[i] = peer->flights[(peer->flight_first + i) & (peer->flight_capacity - 1)];
+    }
+    memory_free(peer->flights);
+    peer->flights = flights;
+    peer->flight_capacity = capacity;
+    peer->flight_first = 0;
+}
+
+void progress_sent(struct peer *peer, uint64_t last_index, uint64_t bytes)
+{
+    ensure(peer->state == PROGRESS_REPLICATE && last_index >= peer->next);
+    if (peer->flight_count == peer->flight_capacity) {
+        grow_flights(peer);
+    }
+    struct flight *flight =
+        &peer->flights[(peer->flight_first + peer->flight_count) & (peer->flight_capacity - 1)];
+    flight->last_index = last_index;
+    flight->bytes = bytes;
+    peer->flight_count++;
+    peer->flight_bytes += bytes;
+    peer->next = last_index + 1;
+}
+
+bool progress_accept(struct peer *peer, uint64_t index)
+{
+    while (peer->flight_count > 0 && peer->flights[peer->flight_first].last_index <= index) {
+        peer->flight_bytes -= peer->flights[peer->flight_first].bytes;
+        peer->flight_first = (peer->flight_first + 1) & (peer->flight_capacity - 1);
+        peer->flight_count--;
+    }
+    if (index <= peer->match) {
+        return false;
+    }
+    peer->match = index;
+    if (peer->next <= index) {
+        peer->next = index + 1;
+    }
+    return true;
+}
+
+bool progress_reject(struct peer *peer, uint64_t index, uint64_t matching_at_most)
+{
+    /* What is known to match cannot be refused: that answer was overtaken. While probing only the
+     * answer to the present probe counts. */
+    if (index <= peer->match || index >= peer->next ||
+        (peer->state == PROGRESS_PROBE && index != peer->next - 1)) {
+        return false;
+    }
+    uint64_t next = matching_at_most < index ? matching_at_most + 1 : index;
+    progress_probe(peer, next > peer->match ? next : peer->match + 1);
+    return true;
+}
+
+void progress_copy(struct peer *to, const struct peer *from)
+{
+    *to = *from;
+    if (from->flights != NULL) {
+        to->flights = memory_new(from->flight_capacity * sizeof *to->flights);
+        memcpy(to->flights, from->flights, from->flight_capacity * sizeof *to->flights);
+    }
+}
+
+void progress_free(struct peer *peer)
+{
+    memory_free(peer->flights);
+    peer->flights = NULL;
+}

@@ -1,0 +1,382 @@
+/*
+ * raft: a replica's life (new, copy, free), the dispatch of events, and what others may look at.
+ *
+ * It holds no rule of its own but those of terms (paper 5.1): who is behind catches up, what is
+ * old is refused.
+ */
+#include "raft/internal.h"
+
+#include <string.h>
+
+struct peer *raft_find_peer(struct raft *raft, uint64_t id)
+{
+    uint32_t low = 0;
+    uint32_t high = raft->peer_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (raft->peers[middle].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < raft->peer_count && raft->peers[low].id == id ? &raft->peers[low] : NULL;
+}
+
+bool raft_is_self(const struct raft *raft, const struct peer *peer)
+{
+    return peer->id == raft->options.id;
+}
+
+bool raft_votes(const struct raft *raft)
+{
+    return raft->self >= 0 && (raft->peers[raft->self].voter || raft->peers[raft->self].voter_old);
+}
+
+int64_t time_after(int64_t now_ns, int64_t delay_ns)
+{
+    return delay_ns > RAFT_NEVER - now_ns ? RAFT_NEVER : now_ns + delay_ns;
+}
+
+const char *raft_role_name(enum raft_role role)
+{
+    static const char *const names[] = {"follower", "pre_candidate", "candidate", "leader",
+                                        "learner"};
+    return (unsigned)role < sizeof names / sizeof *names ? names[role] : "unknown";
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static const char *options_problem(const struct raft_options *options)
+{
+    if (options->id == 0) {
+        return "id must be at least 1";
+    }
+    if (options->election_timeout_min_ns <= 0 ||
+        options->election_timeout_max_ns < options->election_timeout_min_ns) {
+        return "election_timeout must be above 0, its maximum not below its minimum";
+    }
+    if (options->heartbeat_interval_ns <= 0) {
+        return "heartbeat_interval must be above 0";
+    }
+    if (options->election_collisions > CHANCE_ALWAYS) {
+        return "election_collisions must be a chance";
+    }
+    if (options->window == 0) {
+        return "window must be at least 1";
+    }
+    return NULL;
+}
+
+static const char *start_problem(const struct raft_start *start)
+{
+    if (start->first_index > 1 || (start->entry_count > 0 && start->first_index != 1)) {
+        return "the log must start at index 1";
+    }
+    if (start->term >= NUMBER_MAX || (start->vote != 0 && start->term == 0)) {
+        return "a vote without a term, or a term out of range";
+    }
+    uint64_t term = 1;
+    for (uint64_t i = 0; i < start->entry_count; i++) {
+        const struct raft_entry *entry = &start->entries[i];
+        if (entry->term < term || entry->term > start->term) {
+            return "the log's terms must rise to the present term at most";
+        }
+        if (raft_entry_size(entry) > 0 && entry->batch == NULL) {
+            return "an entry of the log lacks its bytes";
+        }
+        term = entry->term;
+    }
+    const struct raft_configuration *members = start->first_members;
+    if (members != NULL && members->count > 0 && configuration_problem(members) != NULL) {
+        return configuration_problem(members);
+    }
+    return NULL;
+}
+
+static bool load_log(struct raft *raft, const struct raft_start *start)
+{
+    for (uint64_t i = 0; i < start->entry_count; i++) {
+        log_append(&raft->log, &start->entries[i]);
+        if (raft_entry_kind(&start->entries[i]) == RAFT_ENTRY_CONFIGURATION &&
+            !membership_appended(raft, raft->log.last_index)) {
+            return false;
+        }
+    }
+    raft->durable = raft->log.last_index;
+    return true;
+}
+
+struct raft *raft_new(const struct raft_options *options, const struct raft_start *start,
+                      int64_t now_ns, const char **problem)
+{
+    const char *wrong = options_problem(options);
+    if (wrong == NULL) {
+        wrong = start_problem(start);
+    }
+    if (wrong == NULL && now_ns < 0) {
+        wrong = "the time must not be below 0";
+    }
+    if (wrong != NULL) {
+        *problem = wrong;
+        return NULL;
+    }
+    struct raft *raft = memory_new_zeroed(1, sizeof *raft);
+    raft->options = *options;
+    raft->random.state = options->seed;
+    raft->now_ns = now_ns;
+    raft->term = start->term;
+    raft->vote = start->vote;
+    raft->self = -1;
+    membership_put_first(raft, start->first_members);
+    if (!load_log(raft, start)) {
+        *problem = "a configuration in the log does not decode";
+        raft_free(raft);
+        return NULL;
+    }
+    raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+    election_draw_timeout(raft);
+    update_begin(raft);
+    return raft;
+}
+
+void raft_free(struct raft *raft)
+{
+    if (raft == NULL) {
+        return;
+    }
+    log_free(&raft->log);
+    for (uint32_t i = 0; i < raft->record_count; i++) {
+        raft_configuration_free(&raft->records[i].configuration);
+    }
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        progress_free(&raft->peers[i]);
+    }
+    memory_free(raft->records);
+    memory_free(raft->peers);
+    memory_free(raft->scratch);
+    memory_free(raft->reads);
+    memory_free(raft->marks);
+    update_free(raft);
+    memory_free(raft);
+}
+
+static void *copy_array(const void *from, size_t count, size_t size)
+{
+    void *copy = memory_new(count * size);
+    if (count > 0) {
+        memcpy(copy, from, count * size);
+    }
+    return copy;
+}
+
+struct raft *raft_copy(const struct raft *raft)
+{
+    struct raft *copy = copy_array(raft, 1, sizeof *raft);
+    log_copy(&copy->log, &raft->log);
+    copy->records = copy_array(raft->records, raft->record_capacity, sizeof *raft->records);
+    for (uint32_t i = 0; i < raft->record_count; i++) {
+        raft_configuration_copy(&copy->records[i].configuration, &raft->records[i].configuration);
+    }
+    copy->peers = copy_array(raft->peers, raft->peer_count, sizeof *raft->peers);
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        progress_copy(&copy->peers[i], &raft->peers[i]);
+    }
+    copy->scratch = memory_new(2 * (size_t)raft->peer_count * sizeof *copy->scratch);
+    copy->reads = copy_array(raft->reads, raft->read_capacity, sizeof *raft->reads);
+    copy->marks = copy_array(raft->marks, raft->mark_capacity, sizeof *raft->marks);
+    update_forget(copy);
+    return copy;
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static bool is_from_leader(const struct raft_message *message)
+{
+    return message->kind == RAFT_APPEND || message->kind == RAFT_READ;
+}
+
+/* What comes with a term that is over: those who ask learn the present one. */
+static void answer_stale(struct raft *raft, const struct raft_message *message)
+{
+    switch (message->kind) {
+    case RAFT_APPEND:
+        append_answer_stale(raft, message);
+        break;
+    case RAFT_READ: {
+        struct raft_message *answer = update_message(raft, RAFT_READ_RESPONSE, message->from);
+        answer->reject = true;
+        answer->sequence = message->sequence;
+        break;
+    }
+    case RAFT_VOTE:
+        election_handle_vote(raft, message);
+        break;
+    default: /* an answer to what was asked in an earlier term */
+        break;
+    }
+}
+
+/* Paper 5.1. false: the message is dealt with. */
+static bool meet_term(struct raft *raft, const struct raft_message *message)
+{
+    if (message->term < raft->term) {
+        answer_stale(raft, message);
+        return false;
+    }
+    if (message->term > raft->term) {
+        election_become_follower(raft, message->term, is_from_leader(message) ? message->from : 0);
+    }
+    return true;
+}
+
+/* In its own term a leader is obeyed; a second one cannot be (election safety, paper 5.2). */
+static bool obey_leader(struct raft *raft, const struct raft_message *message)
+{
+    if (raft->role == RAFT_LEADER || (raft->leader != 0 && raft->leader != message->from)) {
+        update_fatal(raft, "two leaders in one term");
+        return false;
+    }
+    if (raft->leader == message->from) {
+        election_heard_leader(raft);
+    } else {
+        election_become_follower(raft, raft->term, message->from);
+    }
+    return true;
+}
+
+static void handle_by_kind(struct raft *raft, const struct raft_message *message)
+{
+    switch (message->kind) {
+    case RAFT_APPEND:
+        if (obey_leader(raft, message)) {
+            append_handle(raft, message);
+        }
+        break;
+    case RAFT_READ:
+        if (obey_leader(raft, message)) {
+            read_handle(raft, message);
+        }
+        break;
+    case RAFT_APPEND_RESPONSE:
+        replication_handle_response(raft, message);
+        break;
+    case RAFT_READ_RESPONSE:
+        read_handle_response(raft, message);
+        break;
+    case RAFT_VOTE:
+        election_handle_vote(raft, message);
+        break;
+    default:
+        ensure(message->kind == RAFT_VOTE_RESPONSE);
+        election_handle_vote_response(raft, message);
+    }
+}
+
+/* Pre-votes change nobody's term, but for a refusal from a later one (dissertation 9.6). */
+static void handle_pre_vote_response(struct raft *raft, const struct raft_message *message)
+{
+    if (message->reject && message->term > raft->term) {
+        election_become_follower(raft, message->term, 0);
+    } else {
+        election_handle_vote_response(raft, message);
+    }
+}
+
+static void handle_message(struct raft *raft, const struct raft_message *message)
+{
+    const char *problem = message_problem(raft, message);
+    if (problem != NULL) {
+        update_notice(raft, message->from, "%s: %s", raft_message_name(message->kind), problem);
+        return;
+    }
+    bool asks_vote = message->kind == RAFT_VOTE || message->kind == RAFT_PRE_VOTE;
+    if (asks_vote && election_holds_back(raft, message)) {
+        return; /* not even its term is looked at */
+    }
+    if (message->kind == RAFT_PRE_VOTE) {
+        election_handle_pre_vote(raft, message);
+    } else if (message->kind == RAFT_PRE_VOTE_RESPONSE) {
+        handle_pre_vote_response(raft, message);
+    } else if (meet_term(raft, message)) {
+        handle_by_kind(raft, message);
+    }
+}
+
+static void handle_tick(struct raft *raft)
+{
+    if (raft->role == RAFT_LEADER) {
+        replication_tick(raft);
+    } else if (raft->now_ns >= raft->election_deadline_ns &&
+               raft->election_deadline_ns != RAFT_NEVER) {
+        election_timeout(raft, false);
+    }
+}
+
+static void handle_persisted(struct raft *raft, uint64_t sequence)
+{
+    uint64_t durable = raft->durable;
+    persist_confirmed(raft, sequence);
+    election_persisted(raft);
+    if (raft->role == RAFT_LEADER && raft->durable > durable) {
+        replication_advance_commit(raft);
+    }
+}
+
+static void handle_event(struct raft *raft, const struct raft_event *event)
+{
+    switch (event->kind) {
+    case RAFT_EVENT_TICK:
+        handle_tick(raft);
+        break;
+    case RAFT_EVENT_FLUSH:
+        replication_flush(raft);
+        break;
+    case RAFT_EVENT_MESSAGE:
+        handle_message(raft, event->message);
+        break;
+    case RAFT_EVENT_SUBMIT:
+        replication_submit(raft, event);
+        break;
+    case RAFT_EVENT_PERSISTED:
+        handle_persisted(raft, event->sequence);
+        break;
+    case RAFT_EVENT_CHANGE:
+        membership_change(raft, event->configuration);
+        break;
+    case RAFT_EVENT_READ:
+        read_request(raft, event->read_id);
+        break;
+    case RAFT_EVENT_CAMPAIGN:
+        election_timeout(raft, event->force);
+        break;
+    }
+}
+
+/* What must hold between any two steps. */
+static void ensure_sound(const struct raft *raft)
+{
+    ensure(raft->applied <= raft->commit && raft->applied <= raft->durable);
+    ensure(raft->commit <= raft->log.last_index && raft->durable <= raft->log.last_index);
+    ensure(raft->term >= raft->log.last_term);
+    ensure(raft->role != RAFT_LEADER || raft->vote == raft->options.id);
+}
+
+void raft_step(struct raft *raft, const struct raft_event *event, const struct raft_update **update)
+{
+    ensure(event->now_ns >= raft->now_ns);
+    raft->now_ns = event->now_ns;
+    struct raft_status before;
+    before.role = raft->role;
+    before.term = raft->term;
+    before.leader = raft->leader;
+    before.commit_index = raft->commit;
+    update_begin(raft);
+    if (raft->fatal == NULL) {
+        handle_event(raft, event);
+    }
+    update_finish(raft, &before);
+    ensure(raft->fatal != NULL || raft->commit >= before.commit_index);
+    ensure_sound(raft);
+    *update = &raft->update;
+}

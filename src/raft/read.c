@@ -1,0 +1,137 @@
+/*
+ * read: linearizable reads without the log (ReadIndex, dissertation 6.4): remember the commit
+ * index, hear from a quorum that nobody else leads, then answer once that index is applied. One
+ * round is shared by all reads that wait for the next flush.
+ *
+ * It never answers before an entry of the leader's own term has committed, and never from a clock.
+ */
+#include "raft/internal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static void push_read(struct raft *raft, uint64_t read_id)
+{
+    if (raft->read_first > 0 && raft->read_first + raft->read_count == raft->read_capacity) {
+        memmove(raft->reads, raft->reads + raft->read_first,
+                raft->read_count * sizeof *raft->reads);
+        raft->read_first = 0;
+    }
+    if (raft->read_count == raft->read_capacity) {
+        raft->read_capacity = raft->read_capacity == 0 ? 16 : raft->read_capacity * 2;
+        raft->reads = memory_resize(raft->reads, raft->read_capacity * sizeof *raft->reads);
+    }
+    struct read_waiting read = {read_id, 0, 0};
+    raft->reads[raft->read_first + raft->read_count++] = read;
+    raft->reads_unassigned++;
+}
+
+static bool own_term_committed(const struct raft *raft)
+{
+    return raft->commit >= raft->term_start;
+}
+
+static uint64_t confirmed_round(struct raft *raft)
+{
+    if (raft->self >= 0) {
+        raft->peers[raft->self].read_acked = UINT64_MAX;
+    }
+    return membership_agreed(raft, offsetof(struct peer, read_acked));
+}
+
+static void answer_confirmed(struct raft *raft)
+{
+    uint64_t round = confirmed_round(raft);
+    while (raft->read_count > raft->reads_unassigned &&
+           raft->reads[raft->read_first].sequence <= round) {
+        update_read_result(raft, raft->reads[raft->read_first].read_id,
+                           raft->reads[raft->read_first].index);
+        raft->read_first++;
+        raft->read_count--;
+    }
+}
+
+void read_request(struct raft *raft, uint64_t read_id)
+{
+    if (raft->role != RAFT_LEADER) {
+        raft->update.refusal = RAFT_NOT_LEADER;
+        return;
+    }
+    if (raft->read_count == READS_WAITING_MAX) {
+        raft->update.refusal = RAFT_BUSY;
+        return;
+    }
+    if (own_term_committed(raft) && confirmed_round(raft) == UINT64_MAX) {
+        update_read_result(raft, read_id, raft->commit); /* it is the only voter */
+        return;
+    }
+    push_read(raft, read_id);
+    raft->flush_needed = true;
+}
+
+static void send_round(struct raft *raft)
+{
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        if ((peer->voter || peer->voter_old) && !raft_is_self(raft, peer) &&
+            peer->read_acked < raft->read_sequence) {
+            update_message(raft, RAFT_READ, peer->id)->sequence = raft->read_sequence;
+        }
+    }
+}
+
+void read_flush(struct raft *raft)
+{
+    if (raft->reads_unassigned == 0 || !own_term_committed(raft)) {
+        return; /* the commit of its first entry asks for a flush again */
+    }
+    raft->read_sequence++;
+    uint32_t end = raft->read_first + raft->read_count;
+    for (uint32_t i = end - raft->reads_unassigned; i < end; i++) {
+        raft->reads[i].sequence = raft->read_sequence;
+        raft->reads[i].index = raft->commit;
+    }
+    raft->reads_unassigned = 0;
+    send_round(raft);
+    answer_confirmed(raft);
+}
+
+void read_repeat(struct raft *raft)
+{
+    if (raft->read_count > raft->reads_unassigned) {
+        send_round(raft);
+    }
+}
+
+void read_fail_all(struct raft *raft)
+{
+    for (uint32_t i = 0; i < raft->read_count; i++) {
+        update_read_result(raft, raft->reads[raft->read_first + i].read_id, 0);
+    }
+    raft->read_first = 0;
+    raft->read_count = 0;
+    raft->reads_unassigned = 0;
+}
+
+/* A follower: its answer says that in this term it knows no other leader. */
+void read_handle(struct raft *raft, const struct raft_message *message)
+{
+    update_promise(raft, RAFT_READ_RESPONSE, message->from, 0)->sequence = message->sequence;
+}
+
+void read_handle_response(struct raft *raft, const struct raft_message *message)
+{
+    struct peer *peer = raft_find_peer(raft, message->from);
+    if (raft->role != RAFT_LEADER || peer == NULL || message->reject) {
+        return;
+    }
+    if (message->sequence > raft->read_sequence) {
+        update_notice(raft, message->from, "read_response: of a round that never was");
+        return;
+    }
+    peer->heard_ns = (uint64_t)raft->now_ns;
+    if (message->sequence > peer->read_acked) {
+        peer->read_acked = message->sequence;
+        answer_confirmed(raft);
+    }
+}

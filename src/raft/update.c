@@ -1,0 +1,165 @@
+/*
+ * update: collects what a step asks for, in arrays that are used again at each step.
+ *
+ * It decides nothing but where an answer has to wait for the disk.
+ */
+#include "raft/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void update_begin(struct raft *raft)
+{
+    memset(&raft->update, 0, sizeof raft->update);
+}
+
+void update_free(struct raft *raft)
+{
+    memory_free(raft->messages);
+    memory_free(raft->messages_after);
+    memory_free(raft->read_results);
+    update_forget(raft);
+}
+
+void update_forget(struct raft *raft)
+{
+    raft->messages = NULL;
+    raft->messages_after = NULL;
+    raft->read_results = NULL;
+    raft->message_capacity = 0;
+    raft->message_after_capacity = 0;
+    raft->read_result_capacity = 0;
+    update_begin(raft);
+}
+
+static struct raft_message *add_message(struct raft *raft, struct raft_message **messages,
+                                        uint32_t *count, uint32_t *capacity)
+{
+    if (*count == *capacity) {
+        *capacity = *capacity == 0 ? 8 : *capacity * 2;
+        *messages = memory_resize(*messages, *capacity * sizeof **messages);
+    }
+    struct raft_message *message = &(*messages)[(*count)++];
+    memset(message, 0, sizeof *message);
+    message->from = raft->options.id;
+    message->term = raft->term;
+    return message;
+}
+
+struct raft_message *update_message(struct raft *raft, enum raft_message_kind kind, uint64_t to)
+{
+    ensure(to != raft->options.id && to != 0);
+    struct raft_message *message =
+        add_message(raft, &raft->messages, &raft->update.message_count, &raft->message_capacity);
+    message->kind = kind;
+    message->to = to;
+    return message;
+}
+
+struct raft_message *update_message_after(struct raft *raft, enum raft_message_kind kind,
+                                          uint64_t to)
+{
+    ensure(to != raft->options.id && to != 0);
+    struct raft_message *message =
+        add_message(raft, &raft->messages_after, &raft->update.message_after_count,
+                    &raft->message_after_capacity);
+    message->kind = kind;
+    message->to = to;
+    return message;
+}
+
+struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind, uint64_t to,
+                                    uint64_t index)
+{
+    bool durable = !raft->dirty_hard_state &&
+                   raft->hard_state_sequence <= raft->persisted_sequence && index <= raft->durable;
+    return durable ? update_message(raft, kind, to) : update_message_after(raft, kind, to);
+}
+
+void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index)
+{
+    if (raft->update.read_count == raft->read_result_capacity) {
+        raft->read_result_capacity =
+            raft->read_result_capacity == 0 ? 16 : raft->read_result_capacity * 2;
+        raft->read_results = memory_resize(raft->read_results,
+                                           raft->read_result_capacity * sizeof *raft->read_results);
+    }
+    struct raft_read_result *result = &raft->read_results[raft->update.read_count++];
+    result->read_id = read_id;
+    result->index = index;
+}
+
+void update_notice(struct raft *raft, uint64_t from, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    raft->dropped_messages++;
+    raft->notice.from = from;
+    (void)vsnprintf(raft->notice.text, sizeof raft->notice.text, format, arguments);
+    raft->update.notice_count = 1; /* a step looks at one message, so there is one at most */
+    va_end(arguments);
+}
+
+void update_fatal(struct raft *raft, const char *text)
+{
+    if (raft->fatal == NULL) {
+        raft->fatal = text;
+    }
+}
+
+/* What may be applied: committed, and on our own disk. */
+static void hand_out_entries(struct raft *raft)
+{
+    uint64_t upto = raft->commit < raft->durable ? raft->commit : raft->durable;
+    if (upto <= raft->applied) {
+        return;
+    }
+    raft->update.apply_first = raft->applied + 1;
+    raft->update.apply_last = upto;
+    if (raft->role == RAFT_LEADER && raft->options.max_uncommitted_bytes > 0) {
+        for (uint64_t index = raft->applied + 1; index <= upto; index++) {
+            raft->uncommitted_bytes -= raft_entry_size(log_at(&raft->log, index));
+        }
+    }
+    raft->applied = upto;
+}
+
+static int64_t next_deadline(const struct raft *raft)
+{
+    if (raft->role == RAFT_LEARNER) {
+        return RAFT_NEVER;
+    }
+    if (raft->role != RAFT_LEADER) {
+        return raft->election_deadline_ns;
+    }
+    int64_t deadline = raft->heartbeat_deadline_ns;
+    if (raft->quorum_deadline_ns < deadline) {
+        deadline = raft->quorum_deadline_ns;
+    }
+    return raft->leaving_deadline_ns < deadline ? raft->leaving_deadline_ns : deadline;
+}
+
+void update_finish(struct raft *raft, const struct raft_status *before)
+{
+    struct raft_update *update = &raft->update;
+    if (raft->fatal != NULL) {
+        /* Nothing of a step that met a contradiction may reach disk, network or machine. */
+        update_begin(raft);
+        update->fatal = raft->fatal;
+        update->deadline_ns = RAFT_NEVER;
+        return;
+    }
+    persist_hand_out(raft);
+    hand_out_entries(raft);
+    update->messages = raft->messages;
+    update->messages_after = raft->messages_after;
+    update->messages_after_sequence = raft->persist_sequence;
+    update->reads = raft->read_results;
+    update->notices = &raft->notice;
+    update->deadline_ns = next_deadline(raft);
+    update->wants_flush = raft->role == RAFT_LEADER && raft->flush_needed;
+    update->role_changed =
+        raft->role != before->role || raft->term != before->term || raft->leader != before->leader;
+    update->commit_changed = raft->commit != before->commit_index;
+}
