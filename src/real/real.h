@@ -1,7 +1,9 @@
 /*
  * real: the real world over libuv. One private loop, TCP with a listening port for each node, the
- * wall clock. loop.c (turns, clock, wake-ups), listener.c and inbound.c (connections that were
- * accepted), outbound.c (connections that we dial), real.c (the world).
+ * wall clock. loop.c (turns, clock, wake-ups), alarms.c (wake-ups in order), listener.c and
+ * inbound.c (connections that were accepted), outbound.c and queue.c (connections that we dial,
+ * what waits for them), local.c (clients), watch.c (descriptors), address.c, real.c (the world,
+ * cuts).
  *
  * It never judges a frame beyond its head and checksum, and knows nothing of Raft.
  */
@@ -26,6 +28,9 @@ struct world *real_new(struct trace *trace, struct faults *faults,
 int real_pollfd(const struct world *world);
 int64_t real_timeout_ns(const struct world *world);
 bool real_is_alive(const struct world *world);
+/* Lets the clock run outside of step too, or no longer: a prompt does while it waits for a line.
+ * Not from within step. */
+void real_set_free_running(struct world *world, bool free_running);
 /* Wakes a waiting step from a signal handler or another thread. */
 void real_interrupt(struct world *world);
 

@@ -1,0 +1,238 @@
+/*
+ * Endpoints: a listening socket for each node, and addresses that are reserved for one.
+ *
+ * It never reads from a connection; what is accepted belongs to inbound.c.
+ */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for accept4 */
+#include "real/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANY_ADDRESS "127.0.0.1:0"
+#define ACCEPT_AGAIN_NS (100 * MILLISECOND_NS)
+
+/* ---- reservations --------------------------------------------------------------------------- */
+
+static struct reservation *find_reservation(const struct real *real, uint64_t id)
+{
+    struct reservation *reservation = real->reservations;
+    while (reservation != NULL && reservation->id != id) {
+        reservation = reservation->next;
+    }
+    return reservation;
+}
+
+/* The kernel gives a port to nobody else while a socket is bound to it; SO_REUSEADDR lets ours
+ * listen on it beside one that never does. */
+static struct reservation *make_reservation(struct real *real, uint64_t id)
+{
+    struct sockaddr_storage any;
+    socklen_t size = 0;
+    ensure(address_parse(ANY_ADDRESS, &any, &size));
+    int descriptor = address_bind(&any, size);
+    if (descriptor < 0) {
+        return NULL;
+    }
+    struct reservation *reservation = memory_new_zeroed(1, sizeof *reservation);
+    reservation->id = id;
+    reservation->descriptor = descriptor;
+    address_of_socket(descriptor, false, reservation->address);
+    reservation->next = real->reservations;
+    real->reservations = reservation;
+    return reservation;
+}
+
+bool listener_reserve(struct world *world, uint64_t id, char *address, size_t address_size,
+                      struct failure *failure)
+{
+    struct real *real = real_of(world);
+    ensure(id != 0 && address_size >= ADDRESS_BYTES);
+    struct reservation *reservation = find_reservation(real, id);
+    if (reservation == NULL) {
+        reservation = make_reservation(real, id);
+    }
+    if (reservation == NULL) {
+        failure_set(failure, FAILURE_ADDRESS, "no port can be reserved for node %llu: %s",
+                    (unsigned long long)id, uv_strerror(-errno));
+        return false;
+    }
+    (void)snprintf(address, address_size, "%s", reservation->address);
+    return true;
+}
+
+void listener_free_reservations(struct real *real)
+{
+    while (real->reservations != NULL) {
+        struct reservation *reservation = real->reservations;
+        real->reservations = reservation->next;
+        (void)close(reservation->descriptor);
+        memory_free(reservation);
+    }
+}
+
+/* ---- accepting ------------------------------------------------------------------------------ */
+
+static void take(struct endpoint *endpoint, int descriptor)
+{
+    if (endpoint->inbound_count < INBOUND_MAX) {
+        inbound_open(endpoint, descriptor);
+        return;
+    }
+    char remote[ADDRESS_BYTES];
+    address_of_socket(descriptor, true, remote);
+    (void)close(descriptor);
+    real_notice(endpoint->real, endpoint->id, 0,
+                "connection from %s closed: %d connections are open", remote, INBOUND_MAX);
+}
+
+/* Out of descriptors or memory: the connection stays where it is, and the listener would report it
+ * without end. */
+static void pause_accepting(struct endpoint *endpoint)
+{
+    real_notice(endpoint->real, endpoint->id, 0, "cannot accept a connection: %s",
+                uv_strerror(-errno));
+    watch_events(endpoint->listener, 0);
+    loop_wake_at(&endpoint->real->world, &endpoint->accept_again,
+                 loop_now(endpoint->real) + loop_to_world(endpoint->real, ACCEPT_AGAIN_NS));
+}
+
+static void on_accept_again(void *context)
+{
+    struct endpoint *endpoint = context;
+    watch_events(endpoint->listener, UV_READABLE);
+}
+
+void listener_accept(struct endpoint *endpoint)
+{
+    for (;;) {
+        int descriptor =
+            accept4(endpoint->listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (descriptor >= 0) {
+            take(endpoint, descriptor);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(endpoint);
+            return;
+        }
+        /* Anything else is about the one connection that is gone now (accept(2)). */
+    }
+}
+
+static void on_ready(void *owner, int events)
+{
+    (void)events;
+    struct endpoint *endpoint = owner;
+    (void)loop_look(endpoint->real);
+    listener_accept(endpoint);
+}
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+/* A listening socket; -1 with errno set. */
+static int start_listening(const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t size = 0;
+    if (!address_parse(text, &address, &size)) {
+        errno = EINVAL;
+        return -1;
+    }
+    int descriptor = address_bind(&address, size);
+    if (descriptor >= 0 && listen(descriptor, SOMAXCONN) != 0) {
+        int problem = errno;
+        (void)close(descriptor);
+        errno = problem;
+        return -1;
+    }
+    return descriptor;
+}
+
+static struct endpoint *make_endpoint(struct real *real, uint64_t id,
+                                      const struct endpoint_handler *handler, int descriptor)
+{
+    struct endpoint *endpoint = memory_new_zeroed(1, sizeof *endpoint);
+    endpoint->real = real;
+    endpoint->id = id;
+    endpoint->handler = *handler;
+    endpoint->accept_again.fire = on_accept_again;
+    endpoint->accept_again.context = endpoint;
+    address_of_socket(descriptor, false, endpoint->address);
+    endpoint->listener = watch_open(real, descriptor, UV_READABLE, on_ready, endpoint);
+    if (endpoint->listener == NULL) {
+        memory_free(endpoint);
+        return NULL;
+    }
+    endpoint->next = real->endpoints;
+    real->endpoints = endpoint;
+    return endpoint;
+}
+
+/* Those that keep a connection to this node dial it at once. One that is up still is to its last
+ * life, whose end they have not read yet. */
+static void call_back(struct real *real, const struct endpoint *opened)
+{
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        struct outbound *outbound = outbound_find(at, opened->id);
+        if (outbound == NULL) {
+            continue;
+        }
+        if (outbound->state == OUTBOUND_UP && strcmp(outbound->address, opened->address) == 0) {
+            outbound_down(outbound, "closed by the peer", false);
+        }
+        if (!outbound->closed) {
+            outbound_dial_now(outbound);
+        }
+    }
+}
+
+struct endpoint *listener_open(struct world *world, uint64_t id, const char *address,
+                               const struct endpoint_handler *handler, struct failure *failure)
+{
+    struct real *real = real_of(world);
+    ensure(id != WORLD_CLIENT && handler->frame != NULL && handler->connected != NULL &&
+           handler->disconnected != NULL);
+    ensure(real_find(real, id) == NULL);
+    const struct reservation *reservation = find_reservation(real, id);
+    if (address == NULL) {
+        address = reservation == NULL ? ANY_ADDRESS : reservation->address;
+    }
+    int descriptor = start_listening(address);
+    struct endpoint *endpoint =
+        descriptor < 0 ? NULL : make_endpoint(real, id, handler, descriptor);
+    if (endpoint == NULL) {
+        failure_set(failure, FAILURE_ADDRESS,
+                    "node %llu cannot listen on \"%s\": %s (give an IP address and a free port, "
+                    "as in \"127.0.0.1:7001\")",
+                    (unsigned long long)id, address, uv_strerror(-errno));
+        return NULL;
+    }
+    call_back(real, endpoint);
+    return endpoint;
+}
+
+void listener_close(struct world *world, struct endpoint *endpoint)
+{
+    struct real *real = real_of(world);
+    ensure(!endpoint->closed && endpoint->real == real);
+    endpoint->closed = true;
+    struct endpoint **at = &real->endpoints;
+    while (*at != endpoint) {
+        ensure(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = endpoint->next;
+    while (endpoint->outbounds != NULL) {
+        outbound_free(endpoint->outbounds);
+    }
+    while (endpoint->inbounds != NULL) {
+        inbound_close(endpoint->inbounds, NULL);
+    }
+    loop_wake_at(world, &endpoint->accept_again, WORLD_NEVER);
+    watch_close(endpoint->listener, false);
+    endpoint->listener = NULL;
+    real_bury(real, &endpoint->grave);
+}

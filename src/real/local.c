@@ -1,0 +1,95 @@
+/*
+ * Frames between the clients' endpoint and the nodes of this process: a queue in memory, judged by
+ * the fault model like any link, and delivered in a later phase of the turn.
+ *
+ * It never calls a receiver from within a sender's call.
+ */
+#include "real/internal.h"
+
+static void grow(struct local_queue *queue)
+{
+    size_t capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
+    struct routed_frame *frames = memory_new(capacity * sizeof *frames);
+    for (size_t i = 0; i < queue->count; i++) {
+        frames[i] = queue->frames[(queue->first + i) & (queue->capacity - 1)];
+    }
+    memory_free(queue->frames);
+    *queue = (struct local_queue){.frames = frames, .count = queue->count, .capacity = capacity};
+}
+
+void local_push(struct real *real, const struct routed_frame *frame)
+{
+    struct local_queue *queue = &real->local;
+    if (queue->count == queue->capacity) {
+        grow(queue);
+    }
+    queue->frames[(queue->first + queue->count) & (queue->capacity - 1)] = *frame;
+    queue->count++;
+}
+
+static struct routed_frame take(struct local_queue *queue)
+{
+    ensure(queue->count > 0);
+    struct routed_frame frame = queue->frames[queue->first];
+    queue->first = (queue->first + 1) & (queue->capacity - 1);
+    queue->count--;
+    return frame;
+}
+
+/* Who takes frames for `to`; NULL: nobody is there. */
+static const struct endpoint_handler *find_handler(const struct real *real, uint64_t to)
+{
+    if (to == WORLD_CLIENT) {
+        return real->client.frame == NULL ? NULL : &real->client;
+    }
+    const struct endpoint *endpoint = real_find(real, to);
+    return endpoint == NULL ? NULL : &endpoint->handler;
+}
+
+/* Takes the reference. */
+static void deliver_one(struct real *real, const struct routed_frame *routed)
+{
+    if (real_was_lost(real, routed)) {
+        return;
+    }
+    const struct endpoint_handler *found = find_handler(real, routed->to);
+    if (found == NULL) {
+        faults_drop(real->world.faults, loop_now(real), routed->from, routed->to, routed->frame,
+                    "not connected");
+        batch_release(routed->frame);
+        return;
+    }
+    struct frame_head head;
+    const char *problem = NULL;
+    struct bytes bytes = {.data = routed->frame->data, .size = routed->frame->size};
+    ensure(frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE);
+    /* A copy: the receiver may close its endpoint within the call. */
+    struct endpoint_handler handler = *found;
+    struct inbound from = {.peer = WORLD_CLIENT};
+    const char *reason = NULL;
+    real->world.events++;
+    if (!handler.frame(handler.context, &from, routed->frame, 0, &head, &reason)) {
+        real_notice(real, routed->to, routed->from, "a client's message was refused: %s",
+                    reason == NULL ? "no reason given" : reason);
+    }
+    batch_release(routed->frame);
+}
+
+bool local_deliver(struct real *real)
+{
+    size_t count = real->local.count;
+    for (size_t i = 0; i < count; i++) {
+        struct routed_frame frame = take(&real->local);
+        deliver_one(real, &frame);
+    }
+    return count > 0;
+}
+
+void local_free(struct real *real)
+{
+    while (real->local.count > 0) {
+        batch_release(take(&real->local).frame);
+    }
+    memory_free(real->local.frames);
+    real->local = (struct local_queue){0};
+}

@@ -1,0 +1,365 @@
+/*
+ * The real world: its operations, the way of a frame from the fault model to a connection, cuts,
+ * its beginning and its end.
+ *
+ * It never opens anything but its loop; sockets are listener.c's, inbound.c's and outbound.c's.
+ */
+#include "real/internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- helpers of the room -------------------------------------------------------------------- */
+
+void real_bury(struct real *real, struct grave *grave)
+{
+    grave->next = real->graves;
+    real->graves = grave;
+}
+
+void real_empty_graves(struct real *real)
+{
+    ensure(!real->in_turn);
+    while (real->graves != NULL) {
+        struct grave *grave = real->graves;
+        real->graves = grave->next;
+        memory_free(grave);
+    }
+}
+
+struct endpoint *real_find(const struct real *real, uint64_t id)
+{
+    struct endpoint *endpoint = real->endpoints;
+    while (endpoint != NULL && endpoint->id != id) {
+        endpoint = endpoint->next;
+    }
+    return endpoint;
+}
+
+bool real_is_cut(const struct real *real, uint64_t from, uint64_t to)
+{
+    const char *reason = NULL;
+    return faults_is_cut(real->world.faults, from, to, &reason);
+}
+
+void real_notice(struct real *real, uint64_t node, uint64_t peer, const char *format, ...)
+{
+    if (real->world.trace == NULL || !trace_wants(real->world.trace, TRACE_NOTICE)) {
+        return;
+    }
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct trace_event event = {
+        .time_ns = loop_now(real),
+        .kind = TRACE_NOTICE,
+        .node = node,
+        .peer = peer,
+        .text = {.data = (const uint8_t *)text, .size = strlen(text)},
+    };
+    trace_emit(real->world.trace, &event);
+}
+
+/* ---- frames --------------------------------------------------------------------------------- */
+
+bool real_was_lost(struct real *real, const struct routed_frame *routed)
+{
+    struct faults *faults = real->world.faults;
+    if (!routed->has_epoch || faults_may_arrive(faults, routed->from, routed->to, routed->epoch)) {
+        return false;
+    }
+    faults_drop(faults, loop_now(real), routed->from, routed->to, routed->frame,
+                faults_lost_reason(faults, routed->from, routed->to));
+    batch_release(routed->frame);
+    return true;
+}
+
+void real_route(struct real *real, const struct routed_frame *routed)
+{
+    if (routed->from == WORLD_CLIENT || routed->to == WORLD_CLIENT) {
+        local_push(real, routed);
+        return;
+    }
+    const struct endpoint *endpoint = real_find(real, routed->from);
+    struct outbound *outbound = endpoint == NULL ? NULL : outbound_find(endpoint, routed->to);
+    if (outbound != NULL) {
+        outbound_enqueue(outbound, routed->frame, routed->urgent);
+        return;
+    }
+    faults_drop(real->world.faults, loop_now(real), routed->from, routed->to, routed->frame,
+                "not connected");
+    batch_release(routed->frame);
+}
+
+static void unlink_departure(struct departure *departure)
+{
+    if (departure->previous != NULL) {
+        departure->previous->next = departure->next;
+    } else {
+        ensure(departure->real->departures == departure);
+        departure->real->departures = departure->next;
+    }
+    if (departure->next != NULL) {
+        departure->next->previous = departure->previous;
+    }
+}
+
+static void on_departure(void *context)
+{
+    struct departure *departure = context;
+    struct real *real = departure->real;
+    struct routed_frame routed = departure->routed;
+    unlink_departure(departure);
+    memory_free(departure);
+    if (!real_was_lost(real, &routed)) {
+        real_route(real, &routed);
+    }
+}
+
+static void on_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, bool urgent,
+                    int64_t due_ns, uint64_t epoch)
+{
+    struct real *real = context;
+    struct routed_frame routed = {.from = from,
+                                  .to = to,
+                                  .epoch = epoch,
+                                  .frame = frame,
+                                  .has_epoch = true,
+                                  .urgent = urgent};
+    if (due_ns <= loop_now(real)) {
+        real_route(real, &routed);
+        return;
+    }
+    struct departure *departure = memory_new_zeroed(1, sizeof *departure);
+    departure->real = real;
+    departure->routed = routed;
+    departure->alarm.fire = on_departure;
+    departure->alarm.context = departure;
+    departure->next = real->departures;
+    if (departure->next != NULL) {
+        departure->next->previous = departure;
+    }
+    real->departures = departure;
+    loop_wake_at(&real->world, &departure->alarm, due_ns);
+}
+
+static void real_send(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent)
+{
+    struct real *real = endpoint->real;
+    ensure(!endpoint->closed && frame->size >= FRAME_HEAD_BYTES);
+    faults_send(real->world.faults, loop_now(real), endpoint->id, peer, frame, urgent);
+}
+
+static void client_open(struct world *world, const struct endpoint_handler *handler)
+{
+    real_of(world)->client = handler == NULL ? (struct endpoint_handler){0} : *handler;
+}
+
+static void client_send(struct world *world, uint64_t node, struct batch *frame)
+{
+    struct real *real = real_of(world);
+    ensure(node != WORLD_CLIENT && frame->size >= FRAME_HEAD_BYTES);
+    faults_send(world->faults, loop_now(real), WORLD_CLIENT, node, frame, false);
+}
+
+static void deliver(struct world *world, uint64_t from, uint64_t to, struct batch *frame)
+{
+    struct routed_frame routed = {.from = from, .to = to, .frame = batch_hold(frame)};
+    real_route(real_of(world), &routed);
+}
+
+static const char *endpoint_address(const struct endpoint *endpoint)
+{
+    return endpoint->address;
+}
+
+/* ---- cuts ----------------------------------------------------------------------------------- */
+
+/* Ends one connection whose link is cut, at both ends where both are ours: what is under way on it
+ * is lost. false: there is none. */
+static bool end_one_cut(struct real *real)
+{
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        for (struct outbound *outbound = at->outbounds; outbound != NULL;
+             outbound = outbound->next) {
+            const char *reason = "cut";
+            if (outbound->state == OUTBOUND_RESTING ||
+                !faults_is_cut(real->world.faults, at->id, outbound->peer, &reason)) {
+                continue;
+            }
+            struct endpoint *peer = real_find(real, outbound->peer);
+            if (peer != NULL && outbound->state == OUTBOUND_UP) {
+                inbound_close_from(peer, outbound->local);
+            }
+            outbound_down(outbound, reason, true);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void links_changed(struct world *world)
+{
+    struct real *real = real_of(world);
+    /* A connection that still waits to be accepted may have to be ended too. */
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        listener_accept(at);
+        inbound_close_cut(at);
+    }
+    /* From the start each time: an owner who is told may open, close, dial and hang up. */
+    while (end_one_cut(real)) {
+    }
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        for (struct outbound *outbound = at->outbounds; outbound != NULL;
+             outbound = outbound->next) {
+            outbound_dial_now(outbound);
+        }
+    }
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
+
+static void nothing_to_do(uv_async_t *async)
+{
+    (void)async; /* it has ended the poll, which is all it is for */
+}
+
+static void drain(struct real *real)
+{
+    uv_close((uv_handle_t *)&real->interrupt, NULL);
+    if (real->timer != NULL) {
+        watch_close(real->timer, false);
+    }
+    (void)uv_run(&real->loop, UV_RUN_DEFAULT);
+    ensure(uv_loop_close(&real->loop) == 0);
+}
+
+static void free_memory(struct real *real)
+{
+    alarms_free(&real->alarms);
+    memory_free(real->scratch);
+    memory_free(real);
+}
+
+static void world_free(struct world *world)
+{
+    struct real *real = real_of(world);
+    ensure(!real->in_turn);
+    while (real->endpoints != NULL) {
+        listener_close(world, real->endpoints);
+    }
+    while (real->departures != NULL) {
+        struct departure *departure = real->departures;
+        loop_wake_at(world, &departure->alarm, WORLD_NEVER);
+        batch_release(departure->routed.frame);
+        unlink_departure(departure);
+        memory_free(departure);
+    }
+    local_free(real);
+    listener_free_reservations(real);
+    real_empty_graves(real);
+    ensure(real->unwritten == NULL);
+    drain(real);
+    free_memory(real);
+}
+
+static const struct world_operations operations = {
+    .now_ns = loop_world_now,
+    .wake_at = loop_wake_at,
+    .flush_soon = loop_flush_soon,
+    .flush_cancel = loop_flush_cancel,
+    .reserve = listener_reserve,
+    .open = listener_open,
+    .close = listener_close,
+    .address = endpoint_address,
+    .dial = outbound_dial,
+    .hang_up = outbound_hang_up,
+    .is_connected = outbound_is_connected,
+    .send = real_send,
+    .send_hello = outbound_send_hello,
+    .client_open = client_open,
+    .client_send = client_send,
+    .links_changed = links_changed,
+    .deliver = deliver,
+    .step = loop_step,
+    .free = world_free,
+};
+
+/* 0, or a libuv error; then nothing is left open. */
+static int open_loop(struct real *real)
+{
+    int status = uv_loop_init(&real->loop);
+    if (status != 0) {
+        return status;
+    }
+    status = uv_async_init(&real->loop, &real->interrupt, nothing_to_do);
+    if (status != 0) {
+        ensure(uv_loop_close(&real->loop) == 0);
+        return status;
+    }
+    if (!loop_open_timer(real)) {
+        status = -errno;
+        drain(real);
+    }
+    return status;
+}
+
+struct world *real_new(struct trace *trace, struct faults *faults,
+                       const struct real_options *options, struct failure *failure)
+{
+    ensure(faults != NULL && options->speed > 0);
+    struct real *real = memory_new_zeroed(1, sizeof *real);
+    real->world.operations = &operations;
+    real->world.trace = trace;
+    real->world.faults = faults;
+    real->speed = options->speed;
+    int status = open_loop(real);
+    if (status != 0) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "the event loop cannot be made: %s",
+                    uv_strerror(status));
+        memory_free(real);
+        return NULL;
+    }
+    real->scratch = memory_new(SCRATCH_BYTES);
+    loop_set_free_running(real, options->free_running);
+    faults_set_emit(faults, on_emit, real);
+    return &real->world;
+}
+
+/* ---- for hosts ------------------------------------------------------------------------------ */
+
+static const struct real *const_real_of(const struct world *world)
+{
+    return (const struct real *)(const void *)world;
+}
+
+int real_pollfd(const struct world *world)
+{
+    return uv_backend_fd(&const_real_of(world)->loop);
+}
+
+int64_t real_timeout_ns(const struct world *world)
+{
+    return loop_timeout_real_ns(const_real_of(world));
+}
+
+bool real_is_alive(const struct world *world)
+{
+    const struct real *real = const_real_of(world);
+    return real->endpoints != NULL || real->alarms.count > 0 || real->flusher_first != NULL ||
+           real->local.count > 0;
+}
+
+void real_interrupt(struct world *world)
+{
+    (void)uv_async_send(&real_of(world)->interrupt);
+}
+
+void real_set_free_running(struct world *world, bool free_running)
+{
+    loop_set_free_running(real_of(world), free_running);
+}

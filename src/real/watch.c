@@ -1,0 +1,71 @@
+/*
+ * Descriptors under the loop's eye: sockets and the timer as libuv poll handles, so that we read
+ * and write them ourselves (without SIGPIPE, several frames in one call, into memory of our
+ * choice).
+ *
+ * It never reads or writes a descriptor, and never frees a handle but in libuv's close callback.
+ */
+#include "real/internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    if (watch->owner == NULL) {
+        return;
+    }
+    /* On POLLERR libuv has stopped the handle and reports no events. */
+    watch->ready(watch->owner, status < 0 ? UV_READABLE | UV_WRITABLE | WATCH_FAILED : events);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    memory_free(handle->data);
+}
+
+struct watch *watch_open(struct real *real, int descriptor, int events, watch_ready *ready,
+                         void *owner)
+{
+    ensure(descriptor >= 0 && owner != NULL);
+    struct watch *watch = memory_new_zeroed(1, sizeof *watch);
+    int status = uv_poll_init(&real->loop, &watch->poll, descriptor);
+    if (status != 0) {
+        memory_free(watch);
+        (void)close(descriptor);
+        errno = -status;
+        return NULL;
+    }
+    watch->poll.data = watch;
+    watch->real = real;
+    watch->descriptor = descriptor;
+    watch->ready = ready;
+    watch->owner = owner;
+    watch_events(watch, events);
+    return watch;
+}
+
+void watch_events(struct watch *watch, int events)
+{
+    ensure(watch->owner != NULL);
+    if (watch->events != events) {
+        watch->events = events;
+        ensure(uv_poll_start(&watch->poll, events, on_poll) == 0);
+        watch->real->unpolled = true;
+    }
+}
+
+void watch_close(struct watch *watch, bool reset)
+{
+    ensure(watch->owner != NULL && watch->descriptor >= 0);
+    watch->owner = NULL;
+    /* uv_close also forgets what epoll has already reported of this descriptor. */
+    uv_close((uv_handle_t *)&watch->poll, on_closed);
+    if (reset) {
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(watch->descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+    (void)close(watch->descriptor);
+    watch->descriptor = -1;
+}
