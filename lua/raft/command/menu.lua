@@ -4,7 +4,6 @@
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
 local menu = require "raft.menu"
-local prompt = require "raft.prompt"
 local report = require "raft.command.report"
 
 local command = {}
@@ -34,7 +33,7 @@ function command.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
-  local raft, core = require "raft", require "raft.core"
+  local raft, core, prompt = require "raft", require "raft.core", require "raft.prompt"
   core.catch_signals()
   local interactive = core.is_terminal(0)
   return menu.run {

@@ -3,8 +3,6 @@
 -- It asks `raft.core` and `stty`, and never changes the terminal.
 -- @module raft.view.terminal
 
-local core = require "raft.core"
-
 local terminal = {}
 
 local WIDTH_DEFAULT = 80
@@ -14,7 +12,7 @@ local WIDTH_LEAST = 20
 -- @tparam integer descriptor 0, 1 or 2
 -- @treturn boolean
 function terminal.is_terminal(descriptor)
-  return core.is_terminal(descriptor)
+  return require("raft.core").is_terminal(descriptor) -- here, so that --help works before a build
 end
 
 local function from_stty()

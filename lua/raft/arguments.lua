@@ -1,0 +1,186 @@
+--- Argument checks: wrong arguments raise an error that names the argument and what it should be, at
+-- the line of whoever called the function that checks.
+-- @module raft.arguments
+
+local core = require "raft.core"
+
+local arguments = {}
+
+local SECONDS_MOST = 9e9 -- 2^63 ns
+
+local function show(value)
+  if type(value) == "string" then
+    return string.format("%q", #value > 40 and value:sub(1, 37) .. "..." or value)
+  end
+  return tostring(value)
+end
+
+--- Raises "bad argument 'NAME' (EXPECTED expected, got VALUE)" at the caller's caller.
+-- @tparam string name
+-- @tparam string expected
+-- @param value what was given
+-- @tparam ?integer level further frames to go up
+function arguments.fail(name, expected, value, level)
+  error(string.format("bad argument '%s' (%s expected, got %s)", name, expected, show(value)), 3 + (level or 0))
+end
+
+local function is_integer(value)
+  return type(value) == "number" and value == math.floor(value) and value - value == 0
+end
+
+--- Whether a value is a whole number.
+-- @function is_integer
+arguments.is_integer = is_integer
+
+--- An id: an integer from 1.
+-- @tparam string name
+-- @param value
+-- @treturn integer
+function arguments.id(name, value)
+  if not is_integer(value) or value < 1 or value > 2 ^ 53 then
+    arguments.fail(name, "an id, an integer from 1,", value, 1)
+  end
+  return value
+end
+
+--- A list of different ids, not empty unless `empty`.
+-- @tparam string name
+-- @param value
+-- @tparam ?boolean empty may it be empty
+-- @treturn table
+function arguments.ids(name, value, empty)
+  if type(value) ~= "table" then
+    arguments.fail(name, "a list of ids", value, 1)
+  end
+  local seen = {}
+  for position, id in ipairs(value) do
+    if not is_integer(id) or id < 1 or id > 2 ^ 53 then
+      arguments.fail(name .. "[" .. position .. "]", "an id, an integer from 1,", id, 1)
+    elseif seen[id] then
+      arguments.fail(name .. "[" .. position .. "]", "each id once", id, 1)
+    end
+    seen[id] = true
+  end
+  for key in pairs(value) do
+    if not is_integer(key) or key < 1 or key > #value then
+      arguments.fail(name, "a plain list of ids", "the key " .. show(key), 1)
+    end
+  end
+  if #value == 0 and not empty then
+    arguments.fail(name, "at least one id", "an empty list", 1)
+  end
+  return value
+end
+
+--- Seconds, at least 0; math.huge is for ever.
+-- @tparam string name
+-- @param value
+-- @param[opt] otherwise what nil stands for
+-- @treturn integer nanoseconds
+function arguments.seconds(name, value, otherwise)
+  if value == nil then
+    value = otherwise
+  end
+  if type(value) ~= "number" or not (value >= 0) then
+    arguments.fail(name, "seconds, 0 or more,", value, 1)
+  end
+  return arguments.ns(value)
+end
+
+--- Seconds as nanoseconds; what is too long becomes "never".
+-- @tparam number value seconds
+-- @treturn integer
+function arguments.ns(value)
+  if value >= SECONDS_MOST then
+    return core.never
+  end
+  return math.floor(value * 1e9 + 0.5)
+end
+
+--- A function.
+-- @tparam string name
+-- @param value
+function arguments.callable(name, value)
+  if type(value) ~= "function" then
+    arguments.fail(name, "a function", value, 1)
+  end
+  return value
+end
+
+--- A string.
+-- @tparam string name
+-- @param value
+function arguments.text(name, value)
+  if type(value) ~= "string" then
+    arguments.fail(name, "a string", value, 1)
+  end
+  return value
+end
+
+--- A table of options with known names only; nil is an empty one.
+-- @tparam string name
+-- @param value
+-- @tparam table known names as keys
+-- @treturn table
+function arguments.options(name, value, known)
+  if value == nil then
+    return {}
+  elseif type(value) ~= "table" then
+    arguments.fail(name, "a table of options", value, 1)
+  end
+  for key in pairs(value) do
+    if known[key] == nil then
+      error(string.format("bad argument '%s' (there is no option '%s')", name, tostring(key)), 3)
+    end
+  end
+  return value
+end
+
+--- Link faults: `drop` and `duplicate` and `reorder` 0..1, `delay` seconds or {min, max}, `bandwidth` bytes a
+-- second, `cut` boolean.
+-- @tparam string name
+-- @param value a table
+-- @treturn table as raft.core takes them
+function arguments.link(name, value)
+  if type(value) ~= "table" then
+    arguments.fail(name, "a table of faults", value, 1)
+  end
+  local known = { drop = true, duplicate = true, reorder = true, delay = true, bandwidth = true, cut = true }
+  for key in pairs(value) do
+    if not known[key] then
+      error(string.format("bad argument '%s' (there is no fault '%s')", name, tostring(key)), 3)
+    end
+  end
+  local link = {}
+  for _, fault in ipairs { "drop", "duplicate", "reorder" } do
+    local chance = value[fault]
+    if chance ~= nil and not (type(chance) == "number" and chance >= 0 and chance <= 1) then
+      arguments.fail(name .. "." .. fault, "a chance from 0 to 1", chance, 1)
+    end
+    link[fault] = chance
+  end
+  local delay = value.delay
+  if delay ~= nil then
+    local low, high = delay, delay
+    if type(delay) == "table" then
+      low, high = delay[1], delay[2]
+    end
+    if type(low) ~= "number" or type(high) ~= "number" or not (low >= 0 and high >= low and high < 1e6) then
+      arguments.fail(name .. ".delay", "seconds or {min, max}", delay, 1)
+    end
+    link.delay_min_ns, link.delay_max_ns = arguments.ns(low), arguments.ns(high)
+  end
+  if value.bandwidth ~= nil then
+    if not is_integer(value.bandwidth) or value.bandwidth < 1 then
+      arguments.fail(name .. ".bandwidth", "whole bytes a second, 1 or more,", value.bandwidth, 1)
+    end
+    link.bandwidth = value.bandwidth
+  end
+  if value.cut ~= nil and type(value.cut) ~= "boolean" then
+    arguments.fail(name .. ".cut", "a boolean", value.cut, 1)
+  end
+  link.cut = value.cut
+  return link
+end
+
+return arguments

@@ -1,0 +1,93 @@
+--- A cluster: many nodes in one world, for scripts and the shell. This file makes and ends it; its calls are in
+-- raft.cluster.* by subject.
+-- @module raft.cluster
+
+local core = require "raft.core"
+local driver = require "raft.driver"
+local open = require "raft.open"
+local options = require "raft.options"
+
+local cluster = {}
+
+local Cluster = {}
+
+for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "members", "looking", "clients" } do
+  for name, method in pairs(require("raft.cluster." .. subject)) do
+    assert(Cluster[name] == nil, name)
+    Cluster[name] = method
+  end
+end
+
+local metatable = { __index = Cluster, __name = "raft.cluster" }
+
+--- Makes a cluster and starts its nodes.
+-- @tparam ?table given the options; see the README
+-- @treturn table the cluster; nil, message, code where the world cannot be made
+function cluster.new(given)
+  local made = options.cluster(given)
+  local handle, message, code = core.cluster(made)
+  if not handle then
+    return nil, message, code
+  end
+  local self = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, metatable)
+  self.driver.replay = ("seed %d, mode %s"):format(made.seed, made.mode)
+  core.set_replay(self.driver.replay)
+  open.add(self)
+  return self
+end
+
+local function finish(self, passed, message)
+  if self.core:is_closed() then
+    return true
+  end
+  self.driver:not_in_step("shutdown")
+  self.driver:close()
+  self.core:verdict(passed, message)
+  open.remove(self)
+  return self.core:close()
+end
+
+--- Stops everything. Twice is fine.
+-- @treturn boolean true; nil, message, code where the trace file could not be written whole
+function Cluster:shutdown()
+  local violation = not self.core:is_closed() and self.core:violation() or nil
+  return finish(self, not violation, violation and violation.message or "")
+end
+
+--- Whether it was shut down.
+-- @treturn boolean
+function Cluster:is_closed()
+  return self.core:is_closed()
+end
+
+--- The kind of its world.
+-- @treturn string "sim" or "tcp"
+function Cluster:mode()
+  return self.options.mode
+end
+
+metatable.__close = function(self, problem)
+  if problem == nil then
+    self:shutdown()
+  else
+    finish(self, false, tostring(problem))
+  end
+end
+
+metatable.__gc = function(self)
+  if not self.core:is_closed() then
+    self:shutdown()
+  end
+end
+
+metatable.__tostring = function(self)
+  if self.core:is_closed() then
+    return "raft.cluster (closed)"
+  end
+  local count = #self.core:ids()
+  local leader, term = self.core:leader()
+  return ("raft.cluster (%d node%s, %s)"):format(count, count == 1 and "" or "s",
+    leader and ("leader %d, term %d"):format(leader, term) or "no leader")
+end
+
+return cluster

@@ -1,0 +1,49 @@
+--- Clients: functions that run as coroutines beside the main script.
+-- @module raft.cluster.clients
+
+local arguments = require "raft.arguments"
+
+local clients = {}
+
+local Client = {}
+Client.__index = Client
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
+
+--- Runs a function beside the main script; calls that it makes wait without stopping the others.
+-- @tparam function f f(client)
+-- @tparam ?table options `session = true`: its commands are applied exactly once
+-- @treturn table the client, with `wait`
+function clients:client(f, options)
+  arguments.callable("f", f)
+  options = arguments.options("options", options, { session = true })
+  self.driver:not_in_step("client")
+  local client = setmetatable({ cluster = self }, Client)
+  if options.session then
+    self.last_session = (self.last_session or 0) + 1
+    client.session, client.sequence = self.last_session, 0
+  end
+  self.driver:start_client(f, client)
+  return client
+end
+
+--- Waits until it has ended.
+-- @tparam[opt=10] ?number timeout seconds
+-- @return what its function returned; nil, message, "timeout"
+function Client:wait(timeout)
+  local cluster = self.cluster
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  cluster.driver:check_may_wait()
+  if not cluster.driver:await_client(self, cluster:deadline_ns(length_ns)) then
+    return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
+  elseif self.failure then
+    error(self.failure.value, 0)
+  end
+  return unpack(self.results, 1, self.results.n)
+end
+
+Client.__tostring = function(self)
+  return self.finished and "raft.client (ended)" or "raft.client (running)"
+end
+
+return clients

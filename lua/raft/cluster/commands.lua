@@ -1,0 +1,257 @@
+--- Commands and reads, and what was committed.
+-- @module raft.cluster.commands
+
+local arguments = require "raft.arguments"
+
+local commands = {}
+
+local known = { node = true, timeout = true, read = true }
+
+local function failed(outcome)
+  return nil, outcome.message, outcome.code, { leader = outcome.leader, unknown = outcome.unknown or nil }
+end
+
+local function check_options(self, options)
+  options = arguments.options("options", options, known)
+  if options.node ~= nil then
+    self:check_node("options.node", options.node, 1)
+  end
+  return options, arguments.seconds("options.timeout", options.timeout, 10)
+end
+
+-- Sends one request and waits for its answer.
+local function request(self, kind, body, options, length_ns)
+  local client = self.driver:client()
+  local session, sequence = 0, 0
+  if kind == "propose" and client and client.session then
+    client.sequence = client.sequence + 1
+    session, sequence = client.session, client.sequence
+  end
+  return self.driver:await(self.core:request(kind, options.node or 0, body, self:deadline_ns(length_ns), session,
+    sequence))
+end
+
+--- Hands a command to a node; does not wait.
+-- @tparam integer id the node
+-- @param command
+-- @treturn integer its index; nil, message, code, detail
+-- @treturn integer its term
+function commands:submit(id, command)
+  self:check_node("id", id)
+  self.driver:not_in_step("submit")
+  return self.core:submit(id, command)
+end
+
+--- Finds the leader, submits a command and waits until it is applied.
+-- @param command
+-- @tparam ?table options `node`: ask that one only; `timeout` seconds
+-- @treturn integer its index; nil, message, code, detail
+-- @return the machine's result
+function commands:propose(command, options)
+  local checked, length_ns = check_options(self, options)
+  self.driver:check_may_wait()
+  local outcome = request(self, "propose", command, checked, length_ns)
+  if outcome.code then
+    return failed(outcome)
+  end
+  return outcome.index, outcome.result
+end
+
+local function read_kind(options)
+  local read = options.read
+  if read == nil then
+    return "read"
+  elseif read == "stale" then
+    return "stale"
+  end
+  arguments.fail("options.read", '"stale" or nil', read, 1)
+end
+
+--- Asks the machine; linearizable unless `options.read` is "stale".
+-- @param question as the machine's query takes it
+-- @tparam ?table options `node`, `timeout`, `read`
+-- @return the answer; nil, message, code, detail
+function commands:query(question, options)
+  local checked, length_ns = check_options(self, options)
+  local kind = read_kind(checked)
+  self.driver:check_may_wait()
+  local outcome = request(self, kind, question, checked, length_ns)
+  if outcome.code then
+    return failed(outcome)
+  end
+  return outcome.result
+end
+
+--- Sets a key of the "kv" machine.
+-- @param key
+-- @param value
+-- @tparam ?table options as for propose
+-- @treturn integer the command's index; nil, message, code, detail
+function commands:set(key, value, options)
+  if key == nil then
+    arguments.fail("key", "a value", key)
+  elseif value == nil then
+    arguments.fail("value", "a value (delete a key with c:delete)", value)
+  end
+  local index, message, code, detail = self:propose({ op = "set", key = key, value = value }, options)
+  if not index then
+    return nil, message, code, detail
+  end
+  return index
+end
+
+--- Deletes a key of the "kv" machine.
+-- @param key
+-- @tparam ?table options as for propose
+-- @treturn integer the command's index; nil, message, code, detail
+function commands:delete(key, options)
+  if key == nil then
+    arguments.fail("key", "a value", key)
+  end
+  local index, message, code, detail = self:propose({ op = "delete", key = key }, options)
+  if not index then
+    return nil, message, code, detail
+  end
+  return index
+end
+
+--- The value of a key.
+-- @param key
+-- @tparam ?table options as for query
+-- @return the value; nil alone where the key is missing; nil, message, code, detail
+function commands:get(key, options)
+  if key == nil then
+    arguments.fail("key", "a value", key)
+  end
+  local answer, message, code, detail = self:query({ op = "get", key = key }, options)
+  if answer == nil and code then
+    return nil, message, code, detail
+  elseif type(answer) == "table" then
+    return answer[1]
+  end
+  return nil
+end
+
+--- Sets a key if it has the value that is expected.
+-- @param key
+-- @param old nil: the key is absent
+-- @param new nil: delete it
+-- @tparam ?table options as for propose
+-- @treturn boolean whether it had
+-- @return where not, the present value
+function commands:cas(key, old, new, options)
+  if key == nil then
+    arguments.fail("key", "a value", key)
+  end
+  local index, result, code, detail = self:propose({ op = "cas", key = key, old = old, new = new }, options)
+  if not index then
+    return nil, result, code, detail
+  elseif type(result) ~= "table" or result[1] then
+    return true
+  end
+  return false, result[2]
+end
+
+local function show(command)
+  return require("raft.core").json_encode(command)
+end
+
+--- Checks that a command is applied: on how many running, connected nodes, their logs agreeing.
+-- @param command
+-- @tparam ?integer count run until so many have
+-- @tparam[opt=10] ?number timeout seconds
+-- @treturn integer on how many; raises an error where none has, or fewer than `count`, or logs differ
+-- @treturn integer the lowest index at which it was applied
+function commands:check_committed(command, count, timeout)
+  if command == nil then
+    arguments.fail("command", "a value", command)
+  elseif count ~= nil and (not arguments.is_integer(count) or count < 1) then
+    arguments.fail("count", "a number of nodes from 1", count)
+  end
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  local seen, index
+  if count then
+    self.driver:check_may_wait()
+    local outcome = self.driver:await(self.core:wait_committed(command, count, self:deadline_ns(length_ns)))
+    if outcome.code and outcome.code ~= "timeout" then
+      error(outcome.message, 2)
+    end
+    seen, index = outcome.count, outcome.index
+  else
+    local message
+    seen, message = self.core:committed(command)
+    if not seen then
+      error(message, 2)
+    end
+    index = message
+  end
+  if seen == 0 or (count and seen < count) then
+    error(("%s was expected to be committed%s, but %s has applied it%s"):format(show(command),
+      count and (" on %d node%s"):format(count, count == 1 and "" or "s") or "", seen == 0 and "no running, connected node"
+        or "only " .. seen, count and (" within %g s"):format(length_ns / 1e9) or ""), 2)
+  end
+  return seen, index
+end
+
+--- Checks that no node has applied a command; raises an error where one has.
+-- @param command
+function commands:check_not_committed(command)
+  if command == nil then
+    arguments.fail("command", "a value", command)
+  end
+  local seen, index = self.core:committed(command)
+  if not seen then
+    error(index, 2)
+  elseif seen > 0 then
+    error(("%s was expected not to be committed, but %d node%s applied it at index %d"):format(show(command), seen,
+      seen == 1 and " has" or "s have", index), 2)
+  end
+end
+
+--- What a node has applied since it started, as far as its log holds it.
+-- @tparam integer id
+-- @treturn table list of {index, term, command}
+function commands:commits(id)
+  self:check_node("id", id)
+  return self.core:commits(id)
+end
+
+-- The nodes that are running but have not applied up to an index.
+local function behind(self, index)
+  local list = {}
+  for _, id in ipairs(self.core:ids()) do
+    local status = self.core:status(id)
+    if status.state == "running" and status.applied < index then
+      list[#list + 1] = ("node %d has applied %d of %d"):format(id, status.applied, index)
+    end
+  end
+  return list
+end
+
+--- Checks that the cluster lives: a leader comes, an operation succeeds, all running nodes catch up. Heals nothing.
+-- @tparam[opt=10] ?number timeout seconds
+-- Raises an error that says what stands still and why.
+function commands:check_live(timeout)
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  self.driver:check_may_wait()
+  local deadline_ns = self:deadline_ns(length_ns)
+  local function left()
+    return math.max(0, deadline_ns - self.core:now_ns()) / 1e9
+  end
+  local id, message = self:wait_leader(left())
+  if not id then
+    error("the cluster does not live: " .. message, 2)
+  end
+  local index, problem = self:propose({ op = "noop" }, { timeout = left() })
+  if not index then
+    error("the cluster does not live: a command was not committed: " .. tostring(problem), 2)
+  end
+  local caught_up = self:wait_until(function()
+    return #behind(self, index) == 0
+  end, left())
+  if not caught_up then
+    error("the cluster does not live: " .. table.concat(behind(self, index), ", "), 2)
+  end
+end
+
+return commands

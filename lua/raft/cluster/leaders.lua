@@ -1,0 +1,107 @@
+--- Who leads.
+-- @module raft.cluster.leaders
+
+local arguments = require "raft.arguments"
+
+local leaders = {}
+
+local TIMEOUTS_TO_AGREE = 20 -- longest election time-outs that an agreement may take
+
+--- The agreed leader now.
+-- @treturn ?integer its id; nil: none
+-- @treturn ?integer its term
+function leaders:leader()
+  return self.core:leader()
+end
+
+--- All that believe they lead, cut off or not.
+-- @treturn table list of {id, term}
+function leaders:leaders()
+  local list = {}
+  for _, id in ipairs(self.core:ids()) do
+    local status = self.core:status(id)
+    if status.role == "leader" then
+      list[#list + 1] = { id = id, term = status.term }
+    end
+  end
+  return list
+end
+
+--- Runs until a running node that is not disconnected leads, and a quorum that it reaches both ways names it in its term.
+-- @tparam[opt=10] ?number timeout seconds
+-- @tparam[opt=0] ?integer above in a later term than this
+-- @treturn integer its id; nil, message, "timeout"
+-- @treturn integer its term
+function leaders:wait_leader(timeout, above)
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  above = above == nil and 0 or above
+  if not arguments.is_integer(above) or above < 0 then
+    arguments.fail("above", "a term", above)
+  end
+  self.driver:check_may_wait()
+  local outcome = self.driver:await(self.core:wait_leader(above, self:deadline_ns(length_ns)))
+  if outcome.code then
+    return nil, ("no leader%s within %g s: %s"):format(above > 0 and " above term " .. above or "", length_ns / 1e9,
+      leaders.describe(self)), "timeout", {}
+  end
+  return outcome.index, outcome.term
+end
+
+-- What every node says of itself, for messages.
+function leaders.describe(self)
+  local words = {}
+  for _, id in ipairs(self.core:ids()) do
+    local status = self.core:status(id)
+    if status.state ~= "running" then
+      words[#words + 1] = ("%d is %s"):format(id, status.state)
+    else
+      words[#words + 1] = ("%d is %s of term %d%s"):format(id, status.role, status.term,
+        self.core:is_connected(id) and "" or " (disconnected)")
+    end
+  end
+  return table.concat(words, ", ")
+end
+
+--- Checks that there is one leader.
+-- @treturn integer its id; raises an error if two lead in one term, or none is agreed within 20 longest election time-outs
+-- @treturn integer its term
+function leaders:check_one_leader()
+  self.driver:check_may_wait()
+  local length_s = self.options.election_max * TIMEOUTS_TO_AGREE
+  local id, term = self:wait_leader(length_s)
+  local by_term = {}
+  for _, leader in ipairs(self:leaders()) do
+    if by_term[leader.term] then
+      error(("one leader in a term was expected, but nodes %d and %d both lead in term %d"):format(by_term[leader.term],
+        leader.id, leader.term), 2)
+    end
+    by_term[leader.term] = leader.id
+  end
+  if not id then
+    error(("one leader was expected, but none was agreed within %g s: %s"):format(length_s, leaders.describe(self)), 2)
+  end
+  return id, term
+end
+
+--- Checks that no connected running node believes itself leader; raises an error if one does.
+function leaders:check_no_leader()
+  for _, leader in ipairs(self:leaders()) do
+    if self.core:is_connected(leader.id) then
+      error(("no leader was expected, but node %d leads in term %d"):format(leader.id, leader.term), 2)
+    end
+  end
+end
+
+--- Fires a node's election timer now.
+-- @tparam integer id
+-- @tparam ?table options `force = true`: without pre-vote, and voters do not hold back for a live leader
+-- @treturn boolean true; nil, message, code
+function leaders:campaign(id, options)
+  self:check_node("id", id)
+  options = arguments.options("options", type(options) == "table" and options or nil, { force = true })
+  return self.driver:control(function()
+    return self.core:campaign(id, options.force == true)
+  end)
+end
+
+return leaders

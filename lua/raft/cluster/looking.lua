@@ -1,0 +1,115 @@
+--- Looking at a cluster.
+-- @module raft.cluster.looking
+
+local arguments = require "raft.arguments"
+local filters = require "raft.filters"
+
+local looking = {}
+
+--- The ids of all nodes, removed ones included.
+-- @treturn table list, rising
+function looking:ids()
+  return self.core:ids()
+end
+
+--- What a node says of itself.
+-- @tparam ?integer id nil: all
+-- @treturn table id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, address,
+-- and on a leader peers; without id a list of them
+function looking:status(id)
+  if id ~= nil then
+    self:check_node("id", id)
+    return self.core:status(id)
+  end
+  local list = {}
+  for position, one in ipairs(self.core:ids()) do
+    list[position] = self.core:status(one)
+  end
+  return list
+end
+
+--- A node's log; of a crashed node what its disk holds.
+-- @tparam integer id
+-- @treturn table list of {index, term, kind, command}
+function looking:log(id)
+  self:check_node("id", id)
+  return self.core:log(id)
+end
+
+--- The machine that the cluster's function made for a node at its last start.
+-- @tparam integer id
+-- @treturn ?table
+function looking:machine(id)
+  self:check_node("id", id)
+  return self.core:machine(id)
+end
+
+--- Counts at sending, frames included.
+-- @tparam ?integer id nil: all nodes together
+-- @treturn table {messages, bytes, elections, commits, syncs, drops}
+function looking:stats(id)
+  if id ~= nil then
+    self:check_node("id", id)
+    return self.core:stats(id)
+  end
+  local sum = { messages = {}, bytes = {} }
+  for _, one in ipairs(self.core:ids()) do
+    for name, value in pairs(self.core:stats(one)) do
+      if type(value) == "table" then
+        for kind, count in pairs(value) do
+          sum[name][kind] = (sum[name][kind] or 0) + count
+        end
+      else
+        sum[name] = (sum[name] or 0) + value
+      end
+    end
+  end
+  return sum
+end
+
+--- The latest events, oldest first.
+-- @param[opt] filter a function, or a table of fields that must be equal
+-- @treturn table list
+function looking:events(filter)
+  local kinds, matches = filters.compile("filter", filter)
+  local list = {}
+  for _, event in ipairs(self.core:events(kinds)) do
+    if matches(event) then
+      list[#list + 1] = event
+    end
+  end
+  return list
+end
+
+--- What two equal runs in "sim" share, over all events.
+-- @treturn string 16 hex digits
+function looking:trace_hash()
+  return ("%016x"):format(self.core:trace_hash())
+end
+
+--- A line of yours in the trace.
+-- @tparam string text
+function looking:note(text)
+  arguments.text("text", text)
+  return self.core:note(text)
+end
+
+--- A number from the seed, in a stream of its own, as math.random gives it.
+-- @tparam ?integer m
+-- @tparam ?integer n
+-- @treturn number
+function looking:random(m, n)
+  if m == nil then
+    return self.core:random()
+  end
+  local low, high = 1, m
+  if n ~= nil then
+    low, high = m, n
+  end
+  if not arguments.is_integer(low) or not arguments.is_integer(high) or low > high then
+    arguments.fail(n ~= nil and "n" or "m", "an interval of integers that is not empty", high)
+  end
+  return self.core:random(low, high)
+end
+
+return looking

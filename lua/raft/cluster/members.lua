@@ -1,0 +1,299 @@
+--- Members: who belongs to the cluster, and changing it.
+-- @module raft.cluster.members
+
+local arguments = require "raft.arguments"
+
+local members = {}
+
+local PAUSE_NS = 20000000 -- between two tries while there is no leader that can take the change
+
+local known = { node = true, timeout = true, wait = true, stop = true }
+
+--- The members: of the agreed leader, or as a node sees them.
+-- @tparam ?integer id
+-- @treturn table {voters, learners}, and voters_old while joint; nil, message, "no_leader"
+function members:members(id)
+  if id ~= nil then
+    self:check_node("id", id)
+  else
+    id = self.core:leader()
+    if not id then
+      return nil, "there is no agreed leader to ask for the members", "no_leader", {}
+    end
+  end
+  local status = self.core:status(id)
+  if not status.members then
+    return nil, ("node %d is %s"):format(id, status.state), "node_down", {}
+  end
+  return status.members
+end
+
+local function as_set(list)
+  local set = {}
+  for _, id in ipairs(list) do
+    set[id] = true
+  end
+  return set
+end
+
+-- Which of the members in force are not wanted any more.
+local function leaving(before, wanted)
+  local stays, list = as_set(wanted.voters), {}
+  for id in pairs(as_set(wanted.learners)) do
+    stays[id] = true
+  end
+  for _, group in ipairs { before.voters, before.learners } do
+    for _, id in ipairs(group) do
+      if not stays[id] then
+        list[#list + 1] = id
+      end
+    end
+  end
+  return list
+end
+
+-- A new node for each wanted member that is not there, or was removed before.
+local function start_new(self, wanted)
+  for _, group in ipairs { wanted.voters, wanted.learners } do
+    for _, id in ipairs(group) do
+      local state = self.core:state(id)
+      if state == nil or state == "removed" then
+        local fine, message, code, detail = self.core:add_node(id)
+        if not fine then
+          return nil, message, code, detail
+        end
+      end
+    end
+  end
+  return true
+end
+
+-- Hands the change to the leader (or to options.node), again while it cannot take it yet.
+local function hand_over(self, wanted, options, deadline_ns)
+  while true do
+    local node = options.node or self.core:leader()
+    local ticket, index, term, detail
+    if node then
+      ticket, index, term, detail = self.core:change(node, wanted.voters, wanted.learners, deadline_ns)
+      if ticket then
+        return ticket, index, term
+      end
+    else
+      index, term, detail = "there is no agreed leader to take the change", "no_leader", {}
+    end
+    local again = not options.node and (term == "not_leader" or term == "no_leader") or term == "busy"
+    if not again or options.wait == false or self.core:now_ns() >= deadline_ns then
+      return nil, index, term, detail
+    end
+    self.driver:await(self.core:wait_time(math.min(deadline_ns, self.core:now_ns() + PAUSE_NS)))
+  end
+end
+
+-- Removed nodes stop by themselves once they know; what has not after one longest election time-out is stopped here.
+local function stop_removed(self, ids)
+  local function all_stopped()
+    for _, id in ipairs(ids) do
+      if self.core:state(id) == "running" then
+        return false
+      end
+    end
+    return true
+  end
+  self.driver:await_predicate(all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
+  for _, id in ipairs(ids) do
+    if self.core:state(id) ~= "removed" then
+      self.core:stop_removed(id)
+    end
+  end
+end
+
+local function change(self, wanted, options, before)
+  local length_ns = arguments.seconds("options.timeout", options.timeout, 10)
+  local deadline_ns = self:deadline_ns(length_ns)
+  local gone = before and leaving(before, wanted) or {}
+  local fine, message, code, detail = start_new(self, wanted)
+  if not fine then
+    return nil, message, code, detail
+  end
+  local ticket, index, term, what = hand_over(self, wanted, options, deadline_ns)
+  if not ticket then
+    return nil, index, term, what
+  elseif options.wait == false then
+    self.core:forget(ticket)
+    return index, term
+  end
+  local outcome = self.driver:await(ticket)
+  if outcome.code then
+    local text = outcome.message
+    if outcome.code == "timeout" then
+      text = ("the change of members was not committed within %g s"):format(length_ns / 1e9)
+    end
+    return nil, text, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+  end
+  if options.stop ~= false then
+    stop_removed(self, gone)
+  end
+  return outcome.index, outcome.term
+end
+
+local function check_options(self, options)
+  options = arguments.options("options", options, known)
+  if options.node ~= nil then
+    self:check_node("options.node", options.node, 1)
+  end
+  arguments.seconds("options.timeout", options.timeout, 10)
+  if options.wait ~= false then
+    self.driver:check_may_wait(2)
+  end
+  self.driver:not_in_step("a change of members")
+  return options
+end
+
+-- The members in force at whoever takes the change, once there is one.
+local function present(self, options)
+  if options.node then
+    return self:members(options.node)
+  end
+  if not self.core:leader() and options.wait ~= false then
+    local id, message = self:wait_leader(options.timeout)
+    if not id then
+      return nil, message, "no_leader", {}
+    end
+  end
+  return self:members()
+end
+
+--- Changes the members to exactly these, any number at once, through joint consensus.
+-- @tparam table wanted { voters = {ids}, learners = {ids} }
+-- @tparam ?table options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run on)
+-- @treturn integer the index of the change; nil, message, code, detail
+-- @treturn integer its term
+function members:change_members(wanted, options)
+  if type(wanted) ~= "table" then
+    arguments.fail("wanted", "a table { voters, learners }", wanted)
+  end
+  for name in pairs(wanted) do
+    if name ~= "voters" and name ~= "learners" then
+      error(("bad argument 'wanted' (there is no '%s')"):format(tostring(name)), 2)
+    end
+  end
+  local voters = arguments.ids("wanted.voters", wanted.voters)
+  local learners = arguments.ids("wanted.learners", wanted.learners or {}, true)
+  for _, id in ipairs(learners) do
+    if as_set(voters)[id] then
+      arguments.fail("wanted.learners", "ids that are no voters", id)
+    end
+  end
+  local checked = check_options(self, options)
+  local before, message, code, detail = present(self, checked)
+  if not before then
+    return nil, message, code, detail
+  end
+  return change(self, { voters = voters, learners = learners }, checked, before)
+end
+
+-- The members in force with some taken out and some put in.
+local function adjusted(before, out, voters, learners)
+  local gone = as_set(out)
+  local wanted = { voters = {}, learners = {} }
+  for name, list in pairs(wanted) do
+    for _, id in ipairs(before[name]) do
+      if not gone[id] then
+        list[#list + 1] = id
+      end
+    end
+  end
+  for _, id in ipairs(voters) do
+    wanted.voters[#wanted.voters + 1] = id
+  end
+  for _, id in ipairs(learners) do
+    wanted.learners[#wanted.learners + 1] = id
+  end
+  return wanted
+end
+
+local function position_in(before, id)
+  return as_set(before.voters)[id] and "voter" or as_set(before.learners)[id] and "learner" or nil
+end
+
+local function add(self, ids, options, as_learners)
+  local before, message, code, detail = present(self, options)
+  if not before then
+    return nil, message, code, detail
+  end
+  for _, id in ipairs(ids) do
+    local position = position_in(before, id)
+    if position then
+      return nil, ("node %d is a %s already"):format(id, position), "already_member", {}
+    end
+  end
+  return change(self, adjusted(before, {}, as_learners and {} or ids, as_learners and ids or {}), options, before)
+end
+
+--- Starts new nodes and makes them voters, in one change.
+-- @tparam table ids
+-- @tparam ?table options as for change_members
+-- @treturn integer the index of the change; nil, message, code, detail
+-- @treturn integer its term
+function members:add_servers(ids, options)
+  arguments.ids("ids", ids)
+  return add(self, ids, check_options(self, options), false)
+end
+
+--- Starts new nodes that follow without a vote.
+-- @tparam table ids
+-- @tparam ?table options as for change_members
+-- @treturn integer the index of the change; nil, message, code, detail
+-- @treturn integer its term
+function members:add_learners(ids, options)
+  arguments.ids("ids", ids)
+  return add(self, ids, check_options(self, options), true)
+end
+
+--- Removes members, the leader too if it is among them, in one change; they stop.
+-- @tparam table ids
+-- @tparam ?table options as for change_members
+-- @treturn integer the index of the change; nil, message, code, detail
+-- @treturn integer its term
+function members:remove_servers(ids, options)
+  arguments.ids("ids", ids)
+  options = check_options(self, options)
+  local before, message, code, detail = present(self, options)
+  if not before then
+    return nil, message, code, detail
+  end
+  for _, id in ipairs(ids) do
+    if not position_in(before, id) then
+      return nil, ("node %d is no member"):format(id), "not_member", {}
+    end
+  end
+  local wanted = adjusted(before, ids, {}, {})
+  if #wanted.voters == 0 then
+    arguments.fail("ids", "a change that leaves at least one voter", table.concat(ids, ", "))
+  end
+  return change(self, wanted, options, before)
+end
+
+--- Makes learners voters.
+-- @tparam table ids
+-- @tparam ?table options as for change_members
+-- @treturn integer the index of the change; nil, message, code, detail
+-- @treturn integer its term
+function members:promote(ids, options)
+  arguments.ids("ids", ids)
+  options = check_options(self, options)
+  local before, message, code, detail = present(self, options)
+  if not before then
+    return nil, message, code, detail
+  end
+  for _, id in ipairs(ids) do
+    local position = position_in(before, id)
+    if position ~= "learner" then
+      return nil, ("node %d is %s"):format(id, position and "a voter already" or "no member"),
+        position and "already_member" or "not_member", {}
+    end
+  end
+  return change(self, adjusted(before, ids, ids, {}), options, before)
+end
+
+return members

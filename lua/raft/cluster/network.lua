@@ -1,0 +1,176 @@
+--- The network's faults, intercepted messages, calls between nodes.
+-- @module raft.cluster.network
+
+local arguments = require "raft.arguments"
+
+local network = {}
+
+--- Cuts a node's links to all others.
+-- @tparam integer id
+function network:disconnect(id)
+  self:check_node("id", id)
+  return self.driver:control(function()
+    return self.core:set_disconnected(id, true)
+  end)
+end
+
+--- Restores a node's links.
+-- @tparam integer id
+function network:reconnect(id)
+  self:check_node("id", id)
+  return self.driver:control(function()
+    return self.core:set_disconnected(id, false)
+  end)
+end
+
+--- Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition.
+-- @tparam table ... groups: lists of ids
+function network:partition(...)
+  local groups, pairs_of = { ... }, {}
+  if #groups == 0 then
+    arguments.fail("groups", "at least one list of ids", nil)
+  end
+  local seen = {}
+  for group, ids in ipairs(groups) do
+    arguments.ids(("group %d"):format(group), ids, true)
+    for _, id in ipairs(ids) do
+      self:check_node(("group %d"):format(group), id)
+      if seen[id] then
+        arguments.fail(("group %d"):format(group), "each node in one group", id)
+      end
+      seen[id] = true
+      pairs_of[#pairs_of + 1] = { id, group }
+    end
+  end
+  return self.driver:control(function()
+    return self.core:partition(pairs_of)
+  end)
+end
+
+local function check_end(self, name, value)
+  if value ~= "*" and value ~= "client" then
+    self:check_node(name, value, 1)
+  end
+end
+
+--- Sets the faults of one direction of one link; replaces what it had.
+-- @param from an id, "*" (every node) or "client"
+-- @param to the same
+-- @tparam ?table faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
+function network:link(from, to, faults)
+  check_end(self, "from", from)
+  check_end(self, "to", to)
+  local link = faults ~= nil and arguments.link("faults", faults) or nil
+  return self.driver:control(function()
+    return self.core:link(from, to, link)
+  end)
+end
+
+--- Ends partition, disconnects and link faults; not pauses or crashes.
+function network:heal()
+  return self.driver:control(function()
+    return self.core:heal()
+  end)
+end
+
+local Message = {}
+Message.__index = Message
+
+local function remove_held(message)
+  local held = message.cluster.held_messages
+  for position, one in ipairs(held) do
+    if one == message then
+      table.remove(held, position)
+      return
+    end
+  end
+end
+
+--- Lets a held message arrive now; again: a replay.
+function Message:deliver()
+  local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
+  remove_held(self)
+  return driver:control(function()
+    handle:deliver(frame)
+    return true
+  end)
+end
+
+--- Loses a held message.
+function Message:drop()
+  local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
+  remove_held(self)
+  return driver:control(function()
+    handle:drop(frame)
+    return true
+  end)
+end
+
+--- Looks at each message before it leaves.
+-- @tparam ?function f f(message): nothing lets it pass, "drop", "hold"; nil ends it, held ones stay
+function network:intercept(f)
+  if f == nil then
+    self.core:intercept(nil)
+    return true
+  end
+  arguments.callable("f", f)
+  self.held_messages = self.held_messages or {}
+  self.core:intercept(function(message, frame)
+    message.cluster, message.frame = self, frame
+    setmetatable(message, Message)
+    local verdict = f(message)
+    if verdict ~= nil and verdict ~= "drop" and verdict ~= "hold" then
+      error(('intercept: f must return nothing, "drop" or "hold", not %s'):format(tostring(verdict)), 0)
+    elseif verdict == "hold" then
+      self.held_messages[#self.held_messages + 1] = message
+    end
+    return verdict
+  end)
+  return true
+end
+
+--- The messages that are held, in the order in which they were.
+-- @treturn table
+function network:held()
+  local list = {}
+  for position, message in ipairs(self.held_messages or {}) do
+    list[position] = message
+  end
+  return list
+end
+
+--- Says what a node answers to calls.
+-- @tparam integer id
+-- @tparam ?function f f(value, from) → answer; nil: nothing any more
+function network:serve(id, f)
+  self:check_node("id", id)
+  if f ~= nil then
+    arguments.callable("f", f)
+  end
+  self.core:serve(id, f)
+  return true
+end
+
+--- A request from one node to another over the nodes' own transport.
+-- @tparam integer from
+-- @tparam integer to
+-- @param value
+-- @tparam[opt=10] ?number timeout seconds
+-- @return the answer; nil, message, code, detail
+function network:call(from, to, value, timeout)
+  self:check_node("from", from)
+  self:check_node("to", to)
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  self.driver:check_may_wait()
+  local ticket, message, code, detail = self.core:call(from, to, value, self:deadline_ns(length_ns))
+  if not ticket then
+    return nil, message, code, detail
+  end
+  local outcome = self.driver:await(ticket)
+  if outcome.code then
+    return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil }
+  end
+  return outcome.result
+end
+
+return network

@@ -1,0 +1,337 @@
+--- Waiting: lets the world of one cluster go on until what is waited for has happened, and runs the clients'
+-- coroutines beside the main script.
+--
+-- A wait is a table { ticket, predicate, thread, done, outcome, value }. The main script's wait drives the world;
+-- a client's yields, and is resumed by whoever drives.
+-- @module raft.driver
+
+local core = require "raft.core"
+
+local driver = {}
+
+local Driver = {}
+Driver.__index = Driver
+
+--- A driver of one cluster.
+-- @param handle the cluster's userdata
+-- @treturn table
+function driver.new(handle)
+  return setmetatable({
+    core = handle,
+    waits = {}, -- by ticket
+    predicates = {}, -- waits that are asked after each event, in order
+    clients = {}, -- by coroutine
+    deferred = {}, -- what callbacks asked for, after the present step
+    in_step = false, -- within the world's step: a callback is running
+    busy = nil, -- what is running that must not wait
+  }, Driver)
+end
+
+local violation_metatable = {
+  __tostring = function(violation)
+    local nodes = table.concat(violation.nodes, ", ")
+    return string.format("%s is violated at %.6f s (nodes %s): %s%s", violation.property, violation.time, nodes,
+      violation.message, violation.replay and "\n  replay: " .. violation.replay or "")
+  end,
+}
+
+local function as_violation(self, violation)
+  violation.replay = self.replay
+  return setmetatable(violation, violation_metatable)
+end
+
+--- Raises the violation that the checker saw, if it saw one.
+function Driver:raise_violation()
+  local violation = self.core:violation()
+  if violation then
+    error(as_violation(self, violation), 0)
+  end
+end
+
+--- Does something now, or after the present step where a callback asks for it.
+-- @tparam function f
+-- @return what f returns; true where it was put off
+function Driver:control(f)
+  if self.in_step then
+    self.deferred[#self.deferred + 1] = f
+    self.core:interrupt()
+    return true
+  end
+  return f()
+end
+
+--- Raises an error where the world is in the middle of a step.
+-- @tparam string what the call's name
+function Driver:not_in_step(what)
+  if self.in_step then
+    error(what .. " cannot be called from a callback; call it from the main script or a client", 3)
+  end
+end
+
+-- The coroutine of the client that asks; nil: the main script.
+local function asking(self, level)
+  if self.busy then
+    error("a call that waits cannot be made from " .. self.busy
+      .. "; make it from the main script or from a client made by c:client", level + 1)
+  end
+  local thread, is_main = coroutine.running()
+  if not thread or is_main then
+    return nil
+  elseif self.clients[thread] then
+    return thread
+  end
+  error("a call that waits works in the main script and in clients made by c:client, not in another coroutine",
+    level + 1)
+end
+
+--- The client that is running; nil: the main script.
+-- @treturn ?table
+function Driver:client()
+  local thread = coroutine.running()
+  return thread and self.clients[thread] or nil
+end
+
+local function remove(list, value)
+  for position, one in ipairs(list) do
+    if one == value then
+      table.remove(list, position)
+      return
+    end
+  end
+end
+
+local function forget(self, wait)
+  if wait.ticket then
+    self.waits[wait.ticket] = nil
+    self.core:forget(wait.ticket)
+  end
+  if wait.predicate then
+    remove(self.predicates, wait)
+  end
+end
+
+local function end_client(self, thread, fine, ...)
+  local client = self.clients[thread]
+  self.clients[thread] = nil
+  client.finished = true
+  if fine then
+    client.results = { n = select("#", ...), ... }
+  else
+    local raised = ...
+    client.failure = { value = type(raised) == "string" and debug.traceback(thread, raised) or raised }
+    self.failure = self.failure or client.failure
+  end
+  local waiters = client.waiters
+  client.waiters = {}
+  for _, wait in ipairs(waiters) do
+    forget(self, wait)
+    self:finish(wait, {})
+  end
+end
+
+local function resume(self, thread, ...)
+  local function judge(fine, ...)
+    if coroutine.status(thread) == "dead" then
+      end_client(self, thread, fine, ...)
+    end
+  end
+  judge(coroutine.resume(thread, ...))
+end
+
+--- A wait has ended: its client goes on.
+-- @tparam table wait
+-- @tparam table outcome
+function Driver:finish(wait, outcome)
+  wait.done, wait.outcome = true, outcome
+  if wait.predicate then
+    remove(self.predicates, wait)
+  end
+  if wait.thread then
+    resume(self, wait.thread)
+  end
+end
+
+-- Asks each predicate once, in order.
+local function ask_predicates(self)
+  if #self.predicates == 0 then
+    return
+  end
+  local list = {}
+  for position, wait in ipairs(self.predicates) do
+    list[position] = wait
+  end
+  for _, wait in ipairs(list) do
+    if not wait.done then
+      self.busy = "a predicate"
+      local fine, value = pcall(wait.predicate)
+      self.busy = nil
+      if not fine then
+        wait.raised = { value = value }
+      end
+      if value or not fine then
+        wait.value = value
+        forget(self, wait)
+        self:finish(wait, {})
+      end
+    end
+  end
+end
+
+local function take_ready(self)
+  while true do
+    local ticket, outcome = self.core:take()
+    if not ticket then
+      return
+    end
+    local wait = self.waits[ticket]
+    if wait then
+      self.waits[ticket] = nil
+      self:finish(wait, outcome)
+    end
+  end
+end
+
+local function run_deferred(self)
+  local list = self.deferred
+  if #list > 0 then
+    self.deferred = {}
+    for _, f in ipairs(list) do
+      f()
+    end
+  end
+end
+
+local function raise_failure(self)
+  local failure = self.failure
+  if failure then
+    self.failure = nil
+    error(failure.value, 0)
+  end
+end
+
+--- Lets the world go on by one turn: until something is ready, an event where somebody asks after each, or `until_ns`.
+-- @tparam integer until_ns
+-- @tparam ?boolean each_event
+-- @treturn string how it ended
+function Driver:turn(until_ns, each_event)
+  raise_failure(self)
+  self.in_step, self.busy = true, "a callback"
+  local fine, turn = pcall(self.core.drive, self.core, until_ns, each_event or #self.predicates > 0)
+  self.in_step, self.busy = false, nil
+  run_deferred(self)
+  if not fine then
+    error(turn, 0)
+  elseif turn == "stopped" then
+    self:raise_violation()
+  elseif turn == "signal" then
+    error("interrupted", 0)
+  end
+  take_ready(self)
+  ask_predicates(self)
+  raise_failure(self)
+  return turn
+end
+
+local function drive_until_done(self, wait)
+  if self.main_wait and not self.main_wait.done then
+    forget(self, self.main_wait) -- an error ended the call that waited for it
+  end
+  self.main_wait = wait
+  while not wait.done do
+    local turn = self:turn(core.never)
+    if turn == "time" and not wait.done then
+      forget(self, wait)
+      error("nothing is left to happen in this world that could end this wait", 0)
+    end
+  end
+end
+
+local function await(self, wait, level)
+  wait.thread = asking(self, level + 1)
+  if wait.ticket then
+    self.waits[wait.ticket] = wait
+  end
+  if wait.predicate then
+    self.predicates[#self.predicates + 1] = wait
+  end
+  if wait.thread then
+    coroutine.yield()
+  else
+    drive_until_done(self, wait)
+  end
+  if wait.raised then
+    error(wait.raised.value, 0)
+  end
+  return wait.outcome
+end
+
+--- Raises an error at the caller's line where a wait cannot be made here. Call it before a ticket is made.
+-- @tparam ?integer level frames further up
+function Driver:check_may_wait(level)
+  asking(self, 2 + (level or 1))
+end
+
+--- Waits for a ticket.
+-- @tparam integer ticket
+-- @treturn table its outcome
+function Driver:await(ticket)
+  return await(self, { ticket = ticket }, 2)
+end
+
+--- Waits until a predicate is true; it is asked at once and after each event.
+-- @tparam function predicate
+-- @tparam integer deadline_ns
+-- @return its value; nil: the deadline came first
+function Driver:await_predicate(predicate, deadline_ns)
+  asking(self, 2)
+  self.busy = "a predicate"
+  local fine, value = pcall(predicate)
+  self.busy = nil
+  if not fine then
+    error(value, 0)
+  elseif value then
+    return value
+  end
+  local wait = { ticket = self.core:wait_time(deadline_ns), predicate = predicate }
+  await(self, wait, 2)
+  return wait.value
+end
+
+--- Starts a client: f(client) runs at once, up to its first wait.
+-- @tparam function f
+-- @tparam table client
+function Driver:start_client(f, client)
+  local thread = coroutine.create(f)
+  client.waiters = {}
+  client.thread = thread
+  self.clients[thread] = client
+  resume(self, thread, client)
+end
+
+--- Waits until a client has ended.
+-- @tparam table client
+-- @tparam integer deadline_ns
+-- @treturn boolean false: the deadline came first
+function Driver:await_client(client, deadline_ns)
+  asking(self, 2)
+  if not client.finished then
+    local wait = { ticket = self.core:wait_time(deadline_ns) }
+    client.waiters[#client.waiters + 1] = wait
+    await(self, wait, 2)
+    remove(client.waiters, wait)
+  end
+  return client.finished or false
+end
+
+--- Ends all clients without resuming them.
+function Driver:close()
+  local close = coroutine.close -- Lua 5.4: runs what is to be closed in them
+  for thread in pairs(self.clients) do
+    if close and coroutine.status(thread) == "suspended" then
+      close(thread)
+    end
+  end
+  self.clients, self.waits, self.predicates, self.deferred = {}, {}, {}, {}
+end
+
+return driver

@@ -1,0 +1,231 @@
+--- The options of raft.cluster: their names, types and defaults, and what raft.core takes for them.
+-- @module raft.options
+
+local arguments = require "raft.arguments"
+local core = require "raft.core"
+local defaults = require "raft.defaults"
+
+local options = {}
+
+local NODES_MOST = 99
+
+local function is_count(least)
+  return function(value)
+    return arguments.is_integer(value) and value >= least and value < 2 ^ 53
+  end
+end
+
+local function is_chance(value)
+  return type(value) == "number" and value >= 0 and value <= 1
+end
+
+local function is_kind(kind)
+  return function(value)
+    return type(value) == kind
+  end
+end
+
+local function is_interval(value)
+  return type(value) == "table" and #value == 2 and type(value[1]) == "number" and type(value[2]) == "number"
+    and value[1] > 0 and value[2] >= value[1]
+end
+
+-- Each option: what it should be, in words, and the test of it.
+local known = {
+  nodes = { "a number of nodes from 1 to 99 or a list of ids", function(value)
+    return type(value) == "table" or (is_count(1)(value) and value <= NODES_MOST)
+  end },
+  mode = { '"sim" or "tcp"', function(value) return value == "sim" or value == "tcp" end },
+  seed = { "an integer from 0 to 2^53 - 1", is_count(0) },
+  name = { "a string", is_kind "string" },
+  election_timeout = { "{min, max} seconds, above 0, or math.huge", function(value)
+    return value == math.huge or is_interval(value)
+  end },
+  heartbeat_interval = { "seconds above 0", function(value) return type(value) == "number" and value > 0 end },
+  pre_vote = { "a boolean", is_kind "boolean" },
+  check_quorum = { "a boolean", is_kind "boolean" },
+  election_collisions = { "a chance from 0 to 1", is_chance },
+  window = { "messages in flight, from 1 to 65536", function(value) return is_count(1)(value) and value <= 65536 end },
+  max_entries = { "a number of entries from 1", is_count(1) },
+  max_message = { "bytes from 1 to 256 KiB", function(value) return is_count(1)(value) and value <= 262144 end },
+  max_inflight = { "bytes from 1", is_count(1) },
+  max_uncommitted = { "bytes from 1", is_count(1) },
+  link = { "a table of faults", is_kind "table" },
+  state = { "a table of disks by node id", is_kind "table" },
+  machine = { '"kv" or a function(id) that returns a machine', function(value)
+    return value == "kv" or type(value) == "function" or type(value) == "string"
+  end },
+  speed = { "a number above 0", function(value) return type(value) == "number" and value > 0 and value < math.huge end },
+  trace = { "a path or a function(event)", function(value)
+    return type(value) == "string" or type(value) == "function"
+  end },
+  keep_events = { "a number of events from 0", is_count(0) },
+  invariants = { "a boolean", is_kind "boolean" },
+}
+
+local function check_known(given, level)
+  for name, value in pairs(given) do
+    local option = known[name]
+    if not option then
+      error(string.format("raft.cluster: there is no option '%s'", tostring(name)), level + 1)
+    elseif not option[2](value) then
+      arguments.fail(tostring(name), option[1], value, level - 2)
+    end
+  end
+end
+
+local function ids_of(nodes)
+  if type(nodes) == "table" then
+    return arguments.ids("nodes", nodes)
+  end
+  local ids = {}
+  for id = 1, nodes do
+    ids[id] = id
+  end
+  return ids
+end
+
+-- A disk's log: a term for an entry without a command, or {term, command}.
+local function log_of(id, log, last_term)
+  local entries, before = {}, 1
+  for index, entry in ipairs(log) do
+    local term, command = entry, nil
+    if type(entry) == "table" then
+      term, command = entry[1], entry[2]
+    end
+    local name = string.format("state[%d].log[%d]", id, index)
+    if not arguments.is_integer(term) or term < before then
+      arguments.fail(name, "a term that does not fall, or {term, command},", entry, 3)
+    elseif type(entry) == "table" and command == nil then
+      arguments.fail(name, "{term, command}", "{term}", 3)
+    end
+    entries[index], before = { term = term, command = command }, term
+  end
+  if #entries > 0 and before > last_term then
+    arguments.fail(string.format("state[%d].term", id), "a term not below its log's", last_term, 3)
+  end
+  return entries
+end
+
+local function disks_of(state, ids)
+  local is_node = {}
+  for _, id in ipairs(ids) do
+    is_node[id] = true
+  end
+  local disks = {}
+  for id in pairs(state) do
+    if not is_node[id] then
+      arguments.fail("state", "ids of this cluster's nodes as keys", id, 2)
+    end
+  end
+  for _, id in ipairs(ids) do
+    local disk = state[id]
+    if disk ~= nil then
+      if type(disk) ~= "table" then
+        arguments.fail("state[" .. id .. "]", "a table { term, vote, log }", disk, 2)
+      end
+      for name in pairs(disk) do
+        if name ~= "term" and name ~= "vote" and name ~= "log" then
+          error(string.format("raft.cluster: state[%d] has no '%s'", id, tostring(name)), 4)
+        end
+      end
+      local term, vote = disk.term or 0, disk.vote or 0
+      if not is_count(0)(term) then
+        arguments.fail("state[" .. id .. "].term", "a term from 0", term, 2)
+      elseif not is_count(0)(vote) then
+        arguments.fail("state[" .. id .. "].vote", "an id or 0", vote, 2)
+      end
+      disks[#disks + 1] = { id = id, term = term, vote = vote, entries = log_of(id, disk.log or {}, term) }
+    end
+  end
+  return disks
+end
+
+local function timing(given, result)
+  local election = given.election_timeout or { 0.150, 0.300 }
+  if election == math.huge then
+    result.election_min_ns, result.election_max_ns = core.never, core.never
+  else
+    result.election_min_ns = arguments.ns(election[1])
+    result.election_max_ns = arguments.ns(election[2])
+  end
+  result.heartbeat_ns = arguments.ns(given.heartbeat_interval or 0.050)
+  result.election_max = election == math.huge and 0.300 or election[2]
+end
+
+local function machine_of(machine)
+  if type(machine) == "string" and machine ~= "kv" then
+    local made = require(machine)
+    if type(made) ~= "function" then
+      arguments.fail("machine", "a module that returns a function(id)", machine, 2)
+    end
+    return made
+  end
+  return type(machine) == "function" and machine or nil
+end
+
+local function first_of(value, otherwise)
+  if value == nil then
+    return otherwise
+  end
+  return value
+end
+
+local function tracing(given, result)
+  if type(given.trace) == "function" then
+    result.reader = given.trace
+  elseif given.trace ~= nil then
+    result.trace = given.trace
+  else
+    result.trace, result.append = defaults.get("trace"), true
+  end
+  result.verbose = defaults.get("verbose") or false
+  result.keep_events = given.keep_events or 100000
+  result.keep_hash = true
+end
+
+local function limits(given, result)
+  result.window = given.window or 64
+  result.max_entries = given.max_entries or 0
+  result.max_message = given.max_message or 65536
+  result.max_inflight = given.max_inflight or 524288
+  result.max_uncommitted = given.max_uncommitted or 67108864
+  result.election_collisions = given.election_collisions or 0
+end
+
+--- Checks the options of raft.cluster and fills in their defaults. Wrong ones raise an error at the line that is
+-- `level` frames up.
+-- @tparam ?table given
+-- @treturn table what raft.core.cluster takes
+function options.cluster(given)
+  given = given == nil and {} or given
+  if type(given) ~= "table" then
+    arguments.fail("options", "a table", given, 1)
+  end
+  check_known(given, 3)
+  local mode = given.mode or defaults.get("mode") or "sim"
+  if mode ~= "sim" and mode ~= "tcp" then
+    arguments.fail("mode", '"sim" or "tcp"', mode, 1)
+  end
+  local result = {
+    real = mode == "tcp",
+    seed = given.seed or defaults.get("seed") or 1,
+    name = given.name or defaults.get("name") or "",
+    ids = ids_of(given.nodes or 3),
+    pre_vote = first_of(given.pre_vote, true),
+    check_quorum = first_of(given.check_quorum, true),
+    speed = given.speed or defaults.get("speed") or 1,
+    machine = machine_of(given.machine),
+    invariants = first_of(given.invariants, true),
+  }
+  timing(given, result)
+  limits(given, result)
+  tracing(given, result)
+  result.link = given.link and arguments.link("link", given.link)
+    or (mode == "sim" and { delay_min_ns = 1000000, delay_max_ns = 5000000 } or {})
+  result.disks = disks_of(given.state or {}, result.ids)
+  result.mode = mode
+  return result
+end
+
+return options
