@@ -168,9 +168,10 @@ static void reset_node(struct checker *checker, struct check_node *node,
                        const struct trace_event *event)
 {
     uint64_t base = event->first > 0 ? event->first - 1 : 0;
-    struct term *base_term = base == 0 ? &checker->origin : chain_term(&node->disk, base);
-    if (base_term == NULL) {
-        base_term = chain_term(&checker->committed, base);
+    struct term *base_term = &checker->origin;
+    if (base > 0) {
+        base_term = chain_term(&node->disk, base);
+        base_term = base_term != NULL ? base_term : chain_term(&checker->committed, base);
     }
     chain_reset(&node->log, base, base_term);
     node->life++;

@@ -144,6 +144,7 @@ bool safety_take_entries(struct checker *checker, struct check_node *node,
         struct term *term = NULL;
         if (entries[0].term != 0) {
             term = terms_get(&checker->terms, entries[0].term);
+            ensure(term != NULL);
             bool goes_on = chain_term(log, log->last) == term;
             if ((!goes_on && !judge_begin(checker, node, event, index, term)) ||
                 !judge_entries(checker, node, event, index, term, entries, count)) {
