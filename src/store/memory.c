@@ -220,7 +220,7 @@ struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, 
     ensure(world != NULL && id > 0 && sync_min_ns >= 0 && sync_max_ns >= sync_min_ns);
     struct store *store = memory_new_zeroed(1, sizeof *store);
     store->world = world;
-    store->wakeup = (struct wakeup){.fire = write_ended, .context = store, .at_ns = WORLD_NEVER};
+    store->wakeup = (struct wakeup){.fire = write_ended, .context = store};
     store->flusher = (struct flusher){.flush = turn_ends, .context = store};
     store->directory_stream = random_stream_of(seed, "disk", id, 0, "directory");
     store->sync_stream = random_stream_of(seed, "disk", id, 0, "sync");

@@ -1,0 +1,161 @@
+/*
+ * Requests between nodes over their own transport: a number and a value go, an answer comes. They
+ * are as unreliable as any message, and have no time-out of their own.
+ *
+ * A request's body: its number (u64), the value. An answer's: the number (u64), the failure's code
+ * (a byte, 0: none), then the value or the message.
+ */
+#include "node/internal.h"
+
+#include <string.h>
+
+#define ANSWER_FIXED_BYTES 9
+
+static void send_frame(struct node *node, uint64_t to, enum frame_kind kind, const char *name)
+{
+    uint64_t number = 0;
+    struct batch *frame = node_seal_frame(node, kind, &number);
+    report_frame(node, TRACE_SEND, to, number, name);
+    peers_send(node, to, frame, false);
+}
+
+void node_serve(struct node *node, node_serve_function *serve, void *context)
+{
+    node->serve = serve;
+    node->serve_context = context;
+}
+
+uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done *done,
+                   void *context, struct failure *failure)
+{
+    if (!node_check_running(node, failure)) {
+        return 0;
+    }
+    if (to == node->id) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "node %llu cannot call itself",
+                    (unsigned long long)to);
+        return 0;
+    }
+    if (value.size > RAFT_ENTRY_BYTES_MAX) {
+        failure_set(failure, FAILURE_TOO_LARGE, "a request is at most %u bytes",
+                    RAFT_ENTRY_BYTES_MAX);
+        return 0;
+    }
+    struct call *call = ring_push(&node->calls);
+    *call = (struct call){++node->call_number, done, context};
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    store_u64(buffer_extend(&node->frame, 8), node->call_number);
+    buffer_append(&node->frame, value.data, value.size);
+    send_frame(node, to, FRAME_REQUEST, "request");
+    return node->call_number;
+}
+
+/* Takes the call out; false: it is not (or no longer) waited for. */
+static bool take_call(struct node *node, uint64_t number, struct call *taken)
+{
+    for (size_t i = 0; i < node->calls.count; i++) {
+        struct call *call = ring_at(&node->calls, i);
+        if (call->number == number) {
+            struct call *first = ring_at(&node->calls, 0);
+            *taken = *call;
+            *call = *first;
+            ring_pop(&node->calls);
+            return true;
+        }
+    }
+    return false;
+}
+
+void node_call_forget(struct node *node, uint64_t call)
+{
+    struct call taken;
+    (void)take_call(node, call, &taken);
+}
+
+static bool ask_server(struct node *node, uint64_t from, struct bytes value, struct buffer *answer,
+                       struct failure *failure)
+{
+    if (node->serve == NULL) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "node %llu serves no requests",
+                    (unsigned long long)node->id);
+        return false;
+    }
+    if (!node->serve(node->serve_context, node, value, from, answer, failure)) {
+        if (failure->code == FAILURE_NONE) {
+            failure->code = FAILURE_UNSUPPORTED;
+        }
+        return false;
+    }
+    if (answer->size > RAFT_ENTRY_BYTES_MAX) {
+        failure_set(failure, FAILURE_TOO_LARGE, "an answer is at most %u bytes",
+                    RAFT_ENTRY_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
+bool calls_request(struct node *node, uint64_t from, struct bytes body)
+{
+    if (body.size < 8) {
+        return false;
+    }
+    struct failure failure = {0};
+    struct buffer answer = {0};
+    struct bytes value = {body.data + 8, body.size - 8};
+    bool served = ask_server(node, from, value, &answer, &failure);
+    if (node->raft != NULL) {
+        buffer_clear(&node->frame);
+        frame_begin(&node->frame);
+        uint8_t *fixed = buffer_extend(&node->frame, ANSWER_FIXED_BYTES);
+        store_u64(fixed, load_u64(body.data));
+        fixed[8] = (uint8_t)failure.code;
+        if (served) {
+            buffer_append(&node->frame, answer.data, answer.size);
+        } else {
+            buffer_append_text(&node->frame, failure.message);
+        }
+        send_frame(node, from, FRAME_ANSWER, "answer");
+    }
+    buffer_free(&answer);
+    return true;
+}
+
+bool calls_answer(struct node *node, struct bytes body)
+{
+    if (body.size < ANSWER_FIXED_BYTES || body.data[8] > FAILURE_CLOSED) {
+        return false;
+    }
+    struct call call;
+    if (!take_call(node, load_u64(body.data), &call)) {
+        return true; /* repeated, or forgotten meanwhile */
+    }
+    struct node_outcome outcome = {0};
+    struct bytes rest = {body.data + ANSWER_FIXED_BYTES, body.size - ANSWER_FIXED_BYTES};
+    if (body.data[8] == FAILURE_NONE) {
+        outcome.result = rest;
+    } else {
+        size_t limit = sizeof outcome.failure.message - 1;
+        size_t size = rest.size < limit ? rest.size : limit;
+        outcome.failure.code = (enum failure_code)body.data[8];
+        memcpy(outcome.failure.message, rest.data, size);
+    }
+    call.done(call.context, &outcome);
+    return true;
+}
+
+void calls_end(struct node *node, bool tell)
+{
+    struct ring calls = node->calls;
+    node->calls = (struct ring){.item_size = calls.item_size};
+    for (size_t i = 0; tell && i < calls.count; i++) {
+        const struct call *call = ring_at(&calls, i);
+        struct node_outcome outcome = {0};
+        failure_set(&outcome.failure, FAILURE_NODE_DOWN,
+                    "node %llu went down (%s) before it was answered", (unsigned long long)node->id,
+                    node_state_name(node->state));
+        outcome.failure.unknown = true;
+        call->done(call->context, &outcome);
+    }
+    ring_free(&calls);
+}

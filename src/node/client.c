@@ -1,0 +1,188 @@
+/*
+ * The clients' side of a node: their requests as frames, and the answers. A request that the
+ * network repeats is taken once. It keeps nothing of a request but its number.
+ *
+ * A request's number is its frame's. An answer's body: that number (u64), code and "unknown" (a
+ * byte each), leader, index, term (u64 each), the size of the message (u16), the message, the
+ * result.
+ */
+#include "node/internal.h"
+
+#include <string.h>
+
+#define ANSWER_FIXED_BYTES (8 + 2 + 8 + 8 + 8 + 2)
+
+struct batch *node_request_frame(const struct node_request *request)
+{
+    struct buffer frame = {0};
+    frame_begin(&frame);
+    buffer_append_byte(&frame, (uint8_t)request->kind);
+    buffer_append(&frame, request->body.data, request->body.size);
+    frame_seal(&frame, FRAME_CLIENT_REQUEST, request->number);
+    struct batch *batch = batch_copy(frame.data, frame.size);
+    buffer_free(&frame);
+    return batch;
+}
+
+/* ---- numbers that were seen ----------------------------------------------------------------- */
+
+static size_t find_slot(const struct seen_requests *seen, uint64_t number)
+{
+    size_t mask = seen->capacity - 1;
+    size_t slot = (size_t)hash_mix(0, number) & mask;
+    while (seen->slots[slot] != 0 && seen->slots[slot] != number) {
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+/* Removes a number and moves those behind it up. */
+static void drop_number(struct seen_requests *seen, uint64_t number)
+{
+    size_t mask = seen->capacity - 1;
+    size_t hole = find_slot(seen, number);
+    ensure(seen->slots[hole] == number);
+    for (size_t i = (hole + 1) & mask; seen->slots[i] != 0; i = (i + 1) & mask) {
+        size_t home = (size_t)hash_mix(0, seen->slots[i]) & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            seen->slots[hole] = seen->slots[i];
+            hole = i;
+        }
+    }
+    seen->slots[hole] = 0;
+}
+
+static void grow(struct seen_requests *seen)
+{
+    seen->capacity = seen->capacity == 0 ? 64 : seen->capacity * 2;
+    memory_free(seen->slots);
+    seen->slots = memory_new_zeroed(seen->capacity, sizeof *seen->slots);
+    for (size_t i = 0; i < seen->order.count; i++) {
+        uint64_t number = *(const uint64_t *)ring_at(&seen->order, i);
+        seen->slots[find_slot(seen, number)] = number;
+    }
+}
+
+/* Whether this number comes for the first time, as far as it is remembered. */
+static bool is_new(struct seen_requests *seen, uint64_t number)
+{
+    if (seen->capacity > 0 && seen->slots[find_slot(seen, number)] == number) {
+        return false;
+    }
+    if (seen->order.count == REQUESTS_REMEMBERED) {
+        drop_number(seen, *(const uint64_t *)ring_at(&seen->order, 0));
+        ring_pop(&seen->order);
+    }
+    if ((seen->order.count + 1) * 2 > seen->capacity) {
+        grow(seen);
+    }
+    seen->slots[find_slot(seen, number)] = number;
+    *(uint64_t *)ring_push(&seen->order) = number;
+    return true;
+}
+
+void client_forget(struct node *node)
+{
+    memory_free(node->seen.slots);
+    node->seen.slots = NULL;
+    node->seen.capacity = 0;
+    ring_free(&node->seen.order);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static void propose(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
+                    const struct asker *asker)
+{
+    struct node_outcome outcome = {0};
+    struct reply reply = {0};
+    if (!node_submit_batch(node, batch, offset, size, asker, &reply, &outcome.failure) &&
+        node->raft != NULL) {
+        client_answer(node, asker->as.number, &outcome);
+    }
+    node_work(node);
+}
+
+bool client_request(struct node *node, struct batch *batch, uint32_t offset,
+                    const struct frame_head *head)
+{
+    struct asker asker = {.done = NULL, .as.number = head->number};
+    uint32_t start = offset + FRAME_HEAD_BYTES;
+    if (head->length < FRAME_HEAD_BYTES + 1 || head->number == 0) {
+        return false;
+    }
+    enum node_request_kind kind = (enum node_request_kind)batch->data[start++];
+    uint32_t size = head->length - FRAME_HEAD_BYTES - 1;
+    if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
+        return false;
+    }
+    if (!is_new(&node->seen, head->number)) {
+        return true;
+    }
+    switch (kind) {
+    case NODE_REQUEST_PROPOSE:
+        propose(node, batch, start, size, &asker);
+        break;
+    case NODE_REQUEST_READ:
+        node_read_batch(node, NODE_READ_LINEARIZABLE, batch, start, size, &asker);
+        node_work(node);
+        break;
+    case NODE_REQUEST_READ_STALE:
+        node_read_batch(node, NODE_READ_STALE, batch, start, size, &asker);
+        break;
+    }
+    return true;
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+void client_answer(struct node *node, uint64_t request, const struct node_outcome *outcome)
+{
+    if (node->endpoint == NULL) {
+        return; /* its process has ended; the client learns nothing */
+    }
+    size_t message_size = strlen(outcome->failure.message);
+    uint64_t number = 0;
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    uint8_t *fixed = buffer_extend(&node->frame, ANSWER_FIXED_BYTES);
+    store_u64(fixed, request);
+    fixed[8] = (uint8_t)outcome->failure.code;
+    fixed[9] = outcome->failure.unknown ? 1 : 0;
+    store_u64(fixed + 10, outcome->failure.leader);
+    store_u64(fixed + 18, outcome->index);
+    store_u64(fixed + 26, outcome->term);
+    fixed[34] = (uint8_t)message_size;
+    fixed[35] = (uint8_t)(message_size >> 8);
+    buffer_append(&node->frame, outcome->failure.message, message_size);
+    buffer_append(&node->frame, outcome->result.data, outcome->result.size);
+    struct batch *frame = node_seal_frame(node, FRAME_CLIENT_ANSWER, &number);
+    report_frame(node, TRACE_SEND, WORLD_CLIENT, number, "client_answer");
+    node->world->operations->send(node->endpoint, WORLD_CLIENT, frame, false);
+}
+
+bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
+                       uint64_t *number, struct node_outcome *outcome)
+{
+    if (head->kind != FRAME_CLIENT_ANSWER || head->length < FRAME_HEAD_BYTES + ANSWER_FIXED_BYTES) {
+        return false;
+    }
+    const uint8_t *fixed = batch->data + offset + FRAME_HEAD_BYTES;
+    size_t rest = head->length - FRAME_HEAD_BYTES - ANSWER_FIXED_BYTES;
+    size_t message_size = (size_t)fixed[34] | ((size_t)fixed[35] << 8);
+    memset(outcome, 0, sizeof *outcome);
+    if (fixed[8] > FAILURE_CLOSED || message_size > rest ||
+        message_size >= sizeof outcome->failure.message) {
+        return false;
+    }
+    *number = load_u64(fixed);
+    outcome->failure.code = (enum failure_code)fixed[8];
+    outcome->failure.unknown = fixed[9] != 0;
+    outcome->failure.leader = load_u64(fixed + 10);
+    outcome->index = load_u64(fixed + 18);
+    outcome->term = load_u64(fixed + 26);
+    memcpy(outcome->failure.message, fixed + ANSWER_FIXED_BYTES, message_size);
+    outcome->result =
+        (struct bytes){fixed + ANSWER_FIXED_BYTES + message_size, rest - message_size};
+    return true;
+}

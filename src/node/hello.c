@@ -1,0 +1,153 @@
+/*
+ * The first frame on each connection: who is there, of which cluster, with which disk, speaking
+ * which versions, and where it listens. Whoever is dialled judges it. It never answers one: the
+ * dialler learns of a refusal by the connection's end.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
+
+/* magic, lowest and highest version (u32 each), sender, receiver, directory id, the index of the
+ * sender's configuration if that lists the receiver (u64 each), then cluster name and listening
+ * address, each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8)
+
+struct hello {
+    uint32_t version_low;
+    uint32_t version_high;
+    uint64_t sender;
+    uint64_t receiver;
+    uint64_t directory_id;
+    uint64_t listed_index;
+    struct bytes cluster_name;
+    struct bytes address;
+};
+
+static void append_short(struct buffer *out, const char *text)
+{
+    size_t size = strlen(text);
+    ensure(size <= UINT8_MAX);
+    buffer_append_byte(out, (uint8_t)size);
+    buffer_append(out, text, size);
+}
+
+/* Of the configuration in force, where it lists the peer: it must not take an older one that
+ * dropped it, which it is about to replay, as its own removal. */
+static uint64_t listed_index(const struct node *node, uint64_t peer)
+{
+    return raft_configuration_find(raft_members(node->raft), peer) == NULL
+               ? 0
+               : raft_members_index(node->raft);
+}
+
+struct batch *hello_frame(struct node *node, uint64_t to)
+{
+    uint64_t number = 0;
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    uint8_t *fixed = buffer_extend(&node->frame, FIXED_BYTES);
+    memcpy(fixed, magic, sizeof magic);
+    store_u32(fixed + 8, HELLO_VERSION);
+    store_u32(fixed + 12, HELLO_VERSION);
+    store_u64(fixed + 16, node->id);
+    store_u64(fixed + 24, to);
+    store_u64(fixed + 32, node->directory_id);
+    store_u64(fixed + 40, listed_index(node, to));
+    append_short(&node->frame, node->cluster_name);
+    append_short(&node->frame, node->address);
+    return node_seal_frame(node, FRAME_HELLO, &number);
+}
+
+static bool read_short(struct bytes *rest, struct bytes *out)
+{
+    if (rest->size < 1 || rest->size - 1 < rest->data[0]) {
+        return false;
+    }
+    *out = (struct bytes){rest->data + 1, rest->data[0]};
+    rest->data += 1 + out->size;
+    rest->size -= 1 + out->size;
+    return true;
+}
+
+static bool read_hello(struct bytes body, struct hello *hello)
+{
+    if (body.size < FIXED_BYTES || memcmp(body.data, magic, sizeof magic) != 0) {
+        return false;
+    }
+    hello->version_low = load_u32(body.data + 8);
+    hello->version_high = load_u32(body.data + 12);
+    hello->sender = load_u64(body.data + 16);
+    hello->receiver = load_u64(body.data + 24);
+    hello->directory_id = load_u64(body.data + 32);
+    hello->listed_index = load_u64(body.data + 40);
+    struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
+    return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
+           rest.size == 0;
+}
+
+#define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
+
+static bool is_acceptable(struct node *node, const struct hello *hello)
+{
+    unsigned long long sender = hello->sender;
+    if (hello->version_low > HELLO_VERSION || hello->version_high < HELLO_VERSION) {
+        REFUSE(node, "node %llu speaks protocol versions %u to %u, this one %d", sender,
+               hello->version_low, hello->version_high, HELLO_VERSION);
+        return false;
+    }
+    struct bytes own_name = {(const uint8_t *)node->cluster_name, strlen(node->cluster_name)};
+    if (!bytes_equal(hello->cluster_name, own_name)) {
+        REFUSE(node, "node %llu is of cluster \"%.*s\", this one of \"%s\"", sender,
+               (int)hello->cluster_name.size, (const char *)hello->cluster_name.data,
+               node->cluster_name);
+        return false;
+    }
+    if (hello->receiver != node->id) {
+        REFUSE(node, "node %llu looked for node %llu here, this is node %llu", sender,
+               (unsigned long long)hello->receiver, (unsigned long long)node->id);
+        return false;
+    }
+    if (hello->sender == 0 || hello->sender == node->id || hello->directory_id == 0) {
+        REFUSE(node, "a hello from node %llu, which it cannot be", sender);
+        return false;
+    }
+    uint64_t met = store_met(node->store, hello->sender);
+    if (met != 0 && met != hello->directory_id) {
+        REFUSE(node,
+               "node %llu came back with another disk: remove it from the cluster, then add it "
+               "again",
+               sender);
+        return false;
+    }
+    if (memchr(hello->address.data, 0, hello->address.size) != NULL) {
+        REFUSE(node, "the address that node %llu tells is none", sender);
+        return false;
+    }
+    return true;
+}
+
+uint64_t hello_judge(struct node *node, struct bytes body)
+{
+    struct hello hello;
+    if (!read_hello(body, &hello)) {
+        REFUSE(node, "the first frame is no hello of this protocol");
+        return 0;
+    }
+    if (!is_acceptable(node, &hello)) {
+        report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
+        return 0;
+    }
+    if (store_met(node->store, hello.sender) == 0) {
+        struct raft_status status;
+        raft_get_status(node->raft, &status);
+        store_meet(node->store, hello.sender, hello.directory_id, status.commit_index);
+    }
+    if (hello.listed_index > node->listed_index) {
+        node->listed_index = hello.listed_index;
+    }
+    peers_met(node, hello.sender, hello.address);
+    return hello.sender;
+}

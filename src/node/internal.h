@@ -1,0 +1,323 @@
+/*
+ * The private side of node/: the state of one node, and what its files offer each other.
+ *
+ * A step of the core is carried out at once but for what calls back into other rooms (applying,
+ * answering): that waits in queues which node_work empties. So whoever is told an answer may hand
+ * in the next command from there, and nothing recurses.
+ */
+#ifndef RAFTBENCH_NODE_INTERNAL_H
+#define RAFTBENCH_NODE_INTERNAL_H
+
+#include "node/node.h"
+
+#define CLUSTER_NAME_BYTES_MAX 63
+#define HELLO_VERSION 1 /* of the protocol; a hello tells the lowest and the highest one spoken */
+
+/* ---- a queue of items of one size (ring.c) -------------------------------------------------- */
+
+/* All zero but item_size is an empty one. */
+struct ring {
+    uint8_t *items;
+    size_t item_size;
+    size_t capacity; /* a power of two, or 0 */
+    size_t head;
+    size_t count;
+};
+
+void *ring_push(struct ring *ring); /* the new last item, its bytes zero */
+void *ring_at(const struct ring *ring, size_t position);
+void ring_pop(struct ring *ring); /* the first */
+void ring_free(struct ring *ring);
+
+/* ---- who waits for an answer (waiting.c) ---------------------------------------------------- */
+
+/* A caller of node.h, or where `done` is NULL a client's request of that number. */
+struct asker {
+    node_done *done;
+    union {
+        void *context;
+        uint64_t number;
+    } as;
+};
+
+/* Waits for the entry that was given this index and term. */
+struct waiter {
+    uint64_t index;
+    uint64_t term;
+    struct asker asker;
+    uint32_t next; /* in its slot or in the free list; places are stored plus one, 0 is none */
+    bool change;   /* of members: done only when the final configuration has committed */
+};
+
+/* Waiters by index, in slots of a power of two: indexes rise, so each mostly has a slot for itself.
+ * An index can have several: of terms whose entries there were given up. */
+struct waiters {
+    struct waiter *all;
+    uint32_t *slots;
+    uint32_t capacity;
+    uint32_t used; /* places of `all` that were ever taken */
+    uint32_t count;
+    uint32_t free;
+};
+
+void waiters_add(struct waiters *waiters, const struct waiter *waiter);
+/* Takes out one that waits for this index; false: none. */
+bool waiters_take(struct waiters *waiters, uint64_t index, struct waiter *taken);
+/* Takes them all out, one a call; *slot starts at 0. */
+bool waiters_take_next(struct waiters *waiters, uint32_t *slot, struct waiter *taken);
+void waiters_free(struct waiters *waiters);
+
+/* A linearizable read. Its place in the ring of reads is its id less the id of the first. */
+struct read_wait {
+    struct asker asker;
+    struct batch *batch; /* the request's bytes */
+    uint32_t offset;
+    uint32_t size;
+    bool answered;
+};
+
+struct ready_read {
+    uint64_t read_id;
+    uint64_t index; /* 0: it failed */
+};
+
+/* ---- other small things that wait ----------------------------------------------------------- */
+
+/* A frame that may leave once that persist is durable. */
+struct outgoing {
+    uint64_t sequence;
+    struct raft_message message; /* for the trace; names no entries */
+    uint64_t number;
+    struct batch *frame;
+};
+
+/* A frame that arrived while the node was paused. */
+struct incoming {
+    uint64_t from;
+    struct batch *batch;
+    uint32_t offset;
+    struct frame_head head;
+};
+
+struct held_bytes {
+    uint64_t from;
+    uint64_t bytes;
+};
+
+struct peer {
+    uint64_t id;
+    int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
+    bool dialled;
+    bool member; /* of the configuration in force */
+    char address[RAFT_ADDRESS_BYTES_MAX + 1];
+};
+
+struct call {
+    uint64_t number;
+    node_done *done;
+    void *context;
+};
+
+#define REQUESTS_REMEMBERED 65536U
+
+/* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
+struct seen_requests {
+    uint64_t *slots;
+    size_t capacity;   /* a power of two, or 0 */
+    struct ring order; /* the numbers as they came */
+};
+
+/* ---- the node ------------------------------------------------------------------------------- */
+
+struct node {
+    struct world *world;
+    struct store *store;
+    struct node_options options;
+    char cluster_name[CLUSTER_NAME_BYTES_MAX + 1];
+    char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* "" until the world has chosen one */
+    char error[240];
+    char reason[200]; /* why a connection is closed; read by the world at once */
+    uint64_t id;
+    enum node_state state;
+    struct random election_stream;
+    struct node_clock clock;
+    struct wakeup wakeup; /* the core's deadline */
+    int64_t armed_ns;     /* world time for which it is set */
+    struct wakeup removal_wakeup;
+    bool removal_armed;
+    struct flusher flusher;
+    uint64_t message_number; /* of the latest frame; goes on across restarts */
+    uint64_t call_number;
+    uint64_t commit_high; /* for the statistics */
+    struct node_stats stats;
+    node_serve_function *serve;
+    void *serve_context;
+
+    /* While it runs or is paused. */
+    struct raft *raft;
+    struct machine *machine;
+    struct endpoint *endpoint;
+    uint64_t directory_id;
+    uint64_t durable_sequence;
+    struct ring writes;   /* struct raft_persist: handed to the disk, not confirmed */
+    struct ring outgoing; /* struct outgoing, by rising sequence */
+    bool flush_wanted;
+
+    /* Work: entries to apply, reads and those who wait. */
+    bool working;
+    uint64_t apply_next;
+    uint64_t apply_last;
+    struct waiters waiters;
+    struct waiter change; /* of members: its first entry was applied, the final one was not */
+    bool change_waits;
+    struct ring reads; /* struct read_wait */
+    uint64_t first_read_id;
+    struct ring ready_reads; /* struct ready_read */
+    struct ring calls;       /* struct call */
+    struct seen_requests seen;
+
+    /* Membership as far as it was applied. */
+    bool was_member;
+    uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
+    uint64_t listed_index;  /* the latest configuration of which a peer said that it lists us */
+
+    struct peer *peers; /* sorted by id */
+    uint32_t peer_count;
+    uint32_t peer_capacity;
+
+    /* What came while it was paused. */
+    struct ring incoming; /* struct incoming */
+    struct held_bytes *held;
+    uint32_t held_count;
+    uint64_t owed_persisted; /* 0: nothing */
+    bool owes_tick;
+    bool owes_removal;
+
+    /* What the application has to be told. */
+    bool tell_role;
+    bool tell_members;
+    bool tell_applied;
+    bool tell_stopped;
+
+    /* Memory that is used again. */
+    struct buffer frame;
+    struct buffer result;
+    struct buffer answer;
+    struct buffer value;
+    struct raft_entry *entries;
+    uint32_t entries_capacity;
+    struct trace_entry *trace_entries;
+    size_t trace_entries_capacity;
+};
+
+static inline bool node_is_running(const struct node *node)
+{
+    return node->state == NODE_RUNNING;
+}
+
+/* ---- node.c --------------------------------------------------------------------------------- */
+
+/* Ends its life because of what is in `text`; those who wait are told, the application soon. */
+void node_fail(struct node *node, const char *text);
+void node_remove_itself(struct node *node);
+/* false, and a failure that says so, where the node does not run. */
+bool node_check_running(const struct node *node, struct failure *failure);
+
+/* ---- drive.c -------------------------------------------------------------------------------- */
+
+struct reply {
+    enum raft_refusal refusal;
+    uint64_t index;
+    uint64_t term;
+};
+
+/* Steps the core with this event (its time is filled in) and carries the update out, but for
+ * node_work. `reply` may be NULL. */
+void node_step(struct node *node, struct raft_event *event, struct reply *reply);
+void node_prepare(struct node *node); /* wake-ups and flusher, once */
+void node_arm(struct node *node, int64_t deadline_local_ns);
+extern const struct store_handler node_store_handler; /* without its context */
+void node_catch_up(struct node *node);                /* what was owed while it was paused */
+/* At the end of what the world called: tells the application. And of what a caller called: soon. */
+void node_tell(struct node *node);
+void node_tell_soon(struct node *node);
+/* In words, with a code, why the core refused. */
+void node_refused(const struct node *node, enum raft_refusal refusal, struct failure *failure);
+
+/* ---- apply.c -------------------------------------------------------------------------------- */
+
+/* Applies and answers all that is due. Called from within itself it leaves that to the outer one.
+ */
+void node_work(struct node *node);
+
+/* ---- waiting.c ------------------------------------------------------------------------------ */
+
+void asker_tell(struct node *node, const struct asker *asker, const struct node_outcome *outcome);
+/* One command, its payload a range of `batch`. */
+bool node_submit_batch(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
+                       const struct asker *asker, struct reply *reply, struct failure *failure);
+/* Takes its own reference of the batch; the asker is told in any case. */
+void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *batch,
+                     uint32_t offset, uint32_t size, const struct asker *asker);
+/* Answers a read that the core let pass; the reads before it stay. */
+void node_answer_read(struct node *node, const struct ready_read *ready);
+/* Forgets all that wait, after telling them where `tell`. */
+void node_end_waiting(struct node *node, bool tell);
+
+/* ---- peers.c -------------------------------------------------------------------------------- */
+
+/* Dials who is a member of the configuration in force. */
+void peers_follow_members(struct node *node);
+/* Hangs up on peers that are not members and were of no use for a while. */
+void peers_tidy(struct node *node);
+/* A peer that is no member told its address in a hello. */
+void peers_met(struct node *node, uint64_t id, struct bytes address);
+/* A frame to a peer; takes the reference. */
+void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
+void peers_clear(struct node *node);
+
+/* ---- hello.c -------------------------------------------------------------------------------- */
+
+struct batch *hello_frame(struct node *node, uint64_t to);
+/* The sender, or 0: refused, node->reason says why. */
+uint64_t hello_judge(struct node *node, struct bytes body);
+
+/* ---- frames.c ------------------------------------------------------------------------------- */
+
+struct endpoint_handler node_endpoint_handler(struct node *node);
+void frames_deliver_held(struct node *node);
+void frames_drop_held(struct node *node);
+/* A finished copy of node->frame, and its number. */
+struct batch *node_seal_frame(struct node *node, enum frame_kind kind, uint64_t *number);
+
+/* ---- client.c ------------------------------------------------------------------------------- */
+
+bool client_request(struct node *node, struct batch *batch, uint32_t offset,
+                    const struct frame_head *head);
+void client_answer(struct node *node, uint64_t request, const struct node_outcome *outcome);
+void client_forget(struct node *node);
+
+/* ---- calls.c -------------------------------------------------------------------------------- */
+
+bool calls_request(struct node *node, uint64_t from, struct bytes body);
+bool calls_answer(struct node *node, struct bytes body);
+void calls_end(struct node *node, bool tell);
+
+/* ---- report.c ------------------------------------------------------------------------------- */
+
+void report_start(struct node *node, const struct raft_status *status);
+void report_stop(struct node *node, const char *text);
+void report_update(struct node *node, const struct raft_update *update,
+                   const struct raft_status *status);
+void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
+                         const struct raft_message *message);
+/* A frame that is no message of Raft's: SEND or RECEIVE, `name` a static string. */
+void report_frame(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
+                  const char *name);
+void report_write(struct node *node, enum trace_kind kind, const struct raft_persist *persist);
+void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
+                    struct bytes answer);
+void report_notice(struct node *node, uint64_t peer, const char *text);
+void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text);
+
+#endif

@@ -1,0 +1,363 @@
+/*
+ * A node's life: made, started from what its disk holds, paused, crashed, stopped, started again.
+ * It never asks which world it is in.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *node_state_name(enum node_state state)
+{
+    switch (state) {
+    case NODE_STOPPED:
+        return "stopped";
+    case NODE_RUNNING:
+        return "running";
+    case NODE_PAUSED:
+        return "paused";
+    case NODE_CRASHED:
+        return "crashed";
+    case NODE_FAILED:
+        return "failed";
+    case NODE_REMOVED:
+        return "removed";
+    }
+    return "unknown";
+}
+
+struct node *node_new(struct world *world, struct store *store, const struct node_options *options)
+{
+    ensure(world != NULL && store != NULL && options->raft.id > 0);
+    ensure(options->make_machine != NULL && options->cluster_name != NULL);
+    ensure(strlen(options->cluster_name) <= CLUSTER_NAME_BYTES_MAX);
+    ensure(options->address == NULL || strlen(options->address) <= RAFT_ADDRESS_BYTES_MAX);
+    struct node *node = memory_new_zeroed(1, sizeof *node);
+    node->world = world;
+    node->store = store;
+    node->options = *options;
+    node->id = options->raft.id;
+    (void)snprintf(node->cluster_name, sizeof node->cluster_name, "%s", options->cluster_name);
+    (void)snprintf(node->address, sizeof node->address, "%s",
+                   options->address == NULL ? "" : options->address);
+    node->options.cluster_name = node->cluster_name;
+    node->options.address = NULL; /* node->address holds it */
+    node->election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
+    node->first_read_id = 1;
+    node_clock_init(&node->clock, world_now_ns(world));
+    node->writes.item_size = sizeof(struct raft_persist);
+    node->outgoing.item_size = sizeof(struct outgoing);
+    node->reads.item_size = sizeof(struct read_wait);
+    node->ready_reads.item_size = sizeof(struct ready_read);
+    node->calls.item_size = sizeof(struct call);
+    node->seen.order.item_size = sizeof(uint64_t);
+    node->incoming.item_size = sizeof(struct incoming);
+    node_prepare(node);
+    return node;
+}
+
+/* ---- its end -------------------------------------------------------------------------------- */
+
+static void report_last_syncs(struct node *node)
+{
+    for (size_t i = 0; i < node->writes.count; i++) {
+        report_write(node, TRACE_SYNC, ring_at(&node->writes, i));
+    }
+}
+
+/* All that lives only while it runs; nobody is told. */
+static void drop_volatile(struct node *node)
+{
+    for (size_t i = 0; i < node->outgoing.count; i++) {
+        batch_release(((struct outgoing *)ring_at(&node->outgoing, i))->frame);
+    }
+    ring_free(&node->outgoing);
+    ring_free(&node->writes);
+    ring_free(&node->ready_reads);
+    frames_drop_held(node);
+    client_forget(node);
+    peers_clear(node);
+    buffer_free(&node->frame);
+    buffer_free(&node->result);
+    buffer_free(&node->answer);
+    buffer_free(&node->value);
+    memory_free(node->entries);
+    memory_free(node->trace_entries);
+    node->entries = NULL;
+    node->entries_capacity = 0;
+    node->trace_entries = NULL;
+    node->trace_entries_capacity = 0;
+    node->durable_sequence = 0;
+    node->flush_wanted = false;
+    node->owed_persisted = 0;
+    node->owes_tick = false;
+    node->owes_removal = false;
+    node->was_member = false;
+    node->removal_index = 0;
+    node->listed_index = 0;
+    node->tell_role = false;
+    node->tell_members = false;
+    node->tell_applied = false;
+}
+
+static void end_life(struct node *node, enum node_state state, bool sync, const char *text,
+                     bool tell)
+{
+    if (node->raft == NULL) {
+        return;
+    }
+    const struct world_operations *operations = node->world->operations;
+    store_close(node->store, sync);
+    if (sync) {
+        report_last_syncs(node);
+    }
+    report_stop(node, text);
+    operations->close(node->world, node->endpoint);
+    node->endpoint = NULL;
+    operations->wake_at(node->world, &node->wakeup, WORLD_NEVER);
+    operations->wake_at(node->world, &node->removal_wakeup, WORLD_NEVER);
+    operations->flush_cancel(node->world, &node->flusher);
+    node->armed_ns = WORLD_NEVER;
+    node->removal_armed = false;
+    if (node->world->faults != NULL) {
+        faults_forget(node->world->faults, node->id);
+    }
+    raft_free(node->raft);
+    machine_free(node->machine);
+    node->raft = NULL;
+    node->machine = NULL;
+    node->state = state;
+    drop_volatile(node);
+    node_end_waiting(node, tell);
+    calls_end(node, tell);
+}
+
+void node_free(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    end_life(node, NODE_STOPPED, true, "shutdown", false);
+    node->world->operations->flush_cancel(node->world, &node->flusher);
+    store_free(node->store);
+    memory_free(node);
+}
+
+void node_crash(struct node *node)
+{
+    end_life(node, NODE_CRASHED, false, "crash", true);
+}
+
+void node_stop(struct node *node, bool removed)
+{
+    enum node_state state = removed ? NODE_REMOVED : NODE_STOPPED;
+    end_life(node, state, true, removed ? "removed" : "shutdown", true);
+    node->state = state;
+}
+
+void node_fail(struct node *node, const char *text)
+{
+    char why[sizeof node->error + 8];
+    if (text != node->error) {
+        (void)snprintf(node->error, sizeof node->error, "%s", text);
+    }
+    (void)snprintf(why, sizeof why, "failed: %s", node->error);
+    node->tell_stopped = true;
+    end_life(node, NODE_FAILED, false, why, true);
+    node_tell_soon(node);
+}
+
+void node_remove_itself(struct node *node)
+{
+    node->removal_armed = false;
+    node->owes_removal = false;
+    if (node->raft == NULL || node->removal_index <= node->listed_index ||
+        raft_configuration_find(raft_members(node->raft), node->id) != NULL) {
+        return; /* it has been added again meanwhile */
+    }
+    node->tell_stopped = true;
+    end_life(node, NODE_REMOVED, true, "removed", true);
+    node_tell_soon(node);
+}
+
+/* ---- its start ------------------------------------------------------------------------------ */
+
+static struct raft *recover(struct node *node, struct failure *failure)
+{
+    struct store_contents contents;
+    store_recover(node->store, &contents);
+    struct raft_entry *entries =
+        memory_new((size_t)contents.entry_count * sizeof(struct raft_entry));
+    for (uint64_t i = 0; i < contents.entry_count; i++) {
+        entries[i] = *store_entry_at(node->store, contents.first_index + i);
+    }
+    struct raft_start start = {.term = contents.term,
+                               .vote = contents.vote,
+                               .first_members = contents.first_members,
+                               .first_index = contents.first_index,
+                               .entries = entries,
+                               .entry_count = contents.entry_count};
+    struct raft_options options = node->options.raft;
+    options.seed = random_next(&node->election_stream);
+    int64_t now_ns = node_clock_now(&node->clock, world_now_ns(node->world));
+    const char *problem = "no reason given";
+    struct raft *raft = raft_new(&options, &start, now_ns, &problem);
+    memory_free(entries);
+    if (raft == NULL) {
+        failure_set(failure, FAILURE_STORAGE, "node %llu cannot start: %s",
+                    (unsigned long long)node->id, problem);
+        return NULL;
+    }
+    node->directory_id = contents.directory_id;
+    node->apply_next = contents.first_index;
+    node->apply_last = contents.first_index - 1;
+    node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
+    return raft;
+}
+
+static bool listen(struct node *node, struct failure *failure)
+{
+    struct endpoint_handler handler = node_endpoint_handler(node);
+    node->endpoint = node->world->operations->open(
+        node->world, node->id, node->address[0] == 0 ? NULL : node->address, &handler, failure);
+    if (node->endpoint == NULL) {
+        return false;
+    }
+    const char *address = node->world->operations->address(node->endpoint);
+    if (address != NULL && address != node->address) {
+        (void)snprintf(node->address, sizeof node->address, "%s", address);
+    }
+    return true;
+}
+
+bool node_start(struct node *node, struct failure *failure)
+{
+    if (node->raft != NULL) {
+        failure_set(failure, FAILURE_BUSY, "node %llu has been started already (it is %s)",
+                    (unsigned long long)node->id, node_state_name(node->state));
+        return false;
+    }
+    node->error[0] = 0;
+    node->tell_stopped = false;
+    struct machine *machine = node->options.make_machine(node->options.context, node->id, failure);
+    if (machine == NULL) {
+        return false;
+    }
+    struct raft *raft = recover(node, failure);
+    if (raft == NULL || !listen(node, failure)) {
+        raft_free(raft);
+        machine_free(machine);
+        return false;
+    }
+    node->raft = raft;
+    node->machine = machine;
+    node->state = NODE_RUNNING;
+    struct store_handler handler = node_store_handler;
+    handler.context = node;
+    store_open(node->store, &handler);
+    struct raft_status status;
+    raft_get_status(raft, &status);
+    report_start(node, &status);
+    peers_follow_members(node);
+    /* For the first deadline; nothing is due yet. */
+    struct raft_event event = {.kind = RAFT_EVENT_TICK};
+    node_step(node, &event, NULL);
+    node_work(node);
+    node_tell_soon(node);
+    return true;
+}
+
+/* ---- while it runs -------------------------------------------------------------------------- */
+
+void node_pause(struct node *node)
+{
+    if (node->state == NODE_RUNNING) {
+        node->state = NODE_PAUSED;
+    }
+}
+
+void node_resume(struct node *node)
+{
+    if (node->state == NODE_PAUSED) {
+        node->state = NODE_RUNNING;
+        node_catch_up(node);
+        node_tell_soon(node);
+    }
+}
+
+void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns)
+{
+    node_clock_set(&node->clock, world_now_ns(node->world), rate_ppb, offset_ns);
+    if (node_is_running(node)) { /* its deadline is at another time of the world now */
+        struct raft_event event = {.kind = RAFT_EVENT_TICK};
+        node_step(node, &event, NULL);
+        node_work(node);
+        node_tell_soon(node);
+    } else if (node->state == NODE_PAUSED) {
+        node->owes_tick = true;
+    }
+}
+
+bool node_check_running(const struct node *node, struct failure *failure)
+{
+    if (!node_is_running(node)) {
+        failure_set(failure, FAILURE_NODE_DOWN, "node %llu is %s", (unsigned long long)node->id,
+                    node_state_name(node->state));
+        return false;
+    }
+    return true;
+}
+
+bool node_campaign(struct node *node, bool force, struct failure *failure)
+{
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    struct raft_event event = {.kind = RAFT_EVENT_CAMPAIGN, .force = force};
+    node_step(node, &event, NULL);
+    node_work(node);
+    node_tell_soon(node);
+    return true;
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+uint64_t node_id(const struct node *node)
+{
+    return node->id;
+}
+
+enum node_state node_get_state(const struct node *node)
+{
+    return node->state;
+}
+
+const char *node_error(const struct node *node)
+{
+    return node->error;
+}
+
+const char *node_address(const struct node *node)
+{
+    return node->endpoint == NULL ? "" : node->address;
+}
+
+const struct raft *node_raft(const struct node *node)
+{
+    return node->raft;
+}
+
+const struct store *node_store(const struct node *node)
+{
+    return node->store;
+}
+
+struct machine *node_machine(const struct node *node)
+{
+    return node->machine;
+}
+
+const struct node_stats *node_get_stats(const struct node *node)
+{
+    return &node->stats;
+}

@@ -1,0 +1,138 @@
+/*
+ * Whom a node keeps connections to: the members of the configuration in force, whatever peer the
+ * core sends to, and peers that introduced themselves and have to be answered. It never looks into
+ * what is sent.
+ */
+#include "node/internal.h"
+
+#include <string.h>
+
+static struct peer *find_peer(const struct node *node, uint64_t id)
+{
+    for (uint32_t i = 0; i < node->peer_count; i++) {
+        if (node->peers[i].id == id) {
+            return &node->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static struct peer *get_peer(struct node *node, uint64_t id)
+{
+    struct peer *peer = find_peer(node, id);
+    if (peer != NULL) {
+        return peer;
+    }
+    if (node->peer_count == node->peer_capacity) {
+        node->peer_capacity = node->peer_capacity == 0 ? 8 : node->peer_capacity * 2;
+        node->peers = memory_resize(node->peers, node->peer_capacity * sizeof *node->peers);
+    }
+    uint32_t place = node->peer_count++;
+    while (place > 0 && node->peers[place - 1].id > id) {
+        node->peers[place] = node->peers[place - 1];
+        place--;
+    }
+    memset(&node->peers[place], 0, sizeof node->peers[place]);
+    node->peers[place].id = id;
+    return &node->peers[place];
+}
+
+static void dial(struct node *node, struct peer *peer)
+{
+    if (!peer->dialled && peer->address[0] != 0) {
+        peer->dialled = true;
+        node->world->operations->dial(node->endpoint, peer->id, peer->address);
+    }
+}
+
+static void set_address(struct node *node, struct peer *peer, struct bytes address)
+{
+    ensure(address.size < sizeof peer->address);
+    if (strlen(peer->address) == address.size &&
+        memcmp(peer->address, address.data, address.size) == 0) {
+        return;
+    }
+    memcpy(peer->address, address.data, address.size);
+    peer->address[address.size] = 0;
+    if (peer->dialled) { /* it has moved */
+        peer->dialled = false;
+        dial(node, peer);
+    }
+}
+
+void peers_follow_members(struct node *node)
+{
+    const struct raft_configuration *members = raft_members(node->raft);
+    int64_t now_ns = world_now_ns(node->world);
+    for (uint32_t i = 0; i < node->peer_count; i++) {
+        struct peer *peer = &node->peers[i];
+        if (peer->member && raft_configuration_find(members, peer->id) == NULL) {
+            peer->member = false;
+            peer->used_ns = now_ns; /* the core may still have something to tell it */
+        }
+    }
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->members[i];
+        if (member->id == node->id) {
+            continue;
+        }
+        struct peer *peer = get_peer(node, member->id);
+        peer->member = true;
+        if (member->address_size > 0) {
+            struct bytes address = {(const uint8_t *)member->address, member->address_size};
+            set_address(node, peer, address);
+        }
+        dial(node, peer);
+    }
+}
+
+void peers_tidy(struct node *node)
+{
+    int64_t now_ns = world_now_ns(node->world);
+    for (uint32_t i = 0; i < node->peer_count; i++) {
+        struct peer *peer = &node->peers[i];
+        if (!peer->member && peer->dialled &&
+            now_ns - peer->used_ns > node->options.raft.election_timeout_max_ns) {
+            peer->dialled = false;
+            node->world->operations->hang_up(node->endpoint, peer->id);
+        }
+    }
+}
+
+void peers_met(struct node *node, uint64_t id, struct bytes address)
+{
+    struct peer *peer = get_peer(node, id);
+    peer->used_ns = world_now_ns(node->world);
+    if (!peer->member) {
+        if (address.size > 0) {
+            set_address(node, peer, address);
+        }
+        dial(node, peer);
+    }
+}
+
+void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
+{
+    struct peer *peer = find_peer(node, to);
+    if (peer == NULL || peer->address[0] == 0) {
+        if (node->world->faults != NULL) {
+            faults_drop(node->world->faults, world_now_ns(node->world), node->id, to, frame,
+                        "no address");
+        }
+        batch_release(frame);
+        return;
+    }
+    if (!peer->member) {
+        peer->used_ns = world_now_ns(node->world);
+        dial(node, peer);
+    }
+    node->world->operations->send(node->endpoint, to, frame, urgent);
+}
+
+void peers_clear(struct node *node)
+{
+    memory_free(node->peers);
+    node->peers = NULL;
+    node->peer_count = 0;
+    node->peer_capacity = 0;
+}

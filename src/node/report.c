@@ -1,0 +1,293 @@
+/*
+ * What happened at a node, as trace events made from the core's updates and the store's
+ * confirmations. It decides nothing, and a kind that nobody reads costs one test.
+ */
+#include "node/internal.h"
+
+#include <string.h>
+
+static bool wanted(const struct node *node, enum trace_kind kind)
+{
+    return trace_wants(node->world->trace, kind);
+}
+
+static struct trace_event event_of(const struct node *node, enum trace_kind kind)
+{
+    struct trace_event event;
+    memset(&event, 0, sizeof event);
+    event.time_ns = world_now_ns(node->world);
+    event.node = node->id;
+    event.kind = (uint8_t)kind;
+    return event;
+}
+
+static void emit(struct node *node, struct trace_event *event)
+{
+    trace_emit(node->world->trace, event);
+}
+
+static struct bytes text_bytes(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* ---- entries and members -------------------------------------------------------------------- */
+
+static uint64_t entry_hash(const struct raft_entry *entry)
+{
+    struct bytes payload = raft_entry_payload(entry);
+    return hash_bytes(payload.data == NULL ? (const uint8_t *)"" : payload.data, payload.size,
+                      (uint64_t)raft_entry_kind(entry));
+}
+
+static void add_entries(struct node *node, struct trace_event *event, uint64_t first, uint64_t last)
+{
+    event->first = first;
+    event->last = last;
+    size_t count = (size_t)(last + 1 - first);
+    ensure(count <= UINT32_MAX);
+    if (count > node->trace_entries_capacity) {
+        node->trace_entries_capacity = count < 64 ? 64 : count * 2;
+        node->trace_entries = memory_resize(node->trace_entries, node->trace_entries_capacity *
+                                                                     sizeof *node->trace_entries);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct raft_entry *entry = raft_entry_at(node->raft, first + i);
+        node->trace_entries[i] = (struct trace_entry){entry->term, entry_hash(entry)};
+    }
+    event->entries = node->trace_entries;
+    event->entry_count = (uint32_t)count;
+}
+
+enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD };
+
+static bool plays(const struct raft_member *member, enum part part)
+{
+    switch (part) {
+    case PART_VOTER:
+        return member->voter;
+    case PART_LEARNER:
+        return member->learner;
+    case PART_VOTER_OLD:
+        return member->voter_old;
+    }
+    return false;
+}
+
+static void write_ids(struct buffer *out, const char *key,
+                      const struct raft_configuration *configuration, enum part part)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        count += plays(&configuration->members[i], part);
+    }
+    value_write_string(out, key, strlen(key));
+    value_write_array(out, count);
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        if (plays(&configuration->members[i], part)) {
+            value_write_integer(out, (int64_t)configuration->members[i].id);
+        }
+    }
+}
+
+/* {voters, learners} and voters_old while joint: shorter keys are the smaller ones when encoded. */
+static void add_members(struct node *node, struct trace_event *event)
+{
+    const struct raft_configuration *members = raft_members(node->raft);
+    buffer_clear(&node->value);
+    value_write_map(&node->value, members->joint ? 3 : 2);
+    write_ids(&node->value, "voters", members, PART_VOTER);
+    write_ids(&node->value, "learners", members, PART_LEARNER);
+    if (members->joint) {
+        write_ids(&node->value, "voters_old", members, PART_VOTER_OLD);
+    }
+    event->value = buffer_bytes(&node->value);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void report_start(struct node *node, const struct raft_status *status)
+{
+    if (!wanted(node, TRACE_START)) {
+        return;
+    }
+    struct trace_event event = event_of(node, TRACE_START);
+    event.term = status->term;
+    event.vote = status->vote;
+    add_entries(node, &event, status->first_index, status->last_index);
+    add_members(node, &event);
+    event.index = raft_members_index(node->raft);
+    emit(node, &event);
+}
+
+void report_stop(struct node *node, const char *text)
+{
+    if (wanted(node, TRACE_STOP)) {
+        struct trace_event event = event_of(node, TRACE_STOP);
+        event.text = text_bytes(text);
+        emit(node, &event);
+    }
+}
+
+void report_notice(struct node *node, uint64_t peer, const char *text)
+{
+    if (wanted(node, TRACE_NOTICE)) {
+        struct trace_event event = event_of(node, TRACE_NOTICE);
+        event.peer = peer;
+        event.text = text_bytes(text);
+        emit(node, &event);
+    }
+}
+
+void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
+{
+    if (wanted(node, kind)) {
+        struct trace_event event = event_of(node, kind);
+        event.peer = peer;
+        event.text = text_bytes(text);
+        emit(node, &event);
+    }
+}
+
+/* ---- what a step changed -------------------------------------------------------------------- */
+
+static void report_role_and_vote(struct node *node, const struct raft_update *update,
+                                 const struct raft_status *status)
+{
+    if (update->role_changed && wanted(node, TRACE_ROLE)) {
+        struct trace_event event = event_of(node, TRACE_ROLE);
+        event.role = (uint8_t)status->role;
+        event.role_name = raft_role_name(status->role);
+        event.term = status->term;
+        event.peer = status->leader;
+        emit(node, &event);
+    }
+    if (update->voted && wanted(node, TRACE_VOTE)) {
+        struct trace_event event = event_of(node, TRACE_VOTE);
+        event.term = status->term;
+        event.peer = status->vote;
+        event.last = status->last_index;
+        event.prev_term = status->last_term;
+        event.flag = update->persist.hard_state;
+        emit(node, &event);
+    }
+}
+
+static void report_log(struct node *node, const struct raft_update *update)
+{
+    if (update->truncated_from != 0 && wanted(node, TRACE_TRUNCATE)) {
+        struct trace_event event = event_of(node, TRACE_TRUNCATE);
+        event.first = update->truncated_from;
+        event.last = update->truncated_to;
+        emit(node, &event);
+    }
+    if (update->appended_first != 0 && wanted(node, TRACE_APPEND)) {
+        struct trace_event event = event_of(node, TRACE_APPEND);
+        add_entries(node, &event, update->appended_first, update->appended_last);
+        emit(node, &event);
+    }
+    if (update->members_changed && wanted(node, TRACE_MEMBERS)) {
+        struct trace_event event = event_of(node, TRACE_MEMBERS);
+        event.index = raft_members_index(node->raft);
+        add_members(node, &event);
+        emit(node, &event);
+    }
+}
+
+void report_update(struct node *node, const struct raft_update *update,
+                   const struct raft_status *status)
+{
+    report_role_and_vote(node, update, status);
+    report_log(node, update);
+    if (update->match_peer != 0 && wanted(node, TRACE_MATCH)) {
+        struct trace_event event = event_of(node, TRACE_MATCH);
+        event.peer = update->match_peer;
+        event.index = update->match_index;
+        event.term = status->term;
+        emit(node, &event);
+    }
+    if (update->commit_changed && wanted(node, TRACE_COMMIT)) {
+        struct trace_event event = event_of(node, TRACE_COMMIT);
+        event.index = status->commit_index;
+        event.term = status->term;
+        event.prev_term = raft_term_at(node->raft, status->commit_index);
+        event.flag = update->commit_counted;
+        emit(node, &event);
+    }
+    for (uint32_t i = 0; i < update->notice_count; i++) {
+        report_notice(node, update->notices[i].from, update->notices[i].text);
+    }
+}
+
+/* ---- messages, disk, machine ---------------------------------------------------------------- */
+
+void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
+                         const struct raft_message *message)
+{
+    if (!wanted(node, kind)) {
+        return;
+    }
+    struct trace_event event = event_of(node, kind);
+    event.peer = peer;
+    event.message_number = number;
+    event.message_kind = (uint8_t)message->kind;
+    event.message_name = raft_message_name(message->kind);
+    event.term = message->term;
+    event.prev_index = message->prev_index;
+    event.prev_term = message->prev_term;
+    event.entry_count = message->entry_count;
+    event.commit = message->commit;
+    event.index = message->index;
+    event.reject = message->reject;
+    event.sequence = message->sequence;
+    emit(node, &event);
+}
+
+void report_frame(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
+                  const char *name)
+{
+    if (wanted(node, kind)) {
+        struct trace_event event = event_of(node, kind);
+        event.peer = peer;
+        event.message_number = number;
+        event.message_name = name;
+        emit(node, &event);
+    }
+}
+
+void report_write(struct node *node, enum trace_kind kind, const struct raft_persist *persist)
+{
+    if (!wanted(node, kind)) {
+        return;
+    }
+    struct trace_event event = event_of(node, kind);
+    event.sequence = persist->sequence;
+    if (persist->hard_state) {
+        event.what |= TRACE_STATE;
+        event.term = persist->term;
+        event.vote = persist->vote;
+    }
+    if (persist->first_index != 0) {
+        event.what |= TRACE_ENTRIES;
+        event.first = persist->first_index;
+        event.last = persist->last_index;
+    }
+    emit(node, &event);
+}
+
+void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
+                    struct bytes answer)
+{
+    if (!wanted(node, TRACE_APPLY)) {
+        return;
+    }
+    struct trace_event event = event_of(node, TRACE_APPLY);
+    event.index = index;
+    event.prev_term = entry->term;
+    event.hash = entry_hash(entry);
+    if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
+        event.flag = true;
+        event.answer_hash = hash_bytes(answer.data, answer.size, 0);
+    }
+    emit(node, &event);
+}
