@@ -55,7 +55,9 @@ local known = {
   machine = { '"kv" or a function(id) that returns a machine', function(value)
     return value == "kv" or type(value) == "function" or type(value) == "string"
   end },
-  speed = { "a number above 0", function(value) return type(value) == "number" and value > 0 and value < math.huge end },
+  speed = { "a number above 0", function(value)
+    return type(value) == "number" and value > 0 and value < math.huge
+  end },
   trace = { "a path or a function(event)", function(value)
     return type(value) == "string" or type(value) == "function"
   end },

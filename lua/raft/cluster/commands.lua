@@ -2,6 +2,7 @@
 -- @module raft.cluster.commands
 
 local arguments = require "raft.arguments"
+local null = require("raft.core").null
 
 local commands = {}
 
@@ -54,7 +55,11 @@ function commands:propose(command, options)
   if outcome.code then
     return failed(outcome)
   end
-  return outcome.index, outcome.result
+  local result = outcome.result
+  if result == null then -- the machine had nothing to say
+    result = nil
+  end
+  return outcome.index, result
 end
 
 local function read_kind(options)
@@ -186,9 +191,10 @@ function commands:check_committed(command, count, timeout)
     index = message
   end
   if seen == 0 or (count and seen < count) then
-    error(("%s was expected to be committed%s, but %s has applied it%s"):format(show(command),
-      count and (" on %d node%s"):format(count, count == 1 and "" or "s") or "", seen == 0 and "no running, connected node"
-        or "only " .. seen, count and (" within %g s"):format(length_ns / 1e9) or ""), 2)
+    local wanted = count and (" on %d node%s"):format(count, count == 1 and "" or "s") or ""
+    error(("%s was expected to be committed%s, but %s has applied it%s"):format(show(command), wanted,
+      seen == 0 and "no running, connected node" or "only " .. seen,
+      count and (" within %g s"):format(length_ns / 1e9) or ""), 2)
   end
   return seen, index
 end

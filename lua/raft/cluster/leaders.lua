@@ -27,7 +27,8 @@ function leaders:leaders()
   return list
 end
 
---- Runs until a running node that is not disconnected leads, and a quorum that it reaches both ways names it in its term.
+--- Runs until a running node that is not disconnected leads, and a quorum that it reaches both ways names it in its
+-- term.
 -- @tparam[opt=10] ?number timeout seconds
 -- @tparam[opt=0] ?integer above in a later term than this
 -- @treturn integer its id; nil, message, "timeout"
@@ -63,7 +64,8 @@ function leaders.describe(self)
 end
 
 --- Checks that there is one leader.
--- @treturn integer its id; raises an error if two lead in one term, or none is agreed within 20 longest election time-outs
+-- @treturn integer its id; raises an error if two lead in one term, or none is agreed within 20 longest election
+-- time-outs
 -- @treturn integer its term
 function leaders:check_one_leader()
   self.driver:check_may_wait()

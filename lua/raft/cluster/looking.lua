@@ -2,6 +2,7 @@
 -- @module raft.cluster.looking
 
 local arguments = require "raft.arguments"
+local core = require "raft.core"
 local filters = require "raft.filters"
 
 local looking = {}
@@ -14,8 +15,8 @@ end
 
 --- What a node says of itself.
 -- @tparam ?integer id nil: all
--- @treturn table id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, address,
--- and on a leader peers; without id a list of them
+-- @treturn table id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members,
+-- address, and on a leader peers; without id a list of them
 function looking:status(id)
   if id ~= nil then
     self:check_node("id", id)
@@ -110,6 +111,39 @@ function looking:random(m, n)
     arguments.fail(n ~= nil and "n" or "m", "an interval of integers that is not empty", high)
   end
   return self.core:random(low, high)
+end
+
+--- A diagram of the run so far, from the events that are remembered.
+-- @tparam[opt="table"] ?string as the form: "table"
+-- @tparam ?string path a file to write it to; nil: it is returned
+-- @treturn string the diagram, or the path; nil, message, "storage" where the file cannot be written
+function looking:view(as, path)
+  if as ~= nil and as ~= "table" then
+    arguments.fail("as", '"table" or nil', as)
+  elseif path ~= nil then
+    arguments.text("path", path)
+  end
+  local lines, parts = self.core:event_lines(false), {}
+  require("raft.view.table").render(function()
+    local position = 0
+    return function()
+      position = position + 1
+      return lines[position] and core.json_decode(lines[position])
+    end
+  end, {
+    write = function(text) parts[#parts + 1] = text end,
+    width = require("raft.view.terminal").width(),
+    name = self.options.name,
+  })
+  local text = table.concat(parts)
+  if not path then
+    return text
+  end
+  local file, problem = io.open(path, "w")
+  if not file or not file:write(text) or not file:close() then
+    return nil, ("the diagram cannot be written to %s: %s"):format(path, tostring(problem)), "storage", {}
+  end
+  return path
 end
 
 return looking

@@ -165,7 +165,8 @@ end
 
 --- Changes the members to exactly these, any number at once, through joint consensus.
 -- @tparam table wanted { voters = {ids}, learners = {ids} }
--- @tparam ?table options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run on)
+-- @tparam ?table options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run
+-- on)
 -- @treturn integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:change_members(wanted, options)
