@@ -30,15 +30,21 @@ struct random random_stream(uint64_t seed, const char *name)
     return stream_named(seed, name, strlen(name));
 }
 
-static size_t append_text(char *name, size_t at, const char *text)
+/* A stream's name while it is put together; it is no C string. */
+struct name {
+    char text[STREAM_NAME_BYTES_MAX];
+    size_t size;
+};
+
+static void append_text(struct name *name, const char *text)
 {
-    size_t size = strlen(text);
-    ensure(size < STREAM_NAME_BYTES_MAX - at);
-    memcpy(name + at, text, size);
-    return at + size;
+    for (; *text != '\0'; text++) {
+        ensure(name->size < STREAM_NAME_BYTES_MAX);
+        name->text[name->size++] = *text;
+    }
 }
 
-static size_t append_number(char *name, size_t at, uint64_t number)
+static void append_number(struct name *name, uint64_t number)
 {
     char digits[DECIMAL_DIGITS_MAX + 2];
     size_t first = sizeof digits - 1;
@@ -48,23 +54,24 @@ static size_t append_number(char *name, size_t at, uint64_t number)
         number /= 10;
     } while (number > 0);
     digits[--first] = '/';
-    return append_text(name, at, digits + first);
+    append_text(name, digits + first);
 }
 
 struct random random_stream_of(uint64_t seed, const char *prefix, uint64_t a, uint64_t b,
                                const char *suffix)
 {
-    char name[STREAM_NAME_BYTES_MAX];
-    size_t size = append_text(name, 0, prefix);
-    size = append_number(name, size, a);
+    struct name name;
+    name.size = 0;
+    append_text(&name, prefix);
+    append_number(&name, a);
     if (b != 0) {
-        size = append_number(name, size, b);
+        append_number(&name, b);
     }
     if (suffix != NULL) {
-        size = append_text(name, size, "/");
-        size = append_text(name, size, suffix);
+        append_text(&name, "/");
+        append_text(&name, suffix);
     }
-    return stream_named(seed, name, size);
+    return stream_named(seed, name.text, name.size);
 }
 
 uint64_t random_next(struct random *random)

@@ -171,7 +171,8 @@ static void disk_sentence(const struct trace_event *event, struct buffer *out, c
         separator = ", ";
     }
     if ((event->what & TRACE_ENTRIES) != 0) {
-        buffer_append_format(out, "%sentries", separator);
+        const char *noun = event->first == event->last ? "entry" : "entries";
+        buffer_append_format(out, "%s%s", separator, noun);
         text_range(out, " ", event->first, event->last);
         separator = ", ";
     }
@@ -184,19 +185,22 @@ static void log_sentence(const struct trace_event *event, struct buffer *out)
 {
     switch (event->kind) {
     case TRACE_APPEND:
-        text_range(out, "appends ", event->first, event->last);
+        text_range(out, event->first == event->last ? "appends entry " : "appends entries ",
+                   event->first, event->last);
         break;
     case TRACE_TRUNCATE:
-        text_range(out, "removes ", event->first, event->last);
+        text_range(out, event->first == event->last ? "removes entry " : "removes entries ",
+                   event->first, event->last);
         buffer_append_text(out, " from its log");
         break;
     case TRACE_MATCH:
         text_number(out, "knows that ", event->peer);
-        text_number(out, " has its log up to ", event->index);
+        text_number(out, " has its log up to entry ", event->index);
         break;
     case TRACE_COMMIT:
     case TRACE_APPLY:
-        text_number(out, event->kind == TRACE_APPLY ? "applies " : "commits up to ", event->index);
+        text_number(out, event->kind == TRACE_APPLY ? "applies entry " : "commits up to entry ",
+                    event->index);
         text_number(out, " (term ", event->prev_term);
         buffer_append_byte(out, ')');
         if (event->kind == TRACE_COMMIT && event->flag) {
@@ -226,7 +230,8 @@ static void verdict_sentence(const struct trace_event *event, struct buffer *out
         (void)value_read(&reader, &item);
     }
     (void)value_field_string(event->value, "message", &message);
-    text_words(out, "", event->text);
+    buffer_append_text(out, "run");
+    text_words(out, " of ", event->text);
     buffer_append_text(out, item.boolean ? " passed" : " failed");
     text_words(out, ": ", message);
 }
@@ -248,26 +253,32 @@ static void other_sentence(const struct trace_event *event, struct buffer *out)
 {
     switch (event->kind) {
     case TRACE_MEMBERS:
-        member_lists(out, "goes by the members ", event->value);
+        buffer_append_text(out, "goes by the members");
+        member_lists(out, " ", event->value);
         text_number(out, " (entry ", event->index);
         buffer_append_byte(out, ')');
         break;
     case TRACE_CLIENT:
-        value_words(out, "client ", event->value);
+        buffer_append_text(out, "client");
+        value_words(out, " ", event->value);
         break;
     case TRACE_FAULT:
-        text_words(out, "fault ", event->text);
+        buffer_append_text(out, "fault");
+        text_words(out, " ", event->text);
         value_words(out, " ", event->value);
         break;
     case TRACE_NOTE:
-        text_words(out, "note: ", event->text);
+        buffer_append_text(out, "note");
+        text_words(out, ": ", event->text);
         break;
     case TRACE_VIOLATION:
-        text_words(out, "VIOLATION of ", event->text);
+        buffer_append_text(out, "VIOLATION");
+        text_words(out, " of ", event->text);
         value_words(out, ": ", event->value);
         break;
     case TRACE_RUN:
-        text_words(out, "run of ", event->text);
+        buffer_append_text(out, "run");
+        text_words(out, " of ", event->text);
         value_words(out, " ", event->value);
         break;
     default:
