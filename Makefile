@@ -60,7 +60,7 @@ test: deps ## the whole suite, in the simulated world and over TCP
 
 seeds: deps ## the reference suite over N=1000 seeds in the simulated world
 	@$(SUBMAKE) all
-	@RAFTBENCH_SPEC_SEEDS=$(N) $(TEST) spec/reference_spec.lua spec/reference_defaults_spec.lua
+	@RAFTBENCH_SPEC_SEEDS=1 $(TEST) --mode sim --seeds $(N) spec/reference_spec.lua spec/reference_defaults_spec.lua
 
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count

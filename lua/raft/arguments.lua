@@ -165,7 +165,8 @@ function arguments.link(name, value)
     if type(delay) == "table" then
       low, high = delay[1], delay[2]
     end
-    if type(low) ~= "number" or type(high) ~= "number" or not (low >= 0 and high >= low and high < 1e6) then
+    if type(low) ~= "number" or type(high) ~= "number" or low < 0 or not (low <= high)
+      or high >= 1e6 then
       arguments.fail(name .. ".delay", "seconds or {min, max}", delay, 1)
     end
     link.delay_min_ns, link.delay_max_ns = arguments.ns(low), arguments.ns(high)

@@ -13,8 +13,9 @@ local variables = {
   trace = "RAFTBENCH_TRACE",
 }
 
--- Known names that no variable stands for: `name` is the running test's, `verbose` asks for log lines.
-local known = { mode = true, seed = true, speed = true, trace = true, name = true, verbose = true }
+-- Known names that no variable stands for: `name` is the running test's, `replay` the command that runs it
+-- again, `verbose` asks for log lines.
+local known = { mode = true, seed = true, speed = true, trace = true, name = true, replay = true, verbose = true }
 
 local given = {}
 
@@ -41,7 +42,7 @@ local function from_environment(name)
 end
 
 --- The default of one option.
--- @tparam string name `mode`, `seed`, `speed`, `trace`, `name` or `verbose`
+-- @tparam string name `mode`, `seed`, `speed`, `trace`, `name`, `replay` or `verbose`
 -- @return its value, or nil where nobody gave one
 function defaults.get(name)
   if not known[name] then

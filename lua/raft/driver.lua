@@ -325,7 +325,7 @@ end
 
 --- Ends all clients without resuming them.
 function Driver:close()
-  local close = coroutine.close -- Lua 5.4: runs what is to be closed in them
+  local close = rawget(coroutine, "close") -- Lua 5.4: runs what is to be closed in them
   for thread in pairs(self.clients) do
     if close and coroutine.status(thread) == "suspended" then
       close(thread)

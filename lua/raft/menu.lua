@@ -92,9 +92,9 @@ local function find_command(list)
   end
   local given = #list - 1
   if given < command.least then
-    return nil, string.format("%s needs an argument more: %s", command.name, usage_of(number))
+    return nil, string.format("%s lacks an argument: %s", command.name, usage_of(number))
   elseif given > command.most then
-    return nil, string.format("that is too much for %s: %s", command.name, usage_of(number))
+    return nil, string.format("%s has too many arguments: %s", command.name, usage_of(number))
   end
   return command
 end

@@ -41,17 +41,21 @@ function open.latest()
 end
 
 --- Shuts a cluster down as leaving a `<close>` scope would, so that its verdict tells of the error.
+-- What shutting down itself says (a trace that could not be written whole) is raised.
 -- @param cluster the handle
 -- @param problem what went wrong; nil: nothing
 function open.close(cluster, problem)
+  open.remove(cluster)
   local metatable = getmetatable(cluster)
   local close = type(metatable) == "table" and metatable.__close
-  if close then
+  if problem ~= nil and close then
     close(cluster, problem)
-  else
-    cluster:shutdown()
+    return
   end
-  open.remove(cluster)
+  local fine, message = cluster:shutdown()
+  if fine == nil and message then
+    error(message, 0)
+  end
 end
 
 --- Shuts all open clusters down, the latest first.
@@ -62,7 +66,6 @@ function open.close_all(problem)
   for position = #list, 1, -1 do
     local fine, message = pcall(open.close, list[position], problem)
     if not fine then
-      open.remove(list[position])
       first = first or tostring(message)
     end
   end

@@ -37,7 +37,8 @@ end
 -- @tparam table definition the cluster's options with `run`
 -- @tparam function make raft.cluster
 -- @tparam ?string name what the run is called where the scenario has no name
--- @treturn table {mode, seed, hash, time}; hash in "sim" only. Raises what the scenario raised
+-- @treturn table {time, hash}; hash in "sim" only; nil and a message where there is no cluster to run it in.
+-- Raises what the scenario raised
 function scenario.run(definition, make, name)
   local options = {}
   for key, value in pairs(definition) do
@@ -46,12 +47,15 @@ function scenario.run(definition, make, name)
     end
   end
   options.name = options.name or name
-  local c = make(options)
+  local c, problem = make(options)
+  if not c then
+    return nil, problem
+  end
   local raised
   local fine, summary = xpcall(function()
     definition.run(c, options)
     settle(c)
-    return { time = c:now(), hash = c:trace_hash() }
+    return { time = c:now(), hash = c:mode() == "sim" and c:trace_hash() or nil }
   end, function(value)
     raised = value
     return value

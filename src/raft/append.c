@@ -7,30 +7,25 @@
  */
 #include "raft/internal.h"
 
-static struct raft_message *refuse(struct raft *raft, const struct raft_message *message)
-{
-    struct raft_message *answer = update_message(raft, RAFT_APPEND_RESPONSE, message->from);
-    answer->reject = true;
-    answer->index = message->prev_index;
-    answer->sequence = message->sequence;
-    answer->commit = raft->commit;
-    return answer;
-}
-
-/* The sender's term is over: our own term tells it. */
+/* The sender's term is over: our own term tells it. Index and round are left out: they are of its
+ * old term, and it may lead again by the time this arrives. */
 void append_answer_stale(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->term < raft->term);
-    (void)refuse(raft, message);
+    update_message(raft, RAFT_APPEND_RESPONSE, message->from)->reject = true;
 }
 
 /* The hint: no entry of ours behind it can match, since terms only rise along both logs. */
 static void refuse_with_hint(struct raft *raft, const struct raft_message *message)
 {
-    struct raft_message *answer = refuse(raft, message);
+    struct raft_message *answer = update_message(raft, RAFT_APPEND_RESPONSE, message->from);
     uint64_t hint = log_find_term(&raft->log, message->prev_index, message->prev_term);
+    answer->reject = true;
+    answer->index = message->prev_index;
     answer->hint_index = hint;
     answer->hint_term = log_term_at(&raft->log, hint);
+    answer->commit = raft->commit;
+    answer->sequence = message->sequence;
 }
 
 static bool cut_conflict(struct raft *raft, uint64_t from)

@@ -250,6 +250,8 @@ struct inbound_connection {
     uint8_t head[FRAME_HEAD_BYTES]; /* the start of a frame whose head is not whole */
     size_t head_bytes;
     char remote[ADDRESS_BYTES];
+    uint32_t frames_unacknowledged; /* of those that were read; an estimate */
+    bool is_local;                  /* the other end is on this machine */
     bool closed;
 };
 

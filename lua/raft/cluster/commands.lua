@@ -222,19 +222,26 @@ function commands:commits(id)
   return self.core:commits(id)
 end
 
--- The nodes that are running but have not applied up to an index.
+-- The running members (a node that was removed, or never added, is told nothing more) that have not applied up to an
+-- index; a sentence in place of a list where there is no leader whose members could be looked at.
 local function behind(self, index)
-  local list = {}
-  for _, id in ipairs(self.core:ids()) do
-    local status = self.core:status(id)
-    if status.state == "running" and status.applied < index then
-      list[#list + 1] = ("node %d has applied %d of %d"):format(id, status.applied, index)
+  local leader = self.core:leader()
+  if not leader then
+    return { "there is no agreed leader any more" }
+  end
+  local members, list = self.core:status(leader).members, {}
+  for _, group in ipairs { members.voters, members.learners } do
+    for _, id in ipairs(group) do
+      local status = self.core:status(id)
+      if status.state == "running" and status.applied < index then
+        list[#list + 1] = ("node %d has applied %d of %d"):format(id, status.applied, index)
+      end
     end
   end
   return list
 end
 
---- Checks that the cluster lives: a leader comes, an operation succeeds, all running nodes catch up. Heals nothing.
+--- Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
 -- @tparam[opt=10] ?number timeout seconds
 -- Raises an error that says what stands still and why.
 function commands:check_live(timeout)

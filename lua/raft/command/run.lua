@@ -53,15 +53,22 @@ end
 local function run_scenario(path, definition, arguments)
   local raft = require "raft"
   local options = settings.apply(definition, arguments.settings)
-  local outcome = report.protect(scenario.run, options, raft.cluster, base_name(path))
-  if not outcome.fine then
+  local outcome = report.protect(function()
+    local summary, problem = scenario.run(options, raft.cluster, base_name(path))
+    return { summary = summary, problem = problem }
+  end)
+  if outcome.fine and not outcome.value.summary then
+    report.problem(path .. ": " .. tostring(outcome.value.problem))
+    return CANNOT_RUN
+  elseif not outcome.fine then
     if outcome.interrupted then
       error(outcome.error, 0)
     end
     return tell_failure(outcome, path, arguments)
   end
-  local hash = outcome.value.hash and ", trace " .. outcome.value.hash or ""
-  print(string.format("%s: passed (%.3f s%s)", path, outcome.value.time, hash))
+  local summary = outcome.value.summary
+  local hash = summary.hash and ", trace " .. summary.hash or ""
+  print(string.format("%s: passed (%.3f s%s)", path, summary.time, hash))
   return OK
 end
 
@@ -80,6 +87,7 @@ local function run_file(path, arguments)
     report.problem((problem:gsub("^cannot open (.*)$", "cannot read %1")))
     return CANNOT_RUN
   end
+  defaults.set("replay", replay_hint(path, arguments))
   local kept = arg
   arg = { [0] = path }
   local before = spec.global_names()

@@ -44,8 +44,12 @@ local function create(session, list)
   elseif session.cluster then
     return "there is a cluster already: " .. nodes_word(session.cluster:ids()) .. " (8 shuts it down)"
   end
-  session.cluster = session.make { nodes = count, mode = session.mode, name = "menu" }
-  local id, message = session.cluster:wait_leader(LEADER_WAIT_S)
+  local cluster, problem = session.make { nodes = count, mode = session.mode, name = "menu" }
+  if not cluster then
+    return "not created: " .. tostring(problem)
+  end
+  session.cluster = cluster
+  local id, message = cluster:wait_leader(LEADER_WAIT_S)
   local text = string.format("created a cluster of %d nodes", count)
   if count == 1 then
     text = "created a cluster of 1 node"

@@ -29,7 +29,9 @@ function Reporter:startTest(name)
   defaults.set("name", name)
   math.randomseed(self.options.seed)
   local record = { file = self.options.file, name = name, seed = self.options.seed }
-  self.options.set_replay(self.options.replay(record))
+  local replay = self.options.replay(record)
+  defaults.set("replay", replay)
+  self.options.set_replay(replay)
   self.sink.begin(record)
   self.started_ns = self.options.clock_ns()
 end
@@ -56,6 +58,7 @@ function Reporter:endTest(node)
     record.status, record.message = "failed", "shutting its cluster down: " .. leftover
   end
   defaults.set("name", nil)
+  defaults.set("replay", nil)
   self.sink.finish(record)
   if failed then
     collectgarbage()
