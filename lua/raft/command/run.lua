@@ -27,7 +27,8 @@ local function base_name(path)
 end
 
 local function replay_hint(path, arguments)
-  local words = { "raftbench", "run", path, "--mode", defaults.get("mode") or "sim" }
+  local restart = arguments.restart or { "raftbench" }
+  local words = { restart[#restart], "run", path, "--mode", defaults.get("mode") or "sim" }
   words[#words + 1] = "--seed"
   words[#words + 1] = string.format("%.0f", defaults.get("seed") or 1)
   for _, text in ipairs(arguments.set or {}) do
@@ -53,11 +54,20 @@ end
 local function run_scenario(path, definition, arguments)
   local raft = require "raft"
   local options = settings.apply(definition, arguments.settings)
+  local made = false
+  local function make(given)
+    local c, problem = raft.cluster(given)
+    made = true
+    return c, problem
+  end
   local outcome = report.protect(function()
-    local summary, problem = scenario.run(options, raft.cluster, base_name(path))
+    local summary, problem = scenario.run(options, make, base_name(path))
     return { summary = summary, problem = problem }
   end)
-  if outcome.fine and not outcome.value.summary then
+  if not made and not outcome.interrupted then
+    report.problem(path .. ": " .. outcome.text) -- its options are wrong, or what --set made of them
+    return #arguments.settings > 0 and USAGE or CANNOT_RUN
+  elseif outcome.fine and not outcome.value.summary then
     report.problem(path .. ": " .. tostring(outcome.value.problem))
     return CANNOT_RUN
   elseif not outcome.fine then
