@@ -20,6 +20,16 @@ void text_range(struct buffer *out, const char *before, uint64_t first, uint64_t
     }
 }
 
+/* Whether a terminal may take the byte for a command: the control characters of ASCII, and in UTF-8
+ * those of U+0080 to U+009F, which are 0xc2 and one byte more. */
+static bool is_control(struct bytes words, size_t i)
+{
+    uint8_t byte = words.data[i];
+    uint8_t next = i + 1 < words.size ? words.data[i + 1] : 0;
+    return byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next < 0xa0) ||
+           (byte < 0xa0 && i > 0 && byte >= 0x80 && words.data[i - 1] == 0xc2);
+}
+
 void text_words(struct buffer *out, const char *before, struct bytes words)
 {
     bool is_utf8 = bytes_are_utf8(words);
@@ -28,7 +38,7 @@ void text_words(struct buffer *out, const char *before, struct bytes words)
     }
     for (size_t i = 0; i < words.size; i++) {
         uint8_t byte = words.data[i];
-        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8)) {
+        if (is_control(words, i) || (byte >= 0x80 && !is_utf8)) {
             buffer_append_format(out, "\\x%02x", byte);
         } else {
             buffer_append_byte(out, byte);
@@ -210,11 +220,9 @@ static void log_sentence(const struct trace_event *event, struct buffer *out)
     case TRACE_SNAPSHOT:
         text_number(out, "takes a snapshot up to ", event->index);
         break;
-    case TRACE_INSTALL:
-        text_number(out, "installs a snapshot up to ", event->index);
-        break;
     default:
-        ensure(!"an event about the log");
+        ensure(event->kind == TRACE_INSTALL);
+        text_number(out, "installs a snapshot up to ", event->index);
     }
 }
 
@@ -276,13 +284,11 @@ static void other_sentence(const struct trace_event *event, struct buffer *out)
         text_words(out, " of ", event->text);
         value_words(out, ": ", event->value);
         break;
-    case TRACE_RUN:
+    default:
+        ensure(event->kind == TRACE_RUN);
         buffer_append_text(out, "run");
         text_words(out, " of ", event->text);
         value_words(out, " ", event->value);
-        break;
-    default:
-        ensure(!"a kind without a sentence");
     }
 }
 
