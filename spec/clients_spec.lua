@@ -1,0 +1,235 @@
+-- Clients: coroutines beside the main script, sessions, and what may not wait.
+local lu = require "luaunit"
+local raft = require "raft"
+local clusters = require "spec.support.clusters"
+
+local tests = {}
+local in_both = clusters.in_both
+
+in_both(tests, "RunBesideEachOther", { nodes = 3 }, function(c)
+  local order = {}
+  local function walker(name, step)
+    return c:client(function()
+      for _ = 1, 3 do
+        c:sleep(step)
+        order[#order + 1] = name
+      end
+      return name
+    end)
+  end
+  local a, b = walker("a", 0.05), walker("b", 0.02)
+  lu.assertEquals(assert(a:wait()), "a")
+  lu.assertEquals(assert(b:wait()), "b")
+  -- Its third step is at 60 ms, the other's first at 50.
+  lu.assertEquals(table.concat(order), "bbabaa")
+end)
+
+in_both(tests, "WaitGivesAllResults", { nodes = 1 }, function(c)
+  local client = c:client(function()
+    c:sleep(0.01)
+    return 1, nil, "three"
+  end)
+  local results = { n = select("#", client:wait()), client:wait() }
+  lu.assertEquals(results.n, 3)
+  lu.assertEquals({ results[1], results[2], results[3] }, { 1, nil, "three" })
+end)
+
+in_both(tests, "WaitTimesOut", { nodes = 1 }, function(c)
+  local client = c:client(function()
+    c:sleep(5)
+  end)
+  local before = c:now()
+  clusters.assert_refused("timeout", client:wait(0.05))
+  lu.assertTrue(c:now() - before < 1)
+end)
+
+in_both(tests, "AreGivenThemselves", { nodes = 1 }, function(c)
+  local given
+  local client = c:client(function(self)
+    given = self
+  end)
+  client:wait()
+  lu.assertIs(given, client)
+end)
+
+in_both(tests, "WaitForEachOther", { nodes = 3 }, function(c)
+  local first = c:client(function()
+    assert(c:set("key", "first"))
+    return "done"
+  end)
+  local second = c:client(function()
+    lu.assertEquals(first:wait(), "done")
+    return assert(c:get("key"))
+  end)
+  lu.assertEquals(assert(second:wait()), "first")
+end)
+
+in_both(tests, "ManyAtOnce", { nodes = 3 }, function(c)
+  local clients = {}
+  for number = 1, 50 do
+    clients[number] = c:client(function()
+      for i = 1, 4 do
+        assert(c:set("key" .. number, i))
+      end
+      return assert(c:get("key" .. number))
+    end)
+  end
+  for number = 1, 50 do
+    lu.assertEquals(assert(clients[number]:wait(30)), 4)
+  end
+end)
+
+in_both(tests, "AnErrorIsRaisedByTheCallThatDrives", { nodes = 1 }, function(c)
+  local went_on = false
+  c:client(function()
+    c:sleep(0.01)
+    error("boom")
+  end)
+  c:client(function()
+    c:sleep(0.02)
+    went_on = true
+  end)
+  clusters.assert_raises(function()
+    c:sleep(1)
+  end, "boom", "clients_spec.lua")
+  c:sleep(0.1) -- the others go on
+  lu.assertTrue(went_on)
+end)
+
+in_both(tests, "AnErrorThatIsATablePassesUntouched", { nodes = 1 }, function(c)
+  local problem = setmetatable({ why = "because" }, { __tostring = function(self)
+    return self.why
+  end })
+  c:client(function()
+    c:sleep(0.01)
+    error(problem)
+  end)
+  local ok, raised = pcall(c.sleep, c, 1)
+  lu.assertFalse(ok)
+  lu.assertIs(raised, problem)
+end)
+
+in_both(tests, "AtShutdownAWaitingOneIsNotResumed", { nodes = 1 }, function(c)
+  local resumed = false
+  c:client(function()
+    pcall(c.sleep, c, 10)
+    resumed = true
+  end)
+  c:sleep(0.01)
+  c:shutdown()
+  lu.assertFalse(resumed)
+end)
+
+-- ---- sessions -----------------------------------------------------------------------------------
+
+local function counter()
+  local count = 0
+  return {
+    apply = function(command)
+      if command == "add" then
+        count = count + 1
+      end
+      return count
+    end,
+    query = function()
+      return count
+    end,
+  }
+end
+
+in_both(tests, "ASessionAppliesOnceThoughAnswersAreLost", { nodes = 3, machine = counter }, function(c)
+  c:check_one_leader()
+  c:link("*", "client", { cut = true })
+  local client = c:client(function()
+    local _, result = assert(c:propose("add"))
+    return result
+  end, { session = true })
+  c:sleep(2.5) -- it is repeated each second, with the same sequence number
+  c:link("*", "client", nil)
+  lu.assertEquals(assert(client:wait()), 1)
+  lu.assertEquals(assert(c:query("count")), 1)
+end)
+
+in_both(tests, "ASessionAppliesOnceThoughTheLeaderDies", { nodes = 3, machine = counter }, function(c)
+  local leader = c:check_one_leader()
+  c:link("*", "client", { cut = true })
+  local client = c:client(function()
+    local results = {}
+    for i = 1, 5 do
+      local _, result = assert(c:propose("add"))
+      results[i] = result
+    end
+    return results
+  end, { session = true })
+  c:sleep(0.2)
+  c:crash(leader)
+  c:link("*", "client", nil)
+  lu.assertEquals(assert(client:wait()), { 1, 2, 3, 4, 5 })
+  assert(c:restart(leader))
+  lu.assertEquals(assert(c:query("count")), 5)
+end)
+
+in_both(tests, "WithoutASessionALostAnswerLeavesItOpen", { nodes = 3, machine = counter }, function(c)
+  c:check_one_leader()
+  c:link("*", "client", { cut = true })
+  local _, detail = clusters.assert_refused("timeout", c:propose("add", { timeout = 0.3 }))
+  lu.assertTrue(detail.unknown)
+  c:link("*", "client", nil)
+  lu.assertEquals(assert(c:query("count")), 1)
+end)
+
+in_both(tests, "ARequestThatTheNetworkRepeatsIsSubmittedOnce", { nodes = 3, machine = counter }, function(c)
+  c:check_one_leader()
+  c:link("client", "*", { duplicate = 1 })
+  for i = 1, 10 do
+    local _, result = assert(c:propose("add"))
+    lu.assertEquals(result, i)
+  end
+  lu.assertEquals(assert(c:query("count")), 10)
+end)
+
+-- ---- what may not wait --------------------------------------------------------------------------
+
+clusters.add(tests, "APredicateMayNotWait", { nodes = 1 }, function(c)
+  clusters.assert_raises(function()
+    c:wait_until(function()
+      c:sleep(0.1)
+    end, 1)
+  end, "sleep")
+end)
+
+clusters.add(tests, "AReaderOfEventsMayNotWait", { nodes = 1 }, function(c)
+  c:on({ kind = "note" }, function()
+    c:sleep(0.1)
+  end)
+  clusters.assert_raises(function()
+    c:note("now")
+    c:sleep(0.1)
+  end, "sleep")
+end)
+
+clusters.add(tests, "SomebodyElsesCoroutineMayNotWait", { nodes = 1 }, function(c)
+  local ok, problem = coroutine.resume(coroutine.create(function()
+    c:sleep(0.1)
+  end))
+  lu.assertFalse(ok)
+  lu.assertStrContains(tostring(problem), "c:client")
+  c:sleep(0.1) -- and nothing is broken by it
+end)
+
+function tests.test_AMachineMayNotWait()
+  local c
+  c = raft.cluster { mode = "sim", nodes = 1, machine = function()
+    return {
+      apply = function()
+        c:sleep(1)
+      end,
+    }
+  end }
+  clusters.assert_raises(function()
+    c:propose(1)
+  end, "sleep")
+  c:shutdown()
+end
+
+return tests

@@ -1,0 +1,183 @@
+-- State machines: "kv", and those given by Lua functions.
+local lu = require "luaunit"
+local raft = require "raft"
+local clusters = require "spec.support.clusters"
+
+local tests = {}
+local in_both = clusters.in_both
+
+in_both(tests, "KvSetsGetsAndDeletes", { nodes = 3 }, function(c)
+  local index = assert(c:set("a", 1))
+  lu.assertTrue(assert(c:set("b", 2)) > index)
+  lu.assertEquals(assert(c:get("a")), 1)
+  assert(c:set("a", "changed"))
+  lu.assertEquals(assert(c:get("a")), "changed")
+  assert(c:delete("a"))
+  lu.assertNil((c:get("a")))
+  assert(c:delete("a")) -- again is fine
+  lu.assertEquals(assert(c:get("b")), 2)
+end)
+
+in_both(tests, "KvComparesAndSets", { nodes = 3 }, function(c)
+  lu.assertEquals({ c:cas("k", nil, 1) }, { true }) -- it was absent
+  lu.assertEquals({ c:cas("k", nil, 2) }, { false, 1 })
+  lu.assertEquals({ c:cas("k", 1, 2) }, { true })
+  lu.assertEquals({ c:cas("k", 1, 3) }, { false, 2 })
+  lu.assertEquals(c:get("k"), 2)
+  local matched, present = c:cas("absent", 1, 2)
+  lu.assertEquals({ matched, present }, { false })
+  lu.assertEquals({ c:cas("k", 2, nil) }, { true }) -- which deletes it
+  lu.assertNil((c:get("k")))
+end)
+
+in_both(tests, "KvComparesDeeply", { nodes = 1 }, function(c)
+  assert(c:set("k", { list = { 1, 2 }, name = "x" }))
+  lu.assertEquals({ c:cas("k", { name = "x", list = { 1, 2 } }, "same") }, { true })
+  lu.assertEquals(c:get("k"), "same")
+end)
+
+in_both(tests, "KvCommitsOtherCommandsWithoutEffect", { nodes = 3 }, function(c)
+  assert(c:set("k", 1))
+  local index, result = assert(c:propose(42))
+  lu.assertNotNil(index)
+  lu.assertTrue(result == nil or result == raft.null)
+  for _, odd in ipairs { "text", { op = "unknown", key = "k" }, { op = "set" }, { 1, 2 }, true } do
+    assert(c:propose(odd))
+  end
+  lu.assertEquals(assert(c:get("k")), 1)
+  lu.assertEquals(c:check_committed(42, 3), 3)
+end)
+
+-- Raft's own state is apart from the machine's: no key can meet it.
+in_both(tests, "NoKeyCollidesWithRaftsState", { nodes = 3 }, function(c)
+  local _, term = c:check_one_leader()
+  local names = { "log", "currentTerm", "votedFor", "term", "vote", "commit", "", "\0" }
+  for i, name in ipairs(names) do
+    assert(c:set(name, "user's " .. i))
+  end
+  for id = 1, 3 do
+    c:crash(id)
+  end
+  for id = 1, 3 do
+    assert(c:restart(id))
+  end
+  local _, new_term = c:check_one_leader()
+  lu.assertTrue(new_term > term)
+  for i, name in ipairs(names) do
+    lu.assertEquals(assert(c:get(name)), "user's " .. i)
+  end
+end)
+
+-- ---- machines of Lua functions ------------------------------------------------------------------
+
+local function stack(id)
+  local items = {}
+  return {
+    id = id,
+    items = items,
+    apply = function(command, index)
+      items[#items + 1] = { index, command }
+      return #items
+    end,
+    query = function(request)
+      return items[request] or raft.null
+    end,
+  }
+end
+
+in_both(tests, "ALuaMachineAppliesInOrder", { nodes = 3, machine = stack }, function(c)
+  for i = 1, 10 do
+    local index, result = assert(c:propose("item " .. i))
+    lu.assertEquals(result, i)
+    lu.assertEquals(assert(c:query(i)), { index, "item " .. i })
+  end
+  lu.assertEquals(c:check_committed("item 10", 3), 3)
+  for id = 1, 3 do
+    lu.assertEquals(c:machine(id).id, id)
+    lu.assertEquals(c:machine(id).items, c:machine(1).items)
+  end
+end)
+
+in_both(tests, "ALuaMachineIsMadeAfreshAtEachStart", { nodes = 3, machine = stack }, function(c)
+  local leader = c:check_one_leader()
+  local id = clusters.next_id(c, leader)
+  assert(c:propose("one"))
+  lu.assertEquals(c:check_committed("one", 3), 3)
+  local first = c:machine(id)
+  c:crash(id)
+  assert(c:restart(id))
+  assert(c:propose("two"))
+  lu.assertEquals(c:check_committed("two", 3), 3)
+  local second = c:machine(id)
+  lu.assertNotIs(second, first)
+  lu.assertEquals(#first.items, 1)
+  lu.assertEquals(#second.items, 2) -- replayed from the log, each once
+end)
+
+clusters.add(tests, "AnErrorInApplyFailsTheNodeAndIsRaised", { nodes = 3, machine = function()
+  return {
+    apply = function(command)
+      if command == "bad" then
+        error("cannot apply that")
+      end
+    end,
+  }
+end }, function(c)
+  local leader = c:check_one_leader()
+  assert(c:propose("good"))
+  clusters.assert_raises(function()
+    c:propose("bad")
+    c:sleep(1)
+  end, "cannot apply that")
+  local failed = c:status(leader)
+  lu.assertEquals(failed.state, "failed")
+  lu.assertStrContains(failed.error, "cannot apply that")
+  lu.assertFalse(c:is_alive(leader))
+end)
+
+clusters.add(tests, "AMachineThatAnswersNoValueFails", { nodes = 1, machine = function()
+  return {
+    apply = function()
+      return print -- a function is no value
+    end,
+  }
+end }, function(c)
+  clusters.assert_raises(function()
+    c:propose(1)
+    c:sleep(1)
+  end, "function")
+  lu.assertEquals(c:status(1).state, "failed")
+end)
+
+clusters.add(tests, "ErrorTablesPassUntouched", { nodes = 1, machine = function()
+  return {
+    apply = function()
+      error({ reason = "a table" })
+    end,
+  }
+end }, function(c)
+  local ok, problem = pcall(function()
+    c:propose(1)
+    c:sleep(1)
+  end)
+  lu.assertFalse(ok)
+  lu.assertEquals(problem.reason, "a table")
+end)
+
+clusters.add(tests, "MachinesThatAnswerDifferentlyAreCaught", { nodes = 3, machine = function(id)
+  return {
+    apply = function()
+      return id -- not deterministic: each node says something else
+    end,
+  }
+end }, function(c)
+  local ok, problem = pcall(function()
+    c:propose("who")
+    c:sleep(1)
+  end)
+  lu.assertFalse(ok)
+  lu.assertEquals(problem.property, "machines answer alike")
+  lu.assertStrContains(tostring(problem), "machines answer alike")
+end)
+
+return tests

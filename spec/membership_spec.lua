@@ -1,0 +1,221 @@
+-- Changes of members: joint consensus for any set of added and removed servers.
+local lu = require "luaunit"
+local clusters = require "spec.support.clusters"
+
+local tests = {}
+local in_both = clusters.in_both
+
+local function check_members(c, voters, learners)
+  local members = c:members()
+  lu.assertEquals(members.voters, voters)
+  lu.assertEquals(members.learners, learners or {})
+  lu.assertNil(members.voters_old)
+end
+
+in_both(tests, "SeveralAtOnce", { nodes = 3 }, function(c)
+  assert(c:propose("before"))
+  local index = assert(c:change_members { voters = { 2, 3, 4, 5, 6 } })
+  lu.assertEquals(math.type and math.type(index) or "integer", "integer")
+  check_members(c, { 2, 3, 4, 5, 6 })
+  assert(c:propose("after"))
+  lu.assertEquals(c:check_committed("before", 5), 5)
+  lu.assertEquals(c:check_committed("after", 5), 5)
+end)
+
+in_both(tests, "GoesThroughAJointConfiguration", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  c:add_servers({ 4, 5 }, { wait = false })
+  local joint = c:members(leader)
+  lu.assertEquals(joint.voters, { 1, 2, 3, 4, 5 })
+  lu.assertEquals(joint.voters_old, { 1, 2, 3 })
+  assert(c:wait_until(function()
+    return not c:members(leader).voters_old
+  end))
+  check_members(c, { 1, 2, 3, 4, 5 })
+end)
+
+in_both(tests, "ReplacesEveryVoterTheLeaderIncluded", { nodes = 3 }, function(c)
+  local _, term = c:check_one_leader()
+  assert(c:propose(1))
+  assert(c:change_members { voters = { 4, 5, 6 } })
+  local leader, new_term = assert(c:wait_leader())
+  lu.assertTrue(leader >= 4)
+  lu.assertTrue(new_term > term)
+  check_members(c, { 4, 5, 6 })
+  for id = 1, 3 do
+    lu.assertFalse(c:is_alive(id))
+    lu.assertEquals(c:status(id).state, "removed")
+  end
+  assert(c:propose(2))
+  lu.assertEquals(c:check_committed(1, 3), 3)
+  lu.assertEquals(c:check_committed(2, 3), 3)
+end)
+
+in_both(tests, "ATruncatedConfigurationIsRolledBack", { nodes = 3 }, function(c)
+  local old, term = c:check_one_leader()
+  c:disconnect(old)
+  local index = assert(c:add_servers({ 4, 5 }, { node = old, wait = false }))
+  lu.assertEquals(c:members(old).voters, { 1, 2, 3, 4, 5 })
+  assert(c:wait_leader(nil, term))
+  assert(c:propose("instead"))
+  c:reconnect(old)
+  assert(c:wait_until(function()
+    return c:status(old).applied >= index
+  end))
+  lu.assertEquals(c:members(old).voters, { 1, 2, 3 })
+  lu.assertNil(c:members(old).voters_old)
+  lu.assertEquals(c:check_committed("instead", 3), 3)
+end)
+
+in_both(tests, "ASecondChangeIsPending", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  assert(c:propose(1))
+  c:partition { leader }
+  assert(c:add_servers({ 4 }, { wait = false, node = leader }))
+  clusters.assert_refused("membership_pending", c:add_servers({ 5 }, { wait = false, node = leader }))
+  c:heal()
+end)
+
+in_both(tests, "PendingChangeEndsAndTheNextIsTaken", { nodes = 3 }, function(c)
+  assert(c:add_servers { 4 })
+  assert(c:add_servers { 5 })
+  check_members(c, { 1, 2, 3, 4, 5 })
+end)
+
+clusters.add(tests, "RefusesMembersThatAreThereOrAreNot", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  clusters.assert_refused("already_member", c:add_servers { 2 })
+  assert(c:remove_servers { clusters.next_id(c, c:leader()) })
+  local gone
+  for id = 1, 3 do
+    gone = c:is_alive(id) and gone or id
+  end
+  clusters.assert_refused("not_member", c:remove_servers { gone })
+end)
+
+clusters.add(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  local follower = clusters.next_id(c, leader)
+  clusters.wait_follows(c, follower, leader)
+  local _, detail = clusters.assert_refused("not_leader", c:add_servers({ 4 }, { node = follower }))
+  lu.assertEquals(detail.leader, leader)
+end)
+
+-- A server that was cut off when it was removed does not know, and goes on asking for votes.
+for name, options in pairs {
+  RemovedServerDisturbsNobody = {},
+  RemovedServerDisturbsNobodyWithoutPreVote = { pre_vote = false },
+} do
+  options.nodes = 4
+  in_both(tests, name, options, function(c)
+    local leader, term = c:check_one_leader()
+    local gone = clusters.next_id(c, leader)
+    c:disconnect(gone)
+    assert(c:remove_servers({ gone }, { stop = false }))
+    clusters.wait_tried(c, gone)
+    c:reconnect(gone)
+    c:sleep(1.5)
+    lu.assertTrue(c:is_alive(gone))
+    lu.assertEquals({ c:check_one_leader() }, { leader, term })
+    assert(c:propose("undisturbed"))
+    lu.assertEquals(c:check_committed("undisturbed", 3), 3)
+  end)
+end
+
+in_both(tests, "ShrinksToOneAndGrowsToFive", { nodes = 3 }, function(c)
+  assert(c:propose("three"))
+  assert(c:remove_servers { clusters.next_id(c, (c:check_one_leader())) })
+  local leader = c:check_one_leader()
+  local rest = c:members().voters
+  assert(c:remove_servers { rest[1] == leader and rest[2] or rest[1] })
+  check_members(c, { leader })
+  assert(c:propose("one"))
+  lu.assertEquals(c:check_committed("one", 1), 1)
+  assert(c:add_servers { 11, 12, 13, 14 })
+  check_members(c, { leader, 11, 12, 13, 14 })
+  for _, command in ipairs { "three", "one" } do
+    lu.assertEquals(c:check_committed(command, 5), 5)
+  end
+end)
+
+in_both(tests, "LearnersDoNotVoteAndArePromoted", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  assert(c:add_learners { 4 })
+  check_members(c, { 1, 2, 3 }, { 4 })
+  lu.assertEquals(c:status(4).role, "learner")
+  assert(c:propose("learnt"))
+  lu.assertEquals(c:check_committed("learnt", 4), 4)
+  assert(c:promote { 4 })
+  check_members(c, { 1, 2, 3, 4 })
+  assert(c:wait_until(function()
+    return c:status(4).role == "follower"
+  end))
+end)
+
+-- Its vote is needed by a majority that knows of its promotion while it does not (etcd #10998).
+in_both(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c)
+  local leader, term = c:check_one_leader()
+  assert(c:add_learners { 4 })
+  lu.assertEquals(c:check_committed((c:propose("known") and "known"), 4), 4)
+  c:link("*", 4, { cut = true })
+  assert(c:promote { 4 })
+  lu.assertEquals(c:status(4).role, "learner")
+  c:crash(leader)
+  c:link("*", 4, nil)
+  local new, new_term = assert(c:wait_leader(nil, term)) -- three of four are needed, and run
+  lu.assertNotEquals(new, leader)
+  lu.assertTrue(new_term > term)
+end)
+
+in_both(tests, "AnIdThatComesBackStartsFromAnEmptyDisk", { nodes = 3 }, function(c)
+  assert(c:propose("before"))
+  local gone = clusters.next_id(c, (c:check_one_leader()))
+  assert(c:remove_servers { gone })
+  lu.assertFalse(c:is_alive(gone))
+  assert(c:propose("meanwhile"))
+  assert(c:add_servers { gone })
+  check_members(c, { 1, 2, 3 })
+  assert(c:propose("after"))
+  for _, command in ipairs { "before", "meanwhile", "after" } do
+    lu.assertEquals(c:check_committed(command, 3), 3)
+  end
+end)
+
+in_both(tests, "AChangeCommitsWhileAnOldMemberIsDown", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  local down = clusters.next_id(c, leader)
+  c:crash(down)
+  assert(c:change_members { voters = clusters.others(c, down) })
+  assert(c:add_servers { 4 })
+  lu.assertEquals(c:members().voters, clusters.others(c, down))
+  assert(c:propose("on"))
+  lu.assertEquals(c:check_committed("on", 3), 3)
+end)
+
+in_both(tests, "AJointMajorityNeedsTheOldSetToo", { nodes = 3 }, function(c)
+  local leader, term = c:check_one_leader()
+  local others = clusters.others(c, leader)
+  assert(c:propose("settled"))
+  -- The leader reaches only new servers: they alone would be a majority of the new set.
+  c:partition { others[1], others[2] }
+  assert(c:change_members({ voters = { leader, 4, 5 } }, { node = leader, wait = false }))
+  c:sleep(0.3)
+  lu.assertEquals(c:members(leader).voters_old, { 1, 2, 3 })
+  assert(c:wait_until(function()
+    local new, new_term = c:leader()
+    return new ~= leader and new and new_term > term
+  end))
+  assert(c:propose("the old set's")) -- its majority is over there, and goes on
+  c:heal()
+  lu.assertEquals(c:check_committed("the old set's", 3), 3)
+  lu.assertEquals(c:members().voters, { 1, 2, 3 })
+end)
+
+clusters.add(tests, "AddingWaitsForTheChangeOrItsTimeout", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  c:partition { leader }
+  local _, detail = clusters.assert_refused("timeout", c:add_servers({ 4 }, { timeout = 0.1, node = leader }))
+  lu.assertTrue(detail.unknown)
+end)
+
+return tests
