@@ -3,6 +3,7 @@
 -- @module raft.cluster
 
 local core = require "raft.core"
+local defaults = require "raft.defaults"
 local driver = require "raft.driver"
 local open = require "raft.open"
 local options = require "raft.options"
@@ -30,7 +31,7 @@ function cluster.new(given)
     return nil, message, code
   end
   local self = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, metatable)
-  self.driver.replay = ("seed %d, mode %s"):format(made.seed, made.mode)
+  self.driver.replay = defaults.get("replay") or ("seed %d, mode %s"):format(made.seed, made.mode)
   core.set_replay(self.driver.replay)
   open.add(self)
   return self
