@@ -47,7 +47,7 @@ void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader)
     if (term > raft->term) {
         enter_term(raft, term, 0);
     }
-    raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+    raft_rest(raft);
     raft->leader = leader;
     if (led) {
         replication_stop(raft);
@@ -124,7 +124,9 @@ static void pre_campaign(struct raft *raft)
     raft->leader = 0;
     forget_votes(raft);
     election_draw_timeout(raft);
-    raft->peers[raft->self].vote = VOTE_GRANTED;
+    if (raft->self >= 0) {
+        raft->peers[raft->self].vote = VOTE_GRANTED;
+    }
     if (membership_judge_votes(raft) == QUORUM_WON) {
         campaign(raft, false);
         return;
@@ -137,7 +139,7 @@ void election_timeout(struct raft *raft, bool force)
     if (raft->role == RAFT_LEADER || raft->role == RAFT_LEARNER) {
         return;
     }
-    ensure(raft_votes(raft));
+    ensure(membership_may_campaign(raft));
     if (raft->options.pre_vote && !force) {
         pre_campaign(raft);
     } else {
@@ -161,7 +163,8 @@ static void judge_votes(struct raft *raft)
 
 void election_persisted(struct raft *raft)
 {
-    if (raft->role != RAFT_CANDIDATE || raft->persisted_sequence < raft->vote_sequence ||
+    if (raft->role != RAFT_CANDIDATE || raft->self < 0 ||
+        raft->persisted_sequence < raft->vote_sequence ||
         raft->peers[raft->self].vote != VOTE_NO_ANSWER) {
         return;
     }

@@ -241,6 +241,7 @@ struct raft {
 struct peer *raft_find_peer(struct raft *raft, uint64_t id); /* NULL: unknown */
 bool raft_is_self(const struct raft *raft, const struct peer *peer);
 bool raft_votes(const struct raft *raft); /* a voter of its configuration, the old set included */
+void raft_rest(struct raft *raft);        /* its role becomes follower or learner, whichever fits */
 int64_t time_after(int64_t now_ns, int64_t delay_ns); /* RAFT_NEVER stays */
 
 /* update.c */
@@ -306,6 +307,7 @@ void append_answer_stale(struct raft *raft, const struct raft_message *message);
 
 /* membership.c */
 const struct members_record *membership_in_force(const struct raft *raft);
+bool membership_may_campaign(const struct raft *raft);
 bool membership_appended(struct raft *raft, uint64_t index); /* false: its bytes are none */
 void membership_put_first(struct raft *raft, const struct raft_configuration *configuration);
 void membership_truncated(struct raft *raft, uint64_t from);

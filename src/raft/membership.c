@@ -102,7 +102,7 @@ static void changed(struct raft *raft)
     sync_peers(raft);
     raft->update.members_changed = true;
     if (raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER) {
-        raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+        raft_rest(raft);
     }
 }
 
@@ -151,6 +151,21 @@ void membership_put_first(struct raft *raft, const struct raft_configuration *co
         raft_configuration_copy(&copy, configuration);
     }
     push_record(raft, 0, &copy);
+}
+
+/* A server that its latest configuration leaves out still starts elections until that is known to
+ * be committed: it may be the only one that can finish the change (dissertation 4.2.2). */
+bool membership_may_campaign(const struct raft *raft)
+{
+    if (raft_votes(raft)) {
+        return true;
+    }
+    if (raft->record_count < 2 || membership_in_force(raft)->index <= raft->commit) {
+        return false;
+    }
+    const struct raft_member *member = raft_configuration_find(
+        &raft->records[raft->record_count - 2].configuration, raft->options.id);
+    return member != NULL && (member->voter || member->voter_old);
 }
 
 bool membership_appended(struct raft *raft, uint64_t index)
@@ -291,6 +306,8 @@ void membership_committed(struct raft *raft)
     prune_history(raft);
     const struct members_record *record = membership_in_force(raft);
     if (raft->role != RAFT_LEADER) {
+        ensure(raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER);
+        raft_rest(raft); /* what removed it may have become certain */
         return;
     }
     set_leaving_deadlines(raft);

@@ -33,6 +33,11 @@ bool raft_votes(const struct raft *raft)
     return raft->self >= 0 && (raft->peers[raft->self].voter || raft->peers[raft->self].voter_old);
 }
 
+void raft_rest(struct raft *raft)
+{
+    raft->role = membership_may_campaign(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+}
+
 int64_t time_after(int64_t now_ns, int64_t delay_ns)
 {
     return delay_ns > RAFT_NEVER - now_ns ? RAFT_NEVER : now_ns + delay_ns;
@@ -134,7 +139,7 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
         raft_free(raft);
         return NULL;
     }
-    raft->role = raft_votes(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
+    raft_rest(raft);
     election_draw_timeout(raft);
     update_begin(raft);
     return raft;

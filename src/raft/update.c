@@ -9,9 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Not inlined, so that the size is no constant there: for a few hundred bytes the compiler's own
+ * sequence takes several times as long as the library's. */
+__attribute__((noinline, noclone)) static void clear_bytes(void *at, size_t size)
+{
+    memset(at, 0, size);
+}
+
 void update_begin(struct raft *raft)
 {
-    memset(&raft->update, 0, sizeof raft->update);
+    clear_bytes(&raft->update, sizeof raft->update);
 }
 
 void update_free(struct raft *raft)
@@ -41,7 +48,7 @@ static struct raft_message *add_message(struct raft *raft, struct raft_message *
         *messages = memory_resize(*messages, *capacity * sizeof **messages);
     }
     struct raft_message *message = &(*messages)[(*count)++];
-    memset(message, 0, sizeof *message);
+    clear_bytes(message, sizeof *message);
     message->from = raft->options.id;
     message->term = raft->term;
     return message;
