@@ -16,8 +16,8 @@
 #define RUN_BYTES (16U << 10)            /* a batch of several frames ends when it is so large */
 #define STRANGER_BYTES_MAX (64U << 10)   /* of a frame before the hello has been accepted */
 #define HELLO_TIMEOUT_NS (5 * SECOND_NS) /* real */
-#define UNACKNOWLEDGED_MAX 8 /* below TCP's first congestion window, which is 10 segments */
-#define READS_MAX 8          /* of one connection in one turn, so that others get theirs */
+#define READS_UNTOLD_MAX 8
+#define READS_MAX 8 /* of one connection in one turn, so that others get theirs */
 
 static void on_ready(void *owner, int events);
 
@@ -45,21 +45,17 @@ static void set_options(int descriptor)
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
-/* Nothing is ever sent on such a connection that could carry an acknowledgement, so TCP would make
- * a segment of its own for each read: on the loopback a quarter of a round trip. In its interactive
- * mode it waits for up to 40 ms; by then the sender's congestion window may be full, hence one at
- * last after a few frames (an even value: acknowledge now, and be interactive on). */
-static void acknowledge_late(struct inbound_connection *connection)
+/* Nothing is ever sent on such a connection that could carry an acknowledgement, so TCP would send
+ * a segment of its own for each read, a sixth of a round trip on the loopback. In its interactive
+ * mode it does for every second (or after 40 ms), but leaves the mode by itself when traffic
+ * pauses. */
+static void acknowledge_less(struct inbound_connection *connection)
 {
-    if (!connection->is_local || connection->frames_unacknowledged < UNACKNOWLEDGED_MAX) {
-        return;
+    int off = 0;
+    if (connection->reads++ % READS_UNTOLD_MAX == 0) {
+        (void)setsockopt(connection->watch->descriptor, IPPROTO_TCP, TCP_QUICKACK, &off,
+                         sizeof off);
     }
-    int values[] = {2, 0};
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        (void)setsockopt(connection->watch->descriptor, IPPROTO_TCP, TCP_QUICKACK, &values[i],
-                         sizeof values[i]);
-    }
-    connection->frames_unacknowledged = 0;
 }
 
 void inbound_open(struct endpoint *endpoint, int descriptor)
@@ -69,9 +65,6 @@ void inbound_open(struct endpoint *endpoint, int descriptor)
     connection->endpoint = endpoint;
     address_of_socket(descriptor, true, connection->remote);
     set_options(descriptor);
-    connection->is_local =
-        strncmp(connection->remote, "127.", 4) == 0 || strncmp(connection->remote, "[::1]", 5) == 0;
-    connection->frames_unacknowledged = UNACKNOWLEDGED_MAX; /* the first read sets the mode */
     connection->watch = watch_open(real, descriptor, UV_READABLE, on_ready, connection);
     if (connection->watch == NULL) {
         real_notice(real, endpoint->id, 0, "connection from %s not taken: %s", connection->remote,
@@ -170,7 +163,6 @@ static void hand_over(struct inbound_connection *connection, struct batch *batch
     bool was_stranger = connection->inbound.peer == 0;
     const char *reason = NULL;
     endpoint->real->world.events++;
-    connection->frames_unacknowledged++;
     bool accepted = endpoint->handler.frame(endpoint->handler.context, &connection->inbound, batch,
                                             offset, head, &reason);
     if (connection->closed) {
@@ -335,7 +327,7 @@ static void ended(struct inbound_connection *connection, bool failed)
 static void on_ready(void *owner, int events)
 {
     struct inbound_connection *connection = owner;
-    (void)loop_look(real_of_connection(connection));
+    loop_input_came(real_of_connection(connection));
     for (int i = 0; i < READS_MAX && !connection->closed; i++) {
         size_t wanted = 0;
         ssize_t got = read_once(connection, &wanted);
@@ -346,10 +338,8 @@ static void on_ready(void *owner, int events)
             }
             return;
         }
+        acknowledge_less(connection);
         take_read(connection, (size_t)got);
-        if (!connection->closed) {
-            acknowledge_late(connection);
-        }
         if ((size_t)got < wanted && (events & WATCH_FAILED) == 0) {
             return; /* that was all: a read that finds nothing would cost as much again */
         }

@@ -165,6 +165,7 @@ struct real {
     struct grave *graves;
     uint8_t *scratch; /* what is read lands here first */
     bool in_turn;
+    bool looked;   /* at the clock, since the poll of this turn */
     bool unpolled; /* a watch has changed, which epoll learns at the next poll */
 };
 
@@ -190,7 +191,8 @@ __attribute__((format(printf, 4, 5))) void real_notice(struct real *real, uint64
 
 /* The world's time; within a turn as last looked at. */
 int64_t loop_now(struct real *real);
-int64_t loop_look(struct real *real); /* looks at the clock */
+int64_t loop_look(struct real *real);    /* looks at the clock */
+void loop_input_came(struct real *real); /* looks at it once in a turn, before input is handled */
 void loop_set_free_running(struct real *real, bool free_running);
 int64_t loop_to_real(const struct real *real, int64_t world_ns); /* a duration, rounded up */
 int64_t loop_to_world(const struct real *real, int64_t real_ns);
@@ -250,8 +252,7 @@ struct inbound_connection {
     uint8_t head[FRAME_HEAD_BYTES]; /* the start of a frame whose head is not whole */
     size_t head_bytes;
     char remote[ADDRESS_BYTES];
-    uint32_t frames_unacknowledged; /* of those that were read; an estimate */
-    bool is_local;                  /* the other end is on this machine */
+    uint32_t reads; /* since TCP was told how to acknowledge */
     bool closed;
 };
 

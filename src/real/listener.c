@@ -126,7 +126,7 @@ static void on_ready(void *owner, int events)
 {
     (void)events;
     struct endpoint *endpoint = owner;
-    (void)loop_look(endpoint->real);
+    loop_input_came(endpoint->real);
     listener_accept(endpoint);
 }
 

@@ -59,6 +59,14 @@ int64_t loop_look(struct real *real)
     return real->now_ns;
 }
 
+void loop_input_came(struct real *real)
+{
+    if (!real->looked) {
+        real->looked = true;
+        (void)loop_look(real);
+    }
+}
+
 int64_t loop_now(struct real *real)
 {
     return real->in_turn ? real->now_ns : loop_look(real);
@@ -261,6 +269,7 @@ static void poll_input(struct real *real, int64_t until_ns, bool may_wait)
         set_timer(real, real->base_real_ns + loop_to_real(real, deadline_ns - real->base_ns));
     }
     real->unpolled = false;
+    real->looked = false;
     (void)uv_run(&real->loop, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
@@ -279,11 +288,12 @@ bool loop_step(struct world *world, int64_t until_ns)
     struct real *real = real_of(world);
     ensure(!real->in_turn);
     real_empty_graves(real);
-    if (!real->free_running) {
+    real->in_turn = true;
+    if (real->free_running) {
+        (void)loop_look(real);
+    } else {
         start_clock(real);
     }
-    real->in_turn = true;
-    (void)loop_look(real);
     bool was_busy = settle(real);
     poll_input(real, until_ns, !was_busy && !has_work(real));
     handle_due(real);

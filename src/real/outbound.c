@@ -287,7 +287,7 @@ static void read_end(struct outbound *outbound, bool failed)
 static void on_ready(void *owner, int events)
 {
     struct outbound *outbound = owner;
-    (void)loop_look(real_of_outbound(outbound));
+    loop_input_came(real_of_outbound(outbound));
     if (outbound->state == OUTBOUND_DIALLING) {
         finish_dialling(outbound);
         return;
