@@ -1,10 +1,13 @@
---- Argument checks: wrong arguments raise an error that names the argument and what it should be, at
--- the line of whoever called the function that checks.
+--- Argument checks: wrong arguments raise an error that names the argument and what it should be, at the innermost line
+-- that is the user's own.
 -- @module raft.arguments
 
 local core = require "raft.core"
 
 local arguments = {}
+
+-- What the sources of lua/raft begin with: "@.../raft/".
+core.own_files(debug.getinfo(1, "S").source:match("^(.*)arguments%.lua$"))
 
 local SECONDS_MOST = 9e9 -- 2^63 ns
 
@@ -15,13 +18,19 @@ local function show(value)
   return tostring(value)
 end
 
---- Raises "bad argument 'NAME' (EXPECTED expected, got VALUE)" at the caller's caller.
+--- Raises an error at the user's line.
+-- @tparam string message
+-- @param ... to be formatted into it
+function arguments.raise(message, ...)
+  core.user_error(select("#", ...) > 0 and message:format(...) or message)
+end
+
+--- Raises "bad argument 'NAME' (EXPECTED expected, got VALUE)" at the user's line.
 -- @tparam string name
 -- @tparam string expected
 -- @param value what was given
--- @tparam ?integer level further frames to go up
-function arguments.fail(name, expected, value, level)
-  error(string.format("bad argument '%s' (%s expected, got %s)", name, expected, show(value)), 3 + (level or 0))
+function arguments.fail(name, expected, value)
+  core.user_error(string.format("bad argument '%s' (%s expected, got %s)", name, expected, show(value)))
 end
 
 local function is_integer(value)
@@ -38,7 +47,7 @@ arguments.is_integer = is_integer
 -- @treturn integer
 function arguments.id(name, value)
   if not is_integer(value) or value < 1 or value > 2 ^ 53 then
-    arguments.fail(name, "an id, an integer from 1,", value, 1)
+    arguments.fail(name, "an id, an integer from 1,", value)
   end
   return value
 end
@@ -50,24 +59,24 @@ end
 -- @treturn table
 function arguments.ids(name, value, empty)
   if type(value) ~= "table" then
-    arguments.fail(name, "a list of ids", value, 1)
+    arguments.fail(name, "a list of ids", value)
   end
   local seen = {}
   for position, id in ipairs(value) do
     if not is_integer(id) or id < 1 or id > 2 ^ 53 then
-      arguments.fail(name .. "[" .. position .. "]", "an id, an integer from 1,", id, 1)
+      arguments.fail(name .. "[" .. position .. "]", "an id, an integer from 1,", id)
     elseif seen[id] then
-      arguments.fail(name .. "[" .. position .. "]", "each id once", id, 1)
+      arguments.fail(name .. "[" .. position .. "]", "each id once", id)
     end
     seen[id] = true
   end
   for key in pairs(value) do
     if not is_integer(key) or key < 1 or key > #value then
-      arguments.fail(name, "a plain list of ids", "the key " .. show(key), 1)
+      arguments.fail(name, "a plain list of ids", "the key " .. show(key))
     end
   end
   if #value == 0 and not empty then
-    arguments.fail(name, "at least one id", "an empty list", 1)
+    arguments.fail(name, "at least one id", "an empty list")
   end
   return value
 end
@@ -82,7 +91,7 @@ function arguments.seconds(name, value, otherwise)
     value = otherwise
   end
   if type(value) ~= "number" or not (value >= 0) then
-    arguments.fail(name, "seconds, 0 or more,", value, 1)
+    arguments.fail(name, "seconds, 0 or more,", value)
   end
   return arguments.ns(value)
 end
@@ -102,7 +111,7 @@ end
 -- @param value
 function arguments.callable(name, value)
   if type(value) ~= "function" then
-    arguments.fail(name, "a function", value, 1)
+    arguments.fail(name, "a function", value)
   end
   return value
 end
@@ -112,7 +121,7 @@ end
 -- @param value
 function arguments.text(name, value)
   if type(value) ~= "string" then
-    arguments.fail(name, "a string", value, 1)
+    arguments.fail(name, "a string", value)
   end
   return value
 end
@@ -126,11 +135,11 @@ function arguments.options(name, value, known)
   if value == nil then
     return {}
   elseif type(value) ~= "table" then
-    arguments.fail(name, "a table of options", value, 1)
+    arguments.fail(name, "a table of options", value)
   end
   for key in pairs(value) do
     if known[key] == nil then
-      error(string.format("bad argument '%s' (there is no option '%s')", name, tostring(key)), 3)
+      arguments.raise("bad argument '%s' (there is no option '%s')", name, tostring(key))
     end
   end
   return value
@@ -143,19 +152,19 @@ end
 -- @treturn table as raft.core takes them
 function arguments.link(name, value)
   if type(value) ~= "table" then
-    arguments.fail(name, "a table of faults", value, 1)
+    arguments.fail(name, "a table of faults", value)
   end
   local known = { drop = true, duplicate = true, reorder = true, delay = true, bandwidth = true, cut = true }
   for key in pairs(value) do
     if not known[key] then
-      error(string.format("bad argument '%s' (there is no fault '%s')", name, tostring(key)), 3)
+      arguments.raise("bad argument '%s' (there is no fault '%s')", name, tostring(key))
     end
   end
   local link = {}
   for _, fault in ipairs { "drop", "duplicate", "reorder" } do
     local chance = value[fault]
     if chance ~= nil and not (type(chance) == "number" and chance >= 0 and chance <= 1) then
-      arguments.fail(name .. "." .. fault, "a chance from 0 to 1", chance, 1)
+      arguments.fail(name .. "." .. fault, "a chance from 0 to 1", chance)
     end
     link[fault] = chance
   end
@@ -167,18 +176,18 @@ function arguments.link(name, value)
     end
     if type(low) ~= "number" or type(high) ~= "number" or low < 0 or not (low <= high)
       or high >= 1e6 then
-      arguments.fail(name .. ".delay", "seconds or {min, max}", delay, 1)
+      arguments.fail(name .. ".delay", "seconds or {min, max}", delay)
     end
     link.delay_min_ns, link.delay_max_ns = arguments.ns(low), arguments.ns(high)
   end
   if value.bandwidth ~= nil then
     if not is_integer(value.bandwidth) or value.bandwidth < 1 then
-      arguments.fail(name .. ".bandwidth", "whole bytes a second, 1 or more,", value.bandwidth, 1)
+      arguments.fail(name .. ".bandwidth", "whole bytes a second, 1 or more,", value.bandwidth)
     end
     link.bandwidth = value.bandwidth
   end
   if value.cut ~= nil and type(value.cut) ~= "boolean" then
-    arguments.fail(name .. ".cut", "a boolean", value.cut, 1)
+    arguments.fail(name .. ".cut", "a boolean", value.cut)
   end
   link.cut = value.cut
   return link

@@ -5,6 +5,7 @@
 -- a client's yields, and is resumed by whoever drives.
 -- @module raft.driver
 
+local arguments = require "raft.arguments"
 local core = require "raft.core"
 
 local driver = {}
@@ -64,15 +65,15 @@ end
 -- @tparam string what the call's name
 function Driver:not_in_step(what)
   if self.in_step then
-    error(what .. " cannot be called from a callback; call it from the main script or a client", 3)
+    arguments.raise(what .. " cannot be called from a callback; call it from the main script or a client")
   end
 end
 
 -- The coroutine of the client that asks; nil: the main script.
-local function asking(self, level)
+local function asking(self, what)
   if self.busy then
-    error("a call that waits cannot be made from " .. self.busy
-      .. "; make it from the main script or from a client made by c:client", level + 1)
+    arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
+      .. "c:client", what or "this call", self.busy)
   end
   local thread, is_main = coroutine.running()
   if not thread or is_main then
@@ -80,8 +81,8 @@ local function asking(self, level)
   elseif self.clients[thread] then
     return thread
   end
-  error("a call that waits works in the main script and in clients made by c:client, not in another coroutine",
-    level + 1)
+  arguments.raise("%s waits, which works in the main script and in clients made by c:client, not in another coroutine",
+    what or "this call")
 end
 
 --- The client that is running; nil: the main script.
@@ -246,8 +247,8 @@ local function drive_until_done(self, wait)
   end
 end
 
-local function await(self, wait, level)
-  wait.thread = asking(self, level + 1)
+local function await(self, wait)
+  wait.thread = asking(self)
   if wait.ticket then
     self.waits[wait.ticket] = wait
   end
@@ -266,16 +267,16 @@ local function await(self, wait, level)
 end
 
 --- Raises an error at the caller's line where a wait cannot be made here. Call it before a ticket is made.
--- @tparam ?integer level frames further up
-function Driver:check_may_wait(level)
-  asking(self, 2 + (level or 1))
+-- @tparam string what the call's name
+function Driver:check_may_wait(what)
+  asking(self, what)
 end
 
 --- Waits for a ticket.
 -- @tparam integer ticket
 -- @treturn table its outcome
 function Driver:await(ticket)
-  return await(self, { ticket = ticket }, 2)
+  return await(self, { ticket = ticket })
 end
 
 --- Waits until a predicate is true; it is asked at once and after each event.
@@ -283,7 +284,7 @@ end
 -- @tparam integer deadline_ns
 -- @return its value; nil: the deadline came first
 function Driver:await_predicate(predicate, deadline_ns)
-  asking(self, 2)
+  asking(self)
   self.busy = "a predicate"
   local fine, value = pcall(predicate)
   self.busy = nil
@@ -293,7 +294,7 @@ function Driver:await_predicate(predicate, deadline_ns)
     return value
   end
   local wait = { ticket = self.core:wait_time(deadline_ns), predicate = predicate }
-  await(self, wait, 2)
+  await(self, wait)
   return wait.value
 end
 
@@ -313,11 +314,11 @@ end
 -- @tparam integer deadline_ns
 -- @treturn boolean false: the deadline came first
 function Driver:await_client(client, deadline_ns)
-  asking(self, 2)
+  asking(self)
   if not client.finished then
     local wait = { ticket = self.core:wait_time(deadline_ns) }
     client.waiters[#client.waiters + 1] = wait
-    await(self, wait, 2)
+    await(self, wait)
     remove(client.waiters, wait)
   end
   return client.finished or false

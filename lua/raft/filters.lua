@@ -20,7 +20,7 @@ function filters.compile(name, filter)
   elseif type(filter) == "function" then
     return nil, filter
   elseif type(filter) ~= "table" then
-    arguments.fail(name, "a function or a table of fields", filter, 1)
+    arguments.fail(name, "a function or a table of fields", filter)
   end
   local fields = {}
   for field, wanted in pairs(filter) do

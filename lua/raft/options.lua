@@ -65,13 +65,13 @@ local known = {
   invariants = { "a boolean", is_kind "boolean" },
 }
 
-local function check_known(given, level)
+local function check_known(given)
   for name, value in pairs(given) do
     local option = known[name]
     if not option then
-      error(string.format("raft.cluster: there is no option '%s'", tostring(name)), level + 1)
+      arguments.raise("raft.cluster: there is no option '%s'", tostring(name))
     elseif not option[2](value) then
-      arguments.fail(tostring(name), option[1], value, level - 2)
+      arguments.fail(tostring(name), option[1], value)
     end
   end
 end
@@ -97,14 +97,14 @@ local function log_of(id, log, last_term)
     end
     local name = string.format("state[%d].log[%d]", id, index)
     if not arguments.is_integer(term) or term < before then
-      arguments.fail(name, "a term that does not fall, or {term, command},", entry, 3)
+      arguments.fail(name, "a term that does not fall, or {term, command},", entry)
     elseif type(entry) == "table" and command == nil then
-      arguments.fail(name, "{term, command}", "{term}", 3)
+      arguments.fail(name, "{term, command}", "{term}")
     end
     entries[index], before = { term = term, command = command }, term
   end
   if #entries > 0 and before > last_term then
-    arguments.fail(string.format("state[%d].term", id), "a term not below its log's", last_term, 3)
+    arguments.fail(string.format("state[%d].term", id), "a term not below its log's", last_term)
   end
   return entries
 end
@@ -117,25 +117,25 @@ local function disks_of(state, ids)
   local disks = {}
   for id in pairs(state) do
     if not is_node[id] then
-      arguments.fail("state", "ids of this cluster's nodes as keys", id, 2)
+      arguments.fail("state", "ids of this cluster's nodes as keys", id)
     end
   end
   for _, id in ipairs(ids) do
     local disk = state[id]
     if disk ~= nil then
       if type(disk) ~= "table" then
-        arguments.fail("state[" .. id .. "]", "a table { term, vote, log }", disk, 2)
+        arguments.fail("state[" .. id .. "]", "a table { term, vote, log }", disk)
       end
       for name in pairs(disk) do
         if name ~= "term" and name ~= "vote" and name ~= "log" then
-          error(string.format("raft.cluster: state[%d] has no '%s'", id, tostring(name)), 4)
+          arguments.raise("raft.cluster: state[%d] has no '%s'", id, tostring(name))
         end
       end
       local term, vote = disk.term or 0, disk.vote or 0
       if not is_count(0)(term) then
-        arguments.fail("state[" .. id .. "].term", "a term from 0", term, 2)
+        arguments.fail("state[" .. id .. "].term", "a term from 0", term)
       elseif not is_count(0)(vote) then
-        arguments.fail("state[" .. id .. "].vote", "an id or 0", vote, 2)
+        arguments.fail("state[" .. id .. "].vote", "an id or 0", vote)
       end
       disks[#disks + 1] = { id = id, term = term, vote = vote, entries = log_of(id, disk.log or {}, term) }
     end
@@ -159,7 +159,7 @@ local function machine_of(machine)
   if type(machine) == "string" and machine ~= "kv" then
     local made = require(machine)
     if type(made) ~= "function" then
-      arguments.fail("machine", "a module that returns a function(id)", machine, 2)
+      arguments.fail("machine", "a module that returns a function(id)", machine)
     end
     return made
   end
@@ -195,19 +195,18 @@ local function limits(given, result)
   result.election_collisions = given.election_collisions or 0
 end
 
---- Checks the options of raft.cluster and fills in their defaults. Wrong ones raise an error at the line that is
--- `level` frames up.
+--- Checks the options of raft.cluster and fills in their defaults. Wrong ones raise an error at the user's line.
 -- @tparam ?table given
 -- @treturn table what raft.core.cluster takes
 function options.cluster(given)
   given = given == nil and {} or given
   if type(given) ~= "table" then
-    arguments.fail("options", "a table", given, 1)
+    arguments.fail("options", "a table", given)
   end
-  check_known(given, 3)
+  check_known(given)
   local mode = given.mode or defaults.get("mode") or "sim"
   if mode ~= "sim" and mode ~= "tcp" then
-    arguments.fail("mode", '"sim" or "tcp"', mode, 1)
+    arguments.fail("mode", '"sim" or "tcp"', mode)
   end
   local result = {
     real = mode == "tcp",

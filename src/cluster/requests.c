@@ -69,7 +69,13 @@ void request_try(struct cluster *cluster, struct ticket *ticket)
     }
     if (ticket->wanted_node != 0) {
         struct node *node = cluster_node(cluster, ticket->wanted_node);
-        if (node == NULL || !takes_requests(node)) {
+        if (node == NULL) {
+            struct failure failure = {0};
+            cluster_no_such(&failure, ticket->wanted_node);
+            request_ready(cluster, ticket, &failure);
+            return;
+        }
+        if (!takes_requests(node)) {
             if (!ticket->repeats) {
                 node_is_down(cluster, ticket, ticket->wanted_node, ticket->maybe_applied);
             }

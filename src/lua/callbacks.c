@@ -4,6 +4,7 @@
  */
 #include "lua/module.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void lua_cluster_table(lua_State *L, const char *name)
@@ -40,6 +41,13 @@ bool lua_callback(struct lua_cluster *box, int arguments, int results)
     if (status == LUA_OK) {
         return true;
     }
+    lua_keep_error(box);
+    return false;
+}
+
+void lua_keep_error(struct lua_cluster *box)
+{
+    lua_State *L = box->L;
     if (box->has_error) {
         lua_pop(L, 1); /* only the first is raised */
     } else {
@@ -52,7 +60,24 @@ bool lua_callback(struct lua_cluster *box, int arguments, int results)
     if (box->cluster != NULL) {
         cluster_interrupt(box->cluster);
     }
-    return false;
+}
+
+void lua_kept_error_text(struct lua_cluster *box, char *text, size_t size)
+{
+    lua_State *L = box->L;
+    text[0] = '\0';
+    if (!box->has_error) {
+        return;
+    }
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, "error");
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        snprintf(text, size, "%s", lua_tostring(L, -1));
+        text[strcspn(text, "\n")] = '\0';
+    } else {
+        snprintf(text, size, "a %s", luaL_typename(L, -1));
+    }
+    lua_pop(L, 2);
 }
 
 /* ---- trace readers -------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ struct lua_cluster *lua_cluster_check(lua_State *L)
 {
     struct lua_cluster *box = box_of(L);
     if (box->cluster == NULL) {
-        luaL_error(L, "attempt to use a closed cluster");
+        lua_user_error(L, "attempt to use a closed cluster");
     }
     return box;
 }

@@ -132,7 +132,7 @@ static uint64_t mask_of_name(lua_State *L, int index)
     enum trace_kind kind = TRACE_KIND_COUNT;
     name.data = (const uint8_t *)luaL_checklstring(L, index, &name.size);
     if (!trace_kind_from_name(name, &kind)) {
-        luaL_error(L, "there is no kind of event '%s'", lua_tostring(L, index));
+        lua_user_error(L, "there is no kind of event '%s'", lua_tostring(L, index));
     }
     return TRACE_MASK(kind);
 }

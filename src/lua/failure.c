@@ -1,6 +1,62 @@
 /* Failures and arguments between C and Lua. */
 #include "lua/module.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OWN_FILES "raft.core.own_files"
+
+/* Pushes "FILE:LINE: " of the innermost Lua function that is a user's; "" where there is none. */
+static void push_user_place(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, OWN_FILES);
+    const char *own = lua_tostring(L, -1);
+    size_t size = own != NULL ? strlen(own) : 0;
+    lua_Debug frame;
+    for (int level = 1; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        bool is_own = size > 0 && strncmp(frame.source, own, size) == 0;
+        if (frame.currentline > 0 && !is_own) {
+            lua_pop(L, 1);
+            lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+            return;
+        }
+    }
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+}
+
+int lua_user_error(lua_State *L, const char *format, ...)
+{
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    push_user_place(L);
+    lua_pushstring(L, message);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+int lua_user_error_function(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    push_user_place(L);
+    lua_pushvalue(L, 1);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+int lua_own_files(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, OWN_FILES);
+    return 0;
+}
+
 int lua_failure_push(lua_State *L, const struct failure *failure)
 {
     ensure(failure->code != FAILURE_NONE);

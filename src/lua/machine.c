@@ -41,8 +41,18 @@ static bool take_result(struct lua_machine *machine, const char *name, struct bu
     if (!taken) {
         failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu gave no value: %s",
                     name, (unsigned long long)machine->id, lua_tostring(L, -1));
+        lua_pushstring(L, failure->message);
+        lua_keep_error(machine->box);
     }
     return taken;
+}
+
+static void raised(const struct lua_machine *machine, const char *name, struct failure *failure)
+{
+    char text[160];
+    lua_kept_error_text(machine->box, text, sizeof text);
+    failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu raised an error: %s",
+                name, (unsigned long long)machine->id, text);
 }
 
 static bool machine_apply_lua(void *self, uint64_t index, struct bytes command,
@@ -62,9 +72,7 @@ static bool machine_apply_lua(void *self, uint64_t index, struct bytes command,
     if (worked) {
         worked = take_result(machine, "apply", result, failure);
     } else {
-        failure_set(failure, FAILURE_UNSUPPORTED,
-                    "apply of node %llu raised an error at index %llu",
-                    (unsigned long long)machine->id, (unsigned long long)index);
+        raised(machine, "apply", failure);
     }
     lua_settop(L, top);
     return worked;
@@ -86,8 +94,7 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
     if (worked) {
         worked = take_result(machine, "query", answer, failure);
     } else {
-        failure_set(failure, FAILURE_UNSUPPORTED, "query of node %llu raised an error",
-                    (unsigned long long)machine->id);
+        raised(machine, "query", failure);
     }
     lua_settop(L, top);
     return worked;

@@ -15,6 +15,8 @@ static const luaL_Reg functions[] = {
     {"replica", lua_replica_new},
     {"checker", lua_checker_new},
     {"set_replay", set_replay},
+    {"user_error", lua_user_error_function},
+    {"own_files", lua_own_files},
     {NULL, NULL},
 };
 

@@ -45,6 +45,11 @@ void lua_value_push(lua_State *L, struct bytes value); /* nil where it is empty 
 void lua_bytes_push(lua_State *L, struct bytes bytes);
 
 /* ---- failures and arguments (failure.c) */
+/* Raises an error at the line of the innermost function that is not of lua/raft itself. */
+__attribute__((format(printf, 2, 3))) int lua_user_error(lua_State *L, const char *format, ...);
+/* core.user_error(message), and core.own_files(prefix): how the sources of lua/raft begin */
+int lua_user_error_function(lua_State *L);
+int lua_own_files(lua_State *L);
 int lua_failure_push(lua_State *L, const struct failure *failure); /* nil, message, code, detail */
 uint64_t lua_id_check(lua_State *L, int index);
 int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise);
@@ -72,6 +77,10 @@ extern const luaL_Reg lua_look_methods[];
 void lua_cluster_table(lua_State *L, const char *name);
 /* Calls the function below `arguments` values on top. false: it raised; that is kept for leave. */
 bool lua_callback(struct lua_cluster *box, int arguments, int results);
+/* Keeps the error on top of the stack (popped) for leave, where it is the first. */
+void lua_keep_error(struct lua_cluster *box);
+/* The first line of the error that is kept, for a failure's message. */
+void lua_kept_error_text(struct lua_cluster *box, char *text, size_t size);
 extern const luaL_Reg lua_callback_methods[];
 
 /* ---- events, messages, members, machines */

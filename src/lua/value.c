@@ -56,7 +56,8 @@ static bool collect_keys(lua_State *L, int index, struct key *keys)
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING) {
             lua_pop(L, 1);
-            return problem(L, "a table is an array 1..n or has string keys, never both");
+            return problem(L,
+                           "a table is a value as an array 1..n or with string keys, never both");
         }
         keys[filled].bytes.data = (const uint8_t *)lua_tolstring(L, -1, &keys[filled].bytes.size);
         filled++;
@@ -101,8 +102,9 @@ static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
     if (array == count) {
         return write_array(L, index, count, out, depth + 1);
     }
-    return array == 0 ? write_map(L, index, count, out, depth + 1)
-                      : problem(L, "a table is an array 1..n without gaps or has string keys");
+    return array == 0
+               ? write_map(L, index, count, out, depth + 1)
+               : problem(L, "a table is a value as an array 1..n without gaps or with string keys");
 }
 
 static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
@@ -143,10 +145,10 @@ bool lua_value_write(lua_State *L, int index, struct buffer *out)
 void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out)
 {
     if (lua_isnoneornil(L, index)) {
-        luaL_error(L, "bad argument '%s' (a value expected, got nil)", argument);
+        lua_user_error(L, "bad argument '%s' (a value expected, got nil)", argument);
     }
     if (!lua_value_write(L, index, out)) {
-        luaL_error(L, "bad argument '%s' (%s)", argument, lua_tostring(L, -1));
+        lua_user_error(L, "bad argument '%s' (%s)", argument, lua_tostring(L, -1));
     }
 }
 

@@ -33,7 +33,7 @@ end
 function Client:wait(timeout)
   local cluster = self.cluster
   local length_ns = arguments.seconds("timeout", timeout, 10)
-  cluster.driver:check_may_wait()
+  cluster.driver:check_may_wait("client:wait")
   if not cluster.driver:await_client(self, cluster:deadline_ns(length_ns)) then
     return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
   elseif self.failure then

@@ -12,10 +12,10 @@ local function failed(outcome)
   return nil, outcome.message, outcome.code, { leader = outcome.leader, unknown = outcome.unknown or nil }
 end
 
-local function check_options(self, options)
+local function check_options(options)
   options = arguments.options("options", options, known)
   if options.node ~= nil then
-    self:check_node("options.node", options.node, 1)
+    arguments.id("options.node", options.node)
   end
   return options, arguments.seconds("options.timeout", options.timeout, 10)
 end
@@ -38,7 +38,7 @@ end
 -- @treturn integer its index; nil, message, code, detail
 -- @treturn integer its term
 function commands:submit(id, command)
-  self:check_node("id", id)
+  arguments.id("id", id)
   self.driver:not_in_step("submit")
   return self.core:submit(id, command)
 end
@@ -49,8 +49,8 @@ end
 -- @treturn integer its index; nil, message, code, detail
 -- @return the machine's result
 function commands:propose(command, options)
-  local checked, length_ns = check_options(self, options)
-  self.driver:check_may_wait()
+  local checked, length_ns = check_options(options)
+  self.driver:check_may_wait("propose")
   local outcome = request(self, "propose", command, checked, length_ns)
   if outcome.code then
     return failed(outcome)
@@ -69,7 +69,7 @@ local function read_kind(options)
   elseif read == "stale" then
     return "stale"
   end
-  arguments.fail("options.read", '"stale" or nil', read, 1)
+  arguments.fail("options.read", '"stale" or nil', read)
 end
 
 --- Asks the machine; linearizable unless `options.read` is "stale".
@@ -77,9 +77,9 @@ end
 -- @tparam ?table options `node`, `timeout`, `read`
 -- @return the answer; nil, message, code, detail
 function commands:query(question, options)
-  local checked, length_ns = check_options(self, options)
+  local checked, length_ns = check_options(options)
   local kind = read_kind(checked)
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("query")
   local outcome = request(self, kind, question, checked, length_ns)
   if outcome.code then
     return failed(outcome)
@@ -176,7 +176,7 @@ function commands:check_committed(command, count, timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)
   local seen, index
   if count then
-    self.driver:check_may_wait()
+    self.driver:check_may_wait("check_committed")
     local outcome = self.driver:await(self.core:wait_committed(command, count, self:deadline_ns(length_ns)))
     if outcome.code and outcome.code ~= "timeout" then
       error(outcome.message, 2)
@@ -218,7 +218,9 @@ end
 -- @tparam integer id
 -- @treturn table list of {index, term, command}
 function commands:commits(id)
-  self:check_node("id", id)
+  if not self:knows("id", id) then
+    return self:unknown_node(id)
+  end
   return self.core:commits(id)
 end
 
@@ -246,7 +248,7 @@ end
 -- Raises an error that says what stands still and why.
 function commands:check_live(timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("check_live")
   local deadline_ns = self:deadline_ns(length_ns)
   local function left()
     return math.max(0, deadline_ns - self.core:now_ns()) / 1e9

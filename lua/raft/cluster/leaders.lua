@@ -39,7 +39,7 @@ function leaders:wait_leader(timeout, above)
   if not arguments.is_integer(above) or above < 0 then
     arguments.fail("above", "a term", above)
   end
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("wait_leader")
   local outcome = self.driver:await(self.core:wait_leader(above, self:deadline_ns(length_ns)))
   if outcome.code then
     return nil, ("no leader%s within %g s: %s"):format(above > 0 and " above term " .. above or "", length_ns / 1e9,
@@ -68,7 +68,7 @@ end
 -- time-outs
 -- @treturn integer its term
 function leaders:check_one_leader()
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("check_one_leader")
   local length_s = self.options.election_max * TIMEOUTS_TO_AGREE
   local id, term = self:wait_leader(length_s)
   local by_term = {}
@@ -99,9 +99,8 @@ end
 -- @tparam ?table options `force = true`: without pre-vote, and voters do not hold back for a live leader
 -- @treturn boolean true; nil, message, code
 function leaders:campaign(id, options)
-  self:check_node("id", id)
   options = arguments.options("options", type(options) == "table" and options or nil, { force = true })
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:campaign(id, options.force == true)
   end)
 end

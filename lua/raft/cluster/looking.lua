@@ -19,7 +19,9 @@ end
 -- address, and on a leader peers; without id a list of them
 function looking:status(id)
   if id ~= nil then
-    self:check_node("id", id)
+    if not self:knows("id", id) then
+      return self:unknown_node(id)
+    end
     return self.core:status(id)
   end
   local list = {}
@@ -33,7 +35,9 @@ end
 -- @tparam integer id
 -- @treturn table list of {index, term, kind, command}
 function looking:log(id)
-  self:check_node("id", id)
+  if not self:knows("id", id) then
+    return self:unknown_node(id)
+  end
   return self.core:log(id)
 end
 
@@ -41,7 +45,9 @@ end
 -- @tparam integer id
 -- @treturn ?table
 function looking:machine(id)
-  self:check_node("id", id)
+  if not self:knows("id", id) then
+    return self:unknown_node(id)
+  end
   return self.core:machine(id)
 end
 
@@ -50,7 +56,9 @@ end
 -- @treturn table {messages, bytes, elections, commits, syncs, drops}
 function looking:stats(id)
   if id ~= nil then
-    self:check_node("id", id)
+    if not self:knows("id", id) then
+      return self:unknown_node(id)
+    end
     return self.core:stats(id)
   end
   local sum = { messages = {}, bytes = {} }

@@ -14,7 +14,9 @@ local known = { node = true, timeout = true, wait = true, stop = true }
 -- @treturn table {voters, learners}, and voters_old while joint; nil, message, "no_leader"
 function members:members(id)
   if id ~= nil then
-    self:check_node("id", id)
+    if not self:knows("id", id) then
+      return self:unknown_node(id)
+    end
   else
     id = self.core:leader()
     if not id then
@@ -139,11 +141,11 @@ end
 local function check_options(self, options)
   options = arguments.options("options", options, known)
   if options.node ~= nil then
-    self:check_node("options.node", options.node, 1)
+    arguments.id("options.node", options.node)
   end
   arguments.seconds("options.timeout", options.timeout, 10)
   if options.wait ~= false then
-    self.driver:check_may_wait(2)
+    self.driver:check_may_wait("a change of members")
   end
   self.driver:not_in_step("a change of members")
   return options
@@ -175,7 +177,7 @@ function members:change_members(wanted, options)
   end
   for name in pairs(wanted) do
     if name ~= "voters" and name ~= "learners" then
-      error(("bad argument 'wanted' (there is no '%s')"):format(tostring(name)), 2)
+      arguments.raise("bad argument 'wanted' (there is no '%s')", tostring(name))
     end
   end
   local voters = arguments.ids("wanted.voters", wanted.voters)

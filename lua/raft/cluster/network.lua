@@ -8,8 +8,7 @@ local network = {}
 --- Cuts a node's links to all others.
 -- @tparam integer id
 function network:disconnect(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:set_disconnected(id, true)
   end)
 end
@@ -17,8 +16,7 @@ end
 --- Restores a node's links.
 -- @tparam integer id
 function network:reconnect(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:set_disconnected(id, false)
   end)
 end
@@ -34,7 +32,9 @@ function network:partition(...)
   for group, ids in ipairs(groups) do
     arguments.ids(("group %d"):format(group), ids, true)
     for _, id in ipairs(ids) do
-      self:check_node(("group %d"):format(group), id)
+      if not self:knows("id", id) then
+        return self:unknown_node(id)
+      end
       if seen[id] then
         arguments.fail(("group %d"):format(group), "each node in one group", id)
       end
@@ -47,10 +47,8 @@ function network:partition(...)
   end)
 end
 
-local function check_end(self, name, value)
-  if value ~= "*" and value ~= "client" then
-    self:check_node(name, value, 1)
-  end
+local function is_end(self, name, value)
+  return value == "*" or value == "client" or self:knows(name, value)
 end
 
 --- Sets the faults of one direction of one link; replaces what it had.
@@ -58,9 +56,12 @@ end
 -- @param to the same
 -- @tparam ?table faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
 function network:link(from, to, faults)
-  check_end(self, "from", from)
-  check_end(self, "to", to)
   local link = faults ~= nil and arguments.link("faults", faults) or nil
+  if not is_end(self, "from", from) then
+    return self:unknown_node(from)
+  elseif not is_end(self, "to", to) then
+    return self:unknown_node(to)
+  end
   return self.driver:control(function()
     return self.core:link(from, to, link)
   end)
@@ -143,9 +144,11 @@ end
 -- @tparam integer id
 -- @tparam ?function f f(value, from) → answer; nil: nothing any more
 function network:serve(id, f)
-  self:check_node("id", id)
   if f ~= nil then
     arguments.callable("f", f)
+  end
+  if not self:knows("id", id) then
+    return self:unknown_node(id)
   end
   self.core:serve(id, f)
   return true
@@ -158,10 +161,10 @@ end
 -- @tparam[opt=10] ?number timeout seconds
 -- @return the answer; nil, message, code, detail
 function network:call(from, to, value, timeout)
-  self:check_node("from", from)
-  self:check_node("to", to)
+  arguments.id("from", from)
+  arguments.id("to", to)
   local length_ns = arguments.seconds("timeout", timeout, 10)
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("call")
   local ticket, message, code, detail = self.core:call(from, to, value, self:deadline_ns(length_ns))
   if not ticket then
     return nil, message, code, detail

@@ -5,21 +5,29 @@ local arguments = require "raft.arguments"
 
 local nodes = {}
 
--- Raises an error that names the argument where it is no node of this cluster.
-function nodes:check_node(name, id, level)
-  if not arguments.is_integer(id) or id < 1 then
-    arguments.fail(name, "a node's id", id, 1 + (level or 0))
-  elseif not self.core:state(id) then
-    error(("bad argument '%s' (there is no node %d in this cluster; its nodes are %s)"):format(name, id,
-      table.concat(self.core:ids(), ", ")), 3 + (level or 0))
+-- Whether there is such a node. Raises an error that names the argument where it is no id.
+function nodes:knows(name, id)
+  return self.core:state(arguments.id(name, id)) ~= nil
+end
+
+-- What a call gives back that was asked about a node that is not there.
+function nodes:unknown_node(id)
+  local ids = table.concat(self.core:ids(), ", ")
+  return nil, ("there is no node %d in this cluster (its nodes are %s)"):format(id, ids), "unknown_node", {}
+end
+
+-- Does something to a node: now, or after the present step where a callback asks for it.
+function nodes:control(id, f)
+  if not self:knows("id", id) then
+    return self:unknown_node(id)
   end
+  return self.driver:control(f)
 end
 
 --- Stops a node at once: what was not synced is lost.
 -- @tparam integer id
 function nodes:crash(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:crash(id)
   end)
 end
@@ -28,8 +36,7 @@ end
 -- @tparam integer id
 -- @treturn boolean true; nil, message, code
 function nodes:restart(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:restart(id)
   end)
 end
@@ -37,8 +44,7 @@ end
 --- Freezes a node: what arrives waits.
 -- @tparam integer id
 function nodes:pause(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:pause(id)
   end)
 end
@@ -46,8 +52,7 @@ end
 --- Lets a frozen node go on.
 -- @tparam integer id
 function nodes:resume(id)
-  self:check_node("id", id)
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:resume(id)
   end)
 end
@@ -57,7 +62,7 @@ end
 -- @tparam table clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a
 -- stand-still
 function nodes:clock(id, clock)
-  self:check_node("id", id)
+  arguments.id("id", id)
   if type(clock) ~= "table" then
     arguments.fail("clock", "a table { rate, offset }", clock)
   end
@@ -68,7 +73,7 @@ function nodes:clock(id, clock)
   elseif type(offset) ~= "number" or not (offset > -1e6 and offset < 1e6) then
     arguments.fail("clock.offset", "seconds", offset)
   end
-  return self.driver:control(function()
+  return self:control(id, function()
     return self.core:clock(id, arguments.ns(rate), math.floor(offset * 1e9 + 0.5))
   end)
 end
@@ -77,16 +82,14 @@ end
 -- @tparam integer id
 -- @treturn boolean
 function nodes:is_alive(id)
-  self:check_node("id", id)
-  return self.core:state(id) == "running"
+  return self.core:state(arguments.id("id", id)) == "running"
 end
 
 --- Whether a node is running and not disconnected.
 -- @tparam integer id
 -- @treturn boolean
 function nodes:is_connected(id)
-  self:check_node("id", id)
-  return self.core:is_connected(id)
+  return self.core:is_connected(arguments.id("id", id))
 end
 
 return nodes

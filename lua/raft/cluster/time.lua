@@ -16,7 +16,7 @@ end
 -- @tparam number s seconds
 function time:sleep(s)
   local length_ns = arguments.seconds("s", s)
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("sleep")
   self.driver:await(self.core:wait_time(self:deadline_ns(length_ns)))
 end
 
@@ -39,7 +39,7 @@ function time:wait_until(predicate, timeout, what)
   if what ~= nil then
     arguments.text("what", what)
   end
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("wait_until")
   local value = self.driver:await_predicate(predicate, self:deadline_ns(length_ns))
   if value then
     return value
@@ -54,7 +54,7 @@ end
 function time:wait_event(filter, timeout)
   local kinds, matches = filters.compile("filter", filter)
   local length_ns = arguments.seconds("timeout", timeout, 10)
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("wait_event")
   local found
   local reader = self.core:on(kinds, function(event)
     if not found and matches(event) then
@@ -85,9 +85,9 @@ function time:step(n)
   if self.options.mode ~= "sim" then
     return nil, "step needs the simulated world: over TCP time cannot be taken apart", "unsupported", {}
   end
-  self.driver:check_may_wait()
+  self.driver:check_may_wait("step")
   if self.driver:client() then
-    error("step cannot be called from a client: it would step the client itself", 2)
+    arguments.raise("step cannot be called from a client: it would step the client itself")
   end
   local events = {}
   local reader = self.core:on(nil, function(event)
