@@ -7,20 +7,11 @@
 
 #define CHILDREN 4
 
-__extension__ typedef unsigned __int128 wide;
-
 /* ---- the heap ------------------------------------------------------------------------------- */
-
-/* Time (never negative) and order as one number: compared without a branch, which no processor
- * could foretell here. */
-static inline wide key_of(const struct queue_entry *entry)
-{
-    return (wide)(uint64_t)entry->time_ns << 64 | entry->order;
-}
 
 static inline bool before(const struct queue_entry *a, const struct queue_entry *b)
 {
-    return key_of(a) < key_of(b);
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
 }
 
 /* Wake-ups know their position (+ 1; 0: not queued), deliveries need not. */
