@@ -175,7 +175,10 @@ enum raft_role {
     RAFT_PRE_CANDIDATE,
     RAFT_CANDIDATE,
     RAFT_LEADER,
-    RAFT_LEARNER, /* a follower that its configuration does not let vote, or that has none */
+    /* A follower that does not campaign: its configuration does not let it vote, or it has none.
+     * One that a configuration leaves out is a follower still until it knows that to be committed.
+     */
+    RAFT_LEARNER,
 };
 
 const char *raft_role_name(enum raft_role role); /* "pre_candidate" */
