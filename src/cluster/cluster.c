@@ -347,9 +347,6 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
     struct member *member = cluster_member(cluster, id);
     if (member == NULL) {
         member = cluster_insert(cluster, id);
-        if (!cluster_reserve(cluster, member, failure)) {
-            return false;
-        }
     } else if (member->node != NULL) {
         if (node_get_state(member->node) != NODE_REMOVED) {
             failure_set(failure, FAILURE_ALREADY_MEMBER,
@@ -360,6 +357,11 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
         node_free(member->node);
         member->node = NULL;
         cluster_trace_fault(cluster, "wipe", &id, 1);
+    }
+    /* A new address, in its second life too: whoever knows only an old configuration must not find
+     * the emptied disk where a voter was (the world's `reserve` says why). */
+    if (!cluster_reserve(cluster, member, failure)) {
+        return false;
     }
     struct raft_start start = {.first_index = 1};
     struct node_options options = cluster_node_options(cluster, member);

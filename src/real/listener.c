@@ -16,15 +16,6 @@
 
 /* ---- reservations --------------------------------------------------------------------------- */
 
-static struct reservation *find_reservation(const struct real *real, uint64_t id)
-{
-    struct reservation *reservation = real->reservations;
-    while (reservation != NULL && reservation->id != id) {
-        reservation = reservation->next;
-    }
-    return reservation;
-}
-
 /* The kernel gives a port to nobody else while a socket is bound to it; SO_REUSEADDR lets ours
  * listen on it beside one that never does. */
 static struct reservation *make_reservation(struct real *real, uint64_t id)
@@ -50,10 +41,7 @@ bool listener_reserve(struct world *world, uint64_t id, char *address, size_t ad
 {
     struct real *real = real_of(world);
     ensure(id != 0 && address_size >= ADDRESS_BYTES);
-    struct reservation *reservation = find_reservation(real, id);
-    if (reservation == NULL) {
-        reservation = make_reservation(real, id);
-    }
+    struct reservation *reservation = make_reservation(real, id);
     if (reservation == NULL) {
         failure_set(failure, FAILURE_ADDRESS, "no port can be reserved for node %llu: %s",
                     (unsigned long long)id, uv_strerror(-errno));
@@ -196,9 +184,8 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
     ensure(id != WORLD_CLIENT && handler->frame != NULL && handler->connected != NULL &&
            handler->disconnected != NULL);
     ensure(real_find(real, id) == NULL);
-    const struct reservation *reservation = find_reservation(real, id);
     if (address == NULL) {
-        address = reservation == NULL ? ANY_ADDRESS : reservation->address;
+        address = ANY_ADDRESS;
     }
     int descriptor = start_listening(address);
     struct endpoint *endpoint =

@@ -124,8 +124,10 @@ struct world_operations {
                     int64_t at_ns); /* WORLD_NEVER: off */
     void (*flush_soon)(struct world *world, struct flusher *flusher);
     void (*flush_cancel)(struct world *world, struct flusher *flusher);
-    /* An address for this node id, kept for it as long as the world lives: `open` with it listens
-     * there, and after `close` it stays reserved. Written to `address` (ends with 0). */
+    /* A new address for this node id, kept for it as long as the world lives: `open` with it
+     * listens there, and after `close` it stays reserved. A node that comes back with an emptied
+     * disk has to have another one, so that nobody who knows only the old configuration asks it for
+     * the votes of its former life. Written to `address` (ends with 0). */
     bool (*reserve)(struct world *world, uint64_t id, char *address, size_t address_size,
                     struct failure *failure);
     /* Listens. `address`: wanted ("127.0.0.1:7001", or NULL: the world chooses). NULL and a failure
