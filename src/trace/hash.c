@@ -1,9 +1,11 @@
 /*
- * The trace's hash: over all fields of all events, in order. Names count by their codes, texts,
- * values and entries by their content. It never sees padding, pointers or an event's number, which
- * depends on what was emitted before the hash was kept.
+ * The trace's hash: over all fields of all events, in order. Names count by their codes where they
+ * have one, texts, values and entries by their content. It never sees padding, pointers or an
+ * event's number, which depends on what was emitted before the hash was kept.
  */
 #include "trace/internal.h"
+
+#include <string.h>
 
 /* Two words at the place `a_salt`, `b_salt`: the high and low half of their product. Products of
  * different pairs do not wait for each other, so that an event costs little more than its slowest
@@ -53,6 +55,9 @@ void trace_hash_read(void *context, const struct trace_event *event)
     uint64_t hash = hash_mix(trace->hash, numbers_hash(event));
     if (event->entries != NULL) {
         hash = hash_mix(hash ^ 0x3898d190f9ebdacdULL, entries_hash(event));
+    }
+    if (event->message_kind == 0 && event->message_name != NULL) { /* a frame's name has no code */
+        hash = hash_mix(hash, hash_bytes(event->message_name, strlen(event->message_name), 3));
     }
     if (event->text.size > 0) {
         hash = hash_mix(hash, hash_bytes(event->text.data, event->text.size, 1));

@@ -22,9 +22,11 @@ void event_copy_free(struct event_copy *copy);
 
 /* ---- the words of roles and messages (words.c) ---------------------------------------------- */
 
-/* The static word and its code, as raft.h numbers them. false: no such word. */
-bool trace_role_from_name(struct bytes name, uint8_t *role, const char **word);
-bool trace_message_from_name(struct bytes name, uint8_t *message, const char **word);
+/* The static word, and its code as raft.h numbers it where it has one. A word that a newer program
+ * wrote becomes TRACE_UNKNOWN_WORD: its trace is still of use. */
+#define TRACE_UNKNOWN_WORD "unknown"
+const char *trace_role_from_name(struct bytes name, uint8_t *role);
+const char *trace_message_from_name(struct bytes name, uint8_t *message);
 bool trace_what_from_name(struct bytes name, uint8_t *bit);
 
 /* ---- JSON lines (json_lines.c, json_parse.c) ------------------------------------------------ */

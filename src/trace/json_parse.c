@@ -68,13 +68,14 @@ static bool read_kind(struct trace_event *event, const struct value_item *item)
 
 static bool read_role(struct trace_event *event, const struct value_item *item)
 {
-    return is_text(item) && trace_role_from_name(item->string, &event->role, &event->role_name);
+    event->role_name = trace_role_from_name(item->string, &event->role);
+    return is_text(item);
 }
 
 static bool read_message(struct trace_event *event, const struct value_item *item)
 {
-    return is_text(item) &&
-           trace_message_from_name(item->string, &event->message_kind, &event->message_name);
+    event->message_name = trace_message_from_name(item->string, &event->message_kind);
+    return is_text(item);
 }
 
 static bool read_entries(struct trace_event *event, const struct value_item *item)

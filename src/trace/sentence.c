@@ -57,6 +57,7 @@ static void append_answer(const struct trace_event *event, struct buffer *out)
 static void contents(const struct trace_event *event, struct buffer *out)
 {
     const char *name = event->message_name;
+    ensure(name != NULL);
     if (strcmp(name, "append") == 0) {
         append_contents(event, out);
     } else if (strcmp(name, "append_response") == 0) {
@@ -102,7 +103,7 @@ void text_message(const struct trace_event *event, struct buffer *out)
     buffer_append_format(out, event->kind == TRACE_SEND ? "sends %s to " : "receives %s from ",
                          name);
     write_peer(event, out);
-    if (event->message_name != NULL) {
+    if (event->message_kind != 0) { /* else it is a frame that is no message of Raft */
         contents(event, out);
     }
     text_words(out, " - ", event->text);

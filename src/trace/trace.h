@@ -99,7 +99,7 @@ struct trace_event {
     uint8_t message_kind; /* with message_name */
     bool reject;
     bool flag;
-    const char *role_name; /* static strings of whoever emits; hashed by their codes */
+    const char *role_name; /* static strings of whoever emits; hashed by their codes; NULL: none */
     const char *message_name;
     const struct trace_entry *entries;
     struct bytes text;

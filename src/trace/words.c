@@ -31,6 +31,9 @@ static const char *const message_names[] = {
     "read_response",
 };
 
+/* Of frames that are no messages of Raft (world.h): they have no code. */
+static const char *const frame_names[] = {"request", "answer", "client_request", "client_answer"};
+
 /* By bit. */
 static const char *const what_names[] = {"state", "entries", "snapshot"};
 #define WHAT_COUNT (sizeof what_names / sizeof *what_names)
@@ -62,26 +65,27 @@ bool trace_kind_from_name(struct bytes name, enum trace_kind *kind)
     return true;
 }
 
-bool trace_role_from_name(struct bytes name, uint8_t *role, const char **word)
+const char *trace_role_from_name(struct bytes name, uint8_t *role)
 {
     size_t code = 0;
     if (!find(role_names, sizeof role_names / sizeof *role_names, name, &code)) {
-        return false;
+        return TRACE_UNKNOWN_WORD;
     }
     *role = (uint8_t)code;
-    *word = role_names[code];
-    return true;
+    return role_names[code];
 }
 
-bool trace_message_from_name(struct bytes name, uint8_t *message, const char **word)
+const char *trace_message_from_name(struct bytes name, uint8_t *message)
 {
     size_t code = 0;
-    if (!find(message_names, sizeof message_names / sizeof *message_names, name, &code)) {
-        return false;
+    if (find(message_names, sizeof message_names / sizeof *message_names, name, &code)) {
+        *message = (uint8_t)code;
+        return message_names[code];
     }
-    *message = (uint8_t)code;
-    *word = message_names[code];
-    return true;
+    if (find(frame_names, sizeof frame_names / sizeof *frame_names, name, &code)) {
+        return frame_names[code];
+    }
+    return TRACE_UNKNOWN_WORD;
 }
 
 void trace_what_words(uint8_t what, struct buffer *out)
