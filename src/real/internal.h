@@ -135,7 +135,6 @@ struct departure {
 
 struct reservation {
     struct reservation *next;
-    uint64_t id;
     int descriptor; /* bound, never listening */
     char address[ADDRESS_BYTES];
 };

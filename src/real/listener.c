@@ -18,7 +18,7 @@
 
 /* The kernel gives a port to nobody else while a socket is bound to it; SO_REUSEADDR lets ours
  * listen on it beside one that never does. */
-static struct reservation *make_reservation(struct real *real, uint64_t id)
+static struct reservation *make_reservation(struct real *real)
 {
     struct sockaddr_storage any;
     socklen_t size = 0;
@@ -28,7 +28,6 @@ static struct reservation *make_reservation(struct real *real, uint64_t id)
         return NULL;
     }
     struct reservation *reservation = memory_new_zeroed(1, sizeof *reservation);
-    reservation->id = id;
     reservation->descriptor = descriptor;
     address_of_socket(descriptor, false, reservation->address);
     reservation->next = real->reservations;
@@ -41,7 +40,7 @@ bool listener_reserve(struct world *world, uint64_t id, char *address, size_t ad
 {
     struct real *real = real_of(world);
     ensure(id != 0 && address_size >= ADDRESS_BYTES);
-    struct reservation *reservation = make_reservation(real, id);
+    struct reservation *reservation = make_reservation(real);
     if (reservation == NULL) {
         failure_set(failure, FAILURE_ADDRESS, "no port can be reserved for node %llu: %s",
                     (unsigned long long)id, uv_strerror(-errno));
