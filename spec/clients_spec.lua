@@ -195,7 +195,7 @@ clusters.add(tests, "APredicateMayNotWait", { nodes = 1 }, function(c)
     c:wait_until(function()
       c:sleep(0.1)
     end, 1)
-  end, "sleep")
+  end, "c:client")
 end)
 
 clusters.add(tests, "AReaderOfEventsMayNotWait", { nodes = 1 }, function(c)
@@ -205,7 +205,7 @@ clusters.add(tests, "AReaderOfEventsMayNotWait", { nodes = 1 }, function(c)
   clusters.assert_raises(function()
     c:note("now")
     c:sleep(0.1)
-  end, "sleep")
+  end, "callback")
 end)
 
 clusters.add(tests, "SomebodyElsesCoroutineMayNotWait", { nodes = 1 }, function(c)
@@ -228,7 +228,7 @@ function tests.test_AMachineMayNotWait()
   end }
   clusters.assert_raises(function()
     c:propose(1)
-  end, "sleep")
+  end, "c:client")
   c:shutdown()
 end
 

@@ -100,14 +100,20 @@ clusters.add(tests, "SupersededIsTriedAgainWithoutANode", { nodes = 3 }, functio
 end)
 
 clusters.add(tests, "UnknownNode", { nodes = 3 }, function(c)
-  for _, call in ipairs { "crash", "restart", "pause", "resume", "disconnect", "reconnect", "campaign" } do
-    local message = refused("unknown_node", c[call](c, 9))
-    lu.assertStrContains(message, "9")
-  end
-  refused("unknown_node", c:submit(9, 1))
-  refused("unknown_node", c:clock(9, { rate = 1 }))
+  c:check_one_leader()
+  lu.assertStrContains(refused("unknown_node", c:submit(9, 1)), "9")
   refused("unknown_node", c:propose(1, { node = 9 }))
+  for _, call in ipairs { "crash", "restart", "pause", "resume", "disconnect", "reconnect", "campaign", "status", "log",
+    "commits", "stats" } do
+    lu.assertStrContains(refused("unknown_node", c[call](c, 9)), "9")
+  end
+  refused("unknown_node", c:clock(9, { rate = 1 }))
+  refused("unknown_node", c:partition({ 1, 9 }))
+  refused("unknown_node", c:link(1, 9, { drop = 1 }))
+  refused("unknown_node", c:serve(9, print))
+  refused("unknown_node", c:get("key", { node = 9 }))
   refused("unknown_node", c:call(1, 9, 1))
+  refused("unknown_node", c:call(9, 1, 1))
 end)
 
 clusters.add(tests, "NodeDown", { nodes = 3 }, function(c)

@@ -15,7 +15,10 @@ in_both(tests, "DisconnectReallyClosesConnections", { nodes = 3 }, function(c)
   lu.assertFalse(c:is_connected(leader))
   lu.assertTrue(c:is_alive(leader))
   for _, id in ipairs(clusters.others(c, leader)) do
-    lu.assertTrue(count(c:events { kind = "disconnect", node = leader, peer = id }) >= 1)
+    assert(c:wait_until(function()
+      return count(c:events { kind = "disconnect", node = leader, peer = id }) >= 1
+        and count(c:events { kind = "disconnect", node = id, peer = leader }) >= 1
+    end, 0.05))
     lu.assertTrue(c:is_connected(id))
   end
   local new = assert(c:wait_leader(nil, term))
@@ -120,6 +123,8 @@ end)
 in_both(tests, "WhatGoesToAPausedNodeWaits", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
+  assert(c:propose("before"))
+  clusters.wait_level(c)
   c:pause(follower)
   local index = assert(c:propose("waiting"))
   c:sleep(0.02)

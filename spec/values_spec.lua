@@ -92,16 +92,16 @@ clusters.add(tests, "WhatIsNoValueRaises", { nodes = 1 }, function(c)
   cyclic[1] = cyclic
   local not_values = {
     { 0 / 0, "NaN" }, { 1 / 0, "infinit" }, { -1 / 0, "infinit" }, { print, "function" },
-    { coroutine.create(print), "thread" }, { io.stdout, "userdata" }, { { [1.5] = 1 }, "key" }, { { 1, x = 2 }, "key" },
-    { { [1] = 1, [3] = 3 }, "" }, { cyclic, "deep" }, { { a = { b = print } }, "function" },
+    { coroutine.create(print), "thread" }, { io.stdout, "userdata" }, { { [1.5] = 1 }, "array" }, { { 1, x = 2 }, "array" },
+    { { [1] = 1, [3] = 3 }, "gaps" }, { cyclic, "deep" }, { { a = { b = print } }, "function" },
   }
   for _, case in ipairs(not_values) do
     clusters.assert_raises(function()
       c:set("key", case[1])
-    end, "value", case[2])
+    end, "'value'", case[2])
     clusters.assert_raises(function()
       c:propose(case[1])
-    end, "command", case[2])
+    end, "'command'", case[2])
   end
   lu.assertNil((c:get("key"))) -- and nothing was half applied
 end)
