@@ -178,8 +178,14 @@ void node_refused(const struct node *node, enum raft_refusal refusal, struct fai
     switch (refusal) {
     case RAFT_NOT_LEADER:
         raft_get_status(node->raft, &status);
-        failure_set(failure, FAILURE_NOT_LEADER, "node %llu does not lead", id);
-        failure->leader = status.leader == node->id ? 0 : status.leader;
+        if (status.leader != 0 && status.leader != node->id) {
+            failure_set(failure, FAILURE_NOT_LEADER, "node %llu does not lead; node %llu does", id,
+                        (unsigned long long)status.leader);
+            failure->leader = status.leader;
+        } else {
+            failure_set(failure, FAILURE_NOT_LEADER,
+                        "node %llu does not lead and knows of no leader", id);
+        }
         return;
     case RAFT_BUSY:
         failure_set(failure, FAILURE_BUSY,

@@ -8,8 +8,17 @@ local commands = {}
 
 local known = { node = true, timeout = true, read = true }
 
-local function failed(outcome)
-  return nil, outcome.message, outcome.code, { leader = outcome.leader, unknown = outcome.unknown or nil }
+-- What a failure tells besides: the leader with its address, where one is known.
+local function detail_of(self, detail)
+  if detail.leader then
+    detail.address = self.core:status(detail.leader).address
+  end
+  return detail
+end
+
+local function failed(self, outcome)
+  return nil, outcome.message, outcome.code,
+    detail_of(self, { leader = outcome.leader, unknown = outcome.unknown or nil })
 end
 
 local function check_options(options)
@@ -40,7 +49,11 @@ end
 function commands:submit(id, command)
   arguments.id("id", id)
   self.driver:not_in_step("submit")
-  return self.core:submit(id, command)
+  local index, term, code, detail = self.core:submit(id, command)
+  if not index then
+    return nil, term, code, detail_of(self, detail)
+  end
+  return index, term
 end
 
 --- Finds the leader, submits a command and waits until it is applied.
@@ -53,7 +66,7 @@ function commands:propose(command, options)
   self.driver:check_may_wait("propose")
   local outcome = request(self, "propose", command, checked, length_ns)
   if outcome.code then
-    return failed(outcome)
+    return failed(self, outcome)
   end
   local result = outcome.result
   if result == null then -- the machine had nothing to say
@@ -82,7 +95,7 @@ function commands:query(question, options)
   self.driver:check_may_wait("query")
   local outcome = request(self, kind, question, checked, length_ns)
   if outcome.code then
-    return failed(outcome)
+    return failed(self, outcome)
   end
   return outcome.result
 end
