@@ -97,6 +97,9 @@ static const char *member_problem(const struct raft_member *member, bool joint)
 /* Form only: an empty one is well-formed. */
 static const char *form_problem(const struct raft_configuration *configuration)
 {
+    if (configuration->count > 0 && configuration->members == NULL) {
+        return "no members where some are announced";
+    }
     for (uint32_t i = 0; i < configuration->count; i++) {
         const char *problem = member_problem(&configuration->members[i], configuration->joint);
         if (problem != NULL) {
@@ -112,16 +115,16 @@ static const char *form_problem(const struct raft_configuration *configuration)
 const char *configuration_problem(const struct raft_configuration *configuration)
 {
     const char *problem = form_problem(configuration);
+    if (problem != NULL) {
+        return problem;
+    }
     uint32_t voters = 0;
     uint32_t old_voters = 0;
     for (uint32_t i = 0; i < configuration->count; i++) {
         voters += configuration->members[i].voter ? 1U : 0U;
         old_voters += configuration->members[i].voter_old ? 1U : 0U;
     }
-    if (problem == NULL && (voters == 0 || (configuration->joint && old_voters == 0))) {
-        problem = "no voters";
-    }
-    return problem;
+    return voters == 0 || (configuration->joint && old_voters == 0) ? "no voters" : NULL;
 }
 
 bool configuration_same_voters(const struct raft_configuration *a,

@@ -173,8 +173,10 @@ struct raft {
     /* Hard state (paper, figure 2), and what is volatile. */
     uint64_t term;
     uint64_t vote;
-    enum raft_role role;
     uint64_t leader;
+    enum raft_role role;
+    bool flush_needed;     /* a leader has something for the next FLUSH */
+    bool dirty_hard_state; /* this step's: term or vote changed */
     struct log log;
     uint64_t commit;
     uint64_t applied; /* handed out; applied <= commit, applied <= durable */
@@ -205,7 +207,6 @@ struct raft {
     int64_t quorum_deadline_ns;
     int64_t leaving_deadline_ns;
     uint64_t uncommitted_bytes;
-    bool flush_needed;
     struct read_waiting *reads; /* [read_first, read_first + read_count), oldest first */
     uint32_t read_first;
     uint32_t read_count;
@@ -225,7 +226,6 @@ struct raft {
     uint64_t dropped_messages;
 
     /* This step's. */
-    bool dirty_hard_state;
     uint64_t dirty_first; /* 0: the log did not change */
     struct raft_update update;
     struct raft_message *messages;

@@ -29,7 +29,7 @@ static void add_chunk(struct log *log)
 {
     if (log->chunk_count == log->chunk_capacity) {
         log->chunk_capacity = log->chunk_capacity == 0 ? 4 : log->chunk_capacity * 2;
-        log->chunks = memory_resize(log->chunks, log->chunk_capacity * sizeof *log->chunks);
+        log->chunks = memory_resize(log->chunks, log->chunk_capacity * sizeof(void *));
     }
     log->chunks[log->chunk_count++] = memory_new(LOG_CHUNK_ENTRIES * sizeof(struct raft_entry));
 }
@@ -44,6 +44,7 @@ void log_copy(struct log *to, const struct log *from)
         add_chunk(to);
     }
     for (uint64_t index = from->base_index + 1; index <= from->last_index; index++) {
+        ensure(to->chunks != NULL);
         struct raft_entry *entry = log_at(to, index);
         *entry = *log_at(from, index);
         if (entry->batch != NULL) {

@@ -48,6 +48,7 @@ static void fill_member(struct raft *raft, struct peer *peer, const struct raft_
 /* A server that the configuration lacks: a leader tells it a while longer. */
 static bool fill_leaving(const struct raft *raft, struct peer *peer, uint64_t index)
 {
+    ensure(peer != NULL);
     if (raft->role != RAFT_LEADER || peer->id == raft->options.id) {
         return false;
     }

@@ -96,12 +96,12 @@ void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index)
 
 void update_notice(struct raft *raft, uint64_t from, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
     raft->dropped_messages++;
     raft->notice.from = from;
-    (void)vsnprintf(raft->notice.text, sizeof raft->notice.text, format, arguments);
     raft->update.notice_count = 1; /* a step looks at one message, so there is one at most */
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(raft->notice.text, sizeof raft->notice.text, format, arguments);
     va_end(arguments);
 }
 
