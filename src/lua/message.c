@@ -47,6 +47,7 @@ void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_m
     lua_set_integer(L, "sequence", message->sequence);
     lua_set_boolean(L, "reject", message->reject);
     lua_set_boolean(L, "force", message->force);
+    lua_set_boolean(L, "quiet", message->quiet);
     lua_createtable(L, (int)message->entry_count, 0);
     for (uint32_t i = 0; i < message->entry_count; i++) {
         uint64_t index = message->prev_index + 1 + i;

@@ -10,6 +10,8 @@
 
 struct replica {
     struct raft *raft;
+    int64_t now_ns;     /* of its last event */
+    uint64_t persisted; /* the highest sequence it has handed out */
     struct buffer value;
     struct buffer payload;
 };
@@ -119,6 +121,7 @@ static void read_message(lua_State *L, struct replica *replica, struct arguments
     luaL_checktype(L, at, LUA_TTABLE);
     message->kind = message_kind(L, at);
     message->reject = lua_field_boolean(L, at, "reject", false);
+    message->quiet = lua_field_boolean(L, at, "quiet", false);
     message->force = lua_field_boolean(L, at, "force", false);
     message->from = (uint64_t)lua_field_integer(L, at, "from", 0);
     message->to = (uint64_t)lua_field_integer(L, at, "to", 0);
@@ -242,6 +245,23 @@ static void push_update(lua_State *L, const struct raft *raft, const struct raft
     }
 }
 
+/* What the core takes for granted of its caller is an error of the script's here. */
+static void check_event(lua_State *L, const struct replica *replica, const struct raft_event *event)
+{
+    if (event->now_ns < replica->now_ns) {
+        lua_user_error(L, "bad argument 'event' (now_ns must not go back)");
+    }
+    if (event->kind == RAFT_EVENT_PERSISTED && event->sequence > replica->persisted) {
+        lua_user_error(L, "bad argument 'event' (no persist of sequence %llu was handed out)",
+                       (unsigned long long)event->sequence);
+    }
+    for (uint32_t i = 0; event->kind == RAFT_EVENT_SUBMIT && i < event->entry_count; i++) {
+        if (raft_entry_kind(&event->entries[i]) != RAFT_ENTRY_COMMAND) {
+            lua_user_error(L, "bad argument 'event' (only commands can be submitted)");
+        }
+    }
+}
+
 /* replica:step(event) → update */
 static int replica_step(lua_State *L)
 {
@@ -252,7 +272,7 @@ static int replica_step(lua_State *L)
     struct raft_event event = {
         .kind = event_kind(L),
         .force = lua_field_boolean(L, 2, "force", false),
-        .now_ns = lua_field_integer(L, 2, "now_ns", 0),
+        .now_ns = lua_field_integer(L, 2, "now_ns", replica->now_ns),
         .sequence = (uint64_t)lua_field_integer(L, 2, "sequence", 0),
         .read_id = (uint64_t)lua_field_integer(L, 2, "read_id", 0),
     };
@@ -271,8 +291,13 @@ static int replica_step(lua_State *L)
         lua_members_read(L, lua_gettop(L), &arguments->members);
         event.configuration = &arguments->members;
     }
+    check_event(L, replica, &event);
     const struct raft_update *update = NULL;
     raft_step(replica->raft, &event, &update);
+    replica->now_ns = event.now_ns;
+    if (update->persist.sequence != 0) {
+        replica->persisted = update->persist.sequence;
+    }
     push_update(L, replica->raft, update);
     return 1;
 }
@@ -346,7 +371,10 @@ static struct replica *replica_push(lua_State *L)
 static int replica_copy(lua_State *L)
 {
     struct replica *replica = replica_check(L);
-    replica_push(L)->raft = raft_copy(replica->raft);
+    struct replica *copy = replica_push(L);
+    copy->raft = raft_copy(replica->raft);
+    copy->now_ns = replica->now_ns;
+    copy->persisted = replica->persisted;
     return 1;
 }
 
@@ -404,7 +432,11 @@ int lua_replica_new(lua_State *L)
         .entry_count = arguments->entry_count,
     };
     const char *problem = NULL;
-    replica->raft = raft_new(&options, &start, lua_field_integer(L, 1, "now_ns", 0), &problem);
+    replica->now_ns = lua_field_integer(L, 1, "now_ns", 0);
+    if (replica->now_ns < 0) {
+        return lua_user_error(L, "bad argument 'options' (now_ns is 0 or more)");
+    }
+    replica->raft = raft_new(&options, &start, replica->now_ns, &problem);
     if (replica->raft == NULL) {
         return luaL_error(L, "bad argument 'options' (%s)", problem);
     }
