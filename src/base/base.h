@@ -7,6 +7,7 @@
 #ifndef RAFTBENCH_BASE_H
 #define RAFTBENCH_BASE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -280,6 +281,10 @@ struct failure {
     uint64_t leader; /* 0: not known */
     char message[240];
 };
+
+/* Words formatted into a text of fixed size; what does not fit is left out. */
+__attribute__((format(printf, 3, 0))) void text_format(char *text, size_t size, const char *format,
+                                                       va_list arguments);
 
 /* Sets code and message; `unknown` becomes false and `leader` 0, for the caller to set after it. A
  * NULL failure is fine. */

@@ -18,6 +18,13 @@ const char *failure_name(enum failure_code code)
     return names[code];
 }
 
+void text_format(char *text, size_t size, const char *format, va_list arguments)
+{
+    ensure(size > 0);
+    int written = vsnprintf(text, size, format, arguments);
+    ensure(written >= 0);
+}
+
 void failure_set(struct failure *failure, enum failure_code code, const char *format, ...)
 {
     if (failure == NULL) {
@@ -28,7 +35,6 @@ void failure_set(struct failure *failure, enum failure_code code, const char *fo
     failure->leader = 0;
     va_list arguments;
     va_start(arguments, format);
-    int written = vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    text_format(failure->message, sizeof failure->message, format, arguments);
     va_end(arguments);
-    ensure(written >= 0);
 }

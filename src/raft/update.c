@@ -6,7 +6,6 @@
 #include "raft/internal.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Through a pointer, so that the library's memset is called: for a few hundred bytes the compiler's
@@ -101,7 +100,7 @@ void update_notice(struct raft *raft, uint64_t from, const char *format, ...)
     raft->update.notice_count = 1; /* a step looks at one message, so there is one at most */
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(raft->notice.text, sizeof raft->notice.text, format, arguments);
+    text_format(raft->notice.text, sizeof raft->notice.text, format, arguments);
     va_end(arguments);
 }
 
