@@ -34,15 +34,18 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS
 RAFTBENCH = scripts/raftbench
 TEST = $(RAFTBENCH) test --jobs $(JOBS)
 
+# V=1 shows the whole command lines.
+QUIET = $(if $(V),,@echo "  $(1) $@";)
+
 all: $(MODULE) ## build the module raft.core
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
+	$(call QUIET,LINK)$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call QUIET,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 

@@ -34,7 +34,8 @@ function tests.test_OptionsThatAreWrongAreNamed()
     max_message = { 0, -5, "x" },
     max_inflight = { 0, "x" },
     max_uncommitted = { -1, "x" },
-    link = { 1, "x", { drop = 2 }, { drop = -1 }, { drop = nan }, { delay = -1 }, { delay = { 2, 1 } }, { reorder = "x" },
+    link = { 1, "x", { drop = 2 }, { drop = -1 }, { drop = nan }, { delay = -1 }, { delay = { 2, 1 } },
+      { reorder = "x" },
       { bandwidth = -1 }, { cut = 1 }, { duplicate = 1.5 } },
     state = { 1, { [9] = { term = 1 } }, { [1] = { log = { 0 } } }, { [1] = { log = { 2, 1 } } },
       { [1] = { term = 1, log = { 2 } } } },
@@ -75,33 +76,40 @@ end
 -- Each: the call, its arguments, a word that the error must have in it.
 local wrong_calls = {
   { "sleep", { -1 }, "" }, { "sleep", { "x" }, "" }, { "sleep", { 0 / 0 }, "" }, { "sleep", {}, "" },
-  { "wait_until", { 5 }, "predicate" }, { "wait_until", { print, "x" }, "timeout" }, { "wait_until", { print, -1 }, "timeout" },
+  { "wait_until", { 5 }, "predicate" }, { "wait_until", { print, "x" }, "timeout" },
+  { "wait_until", { print, -1 }, "timeout" },
   { "wait_event", { 5 }, "filter" }, { "wait_event", { { kind = "nonsense" } }, "nonsense" },
   { "step", { 0 }, "" }, { "step", { "x" }, "" },
   { "on", { { kind = "commit" } }, "f" }, { "on", { 5, print }, "filter" },
   { "wait_leader", { "x" }, "timeout" }, { "wait_leader", { 1, -1 }, "above" },
   { "campaign", { 1, { forced = true } }, "forced" }, { "campaign", { 1, { force = 1 } }, "force" },
-  { "submit", { 1 }, "command" }, { "submit", { "one", 1 }, "id" }, { "submit", { 1.5, 1 }, "id" }, { "submit", { 0, 1 }, "id" },
+  { "submit", { 1 }, "command" }, { "submit", { "one", 1 }, "id" }, { "submit", { 1.5, 1 }, "id" },
+  { "submit", { 0, 1 }, "id" },
   { "propose", { 1, { nodes = 1 } }, "nodes" }, { "propose", { 1, { node = "x" } }, "node" },
   { "propose", { 1, { timeout = -1 } }, "timeout" }, { "propose", { 1, 5 }, "options" },
   { "set", { "k" }, "value" }, { "set", { nil, 1 }, "key" }, { "set", { "k", 1, { timout = 1 } }, "timout" },
-  { "get", {}, "key" }, { "get", { "k", { read = "dirty" } }, "read" }, { "get", { "k", { reads = "stale" } }, "reads" },
+  { "get", {}, "key" }, { "get", { "k", { read = "dirty" } }, "read" },
+  { "get", { "k", { reads = "stale" } }, "reads" },
   { "delete", {}, "key" }, { "cas", { nil, 1, 2 }, "key" },
   { "query", { 1, { node = -1 } }, "node" },
-  { "check_committed", {}, "command" }, { "check_committed", { 1, 0 }, "count" }, { "check_committed", { 1, 1.5 }, "count" },
+  { "check_committed", {}, "command" }, { "check_committed", { 1, 0 }, "count" },
+  { "check_committed", { 1, 1.5 }, "count" },
   { "check_committed", { 1, 1, "x" }, "timeout" }, { "check_not_committed", {}, "command" },
   { "commits", { "x" }, "id" }, { "check_live", { -1 }, "timeout" },
   { "partition", { 1 }, "" }, { "partition", { { 1, 2 }, { 2, 3 } }, "2" },
   { "partition", { { "x" } }, "" },
-  { "link", { 1, 2, { drop = 1.5 } }, "drop" }, { "link", { 1, 2, { dorp = 0.5 } }, "dorp" }, { "link", { 1, 2, 3 }, "faults" },
+  { "link", { 1, 2, { drop = 1.5 } }, "drop" }, { "link", { 1, 2, { dorp = 0.5 } }, "dorp" },
+  { "link", { 1, 2, 3 }, "faults" },
   { "link", { 1, "mars", {} }, "to" }, { "link", { "everybody", 1, {} }, "from" },
   { "link", { 1, 2, { delay = { 0.2, 0.1 } } }, "delay" }, { "link", { 1, 2, { delay = 0 / 0 } }, "delay" },
   { "link", { 1, 2, { bandwidth = 0 } }, "bandwidth" }, { "link", { 1, 2, { cut = "yes" } }, "cut" },
   { "intercept", { 5 }, "f" },
   { "serve", { 1, 5 }, "f" }, { "call", { 1, 2 }, "value" }, { "call", { "x", 2, 1 }, "from" },
   { "call", { 1, 2, 3, -1 }, "timeout" },
-  { "clock", { 1, { rate = 0 } }, "rate" }, { "clock", { 1, { rate = -1 } }, "rate" }, { "clock", { 1, { speed = 2 } }, "speed" },
-  { "clock", { 1, { offset = "x" } }, "offset" }, { "clock", { 1, 5 }, "" }, { "clock", { 1, { rate = 0 / 0 } }, "rate" },
+  { "clock", { 1, { rate = 0 } }, "rate" }, { "clock", { 1, { rate = -1 } }, "rate" },
+  { "clock", { 1, { speed = 2 } }, "speed" },
+  { "clock", { 1, { offset = "x" } }, "offset" }, { "clock", { 1, 5 }, "" },
+  { "clock", { 1, { rate = 0 / 0 } }, "rate" },
   { "restart", { 1, { wiped = true } }, "wiped" },
   { "add_servers", { 6 }, "" }, { "add_servers", { {} }, "" }, { "add_servers", { { "x" } }, "" },
   { "add_servers", { { 6, 6 } }, "6" }, { "add_servers", { { 6 }, { waits = false } }, "waits" },
@@ -132,7 +140,8 @@ clusters.add(tests, "CallsNameTheArgument", { nodes = 3 }, function(c)
 end)
 
 clusters.add(tests, "IdsAreIntegersFrom1", { nodes = 3 }, function(c)
-  for _, call in ipairs { "crash", "restart", "pause", "resume", "disconnect", "reconnect", "campaign", "status", "log",
+  for _, call in ipairs { "crash", "restart", "pause", "resume", "disconnect", "reconnect", "campaign", "status",
+    "log",
     "commits", "members", "stats", "is_alive", "is_connected" } do
     for _, id in ipairs { 0, -1, 1.5, "x", true } do
       raises(function()
@@ -184,7 +193,8 @@ clusters.in_both(tests, "UseAfterShutdownIsAnError", { nodes = 3 }, function(c)
   c:check_one_leader()
   c:shutdown()
   for name, given in pairs {
-    sleep = { 1 }, status = { 1 }, leader = {}, propose = { 1 }, crash = { 1 }, events = {}, ids = {}, now = {}, get = { "k" },
+    sleep = { 1 }, status = { 1 }, leader = {}, propose = { 1 }, crash = { 1 }, events = {}, ids = {}, now = {},
+      get = { "k" },
   } do
     raises(function()
       c[name](c, (table.unpack or unpack)(given))

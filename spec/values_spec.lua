@@ -92,7 +92,8 @@ clusters.add(tests, "WhatIsNoValueRaises", { nodes = 1 }, function(c)
   cyclic[1] = cyclic
   local not_values = {
     { 0 / 0, "NaN" }, { 1 / 0, "infinit" }, { -1 / 0, "infinit" }, { print, "function" },
-    { coroutine.create(print), "thread" }, { io.stdout, "userdata" }, { { [1.5] = 1 }, "array" }, { { 1, x = 2 }, "array" },
+    { coroutine.create(print), "thread" }, { io.stdout, "userdata" }, { { [1.5] = 1 }, "array" },
+    { { 1, x = 2 }, "array" },
     { { [1] = 1, [3] = 3 }, "gaps" }, { cyclic, "deep" }, { { a = { b = print } }, "function" },
   }
   for _, case in ipairs(not_values) do

@@ -1,0 +1,390 @@
+-- The invariant checker: each property's violation is planted, and reported; what only looks like one
+-- is not.
+local lu = require "luaunit"
+local core = require("raft").core
+local clusters = require "spec.support.clusters"
+
+local tests = {}
+
+local STATE, ENTRIES = 1, 2
+
+-- ---- a run told by hand -------------------------------------------------------------------------
+
+local Run = {}
+Run.__index = Run
+
+local function run()
+  return setmetatable({ checker = core.checker(), time_ns = 0, sequence = {} }, Run)
+end
+
+function Run:event(kind, node, fields)
+  local event = { kind = kind, node = node, time_ns = self.time_ns }
+  self.time_ns = self.time_ns + 1000000
+  for key, value in pairs(fields or {}) do
+    event[key] = value
+  end
+  self.violation = self.checker:event(event)
+  return self
+end
+
+-- Entries of these terms; the hash tells what is in them.
+local function entries(terms, what)
+  local list = {}
+  for i, term in ipairs(terms) do
+    list[i] = { term = term, hash = 1000003 * term + 7919 * i + (what or 0) + 1 }
+  end
+  return list
+end
+
+function Run:start(node, term, vote, terms)
+  terms = terms or {}
+  self.sequence[node] = 0
+  return self:event("start", node, { term = term or 0, vote = vote or 0, first = 1, last = #terms,
+    entries = entries(terms) })
+end
+
+function Run:crash(node)
+  return self:event("stop", node, { text = "crash" })
+end
+
+function Run:role(node, role, term)
+  return self:event("role", node, { role = role, term = term })
+end
+
+function Run:vote(node, candidate, term)
+  return self:event("vote", node, { peer = candidate, term = term })
+end
+
+-- Hard state written and durable.
+function Run:state(node, term, vote)
+  self.sequence[node] = self.sequence[node] + 1
+  self:event("write", node, { what = STATE, sequence = self.sequence[node], term = term, vote = vote })
+  return self:event("sync", node, { what = STATE, sequence = self.sequence[node], term = term, vote = vote })
+end
+
+-- The log from `first` on is now of these terms (`all`: the whole log's, of which [first ..] is new).
+function Run:append(node, first, all, what)
+  local whole = entries(all, what)
+  local new = {}
+  for i = first, #whole do
+    new[#new + 1] = whole[i]
+  end
+  return self:event("append", node, { first = first, last = #whole, entries = new })
+end
+
+function Run:write(node, first, last)
+  self.sequence[node] = self.sequence[node] + 1
+  return self:event("write", node, { what = ENTRIES, sequence = self.sequence[node], first = first, last = last })
+end
+
+function Run:sync(node)
+  return self:event("sync", node, { what = ENTRIES, sequence = self.sequence[node] })
+end
+
+function Run:durable(node, first, all)
+  return self:append(node, first, all):write(node, first, #all):sync(node)
+end
+
+function Run:commit(node, index, counted, entry_term)
+  return self:event("commit", node, { index = index, flag = counted, prev_term = entry_term })
+end
+
+function Run:apply(node, index, term, answer, hash)
+  return self:event("apply", node, { index = index, prev_term = term, flag = true, answer_hash = answer or 1,
+    hash = hash or 0 })
+end
+
+function Run:truncate(node, first, last)
+  return self:event("truncate", node, { first = first, last = last })
+end
+
+-- Three nodes of which 1 leads term 1; entries 1..3 are durable everywhere and committed.
+local function settled()
+  local r = run()
+  for id = 1, 3 do
+    r:start(id):vote(id, 1, 1):state(id, 1, 1)
+  end
+  r:role(1, "leader", 1)
+  for id = 1, 3 do
+    r:durable(id, 1, { 1, 1, 1 })
+  end
+  r:event("match", 1, { peer = 2, index = 3 })
+  r:commit(1, 3, true):commit(2, 3):commit(3, 3)
+  for id = 1, 3 do
+    for index = 1, 3 do
+      r:apply(id, index, 1, 100 + index)
+    end
+  end
+  lu.assertNil(r.violation)
+  return r
+end
+
+local function assert_violated(r, property, ...)
+  lu.assertNotNil(r.violation, "no violation was seen")
+  lu.assertEquals(r.violation.property, property)
+  lu.assertIsString(r.violation.message)
+  local told = {}
+  for _, node in ipairs(r.violation.nodes) do
+    told[node] = true
+  end
+  for _, node in ipairs { ... } do
+    lu.assertTrue(told[node], ("node %d is not among those it tells of"):format(node))
+  end
+end
+
+-- ---- each property ------------------------------------------------------------------------------
+
+function tests.test_ElectionSafety()
+  local r = settled()
+  assert_violated(r:role(2, "leader", 1), "election safety", 1, 2)
+end
+
+function tests.test_ElectionSafety_ALeaderLeadsAgainAfterARestart()
+  local r = settled()
+  r:crash(1):start(1, 1, 1, { 1, 1, 1 })
+  assert_violated(r:role(1, "leader", 1), "election safety")
+end
+
+function tests.test_LeaderAppendOnly()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 })
+  assert_violated(r:truncate(1, 4, 4), "leader append-only", 1)
+end
+
+function tests.test_LeaderAppendOnly_AReplacedEntry()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 })
+  assert_violated(r:append(1, 4, { 1, 1, 1, 1 }, 5), "leader append-only", 1)
+end
+
+function tests.test_LogMatching_AnotherEntryOfTheSameIndexAndTerm()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 })
+  assert_violated(r:append(2, 4, { 1, 1, 1, 1 }, 99), "log matching", 1, 2)
+end
+
+function tests.test_LogMatching_AnotherLogBefore()
+  local r = run():start(1):start(2)
+  r:append(1, 1, { 1, 2, 4 })
+  assert_violated(r:append(2, 1, { 1, 3, 4 }), "log matching", 1, 2)
+end
+
+function tests.test_LogMatching_AGap()
+  local r = settled()
+  assert_violated(r:event("append", 2, { first = 6, last = 6, entries = { { term = 1, hash = 5 } } }),
+    "log matching", 2)
+end
+
+function tests.test_LogMatching_TermsThatFall()
+  local r = run():start(1)
+  assert_violated(r:append(1, 1, { 2, 1 }), "log matching", 1)
+end
+
+function tests.test_LeaderCompleteness()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 }):commit(1, 4, true)
+  r:vote(3, 3, 2)
+  assert_violated(r:role(3, "leader", 2), "leader completeness", 3)
+end
+
+function tests.test_LeaderCompleteness_NewsThatComeLate()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 })
+  r:role(3, "leader", 2)
+  assert_violated(r:commit(1, 4, true), "leader completeness", 3)
+end
+
+function tests.test_StateMachineSafety_AnotherCommit()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 }):commit(1, 4, true)
+  r:append(2, 4, { 1, 1, 1, 2 })
+  assert_violated(r:commit(2, 4), "state machine safety")
+end
+
+function tests.test_StateMachineSafety_ASkippedEntry()
+  local r = settled()
+  r:durable(2, 4, { 1, 1, 1, 1, 1 }):commit(2, 5)
+  assert_violated(r:apply(2, 5, 1), "state machine safety", 2)
+end
+
+function tests.test_StateMachineSafety_ARepeatedEntry()
+  assert_violated(settled():apply(2, 3, 1), "state machine safety", 2)
+end
+
+function tests.test_StateMachineSafety_WhatIsNotCommitted()
+  local r = settled()
+  r:durable(2, 4, { 1, 1, 1, 1 })
+  assert_violated(r:apply(2, 4, 1), "state machine safety", 2)
+end
+
+function tests.test_StateMachineSafety_BeyondTheLog()
+  assert_violated(settled():commit(2, 4), "state machine safety", 2)
+end
+
+function tests.test_StateMachineSafety_SomethingElseThanTheEntry()
+  local r = settled()
+  r:durable(1, 4, { 1, 1, 1, 1 }):durable(2, 4, { 1, 1, 1, 1 }):commit(1, 4, true):commit(2, 4)
+  assert_violated(r:apply(2, 4, 1, 7, 424242), "state machine safety")
+end
+
+function tests.test_MonotonicTerm()
+  local r = settled()
+  r:role(2, "follower", 5)
+  assert_violated(r:role(2, "follower", 4), "monotonic term", 2)
+end
+
+function tests.test_MonotonicTerm_AcrossARestartOfWhatWasDurable()
+  local r = settled()
+  r:role(2, "follower", 5):state(2, 5, 0)
+  r:crash(2)
+  assert_violated(r:start(2, 4, 0, { 1, 1, 1 }), "monotonic term", 2)
+end
+
+function tests.test_MonotonicTerm_WhatWasNotDurableMayBeForgotten()
+  local r = settled()
+  r:role(2, "follower", 5)
+  r:crash(2):start(2, 1, 1, { 1, 1, 1 })
+  lu.assertNil(r.violation)
+end
+
+function tests.test_MonotonicCommit()
+  local r = settled()
+  r:durable(2, 4, { 1, 1, 1, 1 }):commit(2, 4)
+  assert_violated(r:commit(2, 3), "monotonic commit", 2)
+end
+
+function tests.test_MonotonicCommit_ARestartBeginsAnew()
+  local r = settled()
+  r:crash(2):start(2, 1, 1, { 1, 1, 1 }):commit(2, 1)
+  lu.assertNil(r.violation)
+end
+
+function tests.test_OneVote()
+  local r = settled()
+  r:vote(3, 2, 4)
+  assert_violated(r:vote(3, 1, 4), "one vote in a term", 3)
+end
+
+function tests.test_OneVote_TheSameAgainIsFine()
+  local r = settled()
+  r:vote(3, 2, 4):vote(3, 2, 4):vote(3, 1, 5)
+  lu.assertNil(r.violation)
+end
+
+function tests.test_OneVote_AcrossACrash()
+  local r = settled()
+  r:vote(3, 2, 4):state(3, 4, 2)
+  r:crash(3)
+  assert_violated(r:start(3, 4, 1, { 1, 1, 1 }), "one vote in a term", 3)
+end
+
+function tests.test_OneVote_ForgottenAcrossACrash()
+  local r = settled()
+  r:vote(3, 2, 4):state(3, 4, 2)
+  r:crash(3)
+  assert_violated(r:start(3, 4, 0, { 1, 1, 1 }), "one vote in a term", 3)
+end
+
+function tests.test_OneVote_AnsweredBeforeItIsDurable()
+  local r = settled()
+  r:vote(3, 2, 4):role(3, "follower", 4)
+  r:event("send", 3, { peer = 2, term = 4, message = "vote_response" })
+  assert_violated(r, "one vote in a term", 3)
+end
+
+function tests.test_OneVote_AnsweredWhenItIsDurableIsFine()
+  local r = settled()
+  r:vote(3, 2, 4):state(3, 4, 2):event("send", 3, { peer = 2, term = 4, message = "vote_response" })
+  lu.assertNil(r.violation)
+end
+
+function tests.test_CommitOwnTerm()
+  local r = run()
+  for id = 1, 3 do
+    r:start(id, 2, 0, { 1, 2 })
+  end
+  r:role(1, "leader", 4)
+  assert_violated(r:commit(1, 2, true, 2), "commit by counting only in the own term", 1)
+end
+
+function tests.test_CommitOwnTerm_AFollowerMay()
+  local r = run()
+  for id = 1, 3 do
+    r:start(id, 2, 0, { 1, 2 })
+  end
+  r:role(1, "leader", 4):append(1, 3, { 1, 2, 4 }):append(2, 3, { 1, 2, 4 })
+  r:commit(1, 3, true):commit(2, 2)
+  lu.assertNil(r.violation)
+end
+
+function tests.test_MatchIsTrue_BeyondThePeersDisk()
+  local r = settled()
+  r:append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 }):write(2, 4, 4) -- and no sync
+  assert_violated(r:event("match", 1, { peer = 2, index = 4 }), "match index is true", 1, 2)
+end
+
+function tests.test_MatchIsTrue_AnotherEntryThere()
+  local r = run()
+  r:start(1, 3, 0, { 1, 3 }):start(2, 3, 0, { 1, 2 })
+  r:role(1, "leader", 4)
+  assert_violated(r:event("match", 1, { peer = 2, index = 2 }), "match index is true", 1, 2)
+end
+
+function tests.test_MatchIsTrue_AcknowledgedBeforeItIsDurable()
+  local r = settled()
+  r:append(2, 4, { 1, 1, 1, 1 }):write(2, 4, 4)
+  assert_violated(r:event("send", 2, { peer = 1, term = 1, index = 4, message = "append_response" }),
+    "match index is true", 2)
+end
+
+function tests.test_CommittedIsKept_Truncated()
+  assert_violated(settled():truncate(2, 3, 3), "committed entries are kept", 2)
+end
+
+function tests.test_CommittedIsKept_ForgottenAtARestart()
+  local r = settled()
+  r:crash(2)
+  assert_violated(r:start(2, 1, 1, { 1, 1 }), "committed entries are kept", 2)
+end
+
+function tests.test_CommittedIsKept_WhatWasNotDurableMayBeLost()
+  local r = settled()
+  r:append(2, 4, { 1, 1, 1, 1 }):write(2, 4, 4)
+  r:crash(2):start(2, 1, 1, { 1, 1, 1 })
+  lu.assertNil(r.violation)
+end
+
+function tests.test_SameAnswers()
+  local r = settled()
+  for id = 1, 2 do
+    r:durable(id, 4, { 1, 1, 1, 1 }):commit(id, 4, id == 1)
+  end
+  r:apply(1, 4, 1, 7)
+  assert_violated(r:apply(2, 4, 1, 8), "machines answer alike")
+end
+
+function tests.test_SameAnswers_AfterARestart()
+  local r = settled()
+  r:crash(2):start(2, 1, 1, { 1, 1, 1 }):commit(2, 3)
+  assert_violated(r:apply(2, 1, 1, 999), "machines answer alike")
+end
+
+-- ---- how it reports -----------------------------------------------------------------------------
+
+function tests.test_OnlyTheFirstIsReported()
+  local r = settled()
+  r:role(2, "leader", 1)
+  r:commit(3, 1)
+  lu.assertEquals(r.violation.property, "election safety")
+end
+
+clusters.in_both(tests, "AQuietRunHasNoViolation", { nodes = 5 }, function(c)
+  for i = 1, 20 do
+    assert(c:set("key", i))
+  end
+  c:crash(c:check_one_leader())
+  c:check_one_leader()
+  assert(c:set("key", "end"))
+end)
+
+return tests
