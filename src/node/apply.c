@@ -59,19 +59,31 @@ static void tell_waiters(struct node *node, uint64_t index, uint64_t term, bool 
 
 /* ---- configurations ------------------------------------------------------------------------- */
 
-/* Directory ids of servers that a committed configuration has dropped: such an id may come back
- * with another disk. A configuration from before a peer was met says nothing of it. */
-static void forget_strangers(struct node *node, const struct raft_configuration *members,
-                             uint64_t index)
+/* A server that a committed configuration has dropped may come back with another disk. One from
+ * before it was met, replayed after a restart, says nothing of it. */
+static void forget_dropped(struct node *node, const struct raft_configuration *members,
+                           uint64_t index)
 {
-    uint64_t met_at = 0;
-    size_t position = 0;
-    uint64_t peer = 0;
-    while ((peer = store_met_at(node->store, position, &met_at)) != 0) {
-        if (met_at < index && raft_configuration_find(members, peer) == NULL) {
-            store_forget(node->store, peer);
-        } else {
-            position++;
+    const struct raft_configuration *before = &node->applied_members;
+    for (uint32_t i = 0; i < before->count; i++) {
+        uint64_t id = before->members[i].id;
+        if (raft_configuration_find(members, id) == NULL &&
+            store_met_index(node->store, id) < index) {
+            store_forget(node->store, id);
+        }
+    }
+}
+
+/* A server that was forgotten and is added again may have stayed connected all the while, so that
+ * no hello comes. */
+static void meet_members(struct node *node, const struct raft_configuration *members,
+                         uint64_t index)
+{
+    for (uint32_t i = 0; i < members->count; i++) {
+        uint64_t id = members->members[i].id;
+        uint64_t directory_id = peers_directory(node, id);
+        if (directory_id != 0 && store_met(node->store, id) == 0) {
+            store_meet(node->store, id, directory_id, index);
         }
     }
 }
@@ -91,10 +103,10 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
         node->was_member = false;
         node->removal_index = index;
     }
-    if (!members.joint) {
-        forget_strangers(node, &members, index);
-    }
-    raft_configuration_free(&members);
+    forget_dropped(node, &members, index);
+    meet_members(node, &members, index);
+    raft_configuration_free(&node->applied_members);
+    node->applied_members = members;
     if (!*joint && node->change_waits && index > node->change.index) {
         node->change_waits = false;
         struct waiter change = node->change;

@@ -11,9 +11,9 @@
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
 /* magic, lowest and highest version (u32 each), sender, receiver, directory id, the index of the
- * sender's configuration if that lists the receiver (u64 each), then cluster name and listening
- * address, each behind a byte with its size. */
-#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8)
+ * sender's configuration if that lists the receiver, and if that lists the sender (u64 each), then
+ * cluster name and listening address, each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
 
 struct hello {
     uint32_t version_low;
@@ -22,6 +22,7 @@ struct hello {
     uint64_t receiver;
     uint64_t directory_id;
     uint64_t listed_index;
+    uint64_t member_index;
     struct bytes cluster_name;
     struct bytes address;
 };
@@ -34,11 +35,12 @@ static void append_short(struct buffer *out, const char *text)
     buffer_append(out, text, size);
 }
 
-/* Of the configuration in force, where it lists the peer: it must not take an older one that
- * dropped it, which it is about to replay, as its own removal. */
-static uint64_t listed_index(const struct node *node, uint64_t peer)
+/* Of the configuration in force, where it lists this server; else 0. Two things follow from it: the
+ * receiver does not take an older configuration that dropped it, and that it is about to replay, as
+ * its own removal; nor one that dropped the sender as a sign that the sender's disk is another. */
+static uint64_t listed_index(const struct node *node, uint64_t id)
 {
-    return raft_configuration_find(raft_members(node->raft), peer) == NULL
+    return raft_configuration_find(raft_members(node->raft), id) == NULL
                ? 0
                : raft_members_index(node->raft);
 }
@@ -56,6 +58,7 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory_id);
     store_u64(fixed + 40, listed_index(node, to));
+    store_u64(fixed + 48, listed_index(node, node->id));
     append_short(&node->frame, node->cluster_name);
     append_short(&node->frame, node->address);
     return node_seal_frame(node, FRAME_HELLO, &number);
@@ -83,6 +86,7 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->receiver = load_u64(body.data + 24);
     hello->directory_id = load_u64(body.data + 32);
     hello->listed_index = load_u64(body.data + 40);
+    hello->member_index = load_u64(body.data + 48);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
     return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
            rest.size == 0;
@@ -129,6 +133,18 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
     return true;
 }
 
+/* Keeps which disk the peer has, and since when that is known. */
+static void meet(struct node *node, const struct hello *hello)
+{
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    uint64_t index = status.commit_index;
+    uint64_t in_our_eyes = listed_index(node, hello->sender);
+    index = index < in_our_eyes ? in_our_eyes : index;
+    index = index < hello->member_index ? hello->member_index : index;
+    store_meet(node->store, hello->sender, hello->directory_id, index);
+}
+
 uint64_t hello_judge(struct node *node, struct bytes body)
 {
     struct hello hello;
@@ -140,14 +156,10 @@ uint64_t hello_judge(struct node *node, struct bytes body)
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return 0;
     }
-    if (store_met(node->store, hello.sender) == 0) {
-        struct raft_status status;
-        raft_get_status(node->raft, &status);
-        store_meet(node->store, hello.sender, hello.directory_id, status.commit_index);
-    }
+    meet(node, &hello);
     if (hello.listed_index > node->listed_index) {
         node->listed_index = hello.listed_index;
     }
-    peers_met(node, hello.sender, hello.address);
+    peers_met(node, hello.sender, hello.directory_id, hello.address);
     return hello.sender;
 }

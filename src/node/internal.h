@@ -108,7 +108,8 @@ struct peer {
     uint64_t id;
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
-    bool member; /* of the configuration in force */
+    bool member;           /* of the configuration in force */
+    uint64_t directory_id; /* that its hello told; 0: none came since this node started */
     char address[RAFT_ADDRESS_BYTES_MAX + 1];
 };
 
@@ -177,6 +178,7 @@ struct node {
     struct seen_requests seen;
 
     /* Membership as far as it was applied. */
+    struct raft_configuration applied_members; /* the latest that was applied */
     bool was_member;
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
     uint64_t listed_index;  /* the latest configuration of which a peer said that it lists us */
@@ -270,8 +272,9 @@ void node_end_waiting(struct node *node, bool tell);
 void peers_follow_members(struct node *node);
 /* Hangs up on peers that are not members and were of no use for a while. */
 void peers_tidy(struct node *node);
-/* A peer that is no member told its address in a hello. */
-void peers_met(struct node *node, uint64_t id, struct bytes address);
+/* A peer told its disk and its address in a hello that was accepted. */
+void peers_met(struct node *node, uint64_t id, uint64_t directory_id, struct bytes address);
+uint64_t peers_directory(const struct node *node, uint64_t id); /* 0: not known */
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
 void peers_clear(struct node *node);

@@ -77,6 +77,7 @@ static void drop_volatile(struct node *node)
     frames_drop_held(node);
     client_forget(node);
     peers_clear(node);
+    raft_configuration_free(&node->applied_members);
     buffer_free(&node->frame);
     buffer_free(&node->result);
     buffer_free(&node->answer);
@@ -211,6 +212,7 @@ static struct raft *recover(struct node *node, struct failure *failure)
     node->directory_id = contents.directory_id;
     node->apply_next = contents.first_index;
     node->apply_last = contents.first_index - 1;
+    raft_configuration_copy(&node->applied_members, contents.first_members);
     node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
     return raft;
 }

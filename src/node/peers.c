@@ -99,9 +99,10 @@ void peers_tidy(struct node *node)
     }
 }
 
-void peers_met(struct node *node, uint64_t id, struct bytes address)
+void peers_met(struct node *node, uint64_t id, uint64_t directory_id, struct bytes address)
 {
     struct peer *peer = get_peer(node, id);
+    peer->directory_id = directory_id;
     peer->used_ns = world_now_ns(node->world);
     if (!peer->member) {
         if (address.size > 0) {
@@ -109,6 +110,12 @@ void peers_met(struct node *node, uint64_t id, struct bytes address)
         }
         dial(node, peer);
     }
+}
+
+uint64_t peers_directory(const struct node *node, uint64_t id)
+{
+    const struct peer *peer = find_peer(node, id);
+    return peer == NULL ? 0 : peer->directory_id;
 }
 
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)

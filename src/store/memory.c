@@ -31,7 +31,7 @@ struct group {
 struct met_peer {
     uint64_t id;
     uint64_t directory_id;
-    uint64_t commit_index;
+    uint64_t index;
 };
 
 struct store {
@@ -332,23 +332,24 @@ uint64_t store_met(const struct store *store, uint64_t peer)
     return met == NULL ? 0 : met->directory_id;
 }
 
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t commit_index)
+uint64_t store_met_index(const struct store *store, uint64_t peer)
+{
+    const struct met_peer *met = find_met(store, peer);
+    return met == NULL ? 0 : met->index;
+}
+
+void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index)
 {
     struct met_peer *met = find_met(store, peer);
     if (met == NULL) {
         store->met = memory_resize(store->met, (store->met_count + 1) * sizeof *store->met);
         met = &store->met[store->met_count++];
+        *met = (struct met_peer){.id = peer};
     }
-    *met = (struct met_peer){peer, directory_id, commit_index};
-}
-
-uint64_t store_met_at(const struct store *store, size_t position, uint64_t *commit_index)
-{
-    if (position >= store->met_count) {
-        return 0;
+    if (met->directory_id != directory_id || met->index < index) {
+        met->index = index;
     }
-    *commit_index = store->met[position].commit_index;
-    return store->met[position].id;
+    met->directory_id = directory_id;
 }
 
 void store_forget(struct store *store, uint64_t peer)

@@ -59,12 +59,12 @@ void store_persist(struct store *store, const struct raft_persist *persist,
 void store_close(struct store *store, bool sync);
 /* Directory ids of peers that were met, kept durably: the id known for that peer, or 0. */
 uint64_t store_met(const struct store *store, uint64_t peer);
-/* commit_index: this node's when it met the peer: only a later configuration can tell that the peer
- * has gone, not an older one that is replayed after a restart. */
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t commit_index);
+/* `index`: of the latest configuration that is known to be older than the meeting: only one after
+ * it can tell that the peer has gone, not one that is replayed after a restart. Again: the higher
+ * one counts. */
+void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index);
 void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
-/* Peer number `position` from 0 that was met, and when; 0 past the last. */
-uint64_t store_met_at(const struct store *store, size_t position, uint64_t *commit_index);
+uint64_t store_met_index(const struct store *store, uint64_t peer); /* 0: not met */
 uint64_t store_sync_count(const struct store *store);
 
 #endif
