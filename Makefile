@@ -77,7 +77,7 @@ ASAN_ENV = RAFTBENCH_BUILD=$(ASAN_BUILD) RAFTBENCH_SPEC_SEEDS=$(or $(SEEDS),10) 
 
 check-asan: deps ## the suite under AddressSanitizer, UBSan and LeakSanitizer (SEEDS=10 of each)
 	@$(SUBMAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN_FLAGS)" OPTIMIZE="-O1 -g" all
-	@$(ASAN_ENV) .ci/preload $(TEST)
+	@$(ASAN_ENV) .ci/preload $(TEST) $(FILES)
 
 check-valgrind: deps ## a short part of the suite under valgrind
 	@$(DEPS) $(PACKAGES_VALGRIND)
@@ -95,7 +95,7 @@ lint: ## format, static analysis, layers, lengths
 	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
 		echo "$$file: not the Lua that 5.1 and LuaJIT read too"; exit 1; }; done
 	@luacheck -q $(LUA_FILES) .ci/layers .ci/lengths
-	@$(SUBMAKE) --output-sync tidy
+	@$(SUBMAKE) --keep-going --output-sync tidy
 
 # A file is looked at again when it, or a header below it, has changed: it follows its object.
 tidy: $(SOURCES:%.c=$(BUILD)/%.tidy)
