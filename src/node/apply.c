@@ -59,33 +59,27 @@ static void tell_waiters(struct node *node, uint64_t index, uint64_t term, bool 
 
 /* ---- configurations ------------------------------------------------------------------------- */
 
-/* A server that a committed configuration has dropped may come back with another disk. One from
- * before it was met, replayed after a restart, says nothing of it. */
-static void forget_dropped(struct node *node, const struct raft_configuration *members,
-                           uint64_t index)
+static void forget_those_missing_in(struct node *node, const struct raft_configuration *here,
+                                    const struct raft_configuration *there, uint64_t index)
 {
-    const struct raft_configuration *before = &node->applied_members;
-    for (uint32_t i = 0; i < before->count; i++) {
-        uint64_t id = before->members[i].id;
-        if (raft_configuration_find(members, id) == NULL &&
+    for (uint32_t i = 0; i < here->count; i++) {
+        uint64_t id = here->members[i].id;
+        if (raft_configuration_find(there, id) == NULL &&
             store_met_index(node->store, id) < index) {
             store_forget(node->store, id);
+            peers_forgotten(node, id);
         }
     }
 }
 
-/* A server that was forgotten and is added again may have stayed connected all the while, so that
- * no hello comes. */
-static void meet_members(struct node *node, const struct raft_configuration *members,
+/* A server that was dropped may come back with another disk, and one that joins may be such: what
+ * is known from before is forgotten. A configuration that is replayed after a restart, from before
+ * the server was met, says nothing of it. */
+static void follow_disks(struct node *node, const struct raft_configuration *members,
                          uint64_t index)
 {
-    for (uint32_t i = 0; i < members->count; i++) {
-        uint64_t id = members->members[i].id;
-        uint64_t directory_id = peers_directory(node, id);
-        if (directory_id != 0 && store_met(node->store, id) == 0) {
-            store_meet(node->store, id, directory_id, index);
-        }
-    }
+    forget_those_missing_in(node, &node->applied_members, members, index);
+    forget_those_missing_in(node, members, &node->applied_members, index);
 }
 
 static void apply_configuration(struct node *node, uint64_t index, const struct raft_entry *entry,
@@ -103,8 +97,7 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
         node->was_member = false;
         node->removal_index = index;
     }
-    forget_dropped(node, &members, index);
-    meet_members(node, &members, index);
+    follow_disks(node, &members, index);
     raft_configuration_free(&node->applied_members);
     node->applied_members = members;
     if (!*joint && node->change_waits && index > node->change.index) {

@@ -158,7 +158,14 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
         hold(node, from->peer, batch, offset, head);
         return true;
     }
-    return deliver(node, from->peer, batch, offset, head);
+    bool taken = deliver(node, from->peer, batch, offset, head);
+    if (taken && node->must_greet && peers_must_greet(node, from->peer)) {
+        (void)snprintf(node->reason, sizeof node->reason,
+                       "node %llu has become a member: its hello is needed again",
+                       (unsigned long long)from->peer);
+        return false;
+    }
+    return taken;
 }
 
 static bool frame_arrived(void *context, struct inbound *from, struct batch *batch, uint32_t offset,

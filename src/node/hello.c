@@ -133,16 +133,25 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
     return true;
 }
 
-/* Keeps which disk the peer has, and since when that is known. */
-static void meet(struct node *node, const struct hello *hello)
+/* Keeps which disk the peer has, and since when that is known, where it is a member: a server that
+ * was removed may still say hello, and must not bar the way for one of its id that is added later.
+ * A node that knows no configuration yet believes the peer. false: not kept. */
+static bool meet(struct node *node, const struct hello *hello)
 {
     struct raft_status status;
+    const struct raft_configuration *members = raft_members(node->raft);
+    uint64_t index = hello->member_index;
+    if (members->count > 0) {
+        if (raft_configuration_find(members, hello->sender) == NULL) {
+            return false;
+        }
+        uint64_t in_force = raft_members_index(node->raft);
+        index = index < in_force ? in_force : index;
+    }
     raft_get_status(node->raft, &status);
-    uint64_t index = status.commit_index;
-    uint64_t in_our_eyes = listed_index(node, hello->sender);
-    index = index < in_our_eyes ? in_our_eyes : index;
-    index = index < hello->member_index ? hello->member_index : index;
+    index = index < status.commit_index ? status.commit_index : index;
     store_meet(node->store, hello->sender, hello->directory_id, index);
+    return true;
 }
 
 uint64_t hello_judge(struct node *node, struct bytes body)
@@ -156,10 +165,10 @@ uint64_t hello_judge(struct node *node, struct bytes body)
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return 0;
     }
-    meet(node, &hello);
+    bool known = meet(node, &hello);
     if (hello.listed_index > node->listed_index) {
         node->listed_index = hello.listed_index;
     }
-    peers_met(node, hello.sender, hello.directory_id, hello.address);
+    peers_met(node, hello.sender, hello.address, known);
     return hello.sender;
 }

@@ -108,8 +108,9 @@ struct peer {
     uint64_t id;
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
-    bool member;           /* of the configuration in force */
-    uint64_t directory_id; /* that its hello told; 0: none came since this node started */
+    bool member; /* of the configuration in force */
+    bool
+        unmet; /* connected to us, but its disk is not known: it was no member when it said hello */
     char address[RAFT_ADDRESS_BYTES_MAX + 1];
 };
 
@@ -186,6 +187,7 @@ struct node {
     struct peer *peers; /* sorted by id */
     uint32_t peer_count;
     uint32_t peer_capacity;
+    bool must_greet; /* some member */
 
     /* What came while it was paused. */
     struct ring incoming; /* struct incoming */
@@ -272,9 +274,11 @@ void node_end_waiting(struct node *node, bool tell);
 void peers_follow_members(struct node *node);
 /* Hangs up on peers that are not members and were of no use for a while. */
 void peers_tidy(struct node *node);
-/* A peer told its disk and its address in a hello that was accepted. */
-void peers_met(struct node *node, uint64_t id, uint64_t directory_id, struct bytes address);
-uint64_t peers_directory(const struct node *node, uint64_t id); /* 0: not known */
+/* A peer told its address in a hello that was accepted; `known`: and its disk is kept. */
+void peers_met(struct node *node, uint64_t id, struct bytes address, bool known);
+void peers_forgotten(struct node *node, uint64_t id); /* its disk is not known any more */
+/* Whether this peer has become a member since it said hello, so that it has to say it again. */
+bool peers_must_greet(const struct node *node, uint64_t id);
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
 void peers_clear(struct node *node);

@@ -60,6 +60,14 @@ static void set_address(struct node *node, struct peer *peer, struct bytes addre
     }
 }
 
+static void note_unmet(struct node *node)
+{
+    node->must_greet = false;
+    for (uint32_t i = 0; i < node->peer_count; i++) {
+        node->must_greet = node->must_greet || (node->peers[i].member && node->peers[i].unmet);
+    }
+}
+
 void peers_follow_members(struct node *node)
 {
     const struct raft_configuration *members = raft_members(node->raft);
@@ -84,6 +92,7 @@ void peers_follow_members(struct node *node)
         }
         dial(node, peer);
     }
+    note_unmet(node);
 }
 
 void peers_tidy(struct node *node)
@@ -99,11 +108,12 @@ void peers_tidy(struct node *node)
     }
 }
 
-void peers_met(struct node *node, uint64_t id, uint64_t directory_id, struct bytes address)
+void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
 {
     struct peer *peer = get_peer(node, id);
-    peer->directory_id = directory_id;
     peer->used_ns = world_now_ns(node->world);
+    peer->unmet = !known;
+    note_unmet(node);
     if (!peer->member) {
         if (address.size > 0) {
             set_address(node, peer, address);
@@ -112,10 +122,19 @@ void peers_met(struct node *node, uint64_t id, uint64_t directory_id, struct byt
     }
 }
 
-uint64_t peers_directory(const struct node *node, uint64_t id)
+void peers_forgotten(struct node *node, uint64_t id)
 {
-    const struct peer *peer = find_peer(node, id);
-    return peer == NULL ? 0 : peer->directory_id;
+    struct peer *peer = find_peer(node, id);
+    if (peer != NULL) {
+        peer->unmet = true;
+        note_unmet(node);
+    }
+}
+
+bool peers_must_greet(const struct node *node, uint64_t id)
+{
+    const struct peer *peer = node->must_greet ? find_peer(node, id) : NULL;
+    return peer != NULL && peer->member && peer->unmet;
 }
 
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
@@ -142,4 +161,5 @@ void peers_clear(struct node *node)
     node->peers = NULL;
     node->peer_count = 0;
     node->peer_capacity = 0;
+    node->must_greet = false;
 }
