@@ -212,8 +212,8 @@ local messages = {
 
 -- Fields that a kind does not use are 0 after decoding.
 local function complete(message)
-  local all = { reject = false, force = false, prev_index = 0, prev_term = 0, commit = 0, index = 0, hint_index = 0,
-    hint_term = 0, sequence = 0, entries = {}, from = 0, to = 0 }
+  local all = { reject = false, force = false, quiet = false, prev_index = 0, prev_term = 0, commit = 0, index = 0,
+    hint_index = 0, hint_term = 0, sequence = 0, entries = {}, from = 0, to = 0 }
   for key, value in pairs(message) do
     if key ~= "from" and key ~= "to" then -- those are the connection's
       all[key] = value

@@ -126,6 +126,23 @@ function arguments.text(name, value)
   return value
 end
 
+--- A value as commands, keys and results are (not nil).
+-- @tparam string name
+-- @param value
+function arguments.value(name, value)
+  local kind = type(value)
+  if kind == "string" or kind == "boolean" or is_integer(value) then
+    return value
+  elseif value == nil then
+    arguments.fail(name, "a value", value)
+  end
+  local problem = core.value_problem(value)
+  if problem then
+    arguments.raise("bad argument '%s' (%s)", name, problem)
+  end
+  return value
+end
+
 --- A table of options with known names only; nil is an empty one.
 -- @tparam string name
 -- @param value

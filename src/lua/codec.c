@@ -28,6 +28,16 @@ static struct bytes bytes_argument(lua_State *L, int index)
     return bytes;
 }
 
+/* core.value_problem(value) → nil, or what keeps it from being a value, in words */
+static int value_problem(lua_State *L)
+{
+    struct buffer *out = scratch_new(L);
+    if (lua_value_write(L, 1, out)) {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
 /* core.value_encode(value) → bytes */
 static int value_encode(lua_State *L)
 {
@@ -86,6 +96,32 @@ static int crc32c_function(lua_State *L)
     return 1;
 }
 
+static void check_terms(lua_State *L, const struct raft_message *message)
+{
+    uint64_t term = message->prev_term;
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        if (message->entries[i].term < term) {
+            lua_user_error(L, "bad argument 'message' (the term of entry %u falls)", i + 1);
+        }
+        term = message->entries[i].term;
+    }
+}
+
+/* core.message_encode(message) → bytes */
+static int message_encode(lua_State *L)
+{
+    lua_settop(L, 1);
+    struct buffer *out = scratch_new(L);
+    struct lua_message_parts *parts = lua_message_parts_new(L);
+    struct raft_message message = {0};
+    lua_pushvalue(L, 1);
+    lua_message_read(L, parts, &message);
+    check_terms(L, &message);
+    raft_message_encode(NULL, &message, out);
+    lua_bytes_push(L, buffer_bytes(out));
+    return 1;
+}
+
 /* core.message_decode(bytes) → message; nil, what is wrong with it */
 static int message_decode(lua_State *L)
 {
@@ -137,11 +173,13 @@ static int frame_make(lua_State *L)
 }
 
 const luaL_Reg lua_codec_functions[] = {
+    {"value_problem", value_problem},
     {"value_encode", value_encode},
     {"value_decode", value_decode},
     {"json_encode", json_encode},
     {"json_decode", json_decode},
     {"crc32c", crc32c_function},
+    {"message_encode", message_encode},
     {"message_decode", message_decode},
     {"frame_check", frame_check},
     {"frame", frame_make},

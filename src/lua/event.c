@@ -132,7 +132,8 @@ static uint64_t mask_of_name(lua_State *L, int index)
     enum trace_kind kind = TRACE_KIND_COUNT;
     name.data = (const uint8_t *)luaL_checklstring(L, index, &name.size);
     if (!trace_kind_from_name(name, &kind)) {
-        lua_user_error(L, "there is no kind of event '%s'", lua_tostring(L, index));
+        lua_user_error(L, "bad argument 'filter' (there is no kind of event '%s')",
+                       lua_tostring(L, index));
     }
     return TRACE_MASK(kind);
 }
@@ -178,8 +179,20 @@ static const char *static_role(struct bytes name, uint8_t *code)
     return NULL;
 }
 
-/* By the names of struct trace_event's fields; `kind` and `role` by their words. Entries are not
- * read here. */
+static const char *static_message(struct bytes name, uint8_t *code)
+{
+    for (int kind = RAFT_NO_MESSAGE + 1; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
+        const char *text = raft_message_name((enum raft_message_kind)kind);
+        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+            *code = (uint8_t)kind;
+            return text;
+        }
+    }
+    return NULL;
+}
+
+/* By the names of struct trace_event's fields; `kind`, `role` and `message` by their words. Entries
+ * are not read here. */
 void lua_event_read(lua_State *L, int index, struct trace_event *event)
 {
     luaL_checktype(L, index, LUA_TTABLE);
@@ -216,5 +229,6 @@ void lua_event_read(lua_State *L, int index, struct trace_event *event)
     event->flag = lua_field_boolean(L, index, "flag", false);
     event->reject = lua_field_boolean(L, index, "reject", false);
     event->role_name = static_role(text_field(L, index, "role"), &event->role);
+    event->message_name = static_message(text_field(L, index, "message"), &event->message_kind);
     event->text = text_field(L, index, "text");
 }

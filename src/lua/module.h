@@ -2,7 +2,8 @@
  * lua: the Lua module raft.core. module.c (what it exports), value.c (values to and from Lua),
  * failure.c (failures and arguments), cluster.c (the cluster's userdata: life), control.c (faults
  * and control), drive.c (letting the world go on, tickets), look.c (status, logs), callbacks.c
- * (calls into Lua), event.c (trace events), message.c (messages and held frames), machine.c (Lua
+ * (calls into Lua), event.c (trace events), message.c
+ * (messages and held frames), message_read.c (messages from tables), machine.c (Lua
  * machines), members.c (configurations), replica.c (one bare core), checker.c (the checker alone),
  * codec.c (JSON, hashes), terminal.c (lines and signals).
  *
@@ -88,6 +89,21 @@ void lua_event_push(lua_State *L, const struct trace_event *event);
 uint64_t lua_event_mask(lua_State *L, int index); /* nil: all; a kind's name; a list of names */
 void lua_event_read(lua_State *L, int index, struct trace_event *event);
 void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message);
+/* What a message or a list of entries was read into; a userdata, left on the stack. */
+struct lua_message_parts {
+    struct raft_entry *entries;
+    uint32_t entry_count;
+    struct raft_configuration members;
+    struct buffer value; /* scratch */
+    struct buffer payload;
+};
+
+struct lua_message_parts *lua_message_parts_new(lua_State *L);
+/* The list of entries on top of the stack (nil: none): {term, command}, {term, members} or {term}.
+ */
+void lua_entries_read(lua_State *L, struct lua_message_parts *parts);
+/* The message on top of the stack; its entries point into `parts`. */
+void lua_message_read(lua_State *L, struct lua_message_parts *parts, struct raft_message *message);
 void lua_entry_push(lua_State *L, const struct raft_entry *entry, uint64_t index);
 void lua_frame_register(lua_State *L);
 enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, struct batch *frame);

@@ -12,132 +12,11 @@ struct replica {
     struct raft *raft;
     int64_t now_ns;     /* of its last event */
     uint64_t persisted; /* the highest sequence it has handed out */
-    struct buffer value;
-    struct buffer payload;
-};
-
-/* What one step was given; freed after it, whatever it raised (it is a userdata). */
-struct arguments {
-    struct raft_entry *entries;
-    uint32_t entry_count;
-    struct raft_configuration members;
 };
 
 static struct replica *replica_check(lua_State *L)
 {
     return luaL_checkudata(L, 1, LUA_REPLICA);
-}
-
-static int arguments_gc(lua_State *L)
-{
-    struct arguments *arguments = lua_touserdata(L, 1);
-    for (uint32_t i = 0; i < arguments->entry_count; i++) {
-        batch_release(arguments->entries[i].batch);
-    }
-    memory_free(arguments->entries);
-    arguments->entries = NULL;
-    arguments->entry_count = 0;
-    raft_configuration_free(&arguments->members);
-    return 0;
-}
-
-static struct arguments *arguments_new(lua_State *L)
-{
-    struct arguments *arguments = lua_newuserdatauv(L, sizeof *arguments, 0);
-    memset(arguments, 0, sizeof *arguments);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, arguments_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    return arguments;
-}
-
-/* One entry: {term, command}, {term, members} or {term} (empty), on top of the stack. */
-static void read_entry(lua_State *L, struct replica *replica, struct raft_entry *entry)
-{
-    int at = lua_gettop(L);
-    luaL_checktype(L, at, LUA_TTABLE);
-    entry->term = (uint64_t)lua_field_integer(L, at, "term", 0);
-    buffer_clear(&replica->value);
-    buffer_clear(&replica->payload);
-    enum raft_entry_kind kind = RAFT_ENTRY_EMPTY;
-    lua_getfield(L, at, "command");
-    lua_getfield(L, at, "members");
-    if (!lua_isnil(L, -2)) {
-        kind = RAFT_ENTRY_COMMAND;
-        lua_value_check(L, lua_gettop(L) - 1, "command", &replica->value);
-        struct machine_payload payload = {.command = buffer_bytes(&replica->value)};
-        machine_payload_write(&replica->payload, &payload);
-    } else if (lua_istable(L, -1)) {
-        kind = RAFT_ENTRY_CONFIGURATION;
-        struct raft_configuration members = {0};
-        lua_members_read(L, lua_gettop(L), &members);
-        raft_configuration_encode(&members, &replica->payload);
-        raft_configuration_free(&members);
-    }
-    lua_pop(L, 2);
-    if (replica->payload.size > 0) {
-        entry->batch = batch_copy(replica->payload.data, replica->payload.size);
-    }
-    entry->size_and_kind = raft_entry_pack((uint32_t)replica->payload.size, kind);
-}
-
-/* The list of entries on top of the stack (nil: none). */
-static void read_entries(lua_State *L, struct replica *replica, struct arguments *arguments)
-{
-    if (lua_isnil(L, -1)) {
-        return;
-    }
-    luaL_checktype(L, -1, LUA_TTABLE);
-    size_t count = (size_t)lua_rawlen(L, -1);
-    arguments->entries = memory_new_zeroed(count + 1, sizeof *arguments->entries);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        read_entry(L, replica, &arguments->entries[i]);
-        arguments->entry_count++;
-        lua_pop(L, 1);
-    }
-}
-
-static enum raft_message_kind message_kind(lua_State *L, int index)
-{
-    lua_getfield(L, index, "kind");
-    const char *name = luaL_checkstring(L, -1);
-    for (int kind = 1; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
-        if (strcmp(name, raft_message_name((enum raft_message_kind)kind)) == 0) {
-            lua_pop(L, 1);
-            return (enum raft_message_kind)kind;
-        }
-    }
-    luaL_error(L, "bad argument 'message' (there is no kind '%s')", name);
-    return RAFT_NO_MESSAGE;
-}
-
-/* The message on top of the stack. */
-static void read_message(lua_State *L, struct replica *replica, struct arguments *arguments,
-                         struct raft_message *message)
-{
-    int at = lua_gettop(L);
-    luaL_checktype(L, at, LUA_TTABLE);
-    message->kind = message_kind(L, at);
-    message->reject = lua_field_boolean(L, at, "reject", false);
-    message->quiet = lua_field_boolean(L, at, "quiet", false);
-    message->force = lua_field_boolean(L, at, "force", false);
-    message->from = (uint64_t)lua_field_integer(L, at, "from", 0);
-    message->to = (uint64_t)lua_field_integer(L, at, "to", 0);
-    message->term = (uint64_t)lua_field_integer(L, at, "term", 0);
-    message->prev_index = (uint64_t)lua_field_integer(L, at, "prev_index", 0);
-    message->prev_term = (uint64_t)lua_field_integer(L, at, "prev_term", 0);
-    message->commit = (uint64_t)lua_field_integer(L, at, "commit", 0);
-    message->index = (uint64_t)lua_field_integer(L, at, "index", 0);
-    message->hint_index = (uint64_t)lua_field_integer(L, at, "hint_index", 0);
-    message->hint_term = (uint64_t)lua_field_integer(L, at, "hint_term", 0);
-    message->sequence = (uint64_t)lua_field_integer(L, at, "sequence", 0);
-    lua_getfield(L, at, "entries");
-    read_entries(L, replica, arguments);
-    lua_pop(L, 1);
-    message->entries = arguments->entries;
-    message->entry_count = arguments->entry_count;
 }
 
 static enum raft_event_kind event_kind(lua_State *L)
@@ -267,7 +146,7 @@ static int replica_step(lua_State *L)
 {
     struct replica *replica = replica_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
-    struct arguments *arguments = arguments_new(L);
+    struct lua_message_parts *parts = lua_message_parts_new(L);
     struct raft_message message = {0};
     struct raft_event event = {
         .kind = event_kind(L),
@@ -278,18 +157,18 @@ static int replica_step(lua_State *L)
     };
     if (event.kind == RAFT_EVENT_MESSAGE) {
         lua_getfield(L, 2, "message");
-        read_message(L, replica, arguments, &message);
+        lua_message_read(L, parts, &message);
         event.message = &message;
     } else if (event.kind == RAFT_EVENT_SUBMIT) {
         lua_getfield(L, 2, "entries");
-        read_entries(L, replica, arguments);
-        event.entries = arguments->entries;
-        event.entry_count = arguments->entry_count;
+        lua_entries_read(L, parts);
+        event.entries = parts->entries;
+        event.entry_count = parts->entry_count;
     } else if (event.kind == RAFT_EVENT_CHANGE) {
         lua_getfield(L, 2, "configuration");
         luaL_checktype(L, -1, LUA_TTABLE);
-        lua_members_read(L, lua_gettop(L), &arguments->members);
-        event.configuration = &arguments->members;
+        lua_members_read(L, lua_gettop(L), &parts->members);
+        event.configuration = &parts->members;
     }
     check_event(L, replica, &event);
     const struct raft_update *update = NULL;
@@ -385,8 +264,6 @@ static int replica_gc(lua_State *L)
         raft_free(replica->raft);
     }
     replica->raft = NULL;
-    buffer_free(&replica->value);
-    buffer_free(&replica->payload);
     return 0;
 }
 
@@ -419,17 +296,17 @@ int lua_replica_new(lua_State *L)
     struct raft_options options = {0};
     read_options(L, &options);
     struct replica *replica = replica_push(L);
-    struct arguments *arguments = arguments_new(L);
-    lua_members_read(L, 1, &arguments->members);
+    struct lua_message_parts *parts = lua_message_parts_new(L);
+    lua_members_read(L, 1, &parts->members);
     lua_getfield(L, 1, "log");
-    read_entries(L, replica, arguments);
+    lua_entries_read(L, parts);
     struct raft_start start = {
         .term = (uint64_t)lua_field_integer(L, 1, "term", 0),
         .vote = (uint64_t)lua_field_integer(L, 1, "vote", 0),
-        .first_members = &arguments->members,
+        .first_members = &parts->members,
         .first_index = 1,
-        .entries = arguments->entries,
-        .entry_count = arguments->entry_count,
+        .entries = parts->entries,
+        .entry_count = parts->entry_count,
     };
     const char *problem = NULL;
     replica->now_ns = lua_field_integer(L, 1, "now_ns", 0);

@@ -106,11 +106,8 @@ end
 -- @tparam ?table options as for propose
 -- @treturn integer the command's index; nil, message, code, detail
 function commands:set(key, value, options)
-  if key == nil then
-    arguments.fail("key", "a value", key)
-  elseif value == nil then
-    arguments.fail("value", "a value (delete a key with c:delete)", value)
-  end
+  arguments.value("key", key)
+  arguments.value("value", value)
   local index, message, code, detail = self:propose({ op = "set", key = key, value = value }, options)
   if not index then
     return nil, message, code, detail
@@ -123,9 +120,7 @@ end
 -- @tparam ?table options as for propose
 -- @treturn integer the command's index; nil, message, code, detail
 function commands:delete(key, options)
-  if key == nil then
-    arguments.fail("key", "a value", key)
-  end
+  arguments.value("key", key)
   local index, message, code, detail = self:propose({ op = "delete", key = key }, options)
   if not index then
     return nil, message, code, detail
@@ -138,9 +133,7 @@ end
 -- @tparam ?table options as for query
 -- @return the value; nil alone where the key is missing; nil, message, code, detail
 function commands:get(key, options)
-  if key == nil then
-    arguments.fail("key", "a value", key)
-  end
+  arguments.value("key", key)
   local answer, message, code, detail = self:query({ op = "get", key = key }, options)
   if answer == nil and code then
     return nil, message, code, detail
@@ -158,8 +151,12 @@ end
 -- @treturn boolean whether it had
 -- @return where not, the present value
 function commands:cas(key, old, new, options)
-  if key == nil then
-    arguments.fail("key", "a value", key)
+  arguments.value("key", key)
+  if old ~= nil then
+    arguments.value("old", old)
+  end
+  if new ~= nil then
+    arguments.value("new", new)
   end
   local index, result, code, detail = self:propose({ op = "cas", key = key, old = old, new = new }, options)
   if not index then
@@ -181,9 +178,8 @@ end
 -- @treturn integer on how many; raises an error where none has, or fewer than `count`, or logs differ
 -- @treturn integer the lowest index at which it was applied
 function commands:check_committed(command, count, timeout)
-  if command == nil then
-    arguments.fail("command", "a value", command)
-  elseif count ~= nil and (not arguments.is_integer(count) or count < 1) then
+  arguments.value("command", command)
+  if count ~= nil and (not arguments.is_integer(count) or count < 1) then
     arguments.fail("count", "a number of nodes from 1", count)
   end
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -215,9 +211,7 @@ end
 --- Checks that no node has applied a command; raises an error where one has.
 -- @param command
 function commands:check_not_committed(command)
-  if command == nil then
-    arguments.fail("command", "a value", command)
-  end
+  arguments.value("command", command)
   local seen, index = self.core:committed(command)
   if not seen then
     error(index, 2)

@@ -100,6 +100,9 @@ end
 -- @treturn boolean true; nil, message, code
 function leaders:campaign(id, options)
   options = arguments.options("options", type(options) == "table" and options or nil, { force = true })
+  if options.force ~= nil and type(options.force) ~= "boolean" then
+    arguments.fail("options.force", "a boolean", options.force)
+  end
   return self:control(id, function()
     return self.core:campaign(id, options.force == true)
   end)
