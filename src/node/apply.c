@@ -96,6 +96,7 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
     } else if (!members.joint && node->was_member) {
         node->was_member = false;
         node->removal_index = index;
+        node->dropped_index = index;
     }
     follow_disks(node, &members, index);
     raft_configuration_free(&node->applied_members);

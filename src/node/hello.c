@@ -11,9 +11,10 @@
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
 /* magic, lowest and highest version (u32 each), sender, receiver, directory id, the index of the
- * sender's configuration if that lists the receiver, and if that lists the sender (u64 each), then
- * cluster name and listening address, each behind a byte with its size. */
-#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
+ * sender's configuration if that lists the receiver, and if that lists the sender, the index of the
+ * configuration that last dropped the sender (u64 each), then cluster name and listening address,
+ * each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 8)
 
 struct hello {
     uint32_t version_low;
@@ -23,6 +24,7 @@ struct hello {
     uint64_t directory_id;
     uint64_t listed_index;
     uint64_t member_index;
+    uint64_t dropped_index;
     struct bytes cluster_name;
     struct bytes address;
 };
@@ -59,6 +61,7 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 32, node->directory_id);
     store_u64(fixed + 40, listed_index(node, to));
     store_u64(fixed + 48, listed_index(node, node->id));
+    store_u64(fixed + 56, node->dropped_index);
     append_short(&node->frame, node->cluster_name);
     append_short(&node->frame, node->address);
     return node_seal_frame(node, FRAME_HELLO, &number);
@@ -87,9 +90,25 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->directory_id = load_u64(body.data + 32);
     hello->listed_index = load_u64(body.data + 40);
     hello->member_index = load_u64(body.data + 48);
+    hello->dropped_index = load_u64(body.data + 56);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
     return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
            rest.size == 0;
+}
+
+/* A server that was removed and added again after it was met has every right to another disk; that
+ * the removal has committed, this node may learn only from the server itself. */
+static bool has_another_disk(struct node *node, const struct hello *hello)
+{
+    uint64_t met = store_met(node->store, hello->sender);
+    if (met == 0 || met == hello->directory_id) {
+        return false;
+    }
+    if (hello->dropped_index > store_met_index(node->store, hello->sender)) {
+        store_forget(node->store, hello->sender);
+        return false;
+    }
+    return true;
 }
 
 #define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
@@ -118,8 +137,7 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
         REFUSE(node, "a hello from node %llu, which it cannot be", sender);
         return false;
     }
-    uint64_t met = store_met(node->store, hello->sender);
-    if (met != 0 && met != hello->directory_id) {
+    if (has_another_disk(node, hello)) {
         REFUSE(node,
                "node %llu came back with another disk: remove it from the cluster, then add it "
                "again",

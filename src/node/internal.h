@@ -182,6 +182,7 @@ struct node {
     struct raft_configuration applied_members; /* the latest that was applied */
     bool was_member;
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
+    uint64_t dropped_index; /* of the last configuration that did so for sure; 0: none */
     uint64_t listed_index;  /* the latest configuration of which a peer said that it lists us */
 
     struct peer *peers; /* sorted by id */

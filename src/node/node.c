@@ -95,6 +95,7 @@ static void drop_volatile(struct node *node)
     node->owes_removal = false;
     node->was_member = false;
     node->removal_index = 0;
+    node->dropped_index = 0;
     node->listed_index = 0;
     node->tell_role = false;
     node->tell_members = false;
@@ -183,6 +184,30 @@ void node_remove_itself(struct node *node)
 
 /* ---- its start ------------------------------------------------------------------------------ */
 
+/* Whether this server was once dropped for sure: a change of members begins only when the one
+ * before has committed, so that what dropped it has where another configuration follows. */
+static void find_drop(struct node *node, const struct store_contents *contents)
+{
+    bool was_member = node->was_member;
+    uint64_t dropped = 0;
+    for (uint64_t i = 0; i < contents->entry_count; i++) {
+        uint64_t index = contents->first_index + i;
+        const struct raft_entry *entry = store_entry_at(node->store, index);
+        struct raft_configuration members = {0};
+        if (raft_entry_kind(entry) != RAFT_ENTRY_CONFIGURATION ||
+            !raft_configuration_decode(raft_entry_payload(entry), &members)) {
+            continue;
+        }
+        if (dropped != 0) {
+            node->dropped_index = dropped;
+        }
+        bool is_member = raft_configuration_find(&members, node->id) != NULL;
+        dropped = was_member && !is_member ? index : 0;
+        was_member = is_member;
+        raft_configuration_free(&members);
+    }
+}
+
 static struct raft *recover(struct node *node, struct failure *failure)
 {
     struct store_contents contents;
@@ -214,6 +239,7 @@ static struct raft *recover(struct node *node, struct failure *failure)
     node->apply_last = contents.first_index - 1;
     raft_configuration_copy(&node->applied_members, contents.first_members);
     node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
+    find_drop(node, &contents);
     return raft;
 }
 
