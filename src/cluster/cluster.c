@@ -342,31 +342,54 @@ const struct check_violation *cluster_violation(const struct cluster *cluster)
     return cluster->checker != NULL ? checker_violation(cluster->checker) : NULL;
 }
 
+/* A node of an empty disk that waits to be added, in place of the one that was there. */
+static void empty_node(struct cluster *cluster, struct member *member)
+{
+    if (member->node != NULL) {
+        node_free(member->node);
+        cluster_trace_fault(cluster, "wipe", &member->id, 1);
+    }
+    struct raft_start start = {.first_index = 1};
+    struct node_options options = cluster_node_options(cluster, member);
+    member->node = node_new(cluster->world, make_store(cluster, member->id, &start), &options);
+}
+
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
     struct member *member = cluster_member(cluster, id);
     if (member == NULL) {
         member = cluster_insert(cluster, id);
-    } else if (member->node != NULL) {
-        if (node_get_state(member->node) != NODE_REMOVED) {
-            failure_set(failure, FAILURE_ALREADY_MEMBER,
-                        "cannot add node %llu: there is one with that id already (%s)",
-                        (unsigned long long)id, node_state_name(node_get_state(member->node)));
-            return false;
-        }
-        node_free(member->node);
-        member->node = NULL;
-        cluster_trace_fault(cluster, "wipe", &id, 1);
+    } else if (member->node != NULL && node_get_state(member->node) != NODE_REMOVED) {
+        failure_set(failure, FAILURE_ALREADY_MEMBER,
+                    "cannot add node %llu: there is one with that id already (%s)",
+                    (unsigned long long)id, node_state_name(node_get_state(member->node)));
+        return false;
     }
     /* A new address, in its second life too: whoever knows only an old configuration must not find
      * the emptied disk where a voter was (the world's `reserve` says why). */
     if (!cluster_reserve(cluster, member, failure)) {
         return false;
     }
-    struct raft_start start = {.first_index = 1};
-    struct node_options options = cluster_node_options(cluster, member);
-    member->node = node_new(cluster->world, make_store(cluster, id, &start), &options);
+    empty_node(cluster, member);
     cluster_trace_fault(cluster, "add", &id, 1);
     cluster_changed(cluster);
     return node_start(member->node, failure);
+}
+
+bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    struct member *member = cluster_member(cluster, id);
+    if (member == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    enum node_state state = node_get_state(member->node);
+    if (state != NODE_CRASHED && state != NODE_FAILED) {
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "the disk of node %llu cannot be emptied while it is %s: crash it first",
+                    (unsigned long long)id, node_state_name(state));
+        return false;
+    }
+    /* Its old address: the others know it there, and refuse the stranger's directory. */
+    empty_node(cluster, member);
+    return true;
 }

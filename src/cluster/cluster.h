@@ -159,6 +159,9 @@ uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struc
 
 bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* Empties the disk of a crashed node. Started again it is refused by the others, who met another
+ * directory under that id, until it is removed and added again. */
+bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure);
 /* An orderly stop of a node that a committed configuration lacks: state "removed". */
 bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);

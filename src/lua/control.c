@@ -38,6 +38,11 @@ static int control_restart(lua_State *L)
     return control(L, cluster_restart);
 }
 
+static int control_wipe(lua_State *L)
+{
+    return control(L, cluster_wipe);
+}
+
 static int control_pause(lua_State *L)
 {
     return control(L, cluster_pause);
@@ -171,21 +176,13 @@ static int control_verdict(lua_State *L)
 }
 
 const luaL_Reg lua_control_methods[] = {
-    {"crash", control_crash},
-    {"restart", control_restart},
-    {"pause", control_pause},
-    {"resume", control_resume},
-    {"stop_removed", control_stop_removed},
-    {"add_node", control_add_node},
-    {"clock", control_clock},
-    {"campaign", control_campaign},
-    {"set_disconnected", control_disconnected},
-    {"partition", control_partition},
-    {"link", control_link},
-    {"heal", control_heal},
-    {"note", control_note},
-    {"verdict", control_verdict},
-    {"deliver", lua_frame_deliver},
-    {"drop", lua_frame_drop},
-    {NULL, NULL},
+    {"crash", control_crash},         {"restart", control_restart},
+    {"wipe", control_wipe},           {"pause", control_pause},
+    {"resume", control_resume},       {"stop_removed", control_stop_removed},
+    {"add_node", control_add_node},   {"clock", control_clock},
+    {"campaign", control_campaign},   {"set_disconnected", control_disconnected},
+    {"partition", control_partition}, {"link", control_link},
+    {"heal", control_heal},           {"note", control_note},
+    {"verdict", control_verdict},     {"deliver", lua_frame_deliver},
+    {"drop", lua_frame_drop},         {NULL, NULL},
 };

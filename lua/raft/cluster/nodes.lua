@@ -34,9 +34,23 @@ end
 
 --- Starts a crashed node again from its disk.
 -- @tparam integer id
+-- @tparam ?table options `wipe = true`: from an empty disk, refused by the others until it is removed and added again;
+-- `wait = false`: returns at once (recovery from memory takes no time)
 -- @treturn boolean true; nil, message, code
-function nodes:restart(id)
+function nodes:restart(id, options)
+  options = arguments.options("options", type(options) == "table" and options or nil, { wipe = true, wait = true })
+  for name, value in pairs(options) do
+    if type(value) ~= "boolean" then
+      arguments.fail("options." .. name, "a boolean", value)
+    end
+  end
   return self:control(id, function()
+    if options.wipe then
+      local fine, message, code, detail = self.core:wipe(id)
+      if not fine then
+        return nil, message, code, detail
+      end
+    end
     return self.core:restart(id)
   end)
 end
