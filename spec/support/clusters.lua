@@ -143,6 +143,14 @@ function M.others(c, ...)
   return rest
 end
 
+-- Until every node has a connection to every other: what is sent before is lost.
+function M.wait_connected(c)
+  local wanted = #c:ids() * (#c:ids() - 1)
+  return assert(c:wait_until(function()
+    return #c:events { kind = "connect" } >= wanted
+  end, nil, "all connections"))
+end
+
 -- Until this node has found no leader and tried to become one.
 function M.wait_tried(c, id)
   return assert(c:wait_until(function()
