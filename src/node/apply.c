@@ -112,7 +112,7 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
  * again: then the newest one that it has, or one that a peer has told it of, lists it. */
 static void consider_removal(struct node *node)
 {
-    if (node->removal_index <= node->listed_index ||
+    if (node->removal_index < node->listed_until ||
         raft_configuration_find(raft_members(node->raft), node->id) != NULL ||
         node->removal_armed) {
         return;

@@ -222,7 +222,7 @@ void node_refused(const struct node *node, enum raft_refusal refusal, struct fai
 void node_arm(struct node *node, int64_t deadline_local_ns)
 {
     int64_t when_ns = WORLD_NEVER;
-    if (deadline_local_ns != RAFT_NEVER) {
+    if (deadline_local_ns != RAFT_NEVER && !node->joining) {
         when_ns = node_clock_when(&node->clock, deadline_local_ns);
     }
     if (when_ns != node->armed_ns) {
@@ -231,8 +231,11 @@ void node_arm(struct node *node, int64_t deadline_local_ns)
     }
 }
 
-static void tick(struct node *node)
+void node_tick(struct node *node)
 {
+    if (node->joining) {
+        return;
+    }
     struct raft_event event = {.kind = RAFT_EVENT_TICK};
     node_step(node, &event, NULL);
     if (node->raft != NULL) {
@@ -249,7 +252,7 @@ static void deadline_has_come(void *context)
         node->owes_tick = true;
         return;
     }
-    tick(node);
+    node_tick(node);
     node_tell(node);
 }
 
@@ -260,6 +263,7 @@ static void confirm(struct node *node, uint64_t sequence)
     send_held(node);
     struct raft_event event = {.kind = RAFT_EVENT_PERSISTED, .sequence = sequence};
     node_step(node, &event, NULL);
+    node_consider_joined(node);
     node_work(node);
 }
 
@@ -341,7 +345,7 @@ void node_catch_up(struct node *node)
     frames_deliver_held(node);
     if (node_is_running(node) && node->owes_tick) {
         node->owes_tick = false;
-        tick(node);
+        node_tick(node);
     }
     if (node_is_running(node) && node->owes_removal) {
         node_remove_itself(node);

@@ -10,10 +10,10 @@
 
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
-/* magic, lowest and highest version (u32 each), sender, receiver, directory id, the index of the
- * sender's configuration if that lists the receiver, and if that lists the sender, the index of the
- * configuration that last dropped the sender (u64 each), then cluster name and listening address,
- * each behind a byte with its size. */
+/* magic, lowest and highest version (u32 each), sender, receiver, directory id, one more than the
+ * index of the sender's configuration if that lists the receiver, that index if it lists the
+ * sender, the index of the configuration that last dropped the sender (u64 each; else 0), then
+ * cluster name and listening address, each behind a byte with its size. */
 #define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 8)
 
 struct hello {
@@ -22,7 +22,7 @@ struct hello {
     uint64_t sender;
     uint64_t receiver;
     uint64_t directory_id;
-    uint64_t listed_index;
+    uint64_t listed_until;
     uint64_t member_index;
     uint64_t dropped_index;
     struct bytes cluster_name;
@@ -37,14 +37,12 @@ static void append_short(struct buffer *out, const char *text)
     buffer_append(out, text, size);
 }
 
-/* Of the configuration in force, where it lists this server; else 0. Two things follow from it: the
- * receiver does not take an older configuration that dropped it, and that it is about to replay, as
- * its own removal; nor one that dropped the sender as a sign that the sender's disk is another. */
-static uint64_t listed_index(const struct node *node, uint64_t id)
+/* Two things follow from who is listed in the sender's configuration, and at which index: the
+ * receiver does not take an older one that dropped it, and that it is about to replay, as its own
+ * removal; nor one that dropped the sender as a sign that the sender's disk is another. */
+static bool is_listed(const struct node *node, uint64_t id)
 {
-    return raft_configuration_find(raft_members(node->raft), id) == NULL
-               ? 0
-               : raft_members_index(node->raft);
+    return raft_configuration_find(raft_members(node->raft), id) != NULL;
 }
 
 struct batch *hello_frame(struct node *node, uint64_t to)
@@ -59,8 +57,8 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory_id);
-    store_u64(fixed + 40, listed_index(node, to));
-    store_u64(fixed + 48, listed_index(node, node->id));
+    store_u64(fixed + 40, is_listed(node, to) ? raft_members_index(node->raft) + 1 : 0);
+    store_u64(fixed + 48, is_listed(node, node->id) ? raft_members_index(node->raft) : 0);
     store_u64(fixed + 56, node->dropped_index);
     append_short(&node->frame, node->cluster_name);
     append_short(&node->frame, node->address);
@@ -88,7 +86,7 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->sender = load_u64(body.data + 16);
     hello->receiver = load_u64(body.data + 24);
     hello->directory_id = load_u64(body.data + 32);
-    hello->listed_index = load_u64(body.data + 40);
+    hello->listed_until = load_u64(body.data + 40);
     hello->member_index = load_u64(body.data + 48);
     hello->dropped_index = load_u64(body.data + 56);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
@@ -160,7 +158,7 @@ static bool meet(struct node *node, const struct hello *hello)
     const struct raft_configuration *members = raft_members(node->raft);
     uint64_t index = hello->member_index;
     if (members->count > 0) {
-        if (raft_configuration_find(members, hello->sender) == NULL) {
+        if (!is_listed(node, hello->sender)) {
             return false;
         }
         uint64_t in_force = raft_members_index(node->raft);
@@ -184,9 +182,10 @@ uint64_t hello_judge(struct node *node, struct bytes body)
         return 0;
     }
     bool known = meet(node, &hello);
-    if (hello.listed_index > node->listed_index) {
-        node->listed_index = hello.listed_index;
+    if (hello.listed_until > node->listed_until) {
+        node->listed_until = hello.listed_until;
     }
+    node_consider_joined(node);
     peers_met(node, hello.sender, hello.address, known);
     return hello.sender;
 }

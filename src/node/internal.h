@@ -183,7 +183,8 @@ struct node {
     bool was_member;
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
     uint64_t dropped_index; /* of the last configuration that did so for sure; 0: none */
-    uint64_t listed_index;  /* the latest configuration of which a peer said that it lists us */
+    uint64_t listed_until; /* one past the latest configuration that lists us, as peers say; or 0 */
+    bool joining;          /* its log does not reach yet what a peer told: it starts no election */
 
     struct peer *peers; /* sorted by id */
     uint32_t peer_count;
@@ -226,6 +227,10 @@ static inline bool node_is_running(const struct node *node)
 void node_fail(struct node *node, const char *text);
 void node_remove_itself(struct node *node);
 /* false, and a failure that says so, where the node does not run. */
+/* A node that started with nothing replays configurations from before it was added, and one of
+ * these may have had an earlier server of its id. Until it has the one that added it, as told by
+ * whoever added it, it must not act by them. */
+void node_consider_joined(struct node *node);
 bool node_check_running(const struct node *node, struct failure *failure);
 
 /* ---- drive.c -------------------------------------------------------------------------------- */
@@ -239,6 +244,8 @@ struct reply {
 /* Steps the core with this event (its time is filled in) and carries the update out, but for
  * node_work. `reply` may be NULL. */
 void node_step(struct node *node, struct raft_event *event, struct reply *reply);
+/* Does what is due now; a joining node has no time-outs. */
+void node_tick(struct node *node);
 void node_prepare(struct node *node); /* wake-ups and flusher, once */
 void node_arm(struct node *node, int64_t deadline_local_ns);
 extern const struct store_handler node_store_handler; /* without its context */

@@ -96,7 +96,8 @@ static void drop_volatile(struct node *node)
     node->was_member = false;
     node->removal_index = 0;
     node->dropped_index = 0;
-    node->listed_index = 0;
+    node->listed_until = 0;
+    node->joining = false;
     node->tell_role = false;
     node->tell_members = false;
     node->tell_applied = false;
@@ -173,7 +174,7 @@ void node_remove_itself(struct node *node)
 {
     node->removal_armed = false;
     node->owes_removal = false;
-    if (node->raft == NULL || node->removal_index <= node->listed_index ||
+    if (node->raft == NULL || node->removal_index < node->listed_until ||
         raft_configuration_find(raft_members(node->raft), node->id) != NULL) {
         return; /* it has been added again meanwhile */
     }
@@ -240,6 +241,7 @@ static struct raft *recover(struct node *node, struct failure *failure)
     raft_configuration_copy(&node->applied_members, contents.first_members);
     node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
     find_drop(node, &contents);
+    node->joining = !node->was_member && store_met(node->store, node->id) == 0;
     return raft;
 }
 
@@ -287,10 +289,7 @@ bool node_start(struct node *node, struct failure *failure)
     raft_get_status(raft, &status);
     report_start(node, &status);
     peers_follow_members(node);
-    /* For the first deadline; nothing is due yet. */
-    struct raft_event event = {.kind = RAFT_EVENT_TICK};
-    node_step(node, &event, NULL);
-    node_work(node);
+    node_tick(node); /* for the first deadline; nothing is due yet */
     node_tell_soon(node);
     return true;
 }
@@ -317,12 +316,25 @@ void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns)
 {
     node_clock_set(&node->clock, world_now_ns(node->world), rate_ppb, offset_ns);
     if (node_is_running(node)) { /* its deadline is at another time of the world now */
-        struct raft_event event = {.kind = RAFT_EVENT_TICK};
-        node_step(node, &event, NULL);
-        node_work(node);
+        node_tick(node);
         node_tell_soon(node);
     } else if (node->state == NODE_PAUSED) {
         node->owes_tick = true;
+    }
+}
+
+void node_consider_joined(struct node *node)
+{
+    struct raft_status status;
+    if (node->raft == NULL || !node->joining || node->listed_until == 0) {
+        return;
+    }
+    raft_get_status(node->raft, &status);
+    if (status.durable_index + 1 >= node->listed_until) {
+        node->joining = false;
+        /* Kept for good, as of any member that was met: it may be needed as a leader. */
+        store_meet(node->store, node->id, node->directory_id, status.durable_index);
+        node_tick(node);
     }
 }
 
@@ -339,6 +351,12 @@ bool node_check_running(const struct node *node, struct failure *failure)
 bool node_campaign(struct node *node, bool force, struct failure *failure)
 {
     if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (node->joining) {
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu has not yet received the change that adds it: try again soon",
+                    (unsigned long long)node->id);
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CAMPAIGN, .force = force};
