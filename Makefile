@@ -30,7 +30,7 @@ MODULE = $(BUILD)/raft/core.so
 LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
 # As many jobs as there are cores, unless the user said how many.
-SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+SUBMAKE = $(MAKE) --no-print-directory $(if $(V),,--silent) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 RAFTBENCH = scripts/raftbench
 TEST = $(RAFTBENCH) test --jobs $(JOBS)
 
