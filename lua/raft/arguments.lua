@@ -9,7 +9,7 @@ local arguments = {}
 -- What the sources of lua/raft begin with: "@.../raft/".
 core.own_files(debug.getinfo(1, "S").source:match("^(.*)arguments%.lua$"))
 
-local SECONDS_MOST = 9e9 -- 2^63 ns
+local SECONDS_MOST = 4e9 -- nearly 2^62 ns
 
 local function show(value)
   if type(value) == "string" then

@@ -131,7 +131,8 @@ static int cluster_off(lua_State *L)
     luaL_checktype(L, 2, LUA_TUSERDATA);
     struct reader *reader = lua_touserdata(L, 2);
     lua_cluster_table(L, "readers");
-    if (lua_rawgetp(L, -1, reader) == LUA_TFUNCTION) {
+    lua_rawgetp(L, -1, reader);
+    if (lua_isfunction(L, -1)) {
         trace_unsubscribe(cluster_trace(box->cluster), reader->subscription);
         lua_pop(L, 1);
         lua_pushnil(L);

@@ -47,9 +47,9 @@ void lua_cluster_leave(lua_State *L, struct lua_cluster *box)
 
 static void read_raft(lua_State *L, struct raft_options *raft)
 {
-    raft->election_timeout_min_ns = lua_field_integer(L, 2, "election_min_ns", 0);
-    raft->election_timeout_max_ns = lua_field_integer(L, 2, "election_max_ns", 0);
-    raft->heartbeat_interval_ns = lua_field_integer(L, 2, "heartbeat_ns", 0);
+    raft->election_timeout_min_ns = lua_time_from(lua_field_integer(L, 2, "election_min_ns", 0));
+    raft->election_timeout_max_ns = lua_time_from(lua_field_integer(L, 2, "election_max_ns", 0));
+    raft->heartbeat_interval_ns = lua_time_from(lua_field_integer(L, 2, "heartbeat_ns", 0));
     raft->election_collisions =
         chance_from_double(lua_field_number(L, 2, "election_collisions", 0));
     raft->pre_vote = lua_field_boolean(L, 2, "pre_vote", true);

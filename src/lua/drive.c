@@ -13,7 +13,7 @@ static const char *const turn_names[] = {
 /* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped" or "signal" */
 static int cluster_drive_method(lua_State *L)
 {
-    lua_Integer until_ns = luaL_checkinteger(L, 2);
+    int64_t until_ns = lua_time_check(L, 2);
     bool each_event = lua_toboolean(L, 3);
     struct lua_cluster *box = lua_cluster_enter(L);
     if (box->depth > 1) {
@@ -92,7 +92,7 @@ static int ticket_push(lua_State *L, struct lua_cluster *box, uint64_t ticket)
 
 static int wait_time(lua_State *L)
 {
-    lua_Integer deadline_ns = luaL_checkinteger(L, 2);
+    int64_t deadline_ns = lua_time_check(L, 2);
     struct lua_cluster *box = lua_cluster_enter(L);
     return ticket_push(L, box, cluster_wait_time(box->cluster, deadline_ns));
 }
@@ -101,7 +101,7 @@ static int wait_time(lua_State *L)
 static int wait_leader(lua_State *L)
 {
     lua_Integer above = luaL_checkinteger(L, 2);
-    lua_Integer deadline_ns = luaL_checkinteger(L, 3);
+    int64_t deadline_ns = lua_time_check(L, 3);
     struct lua_cluster *box = lua_cluster_enter(L);
     return ticket_push(L, box, cluster_wait_leader(box->cluster, (uint64_t)above, deadline_ns));
 }
@@ -118,7 +118,7 @@ static struct bytes value_argument(lua_State *L, int index, const char *name)
 static int wait_committed(lua_State *L)
 {
     lua_Integer count = luaL_checkinteger(L, 3);
-    lua_Integer deadline_ns = luaL_checkinteger(L, 4);
+    int64_t deadline_ns = lua_time_check(L, 4);
     struct bytes command = value_argument(L, 2, "command");
     struct lua_cluster *box = lua_cluster_enter(L);
     return ticket_push(L, box,
@@ -169,7 +169,7 @@ static int request(lua_State *L)
     struct cluster_request request = {
         .kind = values[luaL_checkoption(L, 2, NULL, kinds)],
         .node = (uint64_t)luaL_optinteger(L, 3, 0),
-        .deadline_ns = luaL_checkinteger(L, 5),
+        .deadline_ns = lua_time_check(L, 5),
         .session = (uint64_t)luaL_optinteger(L, 6, 0),
         .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
     };
@@ -184,7 +184,7 @@ static int call(lua_State *L)
 {
     uint64_t from = lua_id_check(L, 2);
     uint64_t to = lua_id_check(L, 3);
-    lua_Integer deadline_ns = luaL_checkinteger(L, 5);
+    int64_t deadline_ns = lua_time_check(L, 5);
     struct bytes value = value_argument(L, 4, "value");
     struct lua_cluster *box = lua_cluster_enter(L);
     struct failure failure = {0};
@@ -214,7 +214,7 @@ static uint64_t *id_list(lua_State *L, int index, size_t *count)
 static int change(lua_State *L)
 {
     uint64_t id = lua_id_check(L, 2);
-    lua_Integer deadline_ns = luaL_checkinteger(L, 5);
+    int64_t deadline_ns = lua_time_check(L, 5);
     struct cluster_members wanted = {0};
     wanted.voters = id_list(L, 3, &wanted.voter_count);
     wanted.learners = id_list(L, 4, &wanted.learner_count);

@@ -80,6 +80,23 @@ uint64_t lua_id_check(lua_State *L, int index)
     return (uint64_t)id;
 }
 
+int64_t lua_time_from(int64_t time_ns)
+{
+    return time_ns >= LUA_NEVER ? WORLD_NEVER : time_ns;
+}
+
+int64_t lua_time_check(lua_State *L, int index)
+{
+    return lua_time_from((int64_t)luaL_checkinteger(L, index));
+}
+
+void lua_hash_push(lua_State *L, uint64_t hash)
+{
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    lua_pushstring(L, text);
+}
+
 int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise)
 {
     lua_getfield(L, index, name);

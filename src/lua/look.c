@@ -249,7 +249,7 @@ static int look_event_lines(lua_State *L)
 static int look_trace_hash(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    lua_pushinteger(L, (lua_Integer)trace_hash(cluster_trace(box->cluster)));
+    lua_hash_push(L, trace_hash(cluster_trace(box->cluster)));
     return 1;
 }
 

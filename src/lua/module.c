@@ -36,7 +36,7 @@ int luaopen_raft_core(lua_State *L)
     lua_setfield(L, -2, "version");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
-    lua_pushinteger(L, (lua_Integer)WORLD_NEVER);
+    lua_pushinteger(L, (lua_Integer)LUA_NEVER);
     lua_setfield(L, -2, "never");
     return 1;
 }

@@ -18,8 +18,7 @@
 
 #include "cluster/cluster.h"
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "lua/compat.h"
 
 #define LUA_CLUSTER "raft.core.cluster"
 
@@ -45,7 +44,15 @@ bool lua_value_write(lua_State *L, int index, struct buffer *out);
 void lua_value_push(lua_State *L, struct bytes value); /* nil where it is empty or malformed */
 void lua_bytes_push(lua_State *L, struct bytes bytes);
 
+/* Times that are this or later mean "never": exact in a Lua whose numbers are doubles, too. */
+#define LUA_NEVER (INT64_C(1) << 62)
+
 /* ---- failures and arguments (failure.c) */
+/* A time in ns, WORLD_NEVER from LUA_NEVER on. */
+int64_t lua_time_check(lua_State *L, int index);
+int64_t lua_time_from(int64_t time_ns);
+/* 16 hex digits. */
+void lua_hash_push(lua_State *L, uint64_t hash);
 /* Raises an error at the line of the innermost function that is not of lua/raft itself. */
 __attribute__((format(printf, 2, 3))) int lua_user_error(lua_State *L, const char *format, ...);
 /* core.user_error(message), and core.own_files(prefix): how the sources of lua/raft begin */

@@ -106,7 +106,9 @@ static void push_update(lua_State *L, const struct raft *raft, const struct raft
     lua_set_integer(L, "apply_last", update->apply_last);
     lua_set_text(L, "refusal", refusals[update->refusal]);
     lua_set_integer(L, "index", update->index);
-    lua_set_integer(L, "deadline_ns", (uint64_t)update->deadline_ns);
+    lua_set_integer(L, "deadline_ns",
+                    update->deadline_ns >= LUA_NEVER ? (uint64_t)LUA_NEVER
+                                                     : (uint64_t)update->deadline_ns);
     lua_set_boolean(L, "wants_flush", update->wants_flush);
     lua_set_boolean(L, "role_changed", update->role_changed);
     lua_set_boolean(L, "voted", update->voted);
@@ -235,7 +237,7 @@ static int replica_members(lua_State *L)
 
 static int replica_hash(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)raft_hash(replica_check(L)->raft));
+    lua_hash_push(L, raft_hash(replica_check(L)->raft));
     return 1;
 }
 
@@ -271,10 +273,11 @@ static void read_options(lua_State *L, struct raft_options *options)
 {
     options->id = (uint64_t)lua_field_integer(L, 1, "id", 1);
     options->election_timeout_min_ns =
-        lua_field_integer(L, 1, "election_timeout_min_ns", 150000000);
+        lua_time_from(lua_field_integer(L, 1, "election_timeout_min_ns", 150000000));
     options->election_timeout_max_ns =
-        lua_field_integer(L, 1, "election_timeout_max_ns", 300000000);
-    options->heartbeat_interval_ns = lua_field_integer(L, 1, "heartbeat_interval_ns", 50000000);
+        lua_time_from(lua_field_integer(L, 1, "election_timeout_max_ns", 300000000));
+    options->heartbeat_interval_ns =
+        lua_time_from(lua_field_integer(L, 1, "heartbeat_interval_ns", 50000000));
     options->election_collisions =
         chance_from_double(lua_field_number(L, 1, "election_collisions", 0));
     options->pre_vote = lua_field_boolean(L, 1, "pre_vote", true);
@@ -309,7 +312,7 @@ int lua_replica_new(lua_State *L)
         .entry_count = parts->entry_count,
     };
     const char *problem = NULL;
-    replica->now_ns = lua_field_integer(L, 1, "now_ns", 0);
+    replica->now_ns = lua_time_from(lua_field_integer(L, 1, "now_ns", 0));
     if (replica->now_ns < 0) {
         return lua_user_error(L, "bad argument 'options' (now_ns is 0 or more)");
     }

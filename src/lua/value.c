@@ -19,6 +19,12 @@ static bool problem(lua_State *L, const char *text)
 
 static bool write_number(lua_State *L, int index, struct buffer *out)
 {
+#ifdef LUA_MAX_EXACT
+    lua_Number number = lua_tonumber(L, index);
+    if (number == floor(number) && fabs(number) > LUA_MAX_EXACT) {
+        return problem(L, "integers beyond 2^53 are not exact in this Lua");
+    }
+#endif
     if (lua_isinteger(L, index)) {
         value_write_integer(out, (int64_t)lua_tointeger(L, index));
         return true;
