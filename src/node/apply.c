@@ -64,7 +64,7 @@ static void forget_those_missing_in(struct node *node, const struct raft_configu
 {
     for (uint32_t i = 0; i < here->count; i++) {
         uint64_t id = here->members[i].id;
-        if (raft_configuration_find(there, id) == NULL &&
+        if (id != node->id && raft_configuration_find(there, id) == NULL &&
             store_met_index(node->store, id) < index) {
             store_forget(node->store, id);
             peers_forgotten(node, id);

@@ -11,10 +11,10 @@
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
 /* magic, lowest and highest version (u32 each), sender, receiver, directory id, one more than the
- * index of the sender's configuration if that lists the receiver, that index if it lists the
- * sender, the index of the configuration that last dropped the sender (u64 each; else 0), then
- * cluster name and listening address, each behind a byte with its size. */
-#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8 + 8)
+ * index of the sender's configuration if that lists the receiver (else 0), the index of the
+ * configuration that last dropped the sender (or 0; u64 each), then cluster name and listening
+ * address, each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
 
 struct hello {
     uint32_t version_low;
@@ -23,7 +23,6 @@ struct hello {
     uint64_t receiver;
     uint64_t directory_id;
     uint64_t listed_until;
-    uint64_t member_index;
     uint64_t dropped_index;
     struct bytes cluster_name;
     struct bytes address;
@@ -37,9 +36,6 @@ static void append_short(struct buffer *out, const char *text)
     buffer_append(out, text, size);
 }
 
-/* Two things follow from who is listed in the sender's configuration, and at which index: the
- * receiver does not take an older one that dropped it, and that it is about to replay, as its own
- * removal; nor one that dropped the sender as a sign that the sender's disk is another. */
 static bool is_listed(const struct node *node, uint64_t id)
 {
     return raft_configuration_find(raft_members(node->raft), id) != NULL;
@@ -57,9 +53,10 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory_id);
+    /* So that it does not take an older configuration that dropped it, and that it is about to
+     * replay, as its own removal. */
     store_u64(fixed + 40, is_listed(node, to) ? raft_members_index(node->raft) + 1 : 0);
-    store_u64(fixed + 48, is_listed(node, node->id) ? raft_members_index(node->raft) : 0);
-    store_u64(fixed + 56, node->dropped_index);
+    store_u64(fixed + 48, node->dropped_index);
     append_short(&node->frame, node->cluster_name);
     append_short(&node->frame, node->address);
     return node_seal_frame(node, FRAME_HELLO, &number);
@@ -87,8 +84,7 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->receiver = load_u64(body.data + 24);
     hello->directory_id = load_u64(body.data + 32);
     hello->listed_until = load_u64(body.data + 40);
-    hello->member_index = load_u64(body.data + 48);
-    hello->dropped_index = load_u64(body.data + 56);
+    hello->dropped_index = load_u64(body.data + 48);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
     return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
            rest.size == 0;
@@ -149,24 +145,18 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
     return true;
 }
 
-/* Keeps which disk the peer has, and since when that is known, where it is a member: a server that
- * was removed may still say hello, and must not bar the way for one of its id that is added later.
- * A node that knows no configuration yet believes the peer. false: not kept. */
+/* Keeps which disk the peer has, and how far the log was known to be committed then, where it is a
+ * member: a server that was removed may still say hello, and must not bar the way for one of its id
+ * that is added later. A node that knows no configuration yet believes the peer. false: not kept.
+ */
 static bool meet(struct node *node, const struct hello *hello)
 {
     struct raft_status status;
-    const struct raft_configuration *members = raft_members(node->raft);
-    uint64_t index = hello->member_index;
-    if (members->count > 0) {
-        if (!is_listed(node, hello->sender)) {
-            return false;
-        }
-        uint64_t in_force = raft_members_index(node->raft);
-        index = index < in_force ? in_force : index;
+    if (raft_members(node->raft)->count > 0 && !is_listed(node, hello->sender)) {
+        return false;
     }
     raft_get_status(node->raft, &status);
-    index = index < status.commit_index ? status.commit_index : index;
-    store_meet(node->store, hello->sender, hello->directory_id, index);
+    store_meet(node->store, hello->sender, hello->directory_id, status.commit_index);
     return true;
 }
 

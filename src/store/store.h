@@ -59,12 +59,12 @@ void store_persist(struct store *store, const struct raft_persist *persist,
 void store_close(struct store *store, bool sync);
 /* Directory ids of peers that were met, kept durably: the id known for that peer, or 0. */
 uint64_t store_met(const struct store *store, uint64_t peer);
-/* `index`: of the latest configuration that is known to be older than the meeting: only one after
- * it can tell that the peer has gone, not one that is replayed after a restart. Again: the higher
- * one counts. */
+/* `index`: how far the log was known to be committed then: only a configuration behind it can tell
+ * that the peer has gone, not one that is replayed after a restart. Again: the higher one counts.
+ */
 void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index);
-void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
 uint64_t store_met_index(const struct store *store, uint64_t peer); /* 0: not met */
+void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
 uint64_t store_sync_count(const struct store *store);
 
 #endif
