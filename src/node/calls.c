@@ -1,6 +1,7 @@
 /*
- * Requests between nodes over their own transport: a number and a value go, an answer comes. They
- * are as unreliable as any message, and have no time-out of their own.
+ * Requests between nodes over their own transport: a number and a value go, an answer comes; and
+ * clients' requests that are passed on (client.c answers them). They are as unreliable as any
+ * message, and have no time-out of their own.
  *
  * A request's body: its number (u64), the value. An answer's: the number (u64), the failure's code
  * (a byte, 0: none), then the value or the message.
@@ -25,6 +26,16 @@ void node_serve(struct node *node, node_serve_function *serve, void *context)
     node->serve_context = context;
 }
 
+/* Its number stands at the head of the frame that is begun. */
+static void begin_call(struct node *node, node_done *done, void *context)
+{
+    struct call *call = ring_push(&node->calls);
+    *call = (struct call){++node->call_number, done, context};
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    store_u64(buffer_extend(&node->frame, 8), node->call_number);
+}
+
 uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done *done,
                    void *context, struct failure *failure)
 {
@@ -41,13 +52,31 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done
                     RAFT_ENTRY_BYTES_MAX);
         return 0;
     }
-    struct call *call = ring_push(&node->calls);
-    *call = (struct call){++node->call_number, done, context};
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    store_u64(buffer_extend(&node->frame, 8), node->call_number);
+    begin_call(node, done, context);
     buffer_append(&node->frame, value.data, value.size);
     send_frame(node, to, FRAME_REQUEST, "request");
+    return node->call_number;
+}
+
+uint64_t node_forward(struct node *node, uint64_t to, enum node_request_kind kind,
+                      struct bytes body, node_done *done, void *context, struct failure *failure)
+{
+    if (!node_check_running(node, failure)) {
+        return 0;
+    }
+    if (body.size > RAFT_ENTRY_BYTES_MAX) {
+        node_refused(node, RAFT_TOO_LARGE, failure);
+        return 0;
+    }
+    if (to == node->id || !node->world->operations->is_connected(node->endpoint, to)) {
+        failure_set(failure, FAILURE_NO_LEADER, "node %llu has no connection to node %llu",
+                    (unsigned long long)node->id, (unsigned long long)to);
+        return 0;
+    }
+    begin_call(node, done, context);
+    buffer_append_byte(&node->frame, (uint8_t)kind);
+    buffer_append(&node->frame, body.data, body.size);
+    send_frame(node, to, FRAME_FORWARD, "forward");
     return node->call_number;
 }
 
@@ -141,6 +170,20 @@ bool calls_answer(struct node *node, struct bytes body)
         memcpy(outcome.failure.message, rest.data, size);
     }
     call.done(call.context, &outcome);
+    return true;
+}
+
+bool calls_forward_answer(struct node *node, struct bytes body)
+{
+    uint64_t number = 0;
+    struct node_outcome outcome;
+    struct call call;
+    if (!client_answer_parse(body, &number, &outcome)) {
+        return false;
+    }
+    if (take_call(node, number, &call)) {
+        call.done(call.context, &outcome);
+    }
     return true;
 }
 

@@ -1,8 +1,10 @@
 /*
- * The clients' side of a node: their requests as frames, and the answers. A request that the
- * network repeats is taken once. It keeps nothing of a request but its number.
+ * The clients' side of a node: their requests as frames, also those that another node passes on,
+ * and the answers. A request that the network repeats is taken once. It keeps nothing of a request
+ * but its number.
  *
- * A request's number is its frame's. An answer's body: that number (u64), code and "unknown" (a
+ * A client's request's number is its frame's; one that is passed on has its number (u64) before the
+ * rest. An answer's body: that number (u64), code and "unknown" (a
  * byte each), leader, index, term (u64 each), the size of the message (u16), the message, the
  * result.
  */
@@ -98,54 +100,66 @@ static void propose(struct node *node, struct batch *batch, uint32_t offset, uin
     struct reply reply = {0};
     if (!node_submit_batch(node, batch, offset, size, asker, &reply, &outcome.failure) &&
         node->raft != NULL) {
-        client_answer(node, asker->as.number, &outcome);
+        client_answer(node, asker, &outcome);
     }
     node_work(node);
 }
 
-bool client_request(struct node *node, struct batch *batch, uint32_t offset,
-                    const struct frame_head *head)
+/* A request's kind and body. */
+static bool take_request(struct node *node, const struct asker *asker, struct batch *batch,
+                         uint32_t offset, uint32_t size)
 {
-    struct asker asker = {.done = NULL, .as.number = head->number};
-    uint32_t start = offset + FRAME_HEAD_BYTES;
-    if (head->length < FRAME_HEAD_BYTES + 1 || head->number == 0) {
+    if (size < 1 || asker->as.number == 0) {
         return false;
     }
-    enum node_request_kind kind = (enum node_request_kind)batch->data[start++];
-    uint32_t size = head->length - FRAME_HEAD_BYTES - 1;
+    enum node_request_kind kind = (enum node_request_kind)batch->data[offset++];
+    size--;
     if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
         return false;
     }
-    if (!is_new(&node->seen, head->number)) {
+    if (!is_new(&node->seen, asker->as.number)) {
         return true;
     }
     switch (kind) {
     case NODE_REQUEST_PROPOSE:
-        propose(node, batch, start, size, &asker);
+        propose(node, batch, offset, size, asker);
         break;
     case NODE_REQUEST_READ:
-        node_read_batch(node, NODE_READ_LINEARIZABLE, batch, start, size, &asker);
+        node_read_batch(node, NODE_READ_LINEARIZABLE, batch, offset, size, asker);
         node_work(node);
         break;
     case NODE_REQUEST_READ_STALE:
-        node_read_batch(node, NODE_READ_STALE, batch, start, size, &asker);
+        node_read_batch(node, NODE_READ_STALE, batch, offset, size, asker);
         break;
     }
     return true;
 }
 
+bool client_request(struct node *node, struct batch *batch, uint32_t offset,
+                    const struct frame_head *head)
+{
+    struct asker asker = {.as.number = head->number};
+    return take_request(node, &asker, batch, offset + FRAME_HEAD_BYTES,
+                        head->length - FRAME_HEAD_BYTES);
+}
+
+bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
+                         const struct frame_head *head)
+{
+    uint32_t start = offset + FRAME_HEAD_BYTES;
+    if (head->length < FRAME_HEAD_BYTES + 8) {
+        return false;
+    }
+    struct asker asker = {.peer = peer, .as.number = load_u64(batch->data + start)};
+    return take_request(node, &asker, batch, start + 8, head->length - FRAME_HEAD_BYTES - 8);
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
-void client_answer(struct node *node, uint64_t request, const struct node_outcome *outcome)
+static void append_answer(struct buffer *out, uint64_t request, const struct node_outcome *outcome)
 {
-    if (node->endpoint == NULL) {
-        return; /* its process has ended; the client learns nothing */
-    }
     size_t message_size = strlen(outcome->failure.message);
-    uint64_t number = 0;
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    uint8_t *fixed = buffer_extend(&node->frame, ANSWER_FIXED_BYTES);
+    uint8_t *fixed = buffer_extend(out, ANSWER_FIXED_BYTES);
     store_u64(fixed, request);
     fixed[8] = (uint8_t)outcome->failure.code;
     fixed[9] = outcome->failure.unknown ? 1 : 0;
@@ -154,23 +168,39 @@ void client_answer(struct node *node, uint64_t request, const struct node_outcom
     store_u64(fixed + 26, outcome->term);
     fixed[34] = (uint8_t)message_size;
     fixed[35] = (uint8_t)(message_size >> 8);
-    buffer_append(&node->frame, outcome->failure.message, message_size);
-    buffer_append(&node->frame, outcome->result.data, outcome->result.size);
+    buffer_append(out, outcome->failure.message, message_size);
+    buffer_append(out, outcome->result.data, outcome->result.size);
+}
+
+void client_answer(struct node *node, const struct asker *asker, const struct node_outcome *outcome)
+{
+    if (node->endpoint == NULL) {
+        return; /* its process has ended; the client learns nothing */
+    }
+    uint64_t number = 0;
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    append_answer(&node->frame, asker->as.number, outcome);
+    if (asker->peer != 0) {
+        struct batch *frame = node_seal_frame(node, FRAME_FORWARD_ANSWER, &number);
+        report_frame(node, TRACE_SEND, asker->peer, number, "forward_answer");
+        peers_send(node, asker->peer, frame, false);
+        return;
+    }
     struct batch *frame = node_seal_frame(node, FRAME_CLIENT_ANSWER, &number);
     report_frame(node, TRACE_SEND, WORLD_CLIENT, number, "client_answer");
     node->world->operations->send(node->endpoint, WORLD_CLIENT, frame, false);
 }
 
-bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
-                       uint64_t *number, struct node_outcome *outcome)
+bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome)
 {
-    if (head->kind != FRAME_CLIENT_ANSWER || head->length < FRAME_HEAD_BYTES + ANSWER_FIXED_BYTES) {
+    memset(outcome, 0, sizeof *outcome);
+    if (body.size < ANSWER_FIXED_BYTES) {
         return false;
     }
-    const uint8_t *fixed = batch->data + offset + FRAME_HEAD_BYTES;
-    size_t rest = head->length - FRAME_HEAD_BYTES - ANSWER_FIXED_BYTES;
+    const uint8_t *fixed = body.data;
+    size_t rest = body.size - ANSWER_FIXED_BYTES;
     size_t message_size = (size_t)fixed[34] | ((size_t)fixed[35] << 8);
-    memset(outcome, 0, sizeof *outcome);
     if (fixed[8] > FAILURE_CLOSED || message_size > rest ||
         message_size >= sizeof outcome->failure.message) {
         return false;
@@ -185,4 +215,11 @@ bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct 
     outcome->result =
         (struct bytes){fixed + ANSWER_FIXED_BYTES + message_size, rest - message_size};
     return true;
+}
+
+bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
+                       uint64_t *number, struct node_outcome *outcome)
+{
+    struct bytes body = {batch->data + offset + FRAME_HEAD_BYTES, head->length - FRAME_HEAD_BYTES};
+    return head->kind == FRAME_CLIENT_ANSWER && client_answer_parse(body, number, outcome);
 }

@@ -72,6 +72,14 @@ static bool deliver(struct node *node, uint64_t from, struct batch *batch, uint3
         report_frame(node, TRACE_RECEIVE, from, head->number, "client_request");
         return client_request(node, batch, offset, head) ||
                refuse(node, from, "a client's request that is none");
+    case FRAME_FORWARD:
+        report_frame(node, TRACE_RECEIVE, from, head->number, "forward");
+        return client_request_from(node, from, batch, offset, head) ||
+               refuse(node, from, "a request passed on that is none");
+    case FRAME_FORWARD_ANSWER:
+        report_frame(node, TRACE_RECEIVE, from, head->number, "forward_answer");
+        return calls_forward_answer(node, body_of(batch, offset, head)) ||
+               refuse(node, from, "an answer that is none");
     default:
         return refuse(node, from, "a frame of a kind that is not known here");
     }

@@ -31,9 +31,11 @@ void ring_free(struct ring *ring);
 
 /* ---- who waits for an answer (waiting.c) ---------------------------------------------------- */
 
-/* A caller of node.h, or where `done` is NULL a client's request of that number. */
+/* A caller of node.h, or where `done` is NULL a client's request of that number; where there is a
+ * peer, one that it passed on. */
 struct asker {
     node_done *done;
+    uint64_t peer;
     union {
         void *context;
         uint64_t number;
@@ -309,13 +311,19 @@ struct batch *node_seal_frame(struct node *node, enum frame_kind kind, uint64_t 
 
 bool client_request(struct node *node, struct batch *batch, uint32_t offset,
                     const struct frame_head *head);
-void client_answer(struct node *node, uint64_t request, const struct node_outcome *outcome);
+bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
+                         const struct frame_head *head);
+void client_answer(struct node *node, const struct asker *asker,
+                   const struct node_outcome *outcome);
+/* A frame's body to an outcome; false: malformed. */
+bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome);
 void client_forget(struct node *node);
 
 /* ---- calls.c -------------------------------------------------------------------------------- */
 
 bool calls_request(struct node *node, uint64_t from, struct bytes body);
 bool calls_answer(struct node *node, struct bytes body);
+bool calls_forward_answer(struct node *node, struct bytes body);
 void calls_end(struct node *node, bool tell);
 
 /* ---- report.c ------------------------------------------------------------------------------- */

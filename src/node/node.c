@@ -44,6 +44,9 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     node->options.address = NULL; /* node->address holds it */
     node->election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
     node->first_read_id = 1;
+    /* Not from 1: a request that is passed on in a second life is none of the first. */
+    struct random numbers = random_stream_of(options->seed, "node", node->id, 0, "call");
+    node->call_number = random_next(&numbers) >> 1;
     node_clock_init(&node->clock, world_now_ns(world));
     node->writes.item_size = sizeof(struct raft_persist);
     node->outgoing.item_size = sizeof(struct outgoing);

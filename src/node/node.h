@@ -2,7 +2,8 @@
  * node: one replica at work: a core, a store, a machine and a trace, driven by a world. node.c
  * (life: start, crash, pause), drive.c (events in, updates out), apply.c (entries to the machine,
  * answers to those who wait), peers.c (hellos, connections, frames), client.c (requests from the
- * clients' endpoint), calls.c (requests between nodes).
+ * clients' endpoint, or passed on by another node), calls.c (requests between nodes, requests that
+ * are passed on).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */
@@ -80,6 +81,8 @@ bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint6
  */
 void node_propose(struct node *node, struct bytes payload, node_done *done, void *context);
 enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
+/* An empty request asks nothing of the machine: the outcome's index is what a state that is to be
+ * as fresh has applied. */
 void node_read(struct node *node, enum node_read_mode mode, struct bytes request, node_done *done,
                void *context);
 /* `wanted` is a simple configuration. done: when the final configuration has committed. false:
@@ -133,6 +136,11 @@ struct node_request {
 };
 
 struct batch *node_request_frame(const struct node_request *request);
+/* Passes a request on to that node, which answers as it would a client; it never passes it on
+ * further. As node_call: the call's number, no time-out of its own; 0 and a failure where nothing
+ * was sent (node down, not connected, too large). */
+uint64_t node_forward(struct node *node, uint64_t to, enum node_request_kind kind,
+                      struct bytes body, node_done *done, void *context, struct failure *failure);
 /* An answer's frame, head included, to an outcome; false: malformed. Views point into the batch. */
 bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
                        uint64_t *number, struct node_outcome *outcome);

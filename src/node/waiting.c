@@ -99,7 +99,7 @@ void asker_tell(struct node *node, const struct asker *asker, const struct node_
     if (asker->done != NULL) {
         asker->done(asker->as.context, outcome);
     } else {
-        client_answer(node, asker->as.number, outcome);
+        client_answer(node, asker, outcome);
     }
 }
 
@@ -205,7 +205,7 @@ static void answer_by_machine(struct node *node, const struct read_wait *read,
 {
     struct node_outcome outcome = {0};
     struct bytes request = {read->batch->data + read->offset, read->size};
-    if (machine_query(node->machine, request, answer, &outcome.failure)) {
+    if (read->size == 0 || machine_query(node->machine, request, answer, &outcome.failure)) {
         outcome.index = node->apply_next - 1;
         outcome.result = buffer_bytes(answer);
     } else if (outcome.failure.code == FAILURE_NONE) {

@@ -32,7 +32,8 @@ static const char *const message_names[] = {
 };
 
 /* Of frames that are no messages of Raft (world.h): they have no code. */
-static const char *const frame_names[] = {"request", "answer", "client_request", "client_answer"};
+static const char *const frame_names[] = {"request",       "answer",  "client_request",
+                                          "client_answer", "forward", "forward_answer"};
 
 /* By bit. */
 static const char *const what_names[] = {"state", "entries", "snapshot"};

@@ -33,6 +33,8 @@ enum frame_kind {
     FRAME_ANSWER = 4,
     FRAME_CLIENT_REQUEST = 5,
     FRAME_CLIENT_ANSWER = 6,
+    FRAME_FORWARD = 7, /* a client's request that a node passes on */
+    FRAME_FORWARD_ANSWER = 8,
 };
 
 struct frame_head {
