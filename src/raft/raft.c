@@ -223,8 +223,31 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
 }
 
 /* Paper 5.1. false: the message is dealt with. */
+/* A server that was removed, and was away meanwhile, answers what its leader still tells it with the
+ * higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a term that
+ * matters reaches a leader through its members. */
+static bool is_outsiders_term(struct raft *raft, const struct raft_message *message)
+{
+    if (raft->role != RAFT_LEADER || message->term <= raft->term ||
+        (message->kind != RAFT_APPEND_RESPONSE && message->kind != RAFT_READ_RESPONSE)) {
+        return false;
+    }
+    struct peer *peer = raft_find_peer(raft, message->from);
+    if (peer != NULL && (peer->leaving_index == 0 || peer->leaving_deadline_ns == RAFT_NEVER)) {
+        return false; /* a member, or one until its removal is committed */
+    }
+    if (peer != NULL) {
+        peer->leaving_deadline_ns = raft->now_ns; /* it hears nothing of our term any more */
+        membership_drop_leaving(raft, false);
+    }
+    return true;
+}
+
 static bool meet_term(struct raft *raft, const struct raft_message *message)
 {
+    if (is_outsiders_term(raft, message)) {
+        return false;
+    }
     if (message->term < raft->term) {
         answer_stale(raft, message);
         return false;
