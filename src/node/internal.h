@@ -142,13 +142,11 @@ struct node {
     char error[240];
     char reason[200]; /* why a connection is closed; read by the world at once */
     uint64_t id;
-    enum node_state state;
     struct random election_stream;
     struct node_clock clock;
     struct wakeup wakeup; /* the core's deadline */
     int64_t armed_ns;     /* world time for which it is set */
     struct wakeup removal_wakeup;
-    bool removal_armed;
     struct flusher flusher;
     uint64_t message_number; /* of the latest frame; goes on across restarts */
     uint64_t call_number;
@@ -165,16 +163,13 @@ struct node {
     uint64_t durable_sequence;
     struct ring writes;   /* struct raft_persist: handed to the disk, not confirmed */
     struct ring outgoing; /* struct outgoing, by rising sequence */
-    bool flush_wanted;
 
     /* Work: entries to apply, reads and those who wait. */
-    bool working;
     uint64_t apply_next;
     uint64_t apply_last;
     struct waiters waiters;
     struct waiter change; /* of members: its first entry was applied, the final one was not */
-    bool change_waits;
-    struct ring reads; /* struct read_wait */
+    struct ring reads;    /* struct read_wait */
     uint64_t first_read_id;
     struct ring ready_reads; /* struct ready_read */
     struct ring calls;       /* struct call */
@@ -182,30 +177,18 @@ struct node {
 
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
-    bool was_member;
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
     uint64_t dropped_index; /* of the last configuration that did so for sure; 0: none */
     uint64_t listed_until; /* one past the latest configuration that lists us, as peers say; or 0 */
-    bool joining;          /* its log does not reach yet what a peer told: it starts no election */
 
     struct peer *peers; /* sorted by id */
     uint32_t peer_count;
     uint32_t peer_capacity;
-    bool must_greet; /* some member */
 
     /* What came while it was paused. */
     struct ring incoming; /* struct incoming */
     struct held_bytes *held;
-    uint32_t held_count;
     uint64_t owed_persisted; /* 0: nothing */
-    bool owes_tick;
-    bool owes_removal;
-
-    /* What the application has to be told. */
-    bool tell_role;
-    bool tell_members;
-    bool tell_applied;
-    bool tell_stopped;
 
     /* Memory that is used again. */
     struct buffer frame;
@@ -213,9 +196,26 @@ struct node {
     struct buffer answer;
     struct buffer value;
     struct raft_entry *entries;
-    uint32_t entries_capacity;
     struct trace_entry *trace_entries;
     size_t trace_entries_capacity;
+
+    /* The small ones, side by side. */
+    uint32_t entries_capacity;
+    uint32_t held_count;
+    enum node_state state;
+    bool removal_armed;
+    bool flush_wanted;
+    bool working;      /* node_work is under way */
+    bool change_waits; /* `change` holds somebody */
+    bool was_member;   /* of what was applied last */
+    bool joining;      /* its log does not reach yet what a peer told: it starts no election */
+    bool must_greet;   /* some member */
+    bool owes_tick;    /* since it was paused */
+    bool owes_removal;
+    bool tell_role; /* what the application has to be told */
+    bool tell_members;
+    bool tell_applied;
+    bool tell_stopped;
 };
 
 static inline bool node_is_running(const struct node *node)
@@ -228,11 +228,11 @@ static inline bool node_is_running(const struct node *node)
 /* Ends its life because of what is in `text`; those who wait are told, the application soon. */
 void node_fail(struct node *node, const char *text);
 void node_remove_itself(struct node *node);
-/* false, and a failure that says so, where the node does not run. */
 /* A node that started with nothing replays configurations from before it was added, and one of
  * these may have had an earlier server of its id. Until it has the one that added it, as told by
  * whoever added it, it must not act by them. */
 void node_consider_joined(struct node *node);
+/* false, and a failure that says so, where the node does not run. */
 bool node_check_running(const struct node *node, struct failure *failure);
 
 /* ---- drive.c -------------------------------------------------------------------------------- */

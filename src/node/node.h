@@ -1,9 +1,10 @@
 /*
  * node: one replica at work: a core, a store, a machine and a trace, driven by a world. node.c
- * (life: start, crash, pause), drive.c (events in, updates out), apply.c (entries to the machine,
- * answers to those who wait), peers.c (hellos, connections, frames), client.c (requests from the
- * clients' endpoint, or passed on by another node), calls.c (requests between nodes, requests that
- * are passed on).
+ * (life: start, crash, pause), drive.c (events in, updates out), report.c (trace events), apply.c
+ * (entries to the machine), waiting.c (who waits for what, and their answers), peers.c (whom it
+ * keeps connections to), hello.c (who is at the other end), frames.c (what arrives), client.c
+ * (requests from the clients' endpoint, or passed on by another node), calls.c (requests between
+ * nodes, requests that are passed on), ring.c (a queue).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */
