@@ -153,14 +153,18 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
         if (from->peer != 0) {
             return refuse(node, from->peer, "a second hello on one connection");
         }
-        from->peer = hello_judge(node, body_of(batch, offset, head));
-        return from->peer != 0;
+        return hello_judge(node, body_of(batch, offset, head), from);
     }
     /* The clients' endpoint says no hello, and everybody else must. */
     if ((from->peer == WORLD_CLIENT) != (head->kind == FRAME_CLIENT_REQUEST)) {
         return refuse(node, from->peer,
                       from->peer == 0 ? "the first frame is no hello"
                                       : "a client's frame from a node");
+    }
+    /* What its id's former life sent last may come after its new life has said hello. */
+    uint64_t met = from->peer == WORLD_CLIENT ? 0 : store_met(node->store, from->peer);
+    if (met != 0 && from->directory_id != 0 && met != from->directory_id) {
+        return refuse(node, from->peer, "from a disk that has been replaced");
     }
     if (!node_is_running(node)) {
         hold(node, from->peer, batch, offset, head);

@@ -160,16 +160,16 @@ static bool meet(struct node *node, const struct hello *hello)
     return true;
 }
 
-uint64_t hello_judge(struct node *node, struct bytes body)
+bool hello_judge(struct node *node, struct bytes body, struct inbound *from)
 {
     struct hello hello;
     if (!read_hello(body, &hello)) {
         REFUSE(node, "the first frame is no hello of this protocol");
-        return 0;
+        return false;
     }
     if (!is_acceptable(node, &hello)) {
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
-        return 0;
+        return false;
     }
     bool known = meet(node, &hello);
     if (hello.listed_until > node->listed_until) {
@@ -177,5 +177,7 @@ uint64_t hello_judge(struct node *node, struct bytes body)
     }
     node_consider_joined(node);
     peers_met(node, hello.sender, hello.address, known);
-    return hello.sender;
+    from->peer = hello.sender;
+    from->directory_id = hello.directory_id;
+    return true;
 }

@@ -296,8 +296,8 @@ void peers_clear(struct node *node);
 /* ---- hello.c -------------------------------------------------------------------------------- */
 
 struct batch *hello_frame(struct node *node, uint64_t to);
-/* The sender, or 0: refused, node->reason says why. */
-uint64_t hello_judge(struct node *node, struct bytes body);
+/* true: `from` knows its peer now; false: refused, node->reason says why. */
+bool hello_judge(struct node *node, struct bytes body, struct inbound *from);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 

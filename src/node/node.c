@@ -406,6 +406,11 @@ struct machine *node_machine(const struct node *node)
     return node->machine;
 }
 
+uint64_t node_applied_index(const struct node *node)
+{
+    return node->raft == NULL ? 0 : node->apply_next - 1;
+}
+
 const struct node_stats *node_get_stats(const struct node *node)
 {
     return &node->stats;

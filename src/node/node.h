@@ -117,6 +117,7 @@ const char *node_address(const struct node *node);     /* "" while it does not l
 const struct raft *node_raft(const struct node *node); /* NULL unless running or paused */
 const struct store *node_store(const struct node *node);
 struct machine *node_machine(const struct node *node); /* NULL unless running or paused */
+uint64_t node_applied_index(const struct node *node);  /* by its machine; 0 where it has none */
 const struct node_stats *node_get_stats(const struct node *node);
 
 /* ---- the clients' side of the messages between endpoint "client" and a node (client.c) --------

@@ -103,7 +103,8 @@ void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate
 /* One incoming connection. The owner of the endpoint sets `peer` when it has accepted the hello;
  * frames before that are judged by it too. */
 struct inbound {
-    uint64_t peer; /* 0: not known yet */
+    uint64_t peer;         /* 0: not known yet */
+    uint64_t directory_id; /* the owner's own: whose disk said hello; 0: none did */
 };
 
 struct endpoint_handler {
