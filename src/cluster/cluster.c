@@ -161,6 +161,31 @@ static bool start_nodes(struct cluster *cluster, struct failure *failure)
     return true;
 }
 
+/* ---- the first connections ------------------------------------------------------------------ */
+
+#define CONNECT_NS 1000000000LL /* over TCP at most this long; it takes a millisecond */
+
+static void count_connection(void *context, const struct trace_event *event)
+{
+    (void)event;
+    ++*(size_t *)context;
+}
+
+/* A cluster is handed over once its nodes are connected, so that nothing that is done first is lost
+ * for want of a connection. In the simulated world that takes no time. */
+static void connect_nodes(struct cluster *cluster)
+{
+    size_t connected = 0;
+    size_t wanted = cluster->member_count * (cluster->member_count - 1);
+    int subscription =
+        trace_subscribe(cluster->trace, TRACE_MASK(TRACE_CONNECT), count_connection, &connected);
+    int64_t start_ns = cluster_now_ns(cluster);
+    int64_t until_ns = cluster->options.real ? start_ns + CONNECT_NS : start_ns;
+    while (connected < wanted && cluster_drive(cluster, until_ns, true) == CLUSTER_EVENT) {
+    }
+    trace_unsubscribe(cluster->trace, subscription);
+}
+
 static void violated(void *context, const struct check_violation *violation)
 {
     struct cluster *cluster = context;
@@ -258,6 +283,7 @@ struct cluster *cluster_new(const struct cluster_options *options,
         cluster_free(cluster);
         return NULL;
     }
+    connect_nodes(cluster);
     return cluster;
 }
 

@@ -49,19 +49,10 @@ static const char *value_name(enum trace_kind kind)
 
 static void set_what(lua_State *L, uint8_t what)
 {
-    char text[32] = "";
-    if (what & TRACE_STATE) {
-        strcat(text, "state ");
-    }
-    if (what & TRACE_ENTRIES) {
-        strcat(text, "entries ");
-    }
-    if (what & TRACE_SNAPSHOTS) {
-        strcat(text, "snapshot ");
-    }
-    size_t size = strlen(text);
-    lua_pushlstring(L, text, size > 0 ? size - 1 : 0);
-    lua_setfield(L, -2, "what");
+    struct buffer words = {0};
+    trace_what_words(what, &words);
+    lua_set_bytes(L, "what", buffer_bytes(&words));
+    buffer_free(&words);
 }
 
 static bool has_index(enum trace_kind kind)

@@ -223,8 +223,8 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
 }
 
 /* Paper 5.1. false: the message is dealt with. */
-/* A server that was removed, and was away meanwhile, answers what its leader still tells it with the
- * higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a term that
+/* A server that was removed, and was away meanwhile, answers what its leader still tells it with
+ * the higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a term that
  * matters reaches a leader through its members. */
 static bool is_outsiders_term(struct raft *raft, const struct raft_message *message)
 {
