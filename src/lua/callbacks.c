@@ -29,20 +29,35 @@ static int add_traceback(lua_State *L)
     return 1;
 }
 
-bool lua_callback(struct lua_cluster *box, int arguments, int results)
+bool lua_protected_call(lua_State *L, int arguments, int results)
 {
-    lua_State *L = box->L;
     int handler = lua_gettop(L) - arguments;
     lua_pushcfunction(L, add_traceback);
     lua_insert(L, handler);
     int status = lua_pcall(L, arguments, results, handler);
     lua_remove(L, handler);
-    box->L = L; /* what ran inside may have entered from another state */
-    if (status == LUA_OK) {
-        return true;
+    return status == LUA_OK;
+}
+
+void lua_error_text(lua_State *L, char *text, size_t size)
+{
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        snprintf(text, size, "%s", lua_tostring(L, -1));
+        text[strcspn(text, "\n")] = '\0';
+    } else {
+        snprintf(text, size, "a %s", luaL_typename(L, -1));
     }
-    lua_keep_error(box);
-    return false;
+}
+
+bool lua_callback(struct lua_cluster *box, int arguments, int results)
+{
+    lua_State *L = box->L;
+    bool fine = lua_protected_call(L, arguments, results);
+    box->L = L; /* what ran inside may have entered from another state */
+    if (!fine) {
+        lua_keep_error(box);
+    }
+    return fine;
 }
 
 void lua_keep_error(struct lua_cluster *box)
@@ -60,24 +75,6 @@ void lua_keep_error(struct lua_cluster *box)
     if (box->cluster != NULL) {
         cluster_interrupt(box->cluster);
     }
-}
-
-void lua_kept_error_text(struct lua_cluster *box, char *text, size_t size)
-{
-    lua_State *L = box->L;
-    text[0] = '\0';
-    if (!box->has_error) {
-        return;
-    }
-    lua_getiuservalue(L, 1, 1);
-    lua_getfield(L, -1, "error");
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        snprintf(text, size, "%s", lua_tostring(L, -1));
-        text[strcspn(text, "\n")] = '\0';
-    } else {
-        snprintf(text, size, "a %s", luaL_typename(L, -1));
-    }
-    lua_pop(L, 2);
 }
 
 /* ---- trace readers -------------------------------------------------------------------------- */

@@ -45,20 +45,22 @@ void lua_cluster_leave(lua_State *L, struct lua_cluster *box)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
-static void read_raft(lua_State *L, struct raft_options *raft)
+void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft)
 {
-    raft->election_timeout_min_ns = lua_time_from(lua_field_integer(L, 2, "election_min_ns", 0));
-    raft->election_timeout_max_ns = lua_time_from(lua_field_integer(L, 2, "election_max_ns", 0));
-    raft->heartbeat_interval_ns = lua_time_from(lua_field_integer(L, 2, "heartbeat_ns", 0));
+    raft->election_timeout_min_ns =
+        lua_time_from(lua_field_integer(L, index, "election_min_ns", 0));
+    raft->election_timeout_max_ns =
+        lua_time_from(lua_field_integer(L, index, "election_max_ns", 0));
+    raft->heartbeat_interval_ns = lua_time_from(lua_field_integer(L, index, "heartbeat_ns", 0));
     raft->election_collisions =
-        chance_from_double(lua_field_number(L, 2, "election_collisions", 0));
-    raft->pre_vote = lua_field_boolean(L, 2, "pre_vote", true);
-    raft->check_quorum = lua_field_boolean(L, 2, "check_quorum", true);
-    raft->window = (uint32_t)lua_field_integer(L, 2, "window", 64);
-    raft->max_entries = (uint32_t)lua_field_integer(L, 2, "max_entries", 0);
-    raft->max_message_bytes = (uint32_t)lua_field_integer(L, 2, "max_message", 65536);
-    raft->max_inflight_bytes = (uint64_t)lua_field_integer(L, 2, "max_inflight", 1 << 19);
-    raft->max_uncommitted_bytes = (uint64_t)lua_field_integer(L, 2, "max_uncommitted", 0);
+        chance_from_double(lua_field_number(L, index, "election_collisions", 0));
+    raft->pre_vote = lua_field_boolean(L, index, "pre_vote", true);
+    raft->check_quorum = lua_field_boolean(L, index, "check_quorum", true);
+    raft->window = (uint32_t)lua_field_integer(L, index, "window", 64);
+    raft->max_entries = (uint32_t)lua_field_integer(L, index, "max_entries", 0);
+    raft->max_message_bytes = (uint32_t)lua_field_integer(L, index, "max_message", 65536);
+    raft->max_inflight_bytes = (uint64_t)lua_field_integer(L, index, "max_inflight", 1 << 19);
+    raft->max_uncommitted_bytes = (uint64_t)lua_field_integer(L, index, "max_uncommitted", 0);
 }
 
 static size_t table_count(lua_State *L, const char *name)
@@ -226,7 +228,7 @@ int lua_cluster_new(lua_State *L)
         .keep_hash = lua_field_boolean(L, 2, "keep_hash", false),
         .invariants = lua_field_boolean(L, 2, "invariants", true),
     };
-    read_raft(L, &options.raft);
+    lua_raft_options_read(L, 2, &options.raft);
     read_link(L, &options.link);
     options.ids = read_ids(L, &options.id_count);
     lua_getfield(L, 2, "name");

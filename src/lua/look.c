@@ -36,17 +36,10 @@ static void push_raft_status(lua_State *L, const struct raft *raft)
     }
 }
 
-/* core:status(id) → a table; nil: no such node */
-static int look_status(lua_State *L)
+void lua_status_push(lua_State *L, const struct node *node)
 {
-    struct lua_cluster *box = lua_cluster_check(L);
-    uint64_t id = lua_id_check(L, 2);
-    struct node *node = cluster_node(box->cluster, id);
-    if (node == NULL) {
-        return 0;
-    }
     lua_createtable(L, 0, 16);
-    lua_set_integer(L, "id", id);
+    lua_set_integer(L, "id", node_id(node));
     lua_set_text(L, "state", node_state_name(node_get_state(node)));
     lua_set_text(L, "address", node_address(node));
     if (node_error(node)[0] != '\0') {
@@ -55,6 +48,17 @@ static int look_status(lua_State *L)
     if (node_raft(node) != NULL) {
         push_raft_status(L, node_raft(node));
     }
+}
+
+/* core:status(id) → a table; nil: no such node */
+static int look_status(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    lua_status_push(L, node);
     return 1;
 }
 

@@ -1,79 +1,80 @@
 /*
- * State machines written in Lua: an object { apply, query } made afresh by the script's function at
- * each start. What apply raises fails the node, and is raised by the call that drives the world.
+ * State machines written in Lua: an object { apply, query }. What apply raises fails the node.
  */
 #include "lua/module.h"
 
 struct lua_machine {
-    struct lua_cluster *box;
+    const struct lua_caller *caller;
+    void *self; /* the caller's */
     uint64_t id;
 };
 
-/* Pushes the machine's function; false: it has none. */
-static bool push_function(struct lua_machine *machine, const char *name)
+static lua_State *state_of(const struct lua_machine *machine)
 {
-    lua_State *L = machine->box->L;
-    if (machine->box->silent || L == NULL || !lua_checkstack(L, 16)) {
-        return false;
+    lua_State *L = machine->caller->state(machine->self);
+    return L != NULL && lua_checkstack(L, 16) ? L : NULL;
+}
+
+/* Pushes the machine's function; NULL: it has none. */
+static lua_State *push_function(struct lua_machine *machine, const char *name)
+{
+    lua_State *L = state_of(machine);
+    if (L == NULL) {
+        return NULL;
     }
-    lua_cluster_table(L, "machines");
+    machine->caller->push_machines(machine->self, L);
     lua_rawgetp(L, -1, machine);
     lua_remove(L, -2);
     if (!lua_istable(L, -1)) {
         lua_pop(L, 1);
-        return false;
+        return NULL;
     }
     lua_getfield(L, -1, name);
     lua_remove(L, -2);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
+        return NULL;
+    }
+    return L;
+}
+
+/* Calls the function below `arguments` values on top, and takes its one result. */
+static bool call(struct lua_machine *machine, lua_State *L, const char *name, int arguments,
+                 struct buffer *out, struct failure *failure)
+{
+    unsigned long long id = machine->id;
+    char text[160];
+    if (!machine->caller->call(machine->self, arguments, 1)) {
+        lua_error_text(L, text, sizeof text);
+        machine->caller->raised(machine->self, machine->id, name);
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "the machine's %s on node %llu raised an error: %s", name, id, text);
         return false;
     }
-    return true;
-}
-
-/* Takes the one result on top of the stack. */
-static bool take_result(struct lua_machine *machine, const char *name, struct buffer *out,
-                        struct failure *failure)
-{
-    lua_State *L = machine->box->L;
-    bool taken = lua_isnil(L, -1) || lua_value_write(L, lua_gettop(L), out);
-    if (!taken) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu gave no value: %s",
-                    name, (unsigned long long)machine->id, lua_tostring(L, -1));
-        lua_pushstring(L, failure->message);
-        lua_keep_error(machine->box);
+    if (lua_isnil(L, -1) || lua_value_write(L, lua_gettop(L), out)) {
+        return true;
     }
-    return taken;
-}
-
-static void raised(const struct lua_machine *machine, const char *name, struct failure *failure)
-{
-    char text[160];
-    lua_kept_error_text(machine->box, text, sizeof text);
-    failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu raised an error: %s",
-                name, (unsigned long long)machine->id, text);
+    failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu gave no value: %s",
+                name, id, lua_tostring(L, -1));
+    lua_pushstring(L, failure->message);
+    machine->caller->raised(machine->self, machine->id, name);
+    return false;
 }
 
 static bool machine_apply_lua(void *self, uint64_t index, struct bytes command,
                               struct buffer *result, struct failure *failure)
 {
     struct lua_machine *machine = self;
-    if (!push_function(machine, "apply")) {
+    lua_State *L = push_function(machine, "apply");
+    if (L == NULL) {
         failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu has no apply",
                     (unsigned long long)machine->id);
         return false;
     }
-    lua_State *L = machine->box->L;
     int top = lua_gettop(L) - 1;
     lua_value_push(L, command);
     lua_pushinteger(L, (lua_Integer)index);
-    bool worked = lua_callback(machine->box, 2, 1);
-    if (worked) {
-        worked = take_result(machine, "apply", result, failure);
-    } else {
-        raised(machine, "apply", failure);
-    }
+    bool worked = call(machine, L, "apply", 2, result, failure);
     lua_settop(L, top);
     return worked;
 }
@@ -82,20 +83,15 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
                               struct failure *failure)
 {
     struct lua_machine *machine = self;
-    if (!push_function(machine, "query")) {
+    lua_State *L = push_function(machine, "query");
+    if (L == NULL) {
         failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu has no query",
                     (unsigned long long)machine->id);
         return false;
     }
-    lua_State *L = machine->box->L;
     int top = lua_gettop(L) - 1;
     lua_value_push(L, request);
-    bool worked = lua_callback(machine->box, 1, 1);
-    if (worked) {
-        worked = take_result(machine, "query", answer, failure);
-    } else {
-        raised(machine, "query", failure);
-    }
+    bool worked = call(machine, L, "query", 1, answer, failure);
     lua_settop(L, top);
     return worked;
 }
@@ -103,9 +99,9 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
 static void machine_free_lua(void *self)
 {
     struct lua_machine *machine = self;
-    lua_State *L = machine->box->L;
-    if (!machine->box->silent && L != NULL && lua_checkstack(L, 16)) {
-        lua_cluster_table(L, "machines");
+    lua_State *L = state_of(machine);
+    if (L != NULL) {
+        machine->caller->push_machines(machine->self, L);
         lua_pushnil(L);
         lua_rawsetp(L, -2, machine);
         lua_pop(L, 1);
@@ -117,6 +113,65 @@ static const struct machine_operations lua_machine_operations = {
     .apply = machine_apply_lua,
     .query = machine_query_lua,
     .free = machine_free_lua,
+};
+
+struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
+                                  struct failure *failure)
+{
+    lua_State *L = caller->state(self);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "the machine of node %llu cannot be made: the function must return a table "
+                    "with apply",
+                    (unsigned long long)id);
+        return NULL;
+    }
+    struct lua_machine *machine = memory_new(sizeof *machine);
+    *machine = (struct lua_machine){caller, self, id};
+    caller->push_machines(self, L);
+    lua_insert(L, -2);
+    lua_rawsetp(L, -2, machine);
+    lua_pop(L, 1);
+    return machine_new(&lua_machine_operations, machine);
+}
+
+/* ---- for a cluster: made afresh by the script's function at each start ---------------------- */
+
+static lua_State *cluster_state(void *self)
+{
+    const struct lua_cluster *box = self;
+    return box->silent ? NULL : box->L;
+}
+
+static void push_cluster_machines(void *self, lua_State *L)
+{
+    (void)self;
+    lua_cluster_table(L, "machines");
+}
+
+static bool call_for_cluster(void *self, int arguments, int results)
+{
+    struct lua_cluster *box = self;
+    lua_State *L = box->L;
+    bool fine = lua_protected_call(L, arguments, results);
+    box->L = L; /* what ran inside may have entered from another state */
+    return fine;
+}
+
+/* Raised by the call that drives the world. */
+static void raised_in_cluster(void *self, uint64_t id, const char *name)
+{
+    (void)id;
+    (void)name;
+    lua_keep_error(self);
+}
+
+static const struct lua_caller cluster_caller = {
+    .state = cluster_state,
+    .push_machines = push_cluster_machines,
+    .call = call_for_cluster,
+    .raised = raised_in_cluster,
 };
 
 struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure)
@@ -131,22 +186,18 @@ struct machine *lua_machine_make(void *context, uint64_t id, struct failure *fai
     lua_getiuservalue(L, 1, 1);
     lua_getfield(L, -1, "make_machine");
     lua_pushinteger(L, (lua_Integer)id);
-    bool made = lua_callback(box, 1, 1);
-    if (!made || !lua_istable(L, -1)) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu cannot be made: %s",
-                    (unsigned long long)id,
-                    made ? "the function must return a table with apply" : "the function raised");
+    if (!lua_callback(box, 1, 1)) {
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "the machine of node %llu cannot be made: the function raised",
+                    (unsigned long long)id);
         lua_settop(L, top);
         return NULL;
     }
-    struct lua_machine *self = memory_new(sizeof *self);
-    self->box = box;
-    self->id = id;
     lua_cluster_table(L, "machines");
     lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, self); /* for its calls */
-    lua_pushvalue(L, -2);
     lua_rawseti(L, -2, (lua_Integer)id); /* for c:machine(id) */
+    lua_pop(L, 1);
+    struct machine *machine = lua_machine_adopt(&cluster_caller, box, id, failure);
     lua_settop(L, top);
-    return machine_new(&lua_machine_operations, self);
+    return machine;
 }

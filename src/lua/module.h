@@ -2,10 +2,10 @@
  * lua: the Lua module raft.core. module.c (what it exports), value.c (values to and from Lua),
  * failure.c (failures and arguments), cluster.c (the cluster's userdata: life), control.c (faults
  * and control), drive.c (letting the world go on, tickets), look.c (status, logs), callbacks.c
- * (calls into Lua), event.c (trace events), message.c
- * (messages and held frames), message_read.c (messages from tables), machine.c (Lua
- * machines), members.c (configurations), replica.c (one bare core), checker.c (the checker alone),
- * codec.c (JSON, hashes), terminal.c (lines and signals).
+ * (calls into Lua), event.c (trace events), message.c (messages and held frames), message_read.c
+ * (messages from tables), machine.c (Lua machines), members.c (configurations), hosts.h, hosts.c
+ * and host.c (nodes inside an application and their loop), replica.c (one bare core), checker.c
+ * (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -74,6 +74,8 @@ struct lua_cluster *lua_cluster_check(lua_State *L); /* argument 1, open */
 /* Around every call that can make callbacks. leave raises what a callback raised. */
 struct lua_cluster *lua_cluster_enter(lua_State *L);
 void lua_cluster_leave(lua_State *L, struct lua_cluster *box);
+/* Timing, limits and safety, from the table at `index`. */
+void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft);
 int lua_cluster_new(lua_State *L);
 void lua_cluster_register(lua_State *L);
 extern const luaL_Reg lua_control_methods[];
@@ -87,8 +89,11 @@ void lua_cluster_table(lua_State *L, const char *name);
 bool lua_callback(struct lua_cluster *box, int arguments, int results);
 /* Keeps the error on top of the stack (popped) for leave, where it is the first. */
 void lua_keep_error(struct lua_cluster *box);
-/* The first line of the error that is kept, for a failure's message. */
-void lua_kept_error_text(struct lua_cluster *box, char *text, size_t size);
+/* Calls the function below `arguments` values on top. false: it raised; the error, with a traceback
+ * where it is a string, is on top instead. */
+bool lua_protected_call(lua_State *L, int arguments, int results);
+/* The first line of the error on top, for a failure's message. */
+void lua_error_text(lua_State *L, char *text, size_t size);
 extern const luaL_Reg lua_callback_methods[];
 
 /* ---- events, messages, members, machines */
@@ -116,9 +121,24 @@ void lua_frame_register(lua_State *L);
 enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, struct batch *frame);
 int lua_frame_deliver(lua_State *L);
 int lua_frame_drop(lua_State *L);
+/* A node's status: one table. */
+void lua_status_push(lua_State *L, const struct node *node);
 void lua_members_push(lua_State *L, const struct raft_configuration *members);
 /* {voters = {ids}, voters_old = , learners = }; raises where it is none. */
 void lua_members_read(lua_State *L, int index, struct raft_configuration *members);
+
+/* For whom a machine that is written in Lua works. */
+struct lua_caller {
+    lua_State *(*state)(void *self);                 /* where it is called; NULL: not any more */
+    void (*push_machines)(void *self, lua_State *L); /* a table of its, for this file */
+    bool (*call)(void *self, int arguments, int results); /* as lua_protected_call */
+    /* Takes the error on top off: what the machine's function of that name raised. */
+    void (*raised)(void *self, uint64_t id, const char *name);
+};
+
+/* The object on top of the stack (popped) as a machine; NULL and a failure where it is none. */
+struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
+                                  struct failure *failure);
 struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure);
 
 /* ---- parts of the module */
@@ -126,6 +146,8 @@ int lua_replica_new(lua_State *L);
 void lua_replica_register(lua_State *L);
 int lua_checker_new(lua_State *L);
 void lua_checker_register(lua_State *L);
+int lua_hosts_function(lua_State *L);
+void lua_hosts_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */

@@ -1,0 +1,117 @@
+/*
+ * The inside of host/, shared by its files.
+ *
+ * What nodes tell is noted and told on by a flusher, so that the application is never called from
+ * within a node.
+ */
+#ifndef RAFTBENCH_HOST_INTERNAL_H
+#define RAFTBENCH_HOST_INTERNAL_H
+
+#include "host/host.h"
+
+struct hosts {
+    struct trace *trace;
+    struct faults *faults;
+    struct world *world;
+    struct host *first;
+};
+
+enum request_kind { REQUEST_PROPOSE, REQUEST_READ, REQUEST_CHANGE };
+
+enum request_state {
+    REQUEST_FRESH,    /* to be handed to whoever leads */
+    REQUEST_WAITING,  /* for somebody who does */
+    REQUEST_ASKED,    /* a node has it */
+    REQUEST_APPLYING, /* a read: until this node has applied `index` */
+    REQUEST_READY,    /* to be told */
+    REQUEST_GIVEN_UP, /* told already; this node will still answer */
+    REQUEST_STATE_COUNT
+};
+
+struct request {
+    struct host *host;
+    struct request *next;
+    struct request *previous;
+    enum request_kind kind;
+    enum request_state state;
+    int64_t deadline_ns;
+    struct buffer body; /* PROPOSE: the payload; READ: the question, or empty */
+    struct raft_configuration wanted;
+    uint64_t asked; /* the node that has it */
+    uint64_t call;  /* its number where that is another one; else 0 */
+    struct node_outcome outcome;
+    struct buffer result;
+    uint64_t ticket;
+};
+
+struct request_list {
+    struct request *first;
+    struct request *last;
+};
+
+#define NOTICES_WAITING_MAX 16
+#define NOTICES_REMEMBERED 32
+
+struct notice {
+    uint64_t peer;
+    char text[200];
+};
+
+struct host {
+    struct hosts *hosts;
+    struct host *next;
+    struct host *previous;
+    uint64_t id;
+    bool forward;
+    bool was_started;
+    struct node *node;
+    struct raft_configuration first_members;
+    struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
+    void (*on_event)(void *context, const struct host_event *event);
+    host_done *on_done;
+    void *context;
+    struct flusher flusher;
+
+    struct trace *trace; /* NULL: nobody wants it */
+    int trace_subscription;
+    int notice_subscription;
+
+    /* What was told last, and what has to be told. */
+    enum raft_role role;
+    uint64_t leader;
+    uint64_t leader_term;
+    bool tell_members;
+    bool tell_stopped;
+    struct notice notices[NOTICES_WAITING_MAX];
+    uint32_t notice_count;
+    uint64_t
+        noticed[NOTICES_REMEMBERED]; /* hashes: a peer that tries again and again is told once */
+    uint32_t noticed_next;
+
+    struct request_list requests[REQUEST_STATE_COUNT];
+    struct wakeup alarm; /* the earliest deadline or the next try */
+    int64_t alarm_ns;
+    int64_t try_again_ns;
+};
+
+/* ---- host.c */
+void host_tell_soon(struct host *host);
+bool host_is_running(const struct host *host);
+
+/* ---- requests.c */
+void requests_prepare(struct host *host);
+void requests_hand_over(struct host *host); /* the fresh ones */
+void requests_tell(struct host *host);      /* those that are ready now */
+void requests_try_again(struct host *host); /* those that wait for a leader */
+void requests_role_changed(struct host *host);
+void requests_applied(struct host *host);
+/* What has not been answered fails so. */
+void requests_end(struct host *host, enum failure_code code, const char *why);
+void requests_free(struct host *host);
+
+/* ---- change.c */
+/* false, and a failure that says what to do, where this change must not be asked for. */
+bool change_is_safe(const struct host *host, const struct raft_configuration *wanted,
+                    struct failure *failure);
+
+#endif

@@ -1,0 +1,456 @@
+/*
+ * Proposals, reads and changes of members on their way to whoever leads: this node itself, or
+ * another that they are passed on to. It never hands a request over twice unless it is certain that
+ * the first time came to nothing, and never calls the application but in requests_tell.
+ */
+#include "host/internal.h"
+
+#include <string.h>
+
+#define TRY_AGAIN_NS 20000000
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static void unlink_request(struct request *request)
+{
+    struct request_list *list = &request->host->requests[request->state];
+    if (request->previous != NULL) {
+        request->previous->next = request->next;
+    } else {
+        list->first = request->next;
+    }
+    if (request->next != NULL) {
+        request->next->previous = request->previous;
+    } else {
+        list->last = request->previous;
+    }
+}
+
+static void append_request(struct request *request, enum request_state state)
+{
+    struct request_list *list = &request->host->requests[state];
+    request->state = state;
+    request->next = NULL;
+    request->previous = list->last;
+    if (list->last != NULL) {
+        list->last->next = request;
+    } else {
+        list->first = request;
+    }
+    list->last = request;
+}
+
+static void move(struct request *request, enum request_state state)
+{
+    unlink_request(request);
+    append_request(request, state);
+    if (state == REQUEST_FRESH || state == REQUEST_READY) {
+        host_tell_soon(request->host);
+    }
+}
+
+static void free_request(struct request *request)
+{
+    unlink_request(request);
+    buffer_free(&request->body);
+    buffer_free(&request->result);
+    raft_configuration_free(&request->wanted);
+    memory_free(request);
+}
+
+/* ---- when ----------------------------------------------------------------------------------- */
+
+static void arm(struct host *host, int64_t at_ns)
+{
+    if (at_ns < host->alarm_ns) {
+        struct world *world = host->hosts->world;
+        host->alarm_ns = at_ns;
+        world->operations->wake_at(world, &host->alarm, at_ns);
+    }
+}
+
+static void disarm(struct host *host)
+{
+    struct world *world = host->hosts->world;
+    host->alarm_ns = WORLD_NEVER;
+    host->try_again_ns = WORLD_NEVER;
+    world->operations->wake_at(world, &host->alarm, WORLD_NEVER);
+}
+
+static void wait_and_try_again(struct request *request)
+{
+    struct host *host = request->host;
+    move(request, REQUEST_WAITING);
+    if (host->try_again_ns == WORLD_NEVER) {
+        host->try_again_ns = hosts_now_ns(host->hosts) + TRY_AGAIN_NS;
+        arm(host, host->try_again_ns);
+    }
+}
+
+/* ---- how it ended --------------------------------------------------------------------------- */
+
+static void ready(struct request *request, const struct node_outcome *outcome)
+{
+    request->outcome = *outcome;
+    buffer_clear(&request->result);
+    buffer_append(&request->result, outcome->result.data, outcome->result.size);
+    move(request, REQUEST_READY);
+}
+
+static void failed(struct request *request, enum failure_code code, bool unknown, const char *text)
+{
+    struct node_outcome outcome = {0};
+    failure_set(&outcome.failure, code, "%s", text);
+    outcome.failure.unknown = unknown && request->kind != REQUEST_READ;
+    ready(request, &outcome);
+}
+
+/* Codes after which it is certain that nothing has come of it and nothing will. A change that was
+ * superseded may not be what is wanted any more. */
+static bool may_ask_again(const struct request *request, const struct failure *failure)
+{
+    if (!request->host->forward) {
+        return false;
+    }
+    switch (failure->code) {
+    case FAILURE_NOT_LEADER:
+        return request->kind != REQUEST_CHANGE || failure->leader == 0;
+    case FAILURE_NO_LEADER:
+        return true;
+    case FAILURE_SUPERSEDED:
+        return request->kind != REQUEST_CHANGE;
+    case FAILURE_BUSY: /* a new leader that has committed nothing yet */
+        return request->kind == REQUEST_CHANGE;
+    default:
+        return false;
+    }
+}
+
+static void answered(struct request *request, const struct node_outcome *outcome)
+{
+    request->asked = 0;
+    request->call = 0;
+    if (outcome->failure.code == FAILURE_NONE && request->kind == REQUEST_READ) {
+        request->outcome = *outcome;
+        request->outcome.result = (struct bytes){NULL, 0};
+        bool is_there = outcome->index <= node_applied_index(request->host->node);
+        move(request, is_there ? REQUEST_READY : REQUEST_APPLYING);
+    } else if (may_ask_again(request, &outcome->failure) && host_is_running(request->host)) {
+        wait_and_try_again(request);
+    } else {
+        ready(request, outcome);
+    }
+}
+
+static void told(void *context, const struct node_outcome *outcome)
+{
+    struct request *request = context;
+    if (request->state == REQUEST_GIVEN_UP) {
+        free_request(request);
+    } else {
+        answered(request, outcome);
+    }
+}
+
+/* The application is told now; what this node will answer itself finds an empty shell. */
+static void give_up(struct request *request, enum failure_code code, const char *text)
+{
+    struct host *host = request->host;
+    if (request->state == REQUEST_ASKED && request->call == 0) {
+        struct request *shell = request;
+        request = memory_new_zeroed(1, sizeof *request);
+        request->host = host;
+        request->kind = shell->kind;
+        request->ticket = shell->ticket;
+        move(shell, REQUEST_GIVEN_UP);
+        append_request(request, REQUEST_ASKED);
+    } else if (request->state == REQUEST_ASKED) {
+        node_call_forget(host->node, request->call);
+    }
+    failed(request, code, request->state == REQUEST_ASKED, text);
+}
+
+/* ---- handing over --------------------------------------------------------------------------- */
+
+static void change_here(struct request *request)
+{
+    struct node_outcome outcome = {0};
+    struct host *host = request->host;
+    if (!change_is_safe(host, &request->wanted, &outcome.failure) ||
+        !node_change(host->node, &request->wanted, &outcome.index, &outcome.term, told, request,
+                     &outcome.failure)) {
+        answered(request, &outcome);
+    }
+}
+
+static void ask_here(struct request *request)
+{
+    struct node *node = request->host->node;
+    move(request, REQUEST_ASKED);
+    request->asked = request->host->id;
+    request->call = 0;
+    switch (request->kind) {
+    case REQUEST_PROPOSE:
+        node_propose(node, buffer_bytes(&request->body), told, request);
+        break;
+    case REQUEST_READ:
+        node_read(node, NODE_READ_LINEARIZABLE, (struct bytes){NULL, 0}, told, request);
+        break;
+    case REQUEST_CHANGE:
+        change_here(request);
+        break;
+    }
+}
+
+static void pass_on(struct request *request, uint64_t leader)
+{
+    struct node_outcome outcome = {0};
+    bool is_read = request->kind == REQUEST_READ;
+    struct bytes body = is_read ? (struct bytes){NULL, 0} : buffer_bytes(&request->body);
+    move(request, REQUEST_ASKED);
+    request->asked = leader;
+    request->call = node_forward(request->host->node, leader,
+                                 is_read ? NODE_REQUEST_READ : NODE_REQUEST_PROPOSE, body, told,
+                                 request, &outcome.failure);
+    if (request->call == 0) {
+        answered(request, &outcome);
+    }
+}
+
+static void hand_over(struct request *request)
+{
+    struct host *host = request->host;
+    struct raft_status status;
+    if (!host_is_running(host)) {
+        failed(request, FAILURE_NODE_DOWN, false,
+               host->was_started ? "the node has ended" : "the node has not been started");
+        return;
+    }
+    raft_get_status(node_raft(host->node), &status);
+    bool elsewhere = status.role != RAFT_LEADER && host->forward;
+    if (elsewhere && status.leader == 0) {
+        move(request, REQUEST_WAITING);
+    } else if (elsewhere && request->kind != REQUEST_CHANGE && status.leader != host->id) {
+        pass_on(request, status.leader);
+    } else {
+        ask_here(request);
+    }
+}
+
+void requests_hand_over(struct host *host)
+{
+    struct request_list *fresh = &host->requests[REQUEST_FRESH];
+    struct request *last = fresh->last;
+    while (fresh->first != NULL) {
+        struct request *request = fresh->first;
+        hand_over(request);
+        if (request == last) {
+            break;
+        }
+    }
+}
+
+/* ---- what the node tells -------------------------------------------------------------------- */
+
+void requests_try_again(struct host *host)
+{
+    struct request_list *waiting = &host->requests[REQUEST_WAITING];
+    host->try_again_ns = WORLD_NEVER;
+    while (waiting->first != NULL) {
+        move(waiting->first, REQUEST_FRESH);
+    }
+}
+
+/* Reads that are with somebody who does not lead any more are asked of the new leader; a command
+ * may have been taken, and is not. */
+void requests_role_changed(struct host *host)
+{
+    struct raft_status status;
+    if (!host_is_running(host)) {
+        return;
+    }
+    raft_get_status(node_raft(host->node), &status);
+    if (status.leader == 0) {
+        return;
+    }
+    struct request *next = NULL;
+    for (struct request *at = host->requests[REQUEST_ASKED].first; at != NULL; at = next) {
+        next = at->next;
+        if (at->kind == REQUEST_READ && at->call != 0 && at->asked != status.leader) {
+            node_call_forget(host->node, at->call);
+            move(at, REQUEST_FRESH);
+        }
+    }
+    requests_try_again(host);
+}
+
+void requests_applied(struct host *host)
+{
+    uint64_t applied = node_applied_index(host->node);
+    struct request *next = NULL;
+    for (struct request *at = host->requests[REQUEST_APPLYING].first; at != NULL; at = next) {
+        next = at->next;
+        if (at->outcome.index <= applied) {
+            move(at, REQUEST_READY);
+        }
+    }
+}
+
+void requests_end(struct host *host, enum failure_code code, const char *why)
+{
+    static const enum request_state states[] = {REQUEST_FRESH, REQUEST_WAITING, REQUEST_ASKED,
+                                                REQUEST_APPLYING};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        struct request_list *list = &host->requests[states[i]];
+        struct request *last = list->last;
+        bool done = list->first == NULL;
+        while (!done) {
+            done = list->first == last;
+            give_up(list->first, code, why);
+        }
+    }
+}
+
+/* ---- telling -------------------------------------------------------------------------------- */
+
+static void ask_machine(struct request *request)
+{
+    struct machine *machine = node_machine(request->host->node);
+    if (machine == NULL) {
+        failure_set(&request->outcome.failure, FAILURE_NODE_DOWN, "the node has ended");
+    } else if (!machine_query(machine, buffer_bytes(&request->body), &request->result,
+                              &request->outcome.failure) &&
+               request->outcome.failure.code == FAILURE_NONE) {
+        failure_set(&request->outcome.failure, FAILURE_UNSUPPORTED,
+                    "the machine does not answer that question");
+    }
+}
+
+static void tell(struct request *request)
+{
+    if (request->kind == REQUEST_READ && request->body.size > 0 &&
+        request->outcome.failure.code == FAILURE_NONE) {
+        ask_machine(request);
+    }
+    request->outcome.result = buffer_bytes(&request->result);
+    request->host->on_done(request->host->context, request->ticket, &request->outcome);
+    free_request(request);
+}
+
+void requests_tell(struct host *host)
+{
+    struct request_list *list = &host->requests[REQUEST_READY];
+    struct request *last = list->last;
+    bool done = list->first == NULL;
+    while (!done) {
+        done = list->first == last;
+        tell(list->first);
+    }
+    if (!host_is_running(host)) {
+        disarm(host); /* nobody waits any more */
+    }
+}
+
+/* ---- time-outs ------------------------------------------------------------------------------ */
+
+static void time_is_up(struct request *request)
+{
+    switch (request->state) {
+    case REQUEST_ASKED:
+        give_up(request, FAILURE_TIMEOUT,
+                request->call == 0 ? "it was not committed within the time-out"
+                                   : "it was passed on to the leader, which did not answer within "
+                                     "the time-out");
+        return;
+    case REQUEST_APPLYING:
+        give_up(request, FAILURE_TIMEOUT, "this node did not catch up within the time-out");
+        return;
+    default:
+        give_up(request, FAILURE_NO_LEADER, "there was no leader to take it within the time-out");
+        return;
+    }
+}
+
+/* The earliest deadline that is left. */
+static int64_t expire(struct host *host, int64_t now_ns)
+{
+    int64_t earliest_ns = WORLD_NEVER;
+    for (int state = REQUEST_FRESH; state <= REQUEST_APPLYING; state++) {
+        struct request *next = NULL;
+        for (struct request *at = host->requests[state].first; at != NULL; at = next) {
+            next = at->next;
+            if (at->deadline_ns <= now_ns) {
+                time_is_up(at);
+            } else if (at->deadline_ns < earliest_ns) {
+                earliest_ns = at->deadline_ns;
+            }
+        }
+    }
+    return earliest_ns;
+}
+
+static void alarm_fired(void *context)
+{
+    struct host *host = context;
+    int64_t now_ns = hosts_now_ns(host->hosts);
+    host->alarm_ns = WORLD_NEVER;
+    if (host->try_again_ns <= now_ns) {
+        requests_try_again(host);
+    }
+    int64_t earliest_ns = expire(host, now_ns);
+    arm(host, earliest_ns < host->try_again_ns ? earliest_ns : host->try_again_ns);
+}
+
+void requests_prepare(struct host *host)
+{
+    host->alarm = (struct wakeup){.fire = alarm_fired, .context = host};
+    host->alarm_ns = WORLD_NEVER;
+    host->try_again_ns = WORLD_NEVER;
+}
+
+void requests_free(struct host *host)
+{
+    disarm(host);
+    for (int state = 0; state < REQUEST_STATE_COUNT; state++) {
+        while (host->requests[state].first != NULL) {
+            free_request(host->requests[state].first);
+        }
+    }
+}
+
+/* ---- from the application ------------------------------------------------------------------- */
+
+static struct request *new_request(struct host *host, enum request_kind kind, int64_t timeout_ns,
+                                   uint64_t ticket)
+{
+    ensure(host->on_done != NULL && timeout_ns >= 0);
+    int64_t now_ns = hosts_now_ns(host->hosts);
+    struct request *request = memory_new_zeroed(1, sizeof *request);
+    request->host = host;
+    request->kind = kind;
+    request->ticket = ticket;
+    request->deadline_ns = timeout_ns < WORLD_NEVER - now_ns ? now_ns + timeout_ns : WORLD_NEVER;
+    append_request(request, REQUEST_FRESH);
+    host_tell_soon(host);
+    arm(host, request->deadline_ns);
+    return request;
+}
+
+void host_propose(struct host *host, struct bytes command, int64_t timeout_ns, uint64_t ticket)
+{
+    struct request *request = new_request(host, REQUEST_PROPOSE, timeout_ns, ticket);
+    machine_payload_write(&request->body, &(struct machine_payload){.command = command});
+}
+
+void host_read(struct host *host, struct bytes question, int64_t timeout_ns, uint64_t ticket)
+{
+    struct request *request = new_request(host, REQUEST_READ, timeout_ns, ticket);
+    buffer_append(&request->body, question.data, question.size);
+}
+
+void host_change(struct host *host, const struct raft_configuration *wanted, int64_t timeout_ns,
+                 uint64_t ticket)
+{
+    struct request *request = new_request(host, REQUEST_CHANGE, timeout_ns, ticket);
+    raft_configuration_copy(&request->wanted, wanted);
+}

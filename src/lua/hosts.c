@@ -1,0 +1,270 @@
+/*
+ * The loop that an application's nodes share: one for each Lua state, made when it is first needed
+ * and freed with the last node. Callbacks run protected on the state that called; the first error
+ * is kept and raised once no frame of the loop is below.
+ */
+#include "lua/hosts.h"
+
+#include <string.h>
+
+struct lua_hosts *lua_hosts_get(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    struct lua_hosts *all = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return all;
+}
+
+static struct lua_hosts *check(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LUA_HOSTS);
+}
+
+/* ---- calling back --------------------------------------------------------------------------- */
+
+static void push_values(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    lua_getiuservalue(L, -1, 1);
+    lua_remove(L, -2);
+}
+
+void lua_hosts_table(lua_State *L, const char *name)
+{
+    push_values(L);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
+void lua_hosts_keep_error(struct lua_hosts *all)
+{
+    lua_State *L = all->L;
+    if (all->has_error) {
+        lua_pop(L, 1); /* only the first is raised */
+        return;
+    }
+    push_values(L);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "error");
+    lua_pop(L, 1);
+    all->has_error = true;
+}
+
+bool lua_dispatch_begin(struct lua_hosts *all, uint64_t id, const char *what)
+{
+    lua_State *L = all->L;
+    if (L == NULL || !lua_checkstack(L, 24)) {
+        return false;
+    }
+    lua_hosts_table(L, "dispatch");
+    lua_pushinteger(L, (lua_Integer)id);
+    lua_pushstring(L, what);
+    return true;
+}
+
+void lua_dispatch(struct lua_hosts *all, int arguments)
+{
+    lua_State *L = all->L;
+    if (!lua_protected_call(L, arguments + 2, 0)) {
+        lua_hosts_keep_error(all);
+    }
+}
+
+void lua_hosts_enter(lua_State *L, struct lua_hosts *all, lua_State **before)
+{
+    *before = all->L;
+    all->L = L;
+    all->depth++;
+}
+
+static struct lua_host *find_closing(const struct lua_hosts *all)
+{
+    struct lua_host *box = all->first;
+    while (box != NULL && !box->closing) {
+        box = box->next;
+    }
+    return box;
+}
+
+void lua_hosts_leave(lua_State *L, struct lua_hosts *all, lua_State *before)
+{
+    ensure(all->depth > 0);
+    if (all->depth == 1) {
+        /* Nothing of the loop or of a node is below: those that a callback closed can go. */
+        for (struct lua_host *box = find_closing(all); box != NULL; box = find_closing(all)) {
+            lua_host_finish(box);
+        }
+    }
+    all->depth--;
+    all->L = before;
+    lua_hosts_release(all);
+    if (all->depth == 0 && all->has_error) {
+        all->has_error = false;
+        push_values(L);
+        lua_getfield(L, -1, "error");
+        lua_pushnil(L);
+        lua_setfield(L, -3, "error");
+        lua_error(L);
+    }
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+bool lua_hosts_need(struct lua_hosts *all, struct failure *failure)
+{
+    if (all->hosts == NULL) {
+        all->hosts = hosts_new(failure);
+    }
+    return all->hosts != NULL;
+}
+
+void lua_hosts_release(struct lua_hosts *all)
+{
+    if (all->hosts != NULL && all->depth == 0 && all->first == NULL && all->pins == 0) {
+        hosts_free(all->hosts);
+        all->hosts = NULL;
+    }
+}
+
+/* hosts:dispatch(f): what is called for all that nodes tell, with (id, what, ...) */
+static int set_dispatch(lua_State *L)
+{
+    check(L);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    push_values(L);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "dispatch");
+    return 0;
+}
+
+static bool is_alive(const struct lua_hosts *all)
+{
+    return all->hosts != NULL && hosts_are_alive(all->hosts);
+}
+
+/* hosts:step(wait_ns) → whether something can still happen. One turn, which waits so long at most.
+ */
+static int step(lua_State *L)
+{
+    struct lua_hosts *all = check(L);
+    int64_t wait_ns = lua_time_check(L, 2);
+    lua_State *before = NULL;
+    if (all->depth > 0) {
+        return luaL_error(L, "the loop cannot be driven from one of its own callbacks");
+    }
+    if (is_alive(all)) {
+        int64_t now_ns = hosts_now_ns(all->hosts);
+        lua_hosts_enter(L, all, &before);
+        hosts_step(all->hosts, wait_ns < WORLD_NEVER - now_ns ? now_ns + wait_ns : WORLD_NEVER);
+        lua_hosts_leave(L, all, before);
+    }
+    lua_pushboolean(L, is_alive(all));
+    return 1;
+}
+
+static int alive(lua_State *L)
+{
+    lua_pushboolean(L, is_alive(check(L)));
+    return 1;
+}
+
+/* hosts:is_inside() → whether a callback is running */
+static int is_inside(lua_State *L)
+{
+    lua_pushboolean(L, check(L)->depth > 0);
+    return 1;
+}
+
+/* hosts:pollfd() → the descriptor, which stays the same until as many unpins; or nil, message, code
+ */
+static int pollfd(lua_State *L)
+{
+    struct lua_hosts *all = check(L);
+    struct failure failure = {0};
+    if (!lua_hosts_need(all, &failure)) {
+        return lua_failure_push(L, &failure);
+    }
+    all->pins++;
+    lua_pushinteger(L, hosts_pollfd(all->hosts));
+    return 1;
+}
+
+/* hosts:unpin(): one who asked for the descriptor does not poll it any more */
+static int unpin(lua_State *L)
+{
+    struct lua_hosts *all = check(L);
+    ensure(all->pins > 0);
+    all->pins--;
+    lua_hosts_release(all);
+    return 0;
+}
+
+/* hosts:timeout_ns() → how long one may wait for it; nil: for ever */
+static int timeout_ns(lua_State *L)
+{
+    struct lua_hosts *all = check(L);
+    int64_t wait_ns = is_alive(all) ? hosts_timeout_ns(all->hosts) : WORLD_NEVER;
+    if (wait_ns == WORLD_NEVER) {
+        return 0;
+    }
+    lua_pushinteger(L, (lua_Integer)wait_ns);
+    return 1;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static int collect(lua_State *L)
+{
+    struct lua_hosts *all = check(L);
+    if (all->depth > 0) {
+        return 0; /* os.exit from a callback: the process ends, and the loop is still at work */
+    }
+    all->L = NULL;
+    while (all->first != NULL) {
+        lua_host_drop(all->first);
+    }
+    all->pins = 0;
+    lua_hosts_release(all);
+    buffer_free(&all->value);
+    return 0;
+}
+
+static const luaL_Reg methods[] = {
+    {"dispatch", set_dispatch}, {"step", step},         {"is_alive", alive},
+    {"is_inside", is_inside},   {"pollfd", pollfd},     {"timeout_ns", timeout_ns},
+    {"unpin", unpin},           {"node", lua_host_new}, {NULL, NULL},
+};
+
+/* core.hosts() → the one there is */
+int lua_hosts_function(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    if (!lua_isnil(L, -1)) {
+        return 1;
+    }
+    struct lua_hosts *all = lua_newuserdatauv(L, sizeof *all, 1);
+    memset(all, 0, sizeof *all);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_setfield(L, -2, "machines");
+    lua_newtable(L);
+    lua_setfield(L, -2, "failures");
+    lua_setiuservalue(L, -2, 1);
+    luaL_getmetatable(L, LUA_HOSTS);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    return 1;
+}
+
+void lua_hosts_register(lua_State *L)
+{
+    lua_host_register(L);
+    luaL_newmetatable(L, LUA_HOSTS);
+    lua_pushcfunction(L, collect);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
