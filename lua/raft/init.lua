@@ -8,6 +8,7 @@
 -- @module raft
 
 local core = require "raft.core"
+local loop = require "raft.loop"
 
 local raft = {
   --- This release, as text.
@@ -18,6 +19,19 @@ local raft = {
   core = core,
   --- A whole cluster in a world; see raft.cluster.
   cluster = require("raft.cluster").new,
+  --- One replica, for an application; see raft.node.
+  node = require("raft.node").new,
+  --- Drives the loop of an application's nodes, where it has none; see raft.loop.
+  run = loop.run,
+  --- Ends raft.run.
+  stop = loop.stop,
+  --- Joins the application's luv loop; see raft.attach.
+  attach = require "raft.attach",
+  --- For any other loop: the descriptor to poll, what for, how long, and what to do then; see raft.loop.
+  pollfd = loop.pollfd,
+  events = loop.events,
+  timeout = loop.timeout,
+  step = loop.step,
   --- The checks as LuaUnit-style assertions; see raft.assert.
   assert = require "raft.assert",
 }

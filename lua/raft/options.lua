@@ -65,11 +65,18 @@ local known = {
   invariants = { "a boolean", is_kind "boolean" },
 }
 
-local function check_known(given)
+--- The options of raft.cluster: name -> {what it should be in words, the test of it}.
+options.known = known
+
+--- Checks options by their names and types; raises an error at the user's line.
+-- @tparam string what whose they are
+-- @tparam table given
+-- @tparam table allowed as `options.known`
+function options.check(what, given, allowed)
   for name, value in pairs(given) do
-    local option = known[name]
+    local option = allowed[name]
     if not option then
-      arguments.raise("raft.cluster: there is no option '%s'", tostring(name))
+      arguments.raise("%s: there is no option '%s'", what, tostring(name))
     elseif not option[2](value) then
       arguments.fail(tostring(name), option[1], value)
     end
@@ -143,7 +150,10 @@ local function disks_of(state, ids)
   return disks
 end
 
-local function timing(given, result)
+--- Election and heartbeat times, in ns.
+-- @tparam table given
+-- @tparam table result
+function options.timing(given, result)
   local election = given.election_timeout or { 0.150, 0.300 }
   if election == math.huge then
     result.election_min_ns, result.election_max_ns = core.never, core.never
@@ -186,7 +196,10 @@ local function tracing(given, result)
   result.keep_hash = true
 end
 
-local function limits(given, result)
+--- Limits of messages and logs.
+-- @tparam table given
+-- @tparam table result
+function options.limits(given, result)
   result.window = given.window or 64
   result.max_entries = given.max_entries or 0
   result.max_message = given.max_message or 65536
@@ -203,7 +216,7 @@ function options.cluster(given)
   if type(given) ~= "table" then
     arguments.fail("options", "a table", given)
   end
-  check_known(given)
+  options.check("raft.cluster", given, known)
   local mode = given.mode or defaults.get("mode") or "sim"
   if mode ~= "sim" and mode ~= "tcp" then
     arguments.fail("mode", '"sim" or "tcp"', mode)
@@ -219,8 +232,8 @@ function options.cluster(given)
     machine = machine_of(given.machine),
     invariants = first_of(given.invariants, true),
   }
-  timing(given, result)
-  limits(given, result)
+  options.timing(given, result)
+  options.limits(given, result)
   tracing(given, result)
   result.link = given.link and arguments.link("link", given.link)
     or (mode == "sim" and { delay_min_ns = 1000000, delay_max_ns = 5000000 } or {})

@@ -1,0 +1,103 @@
+--- Joins the loop of raft's nodes to the application's own luv loop: one poll, one timer and one prepare handle of the
+-- application's luv. No handle of ours is ever on its loop.
+-- @module raft.attach
+
+local arguments = require "raft.arguments"
+local core = require "raft.core"
+local loop = require "raft.loop"
+
+local hosts = core.hosts()
+
+local Handle = {}
+Handle.__index = Handle
+
+local function step(self)
+  if not self.is_closed and hosts:is_alive() then
+    loop.step()
+  end
+end
+
+-- While a node runs, it keeps the application's loop alive as a listening socket does.
+local function keep_alive(self)
+  local wanted = hosts:is_alive() and not self.is_unreferenced
+  if wanted ~= self.keeps_alive then
+    self.keeps_alive = wanted
+    self.uv[wanted and "ref" or "unref"](self.poll)
+  end
+end
+
+-- Before the application's loop waits: what is due is done, and the timer says when more is.
+local function prepare(self)
+  if hosts:timeout_ns() == 0 then
+    step(self)
+  end
+  if self.is_closed then
+    return
+  end
+  keep_alive(self)
+  local wait_ns = hosts:timeout_ns()
+  if wait_ns then
+    self.uv.timer_start(self.timer, math.ceil(wait_ns / 1e6), 0, self.step)
+  else
+    self.uv.timer_stop(self.timer)
+  end
+end
+
+local function is_luv(uv)
+  return type(uv) == "table" and type(uv.new_poll) == "function" and type(uv.new_prepare) == "function"
+end
+
+--- Joins the application's luv loop: its `uv.run()` drives raft's nodes from then on, and goes on while one runs.
+-- @tparam table uv the application's luv
+-- @treturn table a handle with `close()`, and `unref()` as luv's handles have it; nil, message, code where the loop
+-- cannot be made
+local function attach(uv)
+  if not is_luv(uv) then
+    arguments.fail("uv", 'luv, as in raft.attach(require "luv"),', uv)
+  end
+  local descriptor, message, code = hosts:pollfd()
+  if not descriptor then
+    return nil, message, code
+  end
+  local self = setmetatable({
+    uv = uv, poll = assert(uv.new_poll(descriptor)), timer = assert(uv.new_timer()), prepare = assert(uv.new_prepare()),
+  }, Handle)
+  self.step = function() step(self) end
+  self.watch = function() keep_alive(self) end
+  uv.poll_start(self.poll, "r", self.step)
+  uv.prepare_start(self.prepare, function() prepare(self) end)
+  uv.unref(self.poll)
+  uv.unref(self.timer)
+  uv.unref(self.prepare)
+  self.keeps_alive = false
+  keep_alive(self)
+  loop.watch(self.watch)
+  return self
+end
+
+--- Nodes do not keep the application's loop alive any more.
+function Handle:unref()
+  self.is_unreferenced = true
+  if not self.is_closed then
+    keep_alive(self)
+  end
+end
+
+--- Leaves the application's loop. Twice is fine.
+function Handle:close()
+  if self.is_closed then
+    return
+  end
+  self.is_closed = true
+  loop.unwatch(self.watch)
+  self.uv.close(self.poll)
+  self.uv.close(self.timer)
+  self.uv.close(self.prepare)
+  hosts:unpin()
+end
+
+Handle.__tostring = function(self)
+  return self.is_closed and "raft.attach (closed)" or "raft.attach"
+end
+
+return attach

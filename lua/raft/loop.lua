@@ -1,0 +1,169 @@
+--- The event loop that all nodes of an application share, and waiting in it.
+--
+-- Calls that wait yield in a coroutine, which the loop resumes, and drive the loop in the main script.
+-- @module raft.loop
+
+local arguments = require "raft.arguments"
+local core = require "raft.core"
+
+local loop = {}
+
+local hosts = core.hosts()
+
+--- The nodes that were started and have not ended, by id: they need no other holder.
+loop.running = {}
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
+
+local is_stopped = false -- somebody called raft.stop
+local driving -- the coroutine that drives the loop; nil: the main script
+local is_pinned = false -- raft.pollfd was called
+local watchers = {} -- functions that are told when a node starts or ends
+
+-- The coroutine that is running; nil: the main script.
+local function running()
+  local thread, is_main = coroutine.running()
+  if is_main then
+    return nil
+  end
+  return thread
+end
+
+local function not_inside(what)
+  if hosts:is_inside() then
+    arguments.raise("%s drives the loop, which is driving this callback already: call it from outside", what)
+  end
+end
+
+-- One turn of the loop.
+local function turn(wait_ns)
+  driving = running()
+  return hosts:step(wait_ns)
+end
+
+--- Drives the loop, where the application has none.
+-- @tparam ?number seconds for so long at most; nil: until nothing is alive or raft.stop is called
+-- @treturn boolean false once nothing is alive: no node runs and nobody waits
+function loop.run(seconds)
+  local length_ns = arguments.seconds("seconds", seconds, math.huge)
+  not_inside("raft.run")
+  is_stopped = false
+  local started_ns = core.clock_ns()
+  while hosts:is_alive() do
+    local left_ns = core.never
+    if length_ns < core.never then
+      left_ns = length_ns - (core.clock_ns() - started_ns)
+    end
+    if is_stopped or left_ns <= 0 then
+      return true
+    end
+    turn(left_ns)
+  end
+  return false
+end
+
+--- Makes raft.run return after the present turn; also from a callback.
+function loop.stop()
+  is_stopped = true
+end
+
+--- One turn of the loop, without waiting.
+-- @treturn boolean false once nothing is alive
+function loop.step()
+  not_inside("raft.step")
+  return turn(0)
+end
+
+--- The descriptor to poll, for a loop that is not ours. It stays the same from then on.
+-- @treturn integer the descriptor; nil, message, code where the loop cannot be made
+function loop.pollfd()
+  local descriptor, message, code = hosts:pollfd()
+  if not descriptor then
+    return nil, message, code
+  end
+  if is_pinned then
+    hosts:unpin()
+  end
+  is_pinned = true
+  return descriptor
+end
+
+--- What to poll the descriptor for.
+-- @treturn string "r", "w" or "rw"
+function loop.events()
+  return "r"
+end
+
+--- How long one may wait for the descriptor before raft.step is due.
+-- @treturn ?number seconds; nil: for ever
+function loop.timeout()
+  local wait_ns = hosts:timeout_ns()
+  return wait_ns and wait_ns / 1e9
+end
+
+--- Whether something can still happen.
+-- @treturn boolean
+function loop.is_alive()
+  return hosts:is_alive()
+end
+
+--- Calls f whenever a node has started or ended.
+-- @tparam function f
+function loop.watch(f)
+  watchers[f] = true
+end
+
+--- Calls f no longer.
+-- @tparam function f
+function loop.unwatch(f)
+  watchers[f] = nil
+end
+
+--- A node has started or ended.
+function loop.changed()
+  for f in pairs(watchers) do
+    f()
+  end
+end
+
+--- Raises an error at the user's line where a wait cannot be made here.
+-- @tparam string what the call's name
+function loop.check_may_wait(what)
+  if hosts:is_inside() and running() == driving then
+    arguments.raise("%s waits, which cannot be done from a callback: give it a function, or call it from a coroutine",
+      what)
+  end
+end
+
+local function resume(thread)
+  if coroutine.status(thread) ~= "suspended" then
+    return -- somebody else resumed it, and it will find its answer
+  end
+  local fine, problem = coroutine.resume(thread)
+  if not fine then
+    error(type(problem) == "string" and debug.traceback(thread, problem) or problem, 0)
+  end
+end
+
+--- Waits for an answer: yields in a coroutine, drives the loop in the main script.
+-- @tparam function begin begin(answer) asks; answer(...) is called later, from the loop
+-- @return what the answer was called with
+function loop.await(begin)
+  local wait = { thread = running() }
+  begin(function(...)
+    wait.count, wait.results = select("#", ...), { ... }
+    if wait.thread then
+      resume(wait.thread)
+    end
+  end)
+  while not wait.results do
+    if wait.thread then
+      coroutine.yield()
+    elseif not turn(core.never) and not wait.results then
+      error("nothing is left to happen that could end this wait", 0)
+    end
+  end
+  return unpack(wait.results, 1, wait.count)
+end
+
+return loop
