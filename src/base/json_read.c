@@ -39,6 +39,11 @@ static bool fail(struct parser *parser, size_t offset, const char *problem)
     return false;
 }
 
+static bool fail_too_deep(struct parser *parser, size_t offset)
+{
+    return fail(parser, offset, "arrays and objects that are nested too deeply");
+}
+
 static int peek(const struct parser *parser)
 {
     return parser->at < parser->size ? parser->text[parser->at] : -1;
@@ -386,7 +391,8 @@ static bool write_sorted(struct parser *parser, size_t start, struct member *mem
     return true;
 }
 
-static bool close_map(struct parser *parser, size_t start, size_t base)
+/* `*is_bytes`: it was no map. */
+static bool close_map(struct parser *parser, size_t start, size_t base, bool *is_bytes)
 {
     size_t count = (parser->members.size - base) / sizeof(struct member);
     struct member *members = (struct member *)(void *)(parser->members.data + base);
@@ -395,7 +401,8 @@ static bool close_map(struct parser *parser, size_t start, size_t base)
         struct value_reader reader = {parser->out->data, parser->out->size, members[0].value};
         struct value_item item;
         ensure(value_read(&reader, &item));
-        if (item.kind == VALUE_STRING) {
+        *is_bytes = item.kind == VALUE_STRING;
+        if (*is_bytes) {
             return replace_by_bytes(parser, start, item.string, members[0].offset);
         }
     }
@@ -404,19 +411,23 @@ static bool close_map(struct parser *parser, size_t start, size_t base)
 
 static bool read_map(struct parser *parser, unsigned depth)
 {
+    size_t offset = parser->at;
     size_t start = parser->out->size;
     size_t base = parser->members.size;
     bool more = !is_empty(parser, '}');
     if (!more) {
         value_write_map(parser->out, 0);
-        return true;
     }
     while (more) {
         if (!read_member(parser, depth) || !read_separator(parser, '}', &more)) {
             return false;
         }
     }
-    return close_map(parser, start, base);
+    bool is_bytes = false;
+    if (parser->members.size > base && !close_map(parser, start, base, &is_bytes)) {
+        return false;
+    }
+    return depth <= VALUE_DEPTH_MAX || is_bytes || fail_too_deep(parser, offset);
 }
 
 static bool read_word(struct parser *parser)
@@ -433,6 +444,7 @@ static bool read_word(struct parser *parser)
     return true;
 }
 
+/* An object may stand one level deeper than any value: the one that marks a string as bytes. */
 static bool read_value(struct parser *parser, unsigned depth)
 {
     skip_space(parser);
@@ -445,8 +457,8 @@ static bool read_value(struct parser *parser, unsigned depth)
         return true;
     }
     if (next == '[' || next == '{') {
-        if (depth == VALUE_DEPTH_MAX) {
-            return fail(parser, parser->at, "arrays and objects that are nested too deeply");
+        if (depth > VALUE_DEPTH_MAX || (depth == VALUE_DEPTH_MAX && next == '[')) {
+            return fail_too_deep(parser, parser->at);
         }
         return next == '[' ? read_array(parser, depth + 1) : read_map(parser, depth + 1);
     }
