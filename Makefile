@@ -10,6 +10,7 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
 PACKAGES_RUN = lua-cjson lua-unit lua-argparse
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
+PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
 DEPS = .ci/deps
 
 # ---- how it is compiled ------------------------------------------------------------------------
@@ -27,6 +28,11 @@ SOURCES = $(wildcard src/*/*.c)
 HEADERS = $(wildcard src/*/*.h)
 OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 MODULE = $(BUILD)/raft/core.so
+# A fuzzer is one C file of spec/fuzz/ and what they share; replay.c is a main without libFuzzer.
+FUZZERS = $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
+FUZZ_SOURCES = $(wildcard spec/fuzz/*.c spec/fuzz/support/*.c)
+FUZZ_SHARED = $(filter-out %/replay.c,$(wildcard spec/fuzz/support/*.c)) \
+	$(wildcard $(patsubst %,src/%/*.c,base trace raft world machine store node sim))
 LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
 # As many jobs as there are cores, unless the user said how many.
@@ -47,7 +53,7 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call QUIET,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
 
 deps: ## install what is missing (or print the one command that does)
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN)
@@ -58,7 +64,7 @@ demo: deps ## a real five-node cluster on loopback TCP, and the timing diagram o
 	@$(RAFTBENCH) view $(BUILD)/demo.trace --as table
 
 test: deps ## the whole suite, in the simulated world and over TCP
-	@$(SUBMAKE) all
+	@$(SUBMAKE) all replays
 	@$(TEST)
 
 seeds: deps ## the reference suite over N=1000 seeds in the simulated world
@@ -76,8 +82,40 @@ ASAN_ENV = RAFTBENCH_BUILD=$(ASAN_BUILD) RAFTBENCH_SPEC_SEEDS=$(or $(SEEDS),10) 
 	RAFTBENCH_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
 
 check-asan: deps ## the suite under AddressSanitizer, UBSan and LeakSanitizer (SEEDS=10 of each)
-	@$(SUBMAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN_FLAGS)" OPTIMIZE="-O1 -g" all
+	@$(SUBMAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN_FLAGS)" OPTIMIZE="-O1 -g" all replays
 	@$(ASAN_ENV) .ci/preload $(TEST) $(FILES)
+
+# ---- fuzzers -----------------------------------------------------------------------------------
+# `make test` replays what is kept in spec/fuzz/corpus; `make fuzz` looks for more with libFuzzer.
+FUZZ_BUILD = $(BUILD)/fuzz
+FUZZ_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SECONDS = 600
+
+replays: $(FUZZERS:%=$(BUILD)/replay/%) # each fuzzer with a plain main
+
+$(FUZZERS:%=$(BUILD)/replay/%): $(BUILD)/replay/%: $(BUILD)/spec/fuzz/%.o \
+		$(BUILD)/spec/fuzz/support/replay.o $(BUILD)/fuzz.a
+	@mkdir -p $(@D)
+	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) -lm
+
+$(FUZZERS:%=$(BUILD)/fuzzer/%): $(BUILD)/fuzzer/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/fuzz.a
+	@mkdir -p $(@D)
+	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) -lm
+
+$(BUILD)/fuzz.a: $(FUZZ_SHARED:%.c=$(BUILD)/%.o)
+	@rm -f $@
+	$(call QUIET,AR  )$(AR) rcs $@ $^
+
+fuzzers: deps
+	@$(DEPS) $(PACKAGES_FUZZ)
+	@$(SUBMAKE) BUILD=$(FUZZ_BUILD) CC=clang-14 SANITIZE="-fsanitize=fuzzer-no-link $(FUZZ_FLAGS)" \
+		OPTIMIZE="-O1 -g" WARNINGS=-w $(FUZZERS:%=$(FUZZ_BUILD)/fuzzer/%)
+
+fuzz: fuzzers ## each fuzzer (or FUZZERS="json kv") for SECONDS=600 under AddressSanitizer and UBSan
+	@.ci/fuzz run $(FUZZ_BUILD) $(SECONDS) $(FUZZERS)
+
+fuzz-corpus: fuzzers ## spec/fuzz/corpus anew: the fewest inputs that reach as much as all that were found
+	@.ci/fuzz merge $(FUZZ_BUILD) $(FUZZERS)
 
 check-valgrind: deps ## a short part of the suite under valgrind
 	@$(DEPS) $(PACKAGES_VALGRIND)
@@ -89,7 +127,7 @@ check-valgrind: deps ## a short part of the suite under valgrind
 # ---- lint --------------------------------------------------------------------------------------
 lint: ## format, static analysis, layers, lengths
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_LINT)
-	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(FUZZ_SOURCES) spec/fuzz/support/fuzz.h
 	@.ci/layers
 	@.ci/lengths
 	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
@@ -98,7 +136,7 @@ lint: ## format, static analysis, layers, lengths
 	@$(SUBMAKE) --keep-going --output-sync tidy
 
 # A file is looked at again when it, or a header below it, has changed: it follows its object.
-tidy: $(SOURCES:%.c=$(BUILD)/%.tidy)
+tidy: $(SOURCES:%.c=$(BUILD)/%.tidy) $(FUZZ_SOURCES:%.c=$(BUILD)/%.tidy)
 
 $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
 	@clang-tidy --quiet $*.c -- $(CFLAGS_ALL) >$@.out 2>&1 || { cat $@.out; exit 1; }
@@ -124,4 +162,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds check-asan check-valgrind lint tidy install install-to clean help
+.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy install install-to clean help
