@@ -1,5 +1,6 @@
 -- What the fuzzers found of use, replayed: each parser takes its whole corpus (spec/fuzz/corpus), and nothing
 -- crashes, fails an assertion, or (`make check-asan`) displeases a sanitizer. `make fuzz` looks for more.
+local core = require("raft").core
 local lu = require "luaunit"
 
 local tests = {}
@@ -42,6 +43,22 @@ for _, source in ipairs(lines_of("ls " .. quoted(here) .. "/*.c")) do
       lu.fail(("it ended with status %s\n%s"):format(status, table.concat(said, "\n", math.max(1, #said - 40))))
     end
     lu.assertTrue(#said > 0)
+  end
+end
+
+-- The binding reads values of others, too, where no fuzzer comes: a command of nothing but opening arrays.
+function tests.test_ACommandThatIsNestedTooDeeplyIsNone()
+  local function command_of(depth)
+    local text = ("x"):rep(depth)
+    local message = core.message_encode { kind = "append", from = 2, to = 1, term = 1,
+      entries = { { term = 1, command = text } } }
+    local rest = message:sub(1, -#core.value_encode(text) - 1)
+    local head = #core.value_encode(text) - depth
+    return core.message_decode(rest .. ("\129"):rep(depth + head - 1) .. "\1").entries[1].command
+  end
+  lu.assertIsTable(command_of(99)) -- 100 with the head that makes room for one more
+  for _, depth in ipairs { 100, 1000, 1000000 } do
+    lu.assertNil(command_of(depth))
   end
 end
 

@@ -158,13 +158,15 @@ void lua_value_check(lua_State *L, int index, const char *argument, struct buffe
     }
 }
 
-static bool push_item(lua_State *L, struct value_reader *reader);
+/* Values may come from anybody who speaks the protocol: deeper than values go is as malformed as
+ * any other bytes, and must not exhaust the stack. */
+static bool push_item(lua_State *L, struct value_reader *reader, unsigned depth);
 
-static bool push_array(lua_State *L, struct value_reader *reader, size_t count)
+static bool push_array(lua_State *L, struct value_reader *reader, size_t count, unsigned depth)
 {
     lua_createtable(L, (int)(count < 1024 ? count : 1024), 0);
     for (size_t i = 1; i <= count; i++) {
-        if (!push_item(L, reader)) {
+        if (!push_item(L, reader, depth)) {
             return false;
         }
         lua_rawseti(L, -2, (lua_Integer)i);
@@ -172,11 +174,11 @@ static bool push_array(lua_State *L, struct value_reader *reader, size_t count)
     return true;
 }
 
-static bool push_map(lua_State *L, struct value_reader *reader, size_t count)
+static bool push_map(lua_State *L, struct value_reader *reader, size_t count, unsigned depth)
 {
     lua_createtable(L, 0, (int)(count < 1024 ? count : 1024));
     for (size_t i = 0; i < count; i++) {
-        if (!push_item(L, reader) || !push_item(L, reader)) {
+        if (!push_item(L, reader, depth) || !push_item(L, reader, depth)) {
             return false;
         }
         lua_rawset(L, -3);
@@ -184,7 +186,7 @@ static bool push_map(lua_State *L, struct value_reader *reader, size_t count)
     return true;
 }
 
-static bool push_item(lua_State *L, struct value_reader *reader)
+static bool push_item(lua_State *L, struct value_reader *reader, unsigned depth)
 {
     struct value_item item;
     if (!value_read(reader, &item) || !lua_checkstack(L, 8)) {
@@ -207,9 +209,9 @@ static bool push_item(lua_State *L, struct value_reader *reader)
         lua_bytes_push(L, item.string);
         return true;
     case VALUE_ARRAY:
-        return push_array(L, reader, item.count);
+        return depth < VALUE_DEPTH_MAX && push_array(L, reader, item.count, depth + 1);
     case VALUE_MAP:
-        return push_map(L, reader, item.count);
+        return depth < VALUE_DEPTH_MAX && push_map(L, reader, item.count, depth + 1);
     }
     return false;
 }
@@ -218,7 +220,7 @@ void lua_value_push(lua_State *L, struct bytes value)
 {
     int top = lua_gettop(L);
     struct value_reader reader = {.data = value.data, .size = value.size};
-    if (value.size == 0 || !push_item(L, &reader)) {
+    if (value.size == 0 || !push_item(L, &reader, 0)) {
         lua_settop(L, top);
         lua_pushnil(L);
     }
