@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc)
 N ?= 1000
 
 # ---- what it needs: packages of Debian 12 ------------------------------------------------------
-PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev
+PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev libedit-dev
 PACKAGES_RUN = lua-cjson lua-unit lua-argparse
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
@@ -26,8 +26,11 @@ LIBRARIES = $(eval LIBRARIES := $(shell pkg-config --libs libuv) -lm)$(LIBRARIES
 
 SOURCES = $(wildcard src/*/*.c)
 HEADERS = $(wildcard src/*/*.h)
-OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
+LINE_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/line/*.c))
+OBJECTS = $(filter-out $(LINE_OBJECTS),$(SOURCES:%.c=$(BUILD)/%.o))
 MODULE = $(BUILD)/raft/core.so
+# Line editing for the shell: a module apart, so that nothing else needs libedit.
+LINE_MODULE = $(BUILD)/raft/line.so
 # A fuzzer is one C file of spec/fuzz/ and what they share; replay.c is a main without libFuzzer.
 FUZZERS = $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_SOURCES = $(wildcard spec/fuzz/*.c spec/fuzz/support/*.c)
@@ -43,17 +46,21 @@ TEST = $(RAFTBENCH) test --jobs $(JOBS)
 # V=1 shows the whole command lines.
 QUIET = $(if $(V),,@echo "  $(1) $@";)
 
-all: $(MODULE) ## build the module raft.core
+all: $(MODULE) $(LINE_MODULE) ## build the modules raft.core and raft.line
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(call QUIET,LINK)$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 
+$(LINE_MODULE): $(LINE_OBJECTS)
+	@mkdir -p $(@D)
+	$(call QUIET,LINK)$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $$(pkg-config --libs libedit)
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call QUIET,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
--include $(OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
+-include $(OBJECTS:.o=.d) $(LINE_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(BUILD)/%.d)
 
 deps: ## install what is missing (or print the one command that does)
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN)
@@ -153,6 +160,7 @@ install: all ## install the module, its Lua part and the command
 
 install-to: # the same, to folders that are named: luarocks does so
 	install -D -m 755 $(MODULE) $(TO_C)/raft/core.so
+	install -D -m 755 $(LINE_MODULE) $(TO_C)/raft/line.so
 	for file in $(LUA_MODULES); do install -D -m 644 lua/$$file $(TO_LUA)/$$file || exit 1; done
 	install -D -m 755 $(RAFTBENCH) $(TO_BIN)/raftbench
 

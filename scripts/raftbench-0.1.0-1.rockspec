@@ -22,6 +22,7 @@ dependencies = {
 external_dependencies = {
   UV = { header = "uv.h" },
   XXHASH = { header = "xxhash.h" },
+  EDIT = { header = "histedit.h" },
 }
 build = {
   type = "make",

@@ -20,12 +20,16 @@ static int cluster_drive_method(lua_State *L)
         box->depth--;
         return luaL_error(L, "the world cannot be driven from one of its own callbacks");
     }
+    if (lua_interrupt_is_pending()) {
+        cluster_interrupt(box->cluster); /* what runs is being ended: nothing more is waited for */
+    }
     lua_signal_target(box->cluster);
     enum cluster_turn turn = cluster_drive(box->cluster, until_ns, each_event);
     lua_signal_target(NULL);
     lua_cluster_leave(L, box);
-    const char *signal = turn == CLUSTER_STOPPED ? lua_signal_seen() : NULL;
-    lua_pushstring(L, signal != NULL ? "signal" : turn_names[turn]);
+    bool by_signal =
+        turn == CLUSTER_STOPPED && (lua_signal_seen() != NULL || lua_interrupt_is_pending());
+    lua_pushstring(L, by_signal ? "signal" : turn_names[turn]);
     return 1;
 }
 

@@ -7,23 +7,26 @@
 
 #define OWN_FILES "raft.core.own_files"
 
-/* Pushes "FILE:LINE: " of the innermost Lua function that is a user's; "" where there is none. */
-static void push_user_place(lua_State *L)
+bool lua_is_own_file(lua_State *L, const char *source)
 {
     lua_getfield(L, LUA_REGISTRYINDEX, OWN_FILES);
     const char *own = lua_tostring(L, -1);
-    size_t size = own != NULL ? strlen(own) : 0;
+    bool is_own = own != NULL && strncmp(source, own, strlen(own)) == 0;
+    lua_pop(L, 1);
+    return is_own;
+}
+
+/* Pushes "FILE:LINE: " of the innermost Lua function that is a user's; "" where there is none. */
+static void push_user_place(lua_State *L)
+{
     lua_Debug frame;
     for (int level = 1; lua_getstack(L, level, &frame); level++) {
         lua_getinfo(L, "Sl", &frame);
-        bool is_own = size > 0 && strncmp(frame.source, own, size) == 0;
-        if (frame.currentline > 0 && !is_own) {
-            lua_pop(L, 1);
+        if (frame.currentline > 0 && !lua_is_own_file(L, frame.source)) {
             lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
             return;
         }
     }
-    lua_pop(L, 1);
     lua_pushliteral(L, "");
 }
 

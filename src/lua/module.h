@@ -5,7 +5,8 @@
  * (calls into Lua), event.c (trace events), message.c (messages and held frames), message_read.c
  * (messages from tables), machine.c (Lua machines), members.c (configurations), hosts.h, hosts.c
  * and host.c (nodes inside an application and their loop), replica.c (one bare core), checker.c
- * (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals).
+ * (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals),
+ * prompt.c (prompts: waiting, interrupts).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -55,6 +56,8 @@ int64_t lua_time_from(int64_t time_ns);
 void lua_hash_push(lua_State *L, uint64_t hash);
 /* Raises an error at the line of the innermost function that is not of lua/raft itself. */
 __attribute__((format(printf, 2, 3))) int lua_user_error(lua_State *L, const char *format, ...);
+/* Whether a chunk's source is one of lua/raft's own files. */
+bool lua_is_own_file(lua_State *L, const char *source);
 /* core.user_error(message), and core.own_files(prefix): how the sources of lua/raft begin */
 int lua_user_error_function(lua_State *L);
 int lua_own_files(lua_State *L);
@@ -153,5 +156,13 @@ extern const luaL_Reg lua_terminal_functions[];
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);
 void lua_signal_target(struct cluster *cluster); /* whose drive a signal ends; NULL: nobody's */
+bool lua_signal_has_target(void);
+void lua_signals_catch(void);
+
+/* ---- prompts (prompt.c) */
+extern const luaL_Reg lua_prompt_functions[];
+void lua_interrupt_came(int number); /* from the signal handler */
+/* While a prompt is open: a signal came, and the prompt has not taken it yet. */
+bool lua_interrupt_is_pending(void);
 
 #endif

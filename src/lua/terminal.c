@@ -20,6 +20,7 @@ static struct cluster *volatile signal_target;
 static void on_signal(int number)
 {
     signal_seen = number;
+    lua_interrupt_came(number);
     struct cluster *target = signal_target;
     if (target != NULL) {
         cluster_interrupt(target);
@@ -44,14 +45,24 @@ void lua_signal_target(struct cluster *cluster)
     signal_target = cluster;
 }
 
-/* core.catch_signals(): SIGINT and SIGTERM end a wait and are told by read_line and signal */
-static int catch_signals(lua_State *L)
+bool lua_signal_has_target(void)
 {
-    (void)L;
+    return signal_target != NULL;
+}
+
+void lua_signals_catch(void)
+{
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+/* core.catch_signals(): SIGINT and SIGTERM end a wait and are told by read_line and signal */
+static int catch_signals(lua_State *L)
+{
+    (void)L;
+    lua_signals_catch();
     return 0;
 }
 
