@@ -7,6 +7,7 @@ local defaults = require "raft.defaults"
 local driver = require "raft.driver"
 local open = require "raft.open"
 local options = require "raft.options"
+local script = require "raft.script"
 
 local cluster = {}
 
@@ -19,7 +20,14 @@ for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "m
   end
 end
 
-local metatable = { __index = Cluster, __name = "raft.cluster" }
+for name, method in pairs(script.methods) do
+  Cluster[name] = method
+end
+
+-- What a script holds hands each call on to an inner object with the methods themselves, so that a call that one of
+-- them makes is told from a script's own (raft.script keeps those).
+local inner_metatable = { __index = Cluster }
+local metatable = { __name = "raft.cluster" }
 
 --- Makes a cluster and starts its nodes.
 -- @tparam ?table given the options; see the README
@@ -30,7 +38,12 @@ function cluster.new(given)
   if not handle then
     return nil, message, code
   end
-  local self = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, metatable)
+  local inner = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, inner_metatable)
+  inner.recording = script.begin(given, made, inner.driver)
+  local self = setmetatable({
+    core = handle, options = made, driver = inner.driver, recording = inner.recording, inner = inner,
+  }, metatable)
+  inner.handle = self
   self.driver.replay = defaults.get("replay") or ("seed %d, mode %s"):format(made.seed, made.mode)
   core.set_replay(self.driver.replay)
   open.add(self)
@@ -44,7 +57,7 @@ local function finish(self, passed, message)
   self.driver:not_in_step("shutdown")
   self.driver:close()
   self.core:verdict(passed, message)
-  open.remove(self)
+  open.remove(self.handle)
   return self.core:close()
 end
 
@@ -67,11 +80,13 @@ function Cluster:mode()
   return self.options.mode
 end
 
+metatable.__index = script.wrap(Cluster)
+
 metatable.__close = function(self, problem)
   if problem == nil then
     self:shutdown()
   else
-    finish(self, false, tostring(problem))
+    finish(self.inner, false, tostring(problem))
   end
 end
 

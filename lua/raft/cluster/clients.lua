@@ -2,6 +2,7 @@
 -- @module raft.cluster.clients
 
 local arguments = require "raft.arguments"
+local script = require "raft.script"
 
 local clients = {}
 
@@ -34,7 +35,11 @@ function Client:wait(timeout)
   local cluster = self.cluster
   local length_ns = arguments.seconds("timeout", timeout, 10)
   cluster.driver:check_may_wait("client:wait")
-  if not cluster.driver:await_client(self, cluster:deadline_ns(length_ns)) then
+  local words = timeout and timeout < math.huge and ("%.17g"):format(timeout) or timeout and "math.huge" or ""
+  local returned = script.object_call(cluster.recording, self, (":wait(%s)"):format(words))
+  local in_time = cluster.driver:await_client(self, cluster:deadline_ns(length_ns))
+  returned()
+  if not in_time then
     return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
   elseif self.failure then
     error(self.failure.value, 0)

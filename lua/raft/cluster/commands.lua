@@ -188,22 +188,22 @@ function commands:check_committed(command, count, timeout)
     self.driver:check_may_wait("check_committed")
     local outcome = self.driver:await(self.core:wait_committed(command, count, self:deadline_ns(length_ns)))
     if outcome.code and outcome.code ~= "timeout" then
-      error(outcome.message, 2)
+      arguments.raise(outcome.message)
     end
     seen, index = outcome.count, outcome.index
   else
     local message
     seen, message = self.core:committed(command)
     if not seen then
-      error(message, 2)
+      arguments.raise(message)
     end
     index = message
   end
   if seen == 0 or (count and seen < count) then
     local wanted = count and (" on %d node%s"):format(count, count == 1 and "" or "s") or ""
-    error(("%s was expected to be committed%s, but %s has applied it%s"):format(show(command), wanted,
+    arguments.raise("%s was expected to be committed%s, but %s has applied it%s", show(command), wanted,
       seen == 0 and "no running, connected node" or "only " .. seen,
-      count and (" within %g s"):format(length_ns / 1e9) or ""), 2)
+      count and (" within %g s"):format(length_ns / 1e9) or "")
   end
   return seen, index
 end
@@ -214,10 +214,10 @@ function commands:check_not_committed(command)
   arguments.value("command", command)
   local seen, index = self.core:committed(command)
   if not seen then
-    error(index, 2)
+    arguments.raise(index)
   elseif seen > 0 then
-    error(("%s was expected not to be committed, but %d node%s applied it at index %d"):format(show(command), seen,
-      seen == 1 and " has" or "s have", index), 2)
+    arguments.raise("%s was expected not to be committed, but %d node%s applied it at index %d", show(command), seen,
+      seen == 1 and " has" or "s have", index)
   end
 end
 
@@ -262,17 +262,17 @@ function commands:check_live(timeout)
   end
   local id, message = self:wait_leader(left())
   if not id then
-    error("the cluster does not live: " .. message, 2)
+    arguments.raise("the cluster does not live: " .. message)
   end
   local index, problem = self:propose({ op = "noop" }, { timeout = left() })
   if not index then
-    error("the cluster does not live: a command was not committed: " .. tostring(problem), 2)
+    arguments.raise("the cluster does not live: a command was not committed: " .. tostring(problem))
   end
   local caught_up = self:wait_until(function()
     return #behind(self, index) == 0
   end, left())
   if not caught_up then
-    error("the cluster does not live: " .. table.concat(behind(self, index), ", "), 2)
+    arguments.raise("the cluster does not live: " .. table.concat(behind(self, index), ", "))
   end
 end
 

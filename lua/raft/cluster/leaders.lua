@@ -74,13 +74,13 @@ function leaders:check_one_leader()
   local by_term = {}
   for _, leader in ipairs(self:leaders()) do
     if by_term[leader.term] then
-      error(("one leader in a term was expected, but nodes %d and %d both lead in term %d"):format(by_term[leader.term],
-        leader.id, leader.term), 2)
+      arguments.raise("one leader in a term was expected, but nodes %d and %d both lead in term %d",
+        by_term[leader.term], leader.id, leader.term)
     end
     by_term[leader.term] = leader.id
   end
   if not id then
-    error(("one leader was expected, but none was agreed within %g s: %s"):format(length_s, leaders.describe(self)), 2)
+    arguments.raise("one leader was expected, but none was agreed within %g s: %s", length_s, leaders.describe(self))
   end
   return id, term
 end
@@ -89,7 +89,7 @@ end
 function leaders:check_no_leader()
   for _, leader in ipairs(self:leaders()) do
     if self.core:is_connected(leader.id) then
-      error(("no leader was expected, but node %d leads in term %d"):format(leader.id, leader.term), 2)
+      arguments.raise("no leader was expected, but node %d leads in term %d", leader.id, leader.term)
     end
   end
 end

@@ -2,6 +2,7 @@
 -- @module raft.cluster.network
 
 local arguments = require "raft.arguments"
+local script = require "raft.script"
 
 local network = {}
 
@@ -77,20 +78,30 @@ end
 local Message = {}
 Message.__index = Message
 
-local function remove_held(message)
-  local held = message.cluster.held_messages
-  for position, one in ipairs(held) do
+local function position_held(message)
+  for position, one in ipairs(message.cluster.held_messages) do
     if one == message then
-      table.remove(held, position)
-      return
+      return position
     end
+  end
+  return nil
+end
+
+-- Before something is done to a message: it is held no more.
+local function take(message, call)
+  local position = position_held(message)
+  local returned = script.object_call(message.cluster.recording, message, (":%s()"):format(call),
+    position and ("c:held()[%d]"):format(position))
+  returned()
+  if position then
+    table.remove(message.cluster.held_messages, position)
   end
 end
 
 --- Lets a held message arrive now; again: a replay.
 function Message:deliver()
   local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
-  remove_held(self)
+  take(self, "deliver")
   return driver:control(function()
     handle:deliver(frame)
     return true
@@ -100,7 +111,7 @@ end
 --- Loses a held message.
 function Message:drop()
   local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
-  remove_held(self)
+  take(self, "drop")
   return driver:control(function()
     handle:drop(frame)
     return true

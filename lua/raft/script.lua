@@ -1,0 +1,372 @@
+--- What was done to a cluster, kept as calls, and written as a stand-alone script that does it again.
+--
+-- Kept is each call that a script, or somebody at the shell, makes itself and that can change the run; not what
+-- clients, predicates and callbacks do, for they do it again. In the simulated world the script gives the same trace.
+-- @module raft.script
+
+local core = require "raft.core"
+local functions = require "raft.script.functions"
+local source = require "raft.script.source"
+
+local script = {}
+
+local CALLS_MOST = 20000 -- longer runs are programs of their own
+local GAP_LEAST_NS = 1000000
+
+-- Calls that change nothing, neither the trace nor what later calls find.
+local looks = {}
+for name in ("commits events held ids is_alive is_closed is_connected leader leaders log machine members mode now "
+  .. "script shutdown stats status trace_hash view"):gmatch "[%a_]+" do
+  looks[name] = true
+end
+
+-- Methods that are ours alone.
+local private = { deadline_ns = true, knows = true, unknown_node = true, control = true, describe = true }
+
+-- Calls that leave something to be committed when they are ended half-way.
+local commands = {}
+for name in ("propose set delete cas change_members add_servers add_learners remove_servers promote"):gmatch "[%a_]+" do
+  commands[name] = true
+end
+
+-- Calls whose first argument is often the leader of the moment.
+local on_node = { crash = true, disconnect = true, pause = true, submit = true }
+
+-- Calls that take an id and, behind it, at most a table: c:crash(c:leader()) hands over a term, too.
+local takes_id = {}
+for name in ("campaign crash disconnect pause reconnect restart resume"):gmatch "%a+" do
+  takes_id[name] = true
+end
+
+local function is_ours(recording)
+  local driver = recording.driver
+  return not driver.in_step and not driver.busy and not driver:client() and not core.is_entered(driver.core)
+end
+
+local function add(recording, call)
+  local calls = recording.calls
+  if not is_ours(recording) then
+    return nil
+  elseif #calls >= CALLS_MOST then
+    recording.calls, recording.kept, recording.is_full = {}, {}, true
+    return nil
+  end
+  call.start_ns = recording.driver.core:now_ns()
+  call.raised = true -- until it has returned
+  calls[#calls + 1] = call
+  return call
+end
+
+-- A place in the script's table of what later lines speak of.
+local function keep(recording, call)
+  recording.kept_count = (recording.kept_count or 0) + 1
+  call.place = recording.kept_count
+  return ("kept[%d]"):format(call.place)
+end
+
+local function ended(recording, call)
+  call.raised = nil
+  call.end_ns = recording.driver.core:now_ns()
+end
+
+-- What is given back and can be used later: the end of `on`, a client.
+local function followed(recording, call, result)
+  if call.name == "on" and type(result) == "function" then
+    local name = keep(recording, call)
+    return function()
+      local end_call = not recording.is_full and add(recording, { text = name .. "()" })
+      result()
+      if end_call then
+        ended(recording, end_call)
+      end
+    end
+  elseif call.name == "client" and type(result) == "table" then
+    recording.kept[result] = keep(recording, call)
+  end
+  return result
+end
+
+local function finish(recording, call, ...)
+  if recording.driver.core:is_closed() then
+    return ...
+  end
+  ended(recording, call)
+  if call.name == "on" or call.name == "client" then
+    return followed(recording, call, ...)
+  end
+  return ...
+end
+
+local function begin(recording, name, ...)
+  local count = select("#", ...)
+  if takes_id[name] and type((select(2, ...))) ~= "table" then
+    count = math.min(count, 1)
+  end
+  local call = { name = name, count = count }
+  for position = 1, count do
+    call[position] = source.copy((select(position, ...)))
+  end
+  if on_node[name] and count > 0 and recording.driver.core:leader() == call[1] then
+    call.remark = "the leader"
+  end
+  return add(recording, call)
+end
+
+local function wrap(name, method)
+  if looks[name] then
+    return function(self, ...)
+      return method(self.inner, ...)
+    end
+  end
+  return function(self, ...)
+    local recording = self.recording
+    if recording.is_full or recording.driver.core:is_closed() then
+      return method(self.inner, ...)
+    end
+    local call = begin(recording, name, ...)
+    if not call then
+      return method(self.inner, ...)
+    end
+    return finish(recording, call, method(self.inner, ...))
+  end
+end
+
+local raw_methods = {} -- the function that a script sees → the one that does it
+
+--- What scripts call: each method hands on to `self.inner`, and is kept in `self.recording` where it matters.
+-- @tparam table methods by name
+-- @treturn table by name
+function script.wrap(methods)
+  local wrapped = {}
+  for name, method in pairs(methods) do
+    if not private[name] then
+      wrapped[name] = wrap(name, method)
+      raw_methods[wrapped[name]] = method
+    end
+  end
+  return wrapped
+end
+
+--- The function that stands in the sources, for its documentation.
+-- @tparam function f as a script sees it
+-- @treturn function
+function script.unwrap(f)
+  return raw_methods[f] or f
+end
+
+--- Begins to keep a cluster's calls.
+-- @tparam ?table given the options as the script gave them
+-- @tparam table made the same with their defaults
+-- @tparam table driver the cluster's
+-- @treturn table the recording
+function script.begin(given, made, driver)
+  local options = source.copy(given or {})
+  options.mode, options.seed, options.nodes = made.mode, made.seed, options.nodes or 3
+  options.name = made.name ~= "" and made.name or nil
+  options.speed = made.mode == "tcp" and made.speed ~= 1 and made.speed or nil
+  return {
+    options = options, driver = driver, calls = {}, begin_ns = driver.core:now_ns(),
+    kept = setmetatable({}, { __mode = "k" }), -- objects that were given out → where the script keeps them
+  }
+end
+
+--- A call of an object that the cluster gave out: a client's, a held message's.
+-- @tparam table recording
+-- @param object
+-- @tparam string call as source, from the colon on
+-- @tparam ?string where an expression that finds the object where no earlier line kept it
+-- @treturn function to be called when it has returned
+function script.object_call(recording, object, call, where)
+  local name = recording and not recording.is_full and (recording.kept[object] or where)
+  local entry = name and add(recording, { text = name .. call })
+  if not entry then
+    return function() end
+  end
+  if not recording.kept[object] then
+    recording.kept[object] = keep(recording, entry)
+    entry.text = where
+    entry = add(recording, { text = recording.kept[object] .. call }) or entry
+  end
+  return function()
+    ended(recording, entry)
+  end
+end
+
+--- The last call was ended half-way by somebody at a prompt.
+-- @param cluster
+function script.interrupted(cluster)
+  local calls = cluster.recording.calls
+  local last = calls[#calls]
+  if last and last.raised and not last.end_ns and not cluster:is_closed() then
+    last.interrupted, last.end_ns = true, cluster.core:now_ns()
+  end
+end
+
+--- Whatever raised an error has ended by now.
+-- @param cluster
+function script.settled(cluster)
+  local calls = cluster.recording.calls
+  local last = calls[#calls]
+  if last and not last.end_ns and not cluster:is_closed() then
+    last.end_ns = cluster.core:now_ns()
+  end
+end
+
+-- ---- writing --------------------------------------------------------------------------------
+
+local function seconds(ns)
+  return (("%.9f"):format(ns / 1e9):gsub("0+$", ""):gsub("%.$", ""))
+end
+
+local Writer = {}
+Writer.__index = Writer
+
+function Writer:add(text, ...)
+  self.lines[#self.lines + 1] = select("#", ...) > 0 and text:format(...) or text
+end
+
+-- A remark, each of its lines behind two dashes.
+function Writer:remark(text)
+  self:add("-- " .. text:gsub("\n", "\n-- "))
+end
+
+function Writer:sleep(length_ns, remark)
+  self:add("c:sleep(%s)%s", seconds(length_ns), remark and " -- " .. remark or "")
+end
+
+function Writer:refuse(what, why, call)
+  self.refused[#self.refused + 1] = what .. ": " .. why
+  local passed_ns = call and call.end_ns and call.end_ns - call.start_ns or 0
+  self:remark(("cannot be written: %s: %s"):format(what, why))
+  if passed_ns > 0 then
+    self:sleep(passed_ns, "the time that it took")
+  end
+end
+
+-- The arguments of a call; nil and why they cannot be written.
+function Writer:arguments(call)
+  local parts = {}
+  for position = 1, call.count do
+    local text, why = source.write(call[position], self.context)
+    if not text then
+      return nil, why
+    end
+    parts[position] = text
+  end
+  return table.concat(parts, ", ")
+end
+
+function Writer:interrupted(call, arguments)
+  local text = ("c:%s(%s)"):format(call.name, arguments)
+  if commands[call.name] then
+    self:add("c:client(function() %s end) -- not waited for: it was interrupted", text)
+  else
+    self:remark(text .. ", interrupted:")
+  end
+  if call.end_ns > call.start_ns then
+    self:sleep(call.end_ns - call.start_ns)
+  end
+end
+
+function Writer:call(call)
+  if call.text then
+    self:add((call.place and ("kept[%d] = "):format(call.place) or "") .. call.text)
+    return
+  end
+  local arguments, why = self:arguments(call)
+  if not arguments then
+    self:refuse("c:" .. call.name, why, call)
+  elseif call.interrupted then
+    self:interrupted(call, arguments)
+  elseif call.raised then
+    self:add("pcall(c.%s, c%s) -- raised an error", call.name, call.count > 0 and ", " .. arguments or "")
+  else
+    local kept = call.place and ("kept[%d] = "):format(call.place) or ""
+    self:add("%sc:%s(%s)%s", kept, call.name, arguments, call.remark and " -- " .. call.remark or "")
+  end
+end
+
+function Writer:options(options)
+  self:add "local c = assert(raft.cluster {"
+  for _, name in ipairs(source.keys(options)) do
+    local text, why = source.write(options[name], self.context, 1)
+    if name == "trace" then
+      self:remark "trace: left out, so that the script writes over no file"
+    elseif text then
+      self:add("  %s = %s,", name, text)
+    else
+      self:refuse("the option '" .. name .. "'", why)
+    end
+  end
+  self:add "})"
+end
+
+-- Time that passed without a call: at a prompt.
+function Writer:gap(from_ns, to_ns)
+  if from_ns and to_ns - from_ns >= GAP_LEAST_NS then
+    self:sleep(to_ns - from_ns)
+  end
+end
+
+function Writer:calls(recording, now_ns)
+  local before_ns = recording.begin_ns
+  for _, call in ipairs(recording.calls) do
+    self:gap(before_ns, call.start_ns)
+    self:call(call)
+    before_ns = call.end_ns
+  end
+  self:gap(before_ns, now_ns)
+end
+
+local function write(self, recording)
+  local function is_known(name, value)
+    return name == "c" and value == self.handle or name == "raft" and value == package.loaded.raft
+  end
+  local writer = setmetatable({
+    lines = {}, refused = {},
+    context = {
+      handle = self.handle,
+      write_function = function(f) return functions.write(f, is_known) end,
+    },
+  }, Writer)
+  writer:add "-- What was done to a cluster, written by Raftbench."
+  writer:add 'local raft = require "raft"\n'
+  writer:options(recording.options)
+  if recording.kept_count then
+    writer:add "local kept = {} -- what later lines speak of"
+  end
+  writer:add ""
+  writer:calls(recording, self.core:now_ns())
+  writer:add ""
+  writer:add("print(c:trace_hash())%s", recording.options.mode == "sim" and " -- was " .. self.core:trace_hash() or "")
+  return table.concat(writer.lines, "\n") .. "\n", writer.refused
+end
+
+local methods = {}
+script.methods = methods
+
+--- The calls made so far as a stand-alone script; in the simulated world one that gives the same trace.
+-- @tparam ?string path a file to write it to; nil: it is returned
+-- @treturn string the script, or the path; nil, message, code
+-- @treturn table what could not be written, and why: a list of sentences
+function methods:script(path)
+  local recording = self.recording
+  if path ~= nil then
+    require("raft.arguments").text("path", path)
+  end
+  if recording.is_full then
+    return nil, ("more than %d calls were made: too many for a script that lists them"):format(CALLS_MOST), "too_large",
+      {}
+  end
+  local text, refused = write(self, recording)
+  if not path then
+    return text, refused
+  end
+  local file, problem = io.open(path, "w")
+  if not file or not file:write(text) or not file:close() then
+    return nil, ("the script cannot be written to %s: %s"):format(path, tostring(problem)), "storage", {}
+  end
+  return path, refused
+end
+
+return script
