@@ -54,32 +54,6 @@ static void on_stopped(void *context, struct node *node)
     host_tell_soon(host);
 }
 
-static bool is_new_notice(struct host *host, uint64_t peer, struct bytes text)
-{
-    uint64_t hash = hash_bytes(text.data, text.size, peer) | 1;
-    for (size_t i = 0; i < NOTICES_REMEMBERED; i++) {
-        if (host->noticed[i] == hash) {
-            return false;
-        }
-    }
-    host->noticed[host->noticed_next++ % NOTICES_REMEMBERED] = hash;
-    return true;
-}
-
-static void read_notice(void *context, const struct trace_event *event)
-{
-    struct host *host = context;
-    if (event->node != host->id || host->notice_count == NOTICES_WAITING_MAX ||
-        !is_new_notice(host, event->peer, event->text)) {
-        return;
-    }
-    struct notice *notice = &host->notices[host->notice_count++];
-    notice->peer = event->peer;
-    (void)snprintf(notice->text, sizeof notice->text, "%.*s", (int)event->text.size,
-                   (const char *)event->text.data);
-    host_tell_soon(host);
-}
-
 /* ---- what the application is told ----------------------------------------------------------- */
 
 static void tell(struct host *host, const struct host_event *event)
@@ -218,8 +192,7 @@ struct host *host_new(struct hosts *hosts, const struct host_options *options,
     }
     requests_prepare(host);
     host->node = make_node(host, options);
-    host->notice_subscription =
-        trace_subscribe(hosts->trace, TRACE_MASK(TRACE_NOTICE), read_notice, host);
+    notices_open(host);
     host->next = hosts->first;
     if (host->next != NULL) {
         host->next->previous = host;
@@ -238,6 +211,9 @@ bool host_start(struct host *host, struct failure *failure)
         return false;
     }
     host->was_started = node_start(host->node, failure);
+    if (host->was_started && host->first_members.count == 1) {
+        (void)node_campaign(host->node, true, failure); /* alone: there is nobody to wait for */
+    }
     host_tell_soon(host); /* what has been asked of it meanwhile */
     return host->was_started;
 }
@@ -281,7 +257,7 @@ void host_free(struct host *host)
     node_free(host->node);
     requests_free(host);
     world->operations->flush_cancel(world, &host->flusher);
-    trace_unsubscribe(hosts->trace, host->notice_subscription);
+    notices_close(host);
     if (host->trace != NULL) {
         trace_unsubscribe(hosts->trace, host->trace_subscription);
         trace_free(host->trace);

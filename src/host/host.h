@@ -1,7 +1,8 @@
 /*
  * host: nodes inside an application. hosts.c (the world they share), host.c (the life of one: its
- * store, its trace, what the application is told), requests.c (proposals, reads and changes of
- * members, to the leader wherever it is), change.c (what a change may ask for).
+ * store, its trace, what the application is told), notices.c (what it should know of its dealings
+ * with others), requests.c (proposals, reads and changes of members, to the leader wherever it is),
+ * change.c (what a change may ask for).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
  * within hosts_step, and the application is called only from there and from host_close, once all
@@ -95,7 +96,7 @@ struct trace *host_trace(struct host *host);
  * A time-out leaves open whether a command is applied (`unknown`), but for NO_LEADER, where nobody
  * took it. Tickets are the caller's. */
 
-/* One encoded value. result: the machine's answer. */
+/* One encoded value. result: the machine's answer; this node has applied it too by then. */
 void host_propose(struct host *host, struct bytes command, int64_t timeout_ns, uint64_t ticket);
 /* From then on the state of this node's machine is linearizable. The question, an encoded value, is
  * then put to it; empty: nothing is asked. */

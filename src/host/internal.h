@@ -22,7 +22,7 @@ enum request_state {
     REQUEST_FRESH,    /* to be handed to whoever leads */
     REQUEST_WAITING,  /* for somebody who does */
     REQUEST_ASKED,    /* a node has it */
-    REQUEST_APPLYING, /* a read: until this node has applied `index` */
+    REQUEST_APPLYING, /* answered; until this node has applied the outcome's index */
     REQUEST_READY,    /* to be told */
     REQUEST_GIVEN_UP, /* told already; this node will still answer */
     REQUEST_STATE_COUNT
@@ -57,6 +57,17 @@ struct notice {
     char text[200];
 };
 
+struct told_notice {
+    uint64_t hash;
+    int64_t at_ns;
+};
+
+struct dialled {
+    uint64_t peer;
+    int64_t up_ns;
+    uint32_t quick_ends; /* in a row */
+};
+
 struct host {
     struct hosts *hosts;
     struct host *next;
@@ -84,9 +95,10 @@ struct host {
     bool tell_stopped;
     struct notice notices[NOTICES_WAITING_MAX];
     uint32_t notice_count;
-    uint64_t
-        noticed[NOTICES_REMEMBERED]; /* hashes: a peer that tries again and again is told once */
-    uint32_t noticed_next;
+    struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
+    uint32_t told_next;
+    struct dialled *dialled; /* peers that this node has had a connection to */
+    uint32_t dialled_count;
 
     struct request_list requests[REQUEST_STATE_COUNT];
     struct wakeup alarm; /* the earliest deadline or the next try */
@@ -97,6 +109,10 @@ struct host {
 /* ---- host.c */
 void host_tell_soon(struct host *host);
 bool host_is_running(const struct host *host);
+
+/* ---- notices.c */
+void notices_open(struct host *host);
+void notices_close(struct host *host);
 
 /* ---- requests.c */
 void requests_prepare(struct host *host);

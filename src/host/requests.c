@@ -89,11 +89,17 @@ static void wait_and_try_again(struct request *request)
 
 /* ---- how it ended --------------------------------------------------------------------------- */
 
-static void ready(struct request *request, const struct node_outcome *outcome)
+static void keep(struct request *request, const struct node_outcome *outcome)
 {
     request->outcome = *outcome;
+    request->outcome.result = (struct bytes){NULL, 0}; /* a view: the copy is in `result` */
     buffer_clear(&request->result);
     buffer_append(&request->result, outcome->result.data, outcome->result.size);
+}
+
+static void ready(struct request *request, const struct node_outcome *outcome)
+{
+    keep(request, outcome);
     move(request, REQUEST_READY);
 }
 
@@ -130,10 +136,10 @@ static void answered(struct request *request, const struct node_outcome *outcome
 {
     request->asked = 0;
     request->call = 0;
-    if (outcome->failure.code == FAILURE_NONE && request->kind == REQUEST_READ) {
-        request->outcome = *outcome;
-        request->outcome.result = (struct bytes){NULL, 0};
+    if (outcome->failure.code == FAILURE_NONE && request->kind != REQUEST_CHANGE) {
+        /* Who is told of a command or a read finds this node's own state to be as new. */
         bool is_there = outcome->index <= node_applied_index(request->host->node);
+        keep(request, outcome);
         move(request, is_there ? REQUEST_READY : REQUEST_APPLYING);
     } else if (may_ask_again(request, &outcome->failure) && host_is_running(request->host)) {
         wait_and_try_again(request);
@@ -156,6 +162,10 @@ static void told(void *context, const struct node_outcome *outcome)
 static void give_up(struct request *request, enum failure_code code, const char *text)
 {
     struct host *host = request->host;
+    if (request->state == REQUEST_APPLYING && request->kind == REQUEST_PROPOSE) {
+        move(request, REQUEST_READY); /* it is committed, whatever becomes of this node */
+        return;
+    }
     if (request->state == REQUEST_ASKED && request->call == 0) {
         struct request *shell = request;
         request = memory_new_zeroed(1, sizeof *request);

@@ -89,6 +89,10 @@ void client_forget(struct node *node)
     node->seen.slots = NULL;
     node->seen.capacity = 0;
     ring_free(&node->seen.order);
+    for (size_t i = 0; i < node->late_answers.count; i++) {
+        batch_release(((struct late_answer *)ring_at(&node->late_answers, i))->frame);
+    }
+    ring_free(&node->late_answers);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -172,6 +176,31 @@ static void append_answer(struct buffer *out, uint64_t request, const struct nod
     buffer_append(out, outcome->result.data, outcome->result.size);
 }
 
+/* Two nodes that just got to know each other begin their connections anew: an answer does not get
+ * lost in between. */
+static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
+{
+    if (node->late_answers.count == LATE_ANSWERS_MAX ||
+        node->world->operations->is_connected(node->endpoint, peer)) {
+        peers_send(node, peer, frame, false);
+        return;
+    }
+    *(struct late_answer *)ring_push(&node->late_answers) = (struct late_answer){peer, frame};
+}
+
+void client_connected(struct node *node, uint64_t peer)
+{
+    for (size_t left = node->late_answers.count; left > 0; left--) {
+        struct late_answer late = *(struct late_answer *)ring_at(&node->late_answers, 0);
+        ring_pop(&node->late_answers);
+        if (late.peer == peer) {
+            peers_send(node, peer, late.frame, false);
+        } else {
+            *(struct late_answer *)ring_push(&node->late_answers) = late;
+        }
+    }
+}
+
 void client_answer(struct node *node, const struct asker *asker, const struct node_outcome *outcome)
 {
     if (node->endpoint == NULL) {
@@ -184,7 +213,7 @@ void client_answer(struct node *node, const struct asker *asker, const struct no
     if (asker->peer != 0) {
         struct batch *frame = node_seal_frame(node, FRAME_FORWARD_ANSWER, &number);
         report_frame(node, TRACE_SEND, asker->peer, number, "forward_answer");
-        peers_send(node, asker->peer, frame, false);
+        answer_peer(node, asker->peer, frame);
         return;
     }
     struct batch *frame = node_seal_frame(node, FRAME_CLIENT_ANSWER, &number);

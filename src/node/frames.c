@@ -197,6 +197,7 @@ static void connected(void *context, uint64_t peer)
     struct node *node = context;
     report_connection(node, TRACE_CONNECT, peer, "dialled");
     node->world->operations->send_hello(node->endpoint, peer, hello_frame(node, peer));
+    client_connected(node, peer);
 }
 
 static void disconnected(void *context, uint64_t peer, const char *reason)

@@ -134,7 +134,7 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
     if (has_another_disk(node, hello)) {
         REFUSE(node,
                "node %llu came back with another disk: remove it from the cluster, then add it "
-               "again",
+               "again at another address",
                sender);
         return false;
     }

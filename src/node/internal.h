@@ -122,6 +122,13 @@ struct call {
     void *context;
 };
 
+/* An answer to a request that was passed on, while there is no connection to who did. */
+struct late_answer {
+    uint64_t peer;
+    struct batch *frame;
+};
+
+#define LATE_ANSWERS_MAX 256U
 #define REQUESTS_REMEMBERED 65536U
 
 /* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
@@ -174,6 +181,7 @@ struct node {
     struct ring ready_reads; /* struct ready_read */
     struct ring calls;       /* struct call */
     struct seen_requests seen;
+    struct ring late_answers; /* struct late_answer */
 
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
@@ -317,6 +325,7 @@ void client_answer(struct node *node, const struct asker *asker,
                    const struct node_outcome *outcome);
 /* A frame's body to an outcome; false: malformed. */
 bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome);
+void client_connected(struct node *node, uint64_t peer); /* what was late for it goes now */
 void client_forget(struct node *node);
 
 /* ---- calls.c -------------------------------------------------------------------------------- */
