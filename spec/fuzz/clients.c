@@ -4,8 +4,35 @@
  */
 #include "support/fuzz.h"
 
+#include <string.h>
+
 #define MILLISECOND_NS INT64_C(1000000)
 #define PEER 2
+
+/* Gives the value back, or says no to an odd one. */
+static bool serve(void *context, struct node *node, struct bytes value, uint64_t from,
+                  struct buffer *answer, struct failure *failure)
+{
+    (void)context;
+    (void)node;
+    ensure(from == PEER);
+    if (value.size % 2 == 1) {
+        failure_set(failure, FAILURE_NO_LEADER, "an odd value");
+        return false;
+    }
+    buffer_append(answer, value.data, value.size);
+    return true;
+}
+
+static void called(void *context, const struct node_outcome *outcome)
+{
+    uint64_t *waiting = context;
+    ensure(*waiting > 0);
+    (*waiting)--;
+    ensure(failure_name(outcome->failure.code) != NULL);
+    ensure(strlen(outcome->failure.message) < sizeof outcome->failure.message);
+    (void)hash_bytes(outcome->result.data, outcome->result.size, 0);
+}
 
 static void check_answer(const struct batch *body)
 {
@@ -28,41 +55,87 @@ static void check_answer(const struct batch *body)
     buffer_free(&frame);
 }
 
-static void hand_over(struct lone_node *lone, uint8_t what, uint64_t number,
-                      const struct batch *body)
+/* An answer as a peer would give it: to the call whose number it begins with. */
+static void answer_call(struct lone_node *lone, enum frame_kind kind, uint64_t call,
+                        const struct batch *body)
 {
-    static const enum frame_kind kinds[] = {FRAME_CLIENT_REQUEST, FRAME_FORWARD, FRAME_REQUEST,
-                                            FRAME_ANSWER, FRAME_FORWARD_ANSWER};
-    const size_t kind_count = sizeof kinds / sizeof *kinds;
-    if (what % (kind_count + 1) == kind_count) {
-        check_answer(body);
-        return;
+    struct inbound from = {.peer = PEER};
+    struct batch *answer = batch_copy(body->data, body->size);
+    if (answer->size >= 8) {
+        store_u64(answer->data, load_u64(answer->data) + call);
     }
-    enum frame_kind kind = kinds[what % (kind_count + 1)];
+    (void)lone_node_frame(lone, &from, kind, 1, batch_bytes(answer));
+    batch_release(answer);
+}
+
+static void ask(struct lone_node *lone, enum frame_kind kind, uint64_t number,
+                const struct batch *body)
+{
     struct inbound from = {.peer = kind == FRAME_CLIENT_REQUEST ? WORLD_CLIENT : PEER};
     (void)lone_node_frame(lone, &from, kind, number, batch_bytes(body));
 }
 
+/* What happens to it; `waiting`: for answers to its own calls. */
+struct subject {
+    struct lone_node lone;
+    uint64_t call;
+    uint64_t waiting;
+};
+
+static void act(struct subject *subject, uint8_t what, uint64_t number, const struct batch *body)
+{
+    struct failure failure = {0};
+    switch (what % 7) {
+    case 0:
+        ask(&subject->lone, FRAME_CLIENT_REQUEST, number, body);
+        break;
+    case 1:
+        ask(&subject->lone, FRAME_FORWARD, number, body);
+        break;
+    case 2:
+        ask(&subject->lone, FRAME_REQUEST, number, body);
+        break;
+    case 3:
+        answer_call(&subject->lone, FRAME_ANSWER, subject->call, body);
+        break;
+    case 4:
+        answer_call(&subject->lone, FRAME_FORWARD_ANSWER, subject->call, body);
+        break;
+    case 5:
+        check_answer(body);
+        break;
+    default:
+        subject->call = node_call(subject->lone.node, PEER, batch_bytes(body), called,
+                                  &subject->waiting, &failure);
+        ensure(subject->call != 0);
+        subject->waiting++;
+        break;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct lone_node lone;
+    struct subject subject = {0};
     struct input input = {data, size};
     struct failure failure = {0};
-    lone_node_start(&lone, 1);
-    ensure(node_campaign(lone.node, true, &failure));
-    lone_node_run(&lone, MILLISECOND_NS);
+    lone_node_start(&subject.lone, 1);
+    node_serve(subject.lone.node, (size & 1) != 0 ? serve : NULL, NULL);
+    ensure(node_campaign(subject.lone.node, true, &failure));
+    lone_node_run(&subject.lone, MILLISECOND_NS);
     while (input.size > 0) {
         uint8_t what = input_byte(&input);
         uint64_t number = input_byte(&input);
         struct batch *body = input_piece(&input);
-        hand_over(&lone, what, number, body);
+        act(&subject, what, number, body);
         batch_release(body);
         if ((what & 0x80) != 0) {
-            lone_node_run(&lone, MILLISECOND_NS);
+            lone_node_run(&subject.lone, MILLISECOND_NS);
         }
     }
-    lone_node_run(&lone, 10 * MILLISECOND_NS);
-    ensure(node_get_state(lone.node) == NODE_RUNNING);
-    lone_node_end(&lone);
+    lone_node_run(&subject.lone, 10 * MILLISECOND_NS);
+    ensure(node_get_state(subject.lone.node) == NODE_RUNNING);
+    node_crash(subject.lone.node); /* who waits for an answer is told */
+    ensure(subject.waiting == 0);
+    lone_node_end(&subject.lone);
     return 0;
 }
