@@ -194,8 +194,8 @@ local function without_null(value)
   return value
 end
 
---- Has a command replicated and applied, on this node too. A follower passes it on to the leader and waits for one, unless the node was
--- made with `forward = false`.
+--- Has a command replicated and applied, on this node too. A follower passes it on to the leader and waits for one,
+-- unless the node was made with `forward = false`.
 -- @param command
 -- @tparam ?table given `timeout` seconds, 10 if not given
 -- @tparam ?function f f(index, result), or f(nil, message, code, detail); without it the call waits and returns that

@@ -89,10 +89,10 @@ void client_forget(struct node *node)
     node->seen.slots = NULL;
     node->seen.capacity = 0;
     ring_free(&node->seen.order);
-    for (size_t i = 0; i < node->late_answers.count; i++) {
-        batch_release(((struct late_answer *)ring_at(&node->late_answers, i))->frame);
+    for (size_t i = 0; i < node->kept_answers.count; i++) {
+        batch_release(((struct kept_answer *)ring_at(&node->kept_answers, i))->frame);
     }
-    ring_free(&node->late_answers);
+    ring_free(&node->kept_answers);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -176,27 +176,26 @@ static void append_answer(struct buffer *out, uint64_t request, const struct nod
     buffer_append(out, outcome->result.data, outcome->result.size);
 }
 
-/* Two nodes that just got to know each other begin their connections anew: an answer does not get
- * lost in between. */
 static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
 {
-    if (node->late_answers.count == LATE_ANSWERS_MAX ||
-        node->world->operations->is_connected(node->endpoint, peer)) {
-        peers_send(node, peer, frame, false);
-        return;
+    if (node->kept_answers.count == KEPT_ANSWERS_MAX) {
+        batch_release(((struct kept_answer *)ring_at(&node->kept_answers, 0))->frame);
+        ring_pop(&node->kept_answers);
     }
-    *(struct late_answer *)ring_push(&node->late_answers) = (struct late_answer){peer, frame};
+    if (frame->size <= KEPT_ANSWER_BYTES_MAX) {
+        struct kept_answer *kept = ring_push(&node->kept_answers);
+        kept->peer = peer;
+        kept->frame = batch_hold(frame);
+    }
+    peers_send(node, peer, frame, false);
 }
 
 void client_connected(struct node *node, uint64_t peer)
 {
-    for (size_t left = node->late_answers.count; left > 0; left--) {
-        struct late_answer late = *(struct late_answer *)ring_at(&node->late_answers, 0);
-        ring_pop(&node->late_answers);
-        if (late.peer == peer) {
-            peers_send(node, peer, late.frame, false);
-        } else {
-            *(struct late_answer *)ring_push(&node->late_answers) = late;
+    for (size_t i = 0; i < node->kept_answers.count; i++) {
+        const struct kept_answer *kept = ring_at(&node->kept_answers, i);
+        if (kept->peer == peer) {
+            peers_send(node, peer, batch_hold(kept->frame), false);
         }
     }
 }

@@ -122,13 +122,16 @@ struct call {
     void *context;
 };
 
-/* An answer to a request that was passed on, while there is no connection to who did. */
-struct late_answer {
+/* An answer to a request that was passed on. The latest are kept, and sent again when a connection
+ * to who passed it on begins anew: what was under way on the last one is lost. Who has it already
+ * takes no notice. */
+struct kept_answer {
     uint64_t peer;
     struct batch *frame;
 };
 
-#define LATE_ANSWERS_MAX 256U
+#define KEPT_ANSWERS_MAX 256U
+#define KEPT_ANSWER_BYTES_MAX (64U << 10)
 #define REQUESTS_REMEMBERED 65536U
 
 /* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
@@ -181,7 +184,7 @@ struct node {
     struct ring ready_reads; /* struct ready_read */
     struct ring calls;       /* struct call */
     struct seen_requests seen;
-    struct ring late_answers; /* struct late_answer */
+    struct ring kept_answers; /* struct kept_answer */
 
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
@@ -325,7 +328,8 @@ void client_answer(struct node *node, const struct asker *asker,
                    const struct node_outcome *outcome);
 /* A frame's body to an outcome; false: malformed. */
 bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome);
-void client_connected(struct node *node, uint64_t peer); /* what was late for it goes now */
+/* A connection to this peer has begun. */
+void client_connected(struct node *node, uint64_t peer);
 void client_forget(struct node *node);
 
 /* ---- calls.c -------------------------------------------------------------------------------- */

@@ -54,7 +54,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     node->ready_reads.item_size = sizeof(struct ready_read);
     node->calls.item_size = sizeof(struct call);
     node->seen.order.item_size = sizeof(uint64_t);
-    node->late_answers.item_size = sizeof(struct late_answer);
+    node->kept_answers.item_size = sizeof(struct kept_answer);
     node->incoming.item_size = sizeof(struct incoming);
     node_prepare(node);
     return node;

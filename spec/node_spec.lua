@@ -1,0 +1,495 @@
+-- A replica in an application: raft.node, alone and several in this process, and three in processes of their own.
+local lu = require "luaunit"
+local processes = require "spec.support.processes"
+local raft = require "raft"
+
+local tests = {}
+
+local function counter()
+  local count = 0
+  return {
+    apply = function(add)
+      if type(add) ~= "number" then
+        error("cannot add " .. tostring(add))
+      end
+      count = count + add
+      return count
+    end,
+    query = function(request)
+      if request == "bad" then
+        error "cannot answer that"
+      end
+      return count
+    end,
+  }
+end
+
+local function merge(options, more)
+  for name, value in pairs(more or {}) do
+    options[name] = value
+  end
+  return options
+end
+
+-- f(nodes) with so many that were started in this process, closed whatever happens.
+local function with_nodes(count, more, f)
+  local peers, nodes = processes.free_addresses(count), {}
+  for id = 1, count do
+    nodes[id] = assert(raft.node(merge({ id = id, listen = peers[id], peers = peers, machine = counter() }, more)))
+    assert(nodes[id]:start())
+  end
+  local fine, problem = pcall(f, nodes, peers)
+  for _, node in ipairs(nodes) do
+    node:close()
+  end
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+local function run_until(what, predicate)
+  local deadline_ns = raft.core.clock_ns() + 20e9
+  while not predicate() do
+    lu.assertTrue(raft.core.clock_ns() < deadline_ns, "waited in vain: " .. what)
+    raft.run(0.01)
+  end
+end
+
+-- The leader that all of them know, and one of the others.
+local function leader_of(nodes)
+  local leader
+  run_until("a leader", function()
+    leader = nodes[1]:status().leader
+    for _, node in ipairs(nodes) do
+      if node:status().leader ~= leader then
+        return false
+      end
+    end
+    return leader ~= 0
+  end)
+  return nodes[leader], nodes[leader % #nodes + 1]
+end
+
+-- ---- asking ----------------------------------------------------------------------------------------
+
+function tests.test_alone()
+  with_nodes(1, nil, function(nodes)
+    local index, result = nodes[1]:propose(5)
+    lu.assertTrue(index >= 1)
+    lu.assertEquals(result, 5)
+    lu.assertEquals(nodes[1]:read(), true)
+    lu.assertEquals(nodes[1]:query "count", 5)
+  end)
+end
+
+function tests.test_kv()
+  with_nodes(1, { machine = "kv" }, function(nodes)
+    assert(nodes[1]:propose { op = "set", key = "a", value = { 1, 2 } })
+    lu.assertEquals(nodes[1]:query { op = "get", key = "a" }, { { 1, 2 } })
+  end)
+end
+
+function tests.test_followers_pass_on()
+  with_nodes(3, nil, function(nodes)
+    for id = 1, 3 do
+      local _, result = assert(nodes[id]:propose(1))
+      lu.assertEquals(result, id)
+      lu.assertEquals(nodes[id]:query "count", id)
+    end
+  end)
+end
+
+function tests.test_callbacks_and_coroutines()
+  with_nodes(3, nil, function(nodes)
+    local ended = 0
+    for id = 1, 3 do
+      nodes[id]:propose(1, function(index, result)
+        lu.assertTrue(index >= 1 and result >= 1)
+        ended = ended + 1
+      end)
+      coroutine.wrap(function()
+        assert(nodes[id]:propose(1))
+        assert(nodes[id]:read())
+        ended = ended + 1
+      end)()
+    end
+    run_until("six answers", function() return ended == 6 end)
+    lu.assertEquals(nodes[1]:query "count", 6)
+  end)
+end
+
+function tests.test_without_forward_the_leader_is_named()
+  with_nodes(3, { forward = false }, function(nodes, peers)
+    local leader, follower = leader_of(nodes)
+    local index, _, code, detail = follower:propose(1)
+    lu.assertNil(index)
+    lu.assertEquals({ code, detail.leader, detail.address }, { "not_leader", leader.id, peers[leader.id] })
+    assert(leader:propose(1))
+  end)
+end
+
+function tests.test_an_answer_that_is_lost_leaves_it_open()
+  local nodes = {}
+  local function close_at_forward(id)
+    return function(event)
+      if event.kind == "receive" and event.message == "forward" then
+        nodes[id]:close()
+      end
+    end
+  end
+  local peers = processes.free_addresses(3)
+  for id = 1, 2 do
+    nodes[id] = assert(raft.node { id = id, listen = peers[id], peers = peers, machine = counter(),
+      trace = close_at_forward(id) })
+    assert(nodes[id]:start())
+  end
+  local _, follower = leader_of(nodes)
+  local index, message, code, detail = follower:propose(1, { timeout = 0.3 })
+  follower:close()
+  lu.assertNil(index)
+  lu.assertEquals({ code, detail.unknown }, { "timeout", true }, message)
+end
+
+function tests.test_without_a_leader_nobody_takes_it()
+  local peers = processes.free_addresses(3)
+  local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
+  assert(node:start())
+  local index, _, code, detail = node:propose(1, { timeout = 0.2 })
+  node:close()
+  lu.assertEquals({ index, code, detail.unknown }, { nil, "no_leader", nil })
+end
+
+function tests.test_members_are_added_and_removed()
+  with_nodes(3, nil, function(nodes, peers)
+    local leader, follower = leader_of(nodes)
+    assert(leader:propose(7))
+    local new = assert(raft.node { id = 4, listen = "127.0.0.1:0", join = true, machine = counter() })
+    local removed = false
+    follower:on("removed", function() removed = true end)
+    assert(new:start())
+    local voters = { [leader.id] = true, [4] = new:status().address }
+    local index, message = leader:change_members { voters = voters }
+    lu.assertTrue(index ~= nil, message)
+    lu.assertEquals(new:query "count", 7)
+    run_until("the removal", function() return removed end)
+    lu.assertEquals(follower:status().state, "removed")
+    -- its memory is gone: not at the old address under the old id
+    local _, why, code = leader:change_members { voters = { [leader.id] = true, [4] = true,
+      [follower.id] = peers[follower.id] } }
+    lu.assertEquals(code, "address", why)
+    lu.assertStrContains(why, "join = true")
+    new:close()
+  end)
+end
+
+-- ---- errors ----------------------------------------------------------------------------------------
+
+function tests.test_an_error_in_a_callback_is_raised_by_who_drives()
+  with_nodes(1, nil, function(nodes)
+    nodes[1]:propose(1, function() error "from the callback" end)
+    local fine, problem = pcall(raft.run, 5)
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, "from the callback")
+    lu.assertStrContains(problem, "stack traceback")
+    coroutine.wrap(function()
+      nodes[1]:propose(1)
+      error { text = "a table" }
+    end)()
+    fine, problem = pcall(raft.run, 5)
+    lu.assertFalse(fine)
+    lu.assertEquals(problem, { text = "a table" })
+    lu.assertEquals(select(2, nodes[1]:propose(1)), 3)
+  end)
+end
+
+function tests.test_an_error_in_apply_fails_the_node()
+  with_nodes(1, nil, function(nodes)
+    local message
+    nodes[1]:on("error", function(text) message = text end)
+    local index, _, code = nodes[1]:propose "no number"
+    lu.assertEquals({ index, code }, { nil, "node_down" })
+    run_until("the event", function() return message end)
+    lu.assertStrContains(message, "cannot add no number")
+    lu.assertStrContains(message, "stack traceback")
+    lu.assertEquals(nodes[1]:status().state, "failed")
+    lu.assertFalse(raft.run())
+    lu.assertEquals(select(3, nodes[1]:propose(1)), "node_down")
+  end)
+end
+
+function tests.test_an_error_in_apply_is_raised_where_nobody_listens()
+  with_nodes(1, nil, function(nodes)
+    nodes[1]:propose("no number", function() end)
+    local fine, problem = pcall(raft.run, 5)
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, "cannot add no number")
+  end)
+end
+
+function tests.test_an_error_in_query_harms_nothing()
+  with_nodes(1, nil, function(nodes)
+    local answer, message
+    nodes[1]:query("bad", function(...) answer, message = ... end)
+    local fine, problem = pcall(raft.run, 5)
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, "cannot answer that")
+    lu.assertNil(answer)
+    lu.assertStrContains(message, "cannot answer that")
+    lu.assertEquals(nodes[1]:query "count", 0)
+  end)
+end
+
+function tests.test_callbacks_neither_drive_nor_wait()
+  with_nodes(1, nil, function(nodes)
+    for _, f in ipairs { raft.step, raft.run, function() nodes[1]:propose(2) end, function() nodes[1]:read() end } do
+      nodes[1]:propose(1, f)
+      local fine, problem = pcall(raft.run, 5)
+      lu.assertFalse(fine)
+      lu.assertStrContains(problem, "callback")
+    end
+    assert(nodes[1]:propose(1))
+  end)
+end
+
+function tests.test_options()
+  local function refused(options, text)
+    local fine, problem = pcall(raft.node, options)
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, text)
+    lu.assertStrContains(problem, "node_spec.lua")
+  end
+  local function with(more)
+    return merge({ id = 1, listen = "127.0.0.1:7001" }, more)
+  end
+  refused(with { colour = 1 }, "raft.node: there is no option 'colour'")
+  refused({ listen = "127.0.0.1:7001" }, "bad argument 'id'")
+  refused({ id = 1 }, "bad argument 'listen'")
+  refused(with { listen = "localhost:7001" }, "bad argument 'listen'")
+  refused(with { listen = "127.0.0.1:0" }, "no address that others can dial")
+  refused(with { peers = { [2] = "there" } }, "peers[2]")
+  refused(with { join = true, peers = { [2] = "127.0.0.1:7002" } }, "join = true")
+  refused(with { machine = {} }, "bad argument 'machine'")
+  refused(with { election_timeout = { 2, 1 } }, "election_timeout")
+  refused(with { cluster = ("x"):rep(64) }, "bad argument 'cluster'")
+  local node, message, code = raft.node(with { listen = "0.0.0.0:7001" })
+  lu.assertEquals({ node, code }, { nil, "address" })
+  lu.assertStrContains(message, "insecure = true")
+  lu.assertEquals(select(3, raft.node(with { dir = "data" })), "unsupported")
+  local first = assert(raft.node(with {}))
+  lu.assertEquals(select(3, raft.node(with {})), "already_member")
+  first:close()
+end
+
+function tests.test_an_address_in_use()
+  with_nodes(1, nil, function(_, peers)
+    local second = assert(raft.node { id = 2, listen = peers[1] })
+    local started, message, code = second:start()
+    lu.assertEquals({ started, code }, { nil, "address" }, message)
+    second:close()
+  end)
+end
+
+-- ---- ends ------------------------------------------------------------------------------------------
+
+function tests.test_closing_tells_those_who_wait_and_nobody_later()
+  local peers = processes.free_addresses(3)
+  local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
+  assert(node:start())
+  local told = {}
+  node:propose(1, function(_, _, code) told[#told + 1] = code end)
+  coroutine.wrap(function()
+    local code = select(3, node:read())
+    told[#told + 1] = code
+  end)()
+  node:on("role", function() told[#told + 1] = "role" end)
+  raft.step()
+  lu.assertTrue(node:close(function(fine) told[#told + 1] = fine end))
+  lu.assertEquals(told, { "closed", "closed", true })
+  lu.assertFalse(raft.run(0.5))
+  lu.assertEquals(#told, 3)
+  lu.assertTrue(node:close())
+  lu.assertEquals(node:status(), { id = 1, state = "closed" })
+  lu.assertErrorMsgContains("closed node", node.propose, node, 1)
+  lu.assertErrorMsgContains("closed node", node.start, node)
+end
+
+function tests.test_closing_in_its_own_callback()
+  with_nodes(1, nil, function(nodes)
+    local told = {}
+    nodes[1]:propose(1, function(index)
+      lu.assertTrue(index ~= nil)
+      nodes[1]:close(function() told[#told + 1] = "closed" end)
+      told[#told + 1] = "after close"
+    end)
+    lu.assertFalse(raft.run())
+    lu.assertEquals(told, { "after close", "closed" })
+  end)
+end
+
+function tests.test_any_order_of_ends()
+  local address = processes.free_addresses(1)[1]
+  local make = ("local raft = require 'raft' local function make() return assert(raft.node { id = 1, listen = '%s' }) "
+    .. "end "):format(address)
+  for _, chunk in ipairs {
+    "local n = make() n:start() n:propose(1) os.exit(0, true)",
+    "local n = make() n:start() n:propose(1, function() os.exit(0, true) end) raft.run()",
+    "local n = make() n:start() n:propose(1, print) n = nil collectgarbage() os.exit(0, true)",
+    "make() collectgarbage() collectgarbage() make():close() os.exit(0, true)",
+    "local n = make() n:start() n:close() n:close() n = nil collectgarbage() os.exit(0, true)",
+    "local fd = raft.pollfd() make():close() assert(raft.pollfd() == fd) os.exit(0, true)",
+    "assert(raft.timeout() == nil and raft.events() == 'r' and raft.step() == false and raft.run() == false)",
+  } do
+    local output, code = processes.run_chunk(make .. chunk)
+    lu.assertEquals({ output, code }, { "", 0 }, chunk)
+  end
+end
+
+function tests.test_a_thousand_lives_leave_nothing()
+  local address = processes.free_addresses(1)[1]
+  local function live(count)
+    for i = 1, count do
+      local node = assert(raft.node { id = 1, listen = address, machine = counter() })
+      if i % 3 ~= 0 then
+        assert(node:start())
+        assert(node:propose(1))
+      end
+      node:close()
+    end
+    collectgarbage()
+    collectgarbage()
+  end
+  live(200)
+  local descriptors, resident_kib = processes.descriptors(), processes.resident_kib()
+  live(1000)
+  lu.assertTrue(processes.descriptors() <= descriptors)
+  if not os.getenv("ASAN_OPTIONS") then -- it keeps what was freed
+    lu.assertTrue(processes.resident_kib() - resident_kib < 1024)
+  end
+end
+
+-- ---- loops -----------------------------------------------------------------------------------------
+
+function tests.test_stop_ends_run()
+  with_nodes(1, nil, function(nodes)
+    nodes[1]:propose(1, raft.stop)
+    lu.assertTrue(raft.run(20))
+    lu.assertTrue(raft.run(0.01))
+  end)
+end
+
+local has_luv, uv = pcall(require, "luv")
+
+function tests.test_luv()
+  lu.skipIf(not has_luv, "luv is not installed")
+  local handle = raft.attach(uv)
+  local address, count = processes.free_addresses(1)[1], nil
+  local node = assert(raft.node { id = 1, listen = address, machine = counter() })
+  assert(node:start())
+  coroutine.wrap(function()
+    for _ = 1, 100 do
+      count = select(2, assert(node:propose(1)))
+    end
+    node:close()
+  end)()
+  uv.run() -- ends with the last node
+  lu.assertEquals(count, 100)
+  handle:close()
+  handle:close()
+  uv.run()
+  lu.assertErrorMsgContains("bad argument 'uv'", raft.attach, {})
+end
+
+-- ---- three processes -------------------------------------------------------------------------------
+
+local function with_processes(f)
+  lu.skipIf(not has_luv, "luv is not installed")
+  local addresses, list = processes.free_addresses(4), {}
+  local peers = ("{ '%s', '%s', '%s' }"):format(addresses[1], addresses[2], addresses[3])
+  for id, loop in ipairs { "luv", "poll", "run" } do
+    list[id] = processes.start(loop, ("{ id = %d, listen = '%s', peers = %s }"):format(id, addresses[id], peers))
+  end
+  local fine, problem = pcall(f, list, addresses)
+  for _, process in pairs(list) do
+    process:forget()
+  end
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+local function leader_among(list)
+  return tonumber(processes.wait("a leader", function()
+    for id, process in pairs(list) do
+      local role = process.pid and process:ask("return node:status().role")
+      if role == "leader" then
+        return id
+      end
+    end
+  end))
+end
+
+-- Once: a time-out would leave open whether it is counted.
+local function add(process, number)
+  local index, result = process:ask(("return node:propose(%d)"):format(number))
+  lu.assertTrue(index ~= "nil", result)
+  return tonumber(result)
+end
+
+function tests.test_three_processes_under_three_loops()
+  with_processes(function(list, addresses)
+    for id = 1, 3 do
+      lu.assertEquals(add(list[id], 10), 10 * id)
+    end
+    local first = leader_among(list)
+    list[first]:kill()
+    local other = first % 3 + 1
+    lu.assertEquals(add(list[other], 1), 31)
+
+    -- a new process in the place of the dead one
+    list[4] = processes.start("poll", ("{ id = 4, listen = '%s', join = true }"):format(addresses[4]))
+    local leader = leader_among(list)
+    local third = 6 - first - leader
+    local voters = ("{ [%d] = true, [%d] = true, [4] = '%s' }"):format(leader, third, addresses[4])
+    local index, message = list[leader]:ask("return node:change_members { voters = " .. voters .. " }")
+    lu.assertTrue(index ~= "nil", message)
+    lu.assertEquals(add(list[4], 1), 32)
+
+    -- which counts: without it there is no majority
+    list[third]:kill()
+    lu.assertEquals(add(list[4], 1), 33)
+    lu.assertEquals(list[leader]:ask("assert(node:read()) return count()"), "33")
+  end)
+end
+
+function tests.test_a_process_that_comes_back_with_nothing_is_turned_away()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    local leader = leader_among(list)
+    local id = leader % 3 + 1
+    list[id]:forget()
+    list[id] = processes.start("run", ("{ id = %d, listen = '%s', peers = { '%s', '%s', '%s' } }"):format(id,
+      addresses[id], addresses[1], addresses[2], addresses[3]))
+    processes.wait("its notice", function()
+      return list[id]:ask("return table.concat(told.notices, ' ')"):find("turns this node away", 1, true)
+    end)
+    local notices = list[leader]:ask("return table.concat(told.notices, ' ')")
+    lu.assertStrContains(notices, "came back with another disk: remove it from the cluster")
+  end)
+end
+
+function tests.test_garbage_on_the_port()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    for id = 1, 3 do
+      local host, port = addresses[id]:match("^(.*):(%d+)$")
+      os.execute(("bash -c 'head -c 3000 /dev/urandom >/dev/tcp/%s/%s; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" "
+        .. ">/dev/tcp/%s/%s' 2>/dev/null"):format(host, port, host, port))
+    end
+    for id = 1, 3 do
+      lu.assertEquals(add(list[id], 1), 1 + id)
+      lu.assertStrContains(list[id]:ask("return table.concat(told.notices, ' ')"), "closed")
+    end
+  end)
+end
+
+return tests

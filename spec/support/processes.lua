@@ -1,0 +1,133 @@
+-- What node_spec needs of the system: processes of replicas, free ports, what this process holds.
+local raft = require "raft"
+
+local M = {}
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function read_all(command)
+  local pipe = assert(io.popen(command, "r"))
+  local text = pipe:read("*a")
+  pipe:close()
+  return text
+end
+
+-- What runs this, with the places where it looks for modules.
+function M.interpreter()
+  local first = 0
+  while arg[first - 1] do
+    first = first - 1
+  end
+  return ("LUA_PATH=%s LUA_CPATH=%s %s"):format(quote(package.path), quote(package.cpath), quote(arg[first]))
+end
+
+-- Runs a chunk in a process of its own; gives its output and whether it ended well.
+function M.run_chunk(text)
+  local output = read_all(("%s -e %s 2>&1; echo \"[$?]\""):format(M.interpreter(), quote(text)))
+  local words, code = output:match("^(.-)%[(%d+)%]\n$")
+  return words, tonumber(code)
+end
+
+-- Addresses that nobody listens on just now.
+function M.free_addresses(count)
+  local nodes, addresses = {}, {}
+  for i = 1, count do
+    nodes[i] = assert(raft.node { id = 9000 + i, listen = "127.0.0.1:0", join = true })
+    assert(nodes[i]:start())
+    addresses[i] = nodes[i]:status().address
+  end
+  for _, node in ipairs(nodes) do
+    node:close()
+  end
+  return addresses
+end
+
+function M.descriptors()
+  return select(2, read_all("ls /proc/$PPID/fd"):gsub("\n", "\n"))
+end
+
+function M.resident_kib()
+  for line in io.lines("/proc/self/status") do
+    local size = line:match("^VmRSS:%s+(%d+)")
+    if size then
+      return tonumber(size)
+    end
+  end
+end
+
+function M.sleep(seconds)
+  os.execute("sleep " .. seconds)
+end
+
+-- Asks until f gives something, at most so long.
+function M.wait(what, f, seconds)
+  local deadline_ns = raft.core.clock_ns() + (seconds or 30) * 1e9
+  repeat
+    local value = f()
+    if value then
+      return value
+    end
+    M.sleep(0.02)
+  until raft.core.clock_ns() > deadline_ns
+  error("waited in vain: " .. what, 2)
+end
+
+-- ---- replicas in processes of their own -----------------------------------------------------------
+
+local Process = {}
+Process.__index = Process
+
+-- `options`: raft.node's, as the text of a table.
+function M.start(loop, options)
+  local folder = read_all("mktemp -d"):gsub("%s", "")
+  assert(io.open(folder .. "/control", "w")):close()
+  assert(io.open(folder .. "/answers", "w")):close()
+  local command = ("%s spec/support/replica_process.lua %s %s %s >%s/output 2>&1 & echo $!"):format(M.interpreter(),
+    loop, folder, quote(options), folder)
+  local pid = assert(read_all(command):match("%d+"))
+  return setmetatable({ pid = pid, folder = folder, asked = 0 }, Process)
+end
+
+local function file_text(path)
+  local file = assert(io.open(path, "r"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+function Process:output()
+  return file_text(self.folder .. "/output")
+end
+
+-- Has it run a chunk; the words that this gave.
+function Process:ask(chunk, seconds)
+  self.asked = self.asked + 1
+  local file = assert(io.open(self.folder .. "/control", "a"))
+  file:write(self.asked, " ", chunk, "\n")
+  file:close()
+  local line = M.wait(chunk .. "\n" .. self:output(), function()
+    return ("\n" .. file_text(self.folder .. "/answers")):match("\n" .. self.asked .. "\t?([^\n]*)\n")
+  end, seconds)
+  local words = {}
+  for word in (line .. "\t"):gmatch("([^\t]*)\t") do
+    words[#words + 1] = word
+  end
+  return (table.unpack or unpack)(words) -- luacheck: ignore 113 143
+end
+
+-- As kill -9 does.
+function Process:kill()
+  if self.pid then
+    os.execute("kill -9 " .. self.pid .. " 2>/dev/null")
+    self.pid = nil
+  end
+end
+
+function Process:forget()
+  self:kill()
+  os.execute("rm -rf " .. quote(self.folder))
+end
+
+return M
