@@ -6,7 +6,7 @@
  * (messages from tables), machine.c (Lua machines), members.c (configurations), hosts.h, hosts.c
  * and host.c (nodes inside an application and their loop), replica.c (one bare core), checker.c
  * (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals),
- * prompt.c (prompts: waiting, interrupts).
+ * prompt.c (prompts: waiting, interrupts), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -153,6 +153,7 @@ int lua_hosts_function(lua_State *L);
 void lua_hosts_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
+void lua_bench_push(lua_State *L); /* pushes core.bench */
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);
 void lua_signal_target(struct cluster *cluster); /* whose drive a signal ends; NULL: nobody's */

@@ -1,0 +1,41 @@
+--- What the measurements of whole clusters share: a cluster that leads, and waiting until all have applied.
+-- @module raft.bench.clusters
+
+local raft_cluster = require "raft.cluster"
+
+local clusters = {}
+
+local TIMEOUT = 600 -- seconds; a measurement that takes longer has gone wrong
+
+--- Calls f(c, leader) with a cluster that has a leader, and shuts it down whatever happens.
+-- @tparam table options of raft.cluster
+-- @tparam function f
+function clusters.with(options, f)
+  local c = assert(raft_cluster.new(options))
+  local fine, problem = xpcall(function()
+    local leader = assert(c:wait_leader(TIMEOUT))
+    assert(c:propose("warm", { timeout = TIMEOUT }))
+    clusters.wait_applied(c, c:status(leader).last_index)
+    f(c, leader)
+  end, debug.traceback)
+  c:shutdown()
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+--- Runs until every node has applied so far.
+-- @tparam table c
+-- @tparam integer index
+function clusters.wait_applied(c, index)
+  local ids = c:ids()
+  local slowest = 1 -- all before it have; a node never goes back
+  assert(c:wait_until(function()
+    while slowest <= #ids and c.core:status(ids[slowest]).applied >= index do
+      slowest = slowest + 1
+    end
+    return slowest > #ids
+  end, TIMEOUT, "the last command, applied everywhere,"))
+end
+
+return clusters

@@ -1,0 +1,44 @@
+/*
+ * bench: what `raftbench bench` measures below Lua: the bare core (core.c), the wire codec
+ * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c).
+ *
+ * It only takes times. It judges none of them, and nothing of the house depends on it. The times
+ * are of the machine's monotonic clock (clock.c).
+ */
+#ifndef RAFTBENCH_BENCH_H
+#define RAFTBENCH_BENCH_H
+
+#include "base/base.h"
+
+int64_t bench_now_ns(void);
+
+/* Three cores in one process, their messages passed in memory without being encoded. */
+struct bench_core_options {
+    uint64_t entries; /* to commit in all; at least 1 */
+    uint32_t batch;   /* entries in one submission; 1 .. BENCH_BATCH_MAX */
+    uint32_t window;  /* entries submitted and not yet committed by the leader; at least batch */
+    uint32_t entry_bytes; /* payload of each; at least 1 */
+};
+
+#define BENCH_BATCH_MAX 64
+
+/* How long it takes from the first submission until all entries are committed on all three, every
+ * persist confirmed by an event of its own kind. */
+int64_t bench_core(const struct bench_core_options *options);
+
+/* An append message of `entries` entries (1 .. BENCH_BATCH_MAX), `frames` times to a whole frame
+ * with its checksum, and back. */
+struct bench_codec_times {
+    int64_t encode_ns;
+    int64_t decode_ns;
+    uint64_t frame_bytes;
+};
+
+void bench_codec(uint64_t frames, uint32_t entries, uint32_t entry_bytes,
+                 struct bench_codec_times *times);
+
+/* `rounds` round trips of `size` bytes over loopback TCP, both ends on one loop of libuv; the time
+ * of each is written to round_trip_ns. false and a failure where there is no TCP. */
+bool bench_echo(size_t rounds, size_t size, int64_t *round_trip_ns, struct failure *failure);
+
+#endif

@@ -1,0 +1,70 @@
+/* core.bench: what `raftbench bench` measures below Lua, for lua/raft/bench/. */
+#include "bench/bench.h"
+#include "lua/module.h"
+
+#define BENCH_BYTES_MAX 65536
+#define BENCH_COUNT_MAX 1000000000
+
+static uint32_t count_argument(lua_State *L, int index, uint32_t most)
+{
+    lua_Integer count = luaL_checkinteger(L, index);
+    luaL_argcheck(L, count >= 1 && count <= (lua_Integer)most, index, "out of range");
+    return (uint32_t)count;
+}
+
+/* core.bench.core(entries, batch, window, entry_bytes) → nanoseconds */
+static int measure_core(lua_State *L)
+{
+    struct bench_core_options options = {
+        .entries = count_argument(L, 1, BENCH_COUNT_MAX),
+        .batch = count_argument(L, 2, BENCH_BATCH_MAX),
+        .window = count_argument(L, 3, BENCH_COUNT_MAX),
+        .entry_bytes = count_argument(L, 4, BENCH_BYTES_MAX),
+    };
+    luaL_argcheck(L, options.window >= options.batch, 3, "less than a batch");
+    lua_pushinteger(L, (lua_Integer)bench_core(&options));
+    return 1;
+}
+
+/* core.bench.codec(frames, entries, entry_bytes) → ns to encode, ns to decode, bytes of a frame */
+static int measure_codec(lua_State *L)
+{
+    struct bench_codec_times times;
+    bench_codec(count_argument(L, 1, BENCH_COUNT_MAX), count_argument(L, 2, BENCH_BATCH_MAX),
+                count_argument(L, 3, BENCH_BYTES_MAX), &times);
+    lua_pushinteger(L, (lua_Integer)times.encode_ns);
+    lua_pushinteger(L, (lua_Integer)times.decode_ns);
+    lua_pushinteger(L, (lua_Integer)times.frame_bytes);
+    return 3;
+}
+
+/* core.bench.echo(rounds, bytes) → list of the round trips' ns; nil, message, code */
+static int measure_echo(lua_State *L)
+{
+    size_t rounds = count_argument(L, 1, 1000000);
+    size_t size = count_argument(L, 2, BENCH_BYTES_MAX);
+    int64_t *round_trip_ns = lua_newuserdatauv(L, rounds * sizeof *round_trip_ns, 0);
+    struct failure failure = {0};
+    if (!bench_echo(rounds, size, round_trip_ns, &failure)) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_createtable(L, (int)rounds, 0);
+    for (size_t i = 0; i < rounds; i++) {
+        lua_pushinteger(L, (lua_Integer)round_trip_ns[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"core", measure_core},
+    {"codec", measure_codec},
+    {"echo", measure_echo},
+    {NULL, NULL},
+};
+
+void lua_bench_push(lua_State *L)
+{
+    lua_newtable(L);
+    luaL_setfuncs(L, functions, 0);
+}
