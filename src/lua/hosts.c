@@ -216,6 +216,7 @@ static int timeout_ns(lua_State *L)
 static int collect(lua_State *L)
 {
     struct lua_hosts *all = check(L);
+    buffer_free(&all->value);
     if (all->depth > 0) {
         return 0; /* os.exit from a callback: the process ends, and the loop is still at work */
     }
@@ -225,7 +226,6 @@ static int collect(lua_State *L)
     }
     all->pins = 0;
     lua_hosts_release(all);
-    buffer_free(&all->value);
     return 0;
 }
 

@@ -281,6 +281,7 @@ bool node_start(struct node *node, struct failure *failure)
     if (raft == NULL || !listen(node, failure)) {
         raft_free(raft);
         machine_free(machine);
+        raft_configuration_free(&node->applied_members);
         return false;
     }
     node->raft = raft;
