@@ -41,6 +41,19 @@ static bool is_listed(const struct node *node, uint64_t id)
     return raft_configuration_find(raft_members(node->raft), id) != NULL;
 }
 
+/* The one that the members know, where there is one: a node that listens on every interface
+ * ("0.0.0.0") cannot be dialled there from elsewhere. */
+static void append_own_address(struct node *node)
+{
+    const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
+    if (self == NULL || self->address_size == 0) {
+        append_short(&node->frame, node->address);
+        return;
+    }
+    buffer_append_byte(&node->frame, self->address_size);
+    buffer_append(&node->frame, self->address, self->address_size);
+}
+
 struct batch *hello_frame(struct node *node, uint64_t to)
 {
     uint64_t number = 0;
@@ -58,7 +71,7 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 40, is_listed(node, to) ? raft_members_index(node->raft) + 1 : 0);
     store_u64(fixed + 48, node->dropped_index);
     append_short(&node->frame, node->cluster_name);
-    append_short(&node->frame, node->address);
+    append_own_address(node);
     return node_seal_frame(node, FRAME_HELLO, &number);
 }
 
