@@ -34,7 +34,7 @@ function arguments.fail(name, expected, value)
 end
 
 local function is_integer(value)
-  return type(value) == "number" and value == math.floor(value) and value - value == 0
+  return type(value) == "number" and value % 1 == 0 -- of an infinity or NaN that is NaN
 end
 
 --- Whether a value is a whole number.

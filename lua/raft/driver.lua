@@ -130,13 +130,14 @@ local function end_client(self, thread, fine, ...)
   end
 end
 
-local function resume(self, thread, ...)
-  local function judge(fine, ...)
-    if coroutine.status(thread) == "dead" then
-      end_client(self, thread, fine, ...)
-    end
+local function judge(self, thread, ...)
+  if coroutine.status(thread) == "dead" then
+    end_client(self, thread, ...)
   end
-  judge(coroutine.resume(thread, ...))
+end
+
+local function resume(self, thread, ...)
+  judge(self, thread, coroutine.resume(thread, ...))
 end
 
 --- A wait has ended: its client goes on.

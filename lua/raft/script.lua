@@ -10,7 +10,7 @@ local source = require "raft.script.source"
 
 local script = {}
 
-local CALLS_MOST = 20000 -- longer runs are programs of their own
+local CALLS_MOST = 5000 -- longer runs are programs of their own
 local GAP_LEAST_NS = 1000000
 
 -- Calls that change nothing, neither the trace nor what later calls find.
@@ -43,11 +43,10 @@ local function is_ours(recording)
   return not driver.in_step and not driver.busy and not driver:client() and not core.is_entered(driver.core)
 end
 
-local function add(recording, call)
+-- A call that is ours.
+local function push(recording, call)
   local calls = recording.calls
-  if not is_ours(recording) then
-    return nil
-  elseif #calls >= CALLS_MOST then
+  if #calls >= CALLS_MOST then
     recording.calls, recording.kept, recording.is_full = {}, {}, true
     return nil
   end
@@ -55,6 +54,10 @@ local function add(recording, call)
   call.raised = true -- until it has returned
   calls[#calls + 1] = call
   return call
+end
+
+local function add(recording, call)
+  return is_ours(recording) and push(recording, call) or nil
 end
 
 -- A place in the script's table of what later lines speak of.
@@ -102,14 +105,17 @@ local function begin(recording, name, ...)
   if takes_id[name] and type((select(2, ...))) ~= "table" then
     count = math.min(count, 1)
   end
-  local call = { name = name, count = count }
+  -- All fields, so that it has its size at once.
+  local call = { name = name, count = count, start_ns = nil, end_ns = nil, raised = nil, remark = nil, ... }
   for position = 1, count do
-    call[position] = source.copy((select(position, ...)))
+    if type(call[position]) == "table" then
+      call[position] = source.copy(call[position])
+    end
   end
   if on_node[name] and count > 0 and recording.driver.core:leader() == call[1] then
     call.remark = "the leader"
   end
-  return add(recording, call)
+  return push(recording, call)
 end
 
 local function wrap(name, method)
@@ -120,7 +126,8 @@ local function wrap(name, method)
   end
   return function(self, ...)
     local recording = self.recording
-    if recording.is_full or recording.driver.core:is_closed() then
+    -- First of all whether it is kept: clients call much, and nothing of it is.
+    if recording.is_full or not is_ours(recording) or recording.driver.core:is_closed() then
       return method(self.inner, ...)
     end
     local call = begin(recording, name, ...)
