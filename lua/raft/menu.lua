@@ -101,7 +101,8 @@ end
 
 -- Without the position in our own files, which says nothing to somebody at a menu.
 local function plain(value)
-  return (report.words(value):gsub("^[^\n]-:%d+: ", ""):gsub("^%[C%]: ", ""))
+  local text = report.split_trace(report.words(value))
+  return (text:gsub("^[^\n]-:%d+: ", ""):gsub("^%[C%]: ", ""))
 end
 
 local function is_violation(value)

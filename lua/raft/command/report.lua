@@ -85,8 +85,31 @@ function report.words(value)
   return "an error that is no text: " .. tostring(value)
 end
 
+--- Takes the traceback out of an error's words that carry one, as a client's do.
+-- @tparam string text
+-- @treturn string what is left
+-- @treturn string|nil the traceback's lines
+function report.split_trace(text)
+  if not text:find("\nstack traceback:\n", 1, true) then
+    return text
+  end
+  local message, trace, inside = {}, {}, false
+  for line in text:gmatch("[^\n]*") do
+    if line == "stack traceback:" then
+      inside = true
+    elseif inside and line:sub(1, 1) == "\t" then
+      trace[#trace + 1] = line
+    else
+      inside = false
+      message[#message + 1] = line
+    end
+  end
+  return table.concat(message, "\n"), table.concat(trace, "\n")
+end
+
 local function whole_text(value, frames)
-  local place, rest = split_position(report.words(value))
+  local words, trace = report.split_trace(report.words(value))
+  local place, rest = split_position(words)
   local lines = {}
   if not place and frames[1] then
     place = frames[1].place
@@ -96,6 +119,10 @@ local function whole_text(value, frames)
     if position > 1 or frame.place ~= place then
       lines[#lines + 1] = "  from " .. frame.text
     end
+  end
+  local traced = report.user_trace(trace, words)
+  if traced then
+    table.insert(lines, 2, traced)
   end
   return table.concat(lines, "\n")
 end

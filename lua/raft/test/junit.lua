@@ -2,6 +2,8 @@
 -- go to standard error, so that what is on standard output is the document alone.
 -- @module raft.test.junit
 
+local display = require "raft.view.display"
+
 local junit = {}
 
 local Junit = {}
@@ -17,9 +19,10 @@ end
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\n"] = "&#10;" }
 
+-- XML 1.0 has no way to write most control characters, U+FFFE and U+FFFF, escaped or not, and its text is UTF-8.
 local function escaped(words)
-  -- XML 1.0 has no way to write these, escaped or not; what is no ASCII is left as it is.
-  return (words:gsub("[%z\1-\8\11\12\14-\31]", "?"):gsub('[&<>"\n]', entities))
+  local text = words:gsub("[^\n]+", display.clean):gsub("\239\191[\190\191]", "?")
+  return (text:gsub('[&<>"\n]', entities))
 end
 
 --- One test ended.

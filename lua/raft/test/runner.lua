@@ -51,9 +51,12 @@ function Reporter:endTest(node)
   local record = {
     file = self.options.file, name = self.name, seed = self.options.seed, duration_ns = duration_ns,
     status = failed and "failed" or node:isSkipped() and "skipped" or "passed",
-    message = not node:isSuccess() and message_of(node) or nil,
-    trace = failed and report.user_trace(node.stackTrace, node.msg) or nil,
   }
+  if not node:isSuccess() then
+    local message, trace = report.split_trace(message_of(node))
+    record.message = message
+    record.trace = failed and report.user_trace((trace or "") .. "\n" .. (node.stackTrace or ""), message) or nil
+  end
   if leftover and not failed then
     record.status, record.message = "failed", "shutting its cluster down: " .. leftover
   end

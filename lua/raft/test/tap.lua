@@ -1,6 +1,8 @@
 --- Test results in the Test Anything Protocol, version 13.
 -- @module raft.test.tap
 
+local display = require "raft.view.display"
+
 local tap = {}
 
 local Tap = {}
@@ -15,7 +17,8 @@ function tap.new(options)
 end
 
 local function comment(self, block)
-  self.options.write("# " .. block:gsub("\n+$", ""):gsub("\n", "\n# ") .. "\n")
+  local clean = block:gsub("\n+$", ""):gsub("[^\n]+", display.clean)
+  self.options.write("# " .. clean:gsub("\n", "\n# ") .. "\n")
 end
 
 local function description(self, record)

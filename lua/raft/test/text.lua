@@ -2,6 +2,8 @@
 -- full with the command that runs them again, and the sums as the last line.
 -- @module raft.test.text
 
+local display = require "raft.view.display"
+
 local text = {}
 
 local Text = {}
@@ -18,7 +20,8 @@ function text.new(options)
 end
 
 local function indented(block, indent)
-  return indent .. block:gsub("\n+$", ""):gsub("\n", "\n" .. indent)
+  local clean = block:gsub("\n+$", ""):gsub("[^\n]+", display.clean)
+  return indent .. clean:gsub("\n", "\n" .. indent)
 end
 
 local function print_line(self, line)

@@ -8,6 +8,7 @@ local display = require "raft.view.display"
 local grid = {}
 
 local COLUMN_LEAST, COLUMN_MOST = 6, 40
+local MARGINS, BETWEEN = 4, 3 -- columns that the outer borders take, and each border between two cells
 
 local colours = {
   leader = "\27[32;1m", candidate = "\27[33m", pre_candidate = "\27[33m", down = "\27[31;2m", dim = "\27[2m",
@@ -17,21 +18,30 @@ local colours = {
 local Grid = {}
 Grid.__index = Grid
 
+--- How wide columns that share a table's width would be.
+-- @tparam integer width of the table
+-- @tparam table fixed widths of the columns before them, at least one
+-- @tparam integer count how many share
+-- @treturn integer columns; below 1 where there is no room
+function grid.share(width, fixed, count)
+  local free = width - MARGINS + BETWEEN - BETWEEN * (#fixed + count)
+  for position = 1, #fixed do
+    free = free - fixed[position]
+  end
+  return math.floor(free / math.max(count, 1))
+end
+
 --- A table.
 -- @tparam table options `write` function(text), `width` columns, `colour` boolean, `header_every` lines,
--- `first_width` of the first column, `titles` of all columns
+-- `fixed` widths of the first columns, `titles` of all columns, `wide` whether a column may be wider than 40
 -- @treturn table
 function grid.new(options)
-  local count = #options.titles - 1
-  local free = options.width - options.first_width - 4 - 3 * count
-  local each = math.max(COLUMN_LEAST, math.min(COLUMN_MOST, math.floor(free / math.max(count, 1))))
-  local widths = { options.first_width }
-  for position = 1, count do
-    widths[position + 1] = each
-  end
-  local inner = options.first_width
-  for position = 2, #widths do
-    inner = inner + 3 + widths[position]
+  local each = grid.share(options.width, options.fixed, #options.titles - #options.fixed)
+  each = math.max(COLUMN_LEAST, options.wide and each or math.min(COLUMN_MOST, each))
+  local widths, inner = {}, -BETWEEN
+  for position = 1, #options.titles do
+    widths[position] = options.fixed[position] or each
+    inner = inner + BETWEEN + widths[position]
   end
   return setmetatable({
     write = options.write, colour = options.colour, header_every = options.header_every,
@@ -127,7 +137,7 @@ end
 -- @tparam ?string colour
 function Grid:across(first, text, colour)
   before_row(self)
-  local width = self.inner - self.widths[1] - 3
+  local width = self.inner - self.widths[1] - BETWEEN
   if width < COLUMN_LEAST then
     self:draw { { { first .. " " .. text, colour } } }
     return

@@ -5,6 +5,8 @@
 
 local runs = {}
 
+local COUNT_MOST = 1000 -- what a line can claim without naming them
+
 local function new_run(name)
   return { name = name, events = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
 end
@@ -22,7 +24,7 @@ local function read_head(run, value)
   end
   run.mode, run.seed = value.mode, value.seed
   if type(value.nodes) == "number" then
-    for id = 1, value.nodes do
+    for id = 1, math.min(value.nodes, COUNT_MOST) do
       saw(run, id)
     end
   elseif type(value.nodes) == "table" then

@@ -68,6 +68,36 @@ function Source:complain(number, problem)
   end
 end
 
+-- Fields that drawing relies on. Beyond what an integer holds, they are strings of digits in a line.
+local numbers = {
+  "node", "peer", "term", "index", "first", "last", "number", "sequence", "prev_index", "prev_term", "commit",
+  "vote", "entries",
+}
+local texts = { "message", "role", "text", "what" }
+
+-- What is wrong with an event's fields; nil: nothing.
+local function check_fields(event)
+  for position = 1, #numbers do
+    local name = numbers[position]
+    local value = event[name]
+    if type(value) == "string" and value:find("^%d+$") then
+      value = tonumber(value)
+      event[name] = value
+    end
+    if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= math.floor(value)) then
+      return "its " .. name .. " is no whole number"
+    end
+  end
+  for position = 1, #texts do
+    local value = event[texts[position]]
+    if value ~= nil and type(value) ~= "string" then
+      return "its " .. texts[position] .. " is no text"
+    end
+  end
+  event.node = event.node or 0
+  return nil
+end
+
 local function read_event(self, text)
   local fine, event, problem = pcall(self.decode, text)
   if not fine then
@@ -76,6 +106,10 @@ local function read_event(self, text)
     return nil, type(problem) == "string" and problem or "it is no event"
   elseif type(event.kind) ~= "string" or type(event.time) ~= "number" then
     return nil, "it is no event (an object with time, node and kind)"
+  end
+  local wrong = check_fields(event)
+  if wrong then
+    return nil, wrong
   end
   return event
 end

@@ -1,5 +1,6 @@
 --- The timing diagram as text: for each run one table with a column for the time and one for each
--- node, its name, verdict and number of events, and the verdicts again at the end.
+-- node, its name, verdict and number of events, and the verdicts again at the end. Where so many columns
+-- would be too narrow, one column names the node of each row instead.
 --
 -- It reads the events twice, in order, and keeps one row of them at a time.
 -- @module raft.view.table
@@ -13,6 +14,7 @@ local runs = require "raft.view.runs"
 local table_view = {}
 
 local HEADER_EVERY = 40
+local COLUMN_LEAST = 8 -- nodes with narrower columns share one, below each other
 local FOLD_LEAST = 8 -- fewer routine events wait for more before they get a row
 
 -- The disk's work and the leader's bookkeeping: there with `all` only.
@@ -52,17 +54,38 @@ end
 
 local function new_drawing(run, options)
   local drawing = setmetatable({ run = run, options = options, fold = fold.new(), roles = {}, columns = {} }, Drawing)
-  local titles = { "time" }
+  local titles, longest = { "time" }, 4
   for position, id in ipairs(run.nodes) do
     drawing.columns[id] = position + 1
     titles[position + 1] = "node " .. describe.value(id)
+    longest = math.max(longest, #describe.value(id))
+  end
+  local fixed = { math.max(8, #seconds(run.last, options.scale)) }
+  drawing.listed = #run.nodes == 0 or grid.share(options.width, fixed, #run.nodes) < COLUMN_LEAST
+  if drawing.listed then
+    titles, fixed[2] = { "time", "node", "what" }, longest
   end
   drawing.grid = grid.new {
     write = options.write, width = options.width, colour = options.colour, header_every = options.header_every,
-    first_width = math.max(8, #seconds(run.last, options.scale)), titles = titles,
+    fixed = fixed, titles = titles, wide = drawing.listed,
   }
   drawing.grid:top(head_texts(run, drawing))
   return drawing
+end
+
+-- A row: `time` as a cell, and for each node its cell. `order`: the nodes, in the order of their events.
+function Drawing:draw_row(time, cells, order)
+  if self.listed then
+    for _, id in ipairs(order) do
+      self.grid:row { { time }, { { describe.value(id) } }, cells[id] }
+    end
+    return
+  end
+  local row = { { time } }
+  for id, parts in pairs(cells) do
+    row[self.columns[id]] = parts
+  end
+  self.grid:row(row)
 end
 
 function Drawing:flush_row()
@@ -71,15 +94,15 @@ function Drawing:flush_row()
     return
   end
   self.row = nil
-  local cells = { { { seconds(row.time, self.options.scale) } } }
+  local cells = {}
   for id, phrases in pairs(row.cells) do
     local parts = {}
     for position, phrase in ipairs(phrases) do
       parts[position] = { describe.text(phrase), self.roles[id] }
     end
-    cells[self.columns[id]] = parts
+    cells[id] = parts
   end
-  self.grid:row(cells)
+  self:draw_row({ seconds(row.time, self.options.scale) }, cells, row.order)
 end
 
 function Drawing:flush_fold(least)
@@ -87,13 +110,16 @@ function Drawing:flush_fold(least)
     return
   end
   local texts, last = self.fold:flush()
-  local cells = { { { seconds(last, self.options.scale), "dim" } } }
-  for id, text in pairs(texts) do
-    if self.columns[id] then
-      cells[self.columns[id]] = { { text, "dim" } }
+  local cells, order = {}, {}
+  for _, id in ipairs(self.run.nodes) do
+    if texts[id] then
+      cells[id] = { { texts[id], "dim" } }
+      order[#order + 1] = id
     end
   end
-  self.grid:row(cells)
+  if #order > 0 then
+    self:draw_row({ seconds(last, self.options.scale), "dim" }, cells, order)
+  end
 end
 
 function Drawing:note_role(event)
@@ -115,10 +141,13 @@ function Drawing:add_to_row(event)
   end
   if not row then
     self:flush_fold(FOLD_LEAST)
-    row = { time = event.time, cells = {} }
+    row = { time = event.time, cells = {}, order = {} }
     self.row = row
   end
-  row.cells[event.node] = row.cells[event.node] or {}
+  if not row.cells[event.node] then
+    row.cells[event.node] = {}
+    row.order[#row.order + 1] = event.node
+  end
   row.latest = event.node
   describe.add(row.cells[event.node], describe.phrase(event))
   self:note_role(event)
@@ -152,7 +181,12 @@ function Drawing:finish()
   self.grid:bottom(text, verdict == "PASSED" and "passed" or "failed")
 end
 
-local function closing(list, write)
+local function closing(list, options)
+  local function write_line(text, indent)
+    for _, line in ipairs(display.wrap(text, options.width - #indent)) do
+      options.write(indent .. line .. "\n")
+    end
+  end
   local passed, failed, open, names = 0, 0, 0, {}
   for _, run in ipairs(list) do
     local verdict = runs.verdict(run)
@@ -164,10 +198,10 @@ local function closing(list, write)
       names[#names + 1] = display.clean(run.name) .. (verdict == "FAILED" and "" or " (no verdict)")
     end
   end
-  write(string.format("%d %s: %d passed, %d failed", #list, #list == 1 and "run" or "runs", passed, failed))
-  write(open > 0 and string.format(", %d without a verdict\n", open) or "\n")
+  local sums = string.format("%d %s: %d passed, %d failed", #list, #list == 1 and "run" or "runs", passed, failed)
+  write_line(sums .. (open > 0 and string.format(", %d without a verdict", open) or ""), "")
   for _, name in ipairs(names) do
-    write("  " .. name .. "\n")
+    write_line(name, "  ")
   end
 end
 
@@ -183,7 +217,7 @@ function table_view.render(events, options)
     write = options.write, width = options.width or 80, colour = options.colour, all = options.all,
     scale = options.scale or 1e9, header_every = options.header_every or HEADER_EVERY,
   }
-  local list = runs.scan(events(), options.name or "run")
+  local list = runs.scan(events(), options.name ~= "" and options.name or "run")
   local total, position, drawing = 0, 0, nil
   for event in events() do
     if runs.begins(drawing, event) then
@@ -199,7 +233,7 @@ function table_view.render(events, options)
   end
   if drawing then
     drawing:finish()
-    closing(list, settings.write)
+    closing(list, settings)
   end
   return total
 end
