@@ -11,7 +11,7 @@ local names = { "core", "codec", "commit-latency", "commit-throughput", "electio
 
 -- What must have been measured under each name at the small size.
 local wanted = {
-  core = { "single", "batched" },
+  core = { "single", "batched", "single_warm", "batched_warm" },
   codec = { "encode_1", "decode_1", "encode_64", "decode_64" },
   ["commit-latency"] = { "p50", "p99", "ratio" },
   ["commit-throughput"] = { "64_on", "64_off", "1024_on", "1024_off" },

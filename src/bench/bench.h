@@ -18,6 +18,9 @@ struct bench_core_options {
     uint32_t batch;   /* entries in one submission; 1 .. BENCH_BATCH_MAX */
     uint32_t window;  /* entries submitted and not yet committed by the leader; at least batch */
     uint32_t entry_bytes; /* payload of each; at least 1 */
+    /* Done once before, its memory kept and used again, so that what the system takes for pages
+     * that are touched for the first time (half of it all, in batches) is not measured. */
+    bool warm;
 };
 
 #define BENCH_BATCH_MAX 64

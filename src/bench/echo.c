@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #define ECHO_BYTES_MAX 65536
+#define ROOM_BYTES (ECHO_BYTES_MAX + 1)
 
 struct echo;
 
@@ -17,7 +18,7 @@ struct echo_end {
     uv_write_t write;
     struct echo *echo;
     size_t received; /* of the message that is arriving */
-    char bytes[ECHO_BYTES_MAX];
+    char bytes[ROOM_BYTES];
 };
 
 struct echo {
@@ -85,7 +86,9 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct echo_end *end = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(end->bytes + end->received, (unsigned)(end->echo->size - end->received));
+    /* All there is, so that libuv sees at once that nothing is left to be read. */
+    *buffer =
+        uv_buf_init(end->bytes + end->received, (unsigned)(sizeof end->bytes - end->received));
 }
 
 static void arrived(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
@@ -97,7 +100,7 @@ static void arrived(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         return;
     }
     end->received += (size_t)count;
-    if (end->received == end->echo->size) {
+    if (end->received >= end->echo->size) {
         end->received = 0;
         message_arrived(end);
     }

@@ -12,7 +12,7 @@ static uint32_t count_argument(lua_State *L, int index, uint32_t most)
     return (uint32_t)count;
 }
 
-/* core.bench.core(entries, batch, window, entry_bytes) → nanoseconds */
+/* core.bench.core(entries, batch, window, entry_bytes, warm) → nanoseconds */
 static int measure_core(lua_State *L)
 {
     struct bench_core_options options = {
@@ -20,6 +20,7 @@ static int measure_core(lua_State *L)
         .batch = count_argument(L, 2, BENCH_BATCH_MAX),
         .window = count_argument(L, 3, BENCH_COUNT_MAX),
         .entry_bytes = count_argument(L, 4, BENCH_BYTES_MAX),
+        .warm = lua_toboolean(L, 5),
     };
     luaL_argcheck(L, options.window >= options.batch, 3, "less than a batch");
     lua_pushinteger(L, (lua_Integer)bench_core(&options));
