@@ -176,7 +176,7 @@ static bool client_frame(void *context, struct inbound *from, struct batch *batc
     struct cluster *cluster = context;
     (void)from;
     uint64_t number = 0;
-    struct node_outcome outcome = {0};
+    struct node_outcome outcome;
     if (head->kind != FRAME_CLIENT_ANSWER ||
         !node_answer_parse(batch, offset, head, &number, &outcome)) {
         *reason = "not an answer to a client";

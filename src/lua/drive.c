@@ -151,7 +151,8 @@ static int submit(lua_State *L)
     uint64_t id = lua_id_check(L, 2);
     struct bytes command = value_argument(L, 3, "command");
     struct lua_cluster *box = lua_cluster_enter(L);
-    struct failure failure = {0};
+    struct failure failure;
+    failure_clear(&failure);
     uint64_t index = 0;
     uint64_t term = 0;
     bool taken = cluster_submit(box->cluster, id, command, &index, &term, &failure);

@@ -25,7 +25,11 @@ static void tell_superseded(struct node *node, const struct waiter *waiter)
 static void tell_applied(struct node *node, const struct waiter *waiter, uint64_t index,
                          uint64_t term, struct bytes result)
 {
-    struct node_outcome outcome = {.index = index, .term = term, .result = result};
+    struct node_outcome outcome;
+    failure_clear(&outcome.failure);
+    outcome.index = index;
+    outcome.term = term;
+    outcome.result = result;
     asker_tell(node, &waiter->asker, &outcome);
 }
 
@@ -144,7 +148,8 @@ static void apply_one(struct node *node)
     bool joint = false;
     buffer_clear(&node->result);
     if (raft_entry_kind(&entry) == RAFT_ENTRY_COMMAND) {
-        struct failure failure = {0};
+        struct failure failure;
+        failure_clear(&failure);
         if (!machine_apply(node->machine, index, raft_entry_payload(&entry), &node->result,
                            &failure)) {
             machine_failed(node, index, &failure);

@@ -100,10 +100,12 @@ void client_forget(struct node *node)
 static void propose(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
                     const struct asker *asker)
 {
-    struct node_outcome outcome = {0};
+    struct failure failure;
     struct reply reply = {0};
-    if (!node_submit_batch(node, batch, offset, size, asker, &reply, &outcome.failure) &&
+    failure_clear(&failure);
+    if (!node_submit_batch(node, batch, offset, size, asker, &reply, &failure) &&
         node->raft != NULL) {
+        struct node_outcome outcome = {.failure = failure};
         client_answer(node, asker, &outcome);
     }
     node_work(node);
@@ -222,7 +224,6 @@ void client_answer(struct node *node, const struct asker *asker, const struct no
 
 bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome)
 {
-    memset(outcome, 0, sizeof *outcome);
     if (body.size < ANSWER_FIXED_BYTES) {
         return false;
     }
@@ -240,6 +241,7 @@ bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcom
     outcome->index = load_u64(fixed + 18);
     outcome->term = load_u64(fixed + 26);
     memcpy(outcome->failure.message, fixed + ANSWER_FIXED_BYTES, message_size);
+    outcome->failure.message[message_size] = '\0';
     outcome->result =
         (struct bytes){fixed + ANSWER_FIXED_BYTES + message_size, rest - message_size};
     return true;

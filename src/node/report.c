@@ -11,10 +11,9 @@ static bool wanted(const struct node *node, enum trace_kind kind)
     return trace_wants(node->world->trace, kind);
 }
 
-static struct trace_event event_of(const struct node *node, enum trace_kind kind)
+static inline struct trace_event event_of(const struct node *node, enum trace_kind kind)
 {
-    struct trace_event event;
-    memset(&event, 0, sizeof event);
+    struct trace_event event = trace_no_event;
     event.time_ns = world_now_ns(node->world);
     event.node = node->id;
     event.kind = (uint8_t)kind;
