@@ -62,10 +62,16 @@ function view.run(arguments)
     colour = not arguments.output and terminal.wants_colour(), name = arguments.trace,
   })
   trace:close()
+  local written, write_problem
   if arguments.output then
-    output:close()
+    written, write_problem = output:close()
+  else
+    written, write_problem = output:flush()
   end
-  if count == 0 then
+  if not written then
+    report.problem("it cannot be written: " .. tostring(write_problem))
+    return CANNOT_RUN
+  elseif count == 0 then
     report.problem(arguments.trace .. ": there is no event in it")
     return CANNOT_RUN
   end

@@ -15,7 +15,8 @@ end
 -- An integer without a float's ".0".
 local function whole(value)
   if type(value) == "number" then
-    return math.type and math.type(value) == "integer" and tostring(value) or string.format("%.0f", value)
+    local is_exact = math.type and math.type(value) == "integer" -- luacheck: ignore 143
+    return is_exact and tostring(value) or string.format("%.0f", value)
   end
   return text_of(value == nil and "?" or value)
 end
