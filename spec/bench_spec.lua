@@ -16,8 +16,8 @@ local wanted = {
   ["commit-latency"] = { "p50", "p99", "ratio" },
   ["commit-throughput"] = { "64_on", "64_off", "1024_on", "1024_off" },
   election = { "p50", "worst" },
-  simulation = { "3_idle_events", "3_idle_seconds", "3_busy_events", "3_busy_seconds", "5_idle_events",
-    "5_idle_seconds", "5_busy_events", "5_busy_seconds" },
+  simulation = { "3_idle_events", "3_idle_seconds", "3_busy_events", "3_busy_seconds", "3_busy_commands",
+    "5_idle_events", "5_idle_seconds", "5_busy_events", "5_busy_seconds", "5_busy_commands" },
   memory = { "entry" },
 }
 

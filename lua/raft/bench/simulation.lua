@@ -13,16 +13,20 @@ for _, nodes in ipairs { 3, 5 } do
     local key = ("%d_%s"):format(nodes, load)
     rows[#rows + 1] = { key = key .. "_events", what = what, unit = "events/s" }
     rows[#rows + 1] = { key = key .. "_seconds", what = what, unit = "virtual s/s" }
+    if load == "busy" then
+      rows[#rows + 1] = { key = key .. "_commands", what = what, unit = "commands/s" }
+    end
   end
 end
 
 -- Clients in closed loops, each with a key of its own.
 local function start_clients(c)
-  local state = { stopped = false }
+  local state = { stopped = false, commands = 0 }
   for number = 1, CLIENTS do
     c:client(function()
       while not state.stopped do
         assert(c:set(number, number))
+        state.commands = state.commands + 1
       end
     end)
   end
@@ -39,6 +43,7 @@ local function measure(nodes, load, seconds, record)
     record(key .. "_events", (c.core:world_events() - events) / took_s)
     record(key .. "_seconds", seconds / took_s)
     if clients then
+      record(key .. "_commands", clients.commands / took_s)
       clients.stopped = true
       c:sleep(1)
     end
