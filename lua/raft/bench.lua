@@ -73,8 +73,9 @@ function bench.take(measurement, options)
     samples[key] = samples[key] or {}
     table.insert(samples[key], value)
   end
-  for _ = 1, options.repetitions do
-    local context = { apart = options.apart, echo_us = echo_us(options.size == "quick" and 50 or ECHO_ROUNDS) }
+  for repetition = 1, options.repetitions do
+    local context = { apart = options.apart, repetition = repetition,
+      echo_us = echo_us(options.size == "quick" and 50 or ECHO_ROUNDS) }
     record("echo", context.echo_us)
     measurement.run(size, record, context)
     collectgarbage()

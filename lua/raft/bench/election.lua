@@ -16,8 +16,9 @@ return {
     { key = "p50", what = "next leader, median of the crashes", unit = "ms" },
     { key = "worst", what = "next leader, slowest of the crashes", unit = "ms" },
   },
-  run = function(size, record)
-    clusters.with({ mode = "tcp", nodes = 3 }, function(c)
+  run = function(size, record, context)
+    -- The seed draws the time-outs: another one each time.
+    clusters.with({ mode = "tcp", nodes = 3, seed = context.repetition }, function(c)
       local took_ms = {}
       for i = 1, size.crashes do
         local leader, term = assert(c:wait_leader())
