@@ -6,7 +6,7 @@ local M = {}
 
 -- What this process was given to run in is not the child's business, but for what runs it.
 local CLEAN = "env -u RAFTBENCH_MODE -u RAFTBENCH_SEED -u RAFTBENCH_SPEED -u RAFTBENCH_TRACE -u COLUMNS -u NO_COLOR"
-local TIMEOUT_S = 240 -- a hang is a failure; far above what a sanitizer's build takes
+local TIMEOUT_S = 120 -- a hang is a failure; far above what a sanitizer's build takes
 
 function M.quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"

@@ -4,6 +4,7 @@
 -- @module raft.command.common
 
 local defaults = require "raft.defaults"
+local report = require "raft.command.report"
 
 local common = {}
 
@@ -66,6 +67,26 @@ function common.apply(arguments)
   defaults.set("seed", arguments.seed)
   defaults.set("verbose", arguments.verbose)
   return true
+end
+
+--- Calls a function that SIGINT and SIGTERM end, whatever it waits for or computes: with the error "interrupted".
+-- @tparam function f
+-- @param ... its arguments
+-- @return its value
+function common.interruptible(f, ...)
+  local found, core = pcall(require, "raft.core")
+  if not found then
+    return f(...) -- whatever it does, no cluster waits in it
+  end
+  require "raft.arguments" -- tells which files are ours: they are not ended half-way
+  core.begin_prompt()
+  local outcome = report.protect(f, ...)
+  core.take_interrupt()
+  core.end_prompt()
+  if not outcome.fine then
+    error(outcome.error, 0)
+  end
+  return outcome.value
 end
 
 --- A word as the shell needs it.

@@ -126,6 +126,14 @@ local function run_file(path, arguments)
   return OK
 end
 
+local function run_files(arguments)
+  local code = OK
+  for _, path in ipairs(arguments.files) do
+    code = math.max(code, run_file(path, arguments))
+  end
+  return code
+end
+
 --- Runs the files one after the other.
 -- @tparam table arguments parsed
 -- @treturn integer the exit code: the worst of all files'
@@ -144,11 +152,7 @@ function run.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
-  local code = OK
-  for _, path in ipairs(arguments.files) do
-    code = math.max(code, run_file(path, arguments))
-  end
-  return code
+  return common.interruptible(run_files, arguments)
 end
 
 return run

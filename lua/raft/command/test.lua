@@ -158,7 +158,8 @@ local function run_here(job, arguments, core, sink)
   for seed = job.seed, job.seed + job.seeds - 1 do
     local went_on = runner.run_file({
       file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle,
-      clock_ns = core.clock_ns, set_replay = core.set_replay, replay = replay_command(arguments),
+      clock_ns = core.clock_ns, set_replay = core.set_replay, take_interrupt = core.take_interrupt,
+      replay = replay_command(arguments),
     }, { begin = sink.begin, finish = sink.record })
     if not went_on then
       return false
@@ -168,13 +169,17 @@ local function run_here(job, arguments, core, sink)
   return true
 end
 
-local function run_all_here(list, arguments, core, sink)
+local function run_jobs_here(list, arguments, core, sink)
   for _, job in ipairs(list) do
     if not run_here(job, arguments, core, sink) then
       return false
     end
   end
   return true
+end
+
+local function run_all_here(list, arguments, core, sink)
+  return common.interruptible(run_jobs_here, list, arguments, core, sink)
 end
 
 -- The child's side: records into a file, nothing printed.

@@ -12,8 +12,6 @@ local spec = require "raft.test.spec"
 
 local runner = {}
 
-local INTERRUPTED = "interrupted"
-
 -- LuaUnit's reporter: an object that it calls. What it learns becomes records for the sink.
 local Reporter = {}
 Reporter.__index = Reporter
@@ -65,9 +63,6 @@ function Reporter:endTest(node)
   self.sink.finish(record)
   if failed then
     collectgarbage()
-    if record.message:find("interrupted!", 1, true) then
-      error(INTERRUPTED, 0)
-    end
   end
 end
 
@@ -108,7 +103,7 @@ end
 
 --- Runs one file.
 -- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`, `replay`
--- function(record) → command line, `set_replay` function(text): raft.core's
+-- function(record) → command line, `set_replay` function(text) and `take_interrupt` function(): raft.core's
 -- @tparam table sink `begin(record)` and `finish(record)`: {file, name, seed, status = "passed" |
 -- "failed" | "skipped", duration_ns, message, trace}
 -- @treturn boolean false where the user interrupted it
@@ -117,9 +112,11 @@ function runner.run_file(options, sink)
   defaults.set("seed", options.seed)
   math.randomseed(options.seed)
   local outcome = load_tests(options)
-  if not outcome.fine then
+  if options.take_interrupt() then
+    return false
+  elseif not outcome.fine then
     failed_to_load(outcome, options, sink)
-    return not outcome.interrupted
+    return true
   end
   local reporter = setmetatable({ options = options, sink = sink }, Reporter)
   local unit = luaunit.LuaUnit.new()
@@ -131,14 +128,15 @@ function runner.run_file(options, sink)
   end
   -- An argument, because without one LuaUnit reads the command line.
   local fine, problem = pcall(unit.runSuiteByInstances, unit, tests, "--quiet")
+  -- Before anything that is not ours runs again, such as LuaUnit: an interrupt ends it until it is taken.
+  local interrupted = options.take_interrupt()
   unit:unregisterSuite()
-  if not fine then
-    if report.words(problem):find(INTERRUPTED, 1, true) then
-      return false
-    end
+  if interrupted then
+    open.close_all("interrupted")
+  elseif not fine then
     error(problem, 0)
   end
-  return true
+  return not interrupted
 end
 
 return runner
