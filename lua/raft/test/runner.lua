@@ -122,6 +122,10 @@ function runner.run_file(options, sink)
   local unit = luaunit.LuaUnit.new()
   unit.outputType = { new = function() return reporter end }
   unit.setOutputType = function() end -- LUAUNIT_OUTPUT is not for us
+  -- LuaUnit 3.4 takes the name for gsub's replacement, where % is special.
+  unit.protectedCall = function(self, instance, method, name)
+    return luaunit.LuaUnit.protectedCall(self, instance, method, name and name:gsub("%%", "%%%%") or nil)
+  end
   local tests = choose(luaunit, outcome.list, options)
   if #tests == 0 then
     return true

@@ -93,7 +93,8 @@ function Text:finish(sums, duration_ns)
       print_line(self, "  " .. record.name .. "\n    " .. self.options.replay(record))
     end
   end
-  print_line(self, string.format("%d tests in %s", sums.passed + sums.failed + sums.skipped, seconds(duration_ns)))
+  local count = sums.passed + sums.failed + sums.skipped
+  print_line(self, string.format("%d %s in %s", count, count == 1 and "test" or "tests", seconds(duration_ns)))
   self.options.write(string.format("%d passed, %d failed, %d skipped\n", sums.passed, sums.failed, sums.skipped))
 end
 
