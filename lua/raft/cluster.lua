@@ -80,7 +80,9 @@ function Cluster:mode()
   return self.options.mode
 end
 
-metatable.__index = script.wrap(Cluster)
+--- What every cluster can do, by name, as scripts call it.
+cluster.methods = script.wrap(Cluster)
+metatable.__index = cluster.methods
 
 metatable.__close = function(self, problem)
   if problem == nil then

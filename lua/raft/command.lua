@@ -8,7 +8,7 @@ local report = require "raft.command.report"
 
 local command = {}
 
-local subcommands = { "run", "test", "view", "menu", "bench" }
+local subcommands = { "run", "test", "shell", "menu", "view", "bench" }
 
 --- Exit codes, as API.md gives them.
 command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3

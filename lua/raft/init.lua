@@ -32,6 +32,10 @@ local raft = {
   events = loop.events,
   timeout = loop.timeout,
   step = loop.step,
+  --- A prompt in the middle of a script, with a cluster at hand; see raft.shell.
+  shell = function(c)
+    return require("raft.shell").open(c)
+  end,
   --- The checks as LuaUnit-style assertions; see raft.assert.
   assert = require "raft.assert",
 }

@@ -40,11 +40,15 @@ static lua_State *main_state;
 static struct sigaction before_interrupt;
 static struct sigaction before_terminate;
 
+static void on_count(lua_State *L, lua_Debug *frame);
+
+/* Setting a hook is what Lua allows a signal handler to do. */
 void lua_interrupt_came(int number)
 {
     if (prompts > 0 && pending == 0) {
         pending_since_ns = clock_now();
         pending = number;
+        lua_sethook(main_state, on_count, LUA_MASKCOUNT, 1);
     }
 }
 
@@ -52,8 +56,6 @@ bool lua_interrupt_is_pending(void)
 {
     return pending != 0;
 }
-
-static void on_count(lua_State *L, lua_Debug *frame);
 
 static void watch(lua_State *L, int instructions)
 {

@@ -1,0 +1,265 @@
+--- The shell: a Lua prompt with a live cluster `c` at hand, which over TCP goes on living while somebody types.
+--
+-- Nothing that is typed ends it but :quit and the end of input.
+-- @module raft.shell
+
+local arguments = require "raft.arguments"
+local commands = require "raft.shell.commands"
+local complete = require "raft.shell.complete"
+local core = require "raft.core"
+local evaluate = require "raft.shell.evaluate"
+local functions = require "raft.script.functions"
+local help = require "raft.shell.help"
+local history = require "raft.shell.history"
+local lines = require "raft.shell.lines"
+local open = require "raft.open"
+local script = require "raft.script"
+local show = require "raft.shell.show"
+local terminal = require "raft.view.terminal"
+
+local shell = {}
+
+local PROMPT, PROMPT_MORE = "raft> ", "  ... "
+
+local Session = {}
+Session.__index = Session
+
+local function is_cluster(value)
+  local metatable = getmetatable(value)
+  return type(metatable) == "table" and metatable.__name == "raft.cluster"
+end
+
+--- The cluster that is spoken of: what `c` is, where that is an open one, else the one that was opened last.
+-- @return nil where there is none
+function Session:cluster()
+  local c = self.environment.c
+  if is_cluster(c) and not c:is_closed() then
+    return c
+  end
+  return open.latest()
+end
+
+-- What names mean that are typed: the script's globals, and the shell's own on top of them.
+local function make_environment(self, c)
+  local environment = {
+    c = c, raft = require "raft",
+    help = function(what) self:tell(help.about(what, terminal.width())) end,
+    print = function(...)
+      local words = {}
+      for position = 1, select("#", ...) do
+        words[position] = tostring((select(position, ...)))
+      end
+      self:tell(table.concat(words, "\t"))
+    end,
+  }
+  return setmetatable(environment, { __index = _G })
+end
+
+local function new(c)
+  local self = setmetatable({ typed = {}, failures = 0 }, Session)
+  self.environment = make_environment(self, c)
+  self.lines = lines.open {
+    complete = function(before) return complete.line(before, self.environment, commands, terminal.width()) end,
+    problem = function(problem) self:complain(problem, {}) end,
+    waiting = function() self:flush_watch() end,
+  }
+  if self.lines.editor then
+    local editor = self.lines.editor
+    self.history = history.open(function(line) editor:remember(line) end)
+  end
+  functions.set_lines(evaluate.CHUNK, self.typed)
+  return self
+end
+
+--- Shows text.
+-- @tparam string text
+function Session:tell(text)
+  self.lines:write(text .. "\n")
+end
+
+--- Tells of an error.
+-- @param value what was raised
+-- @tparam table frames where
+function Session:complain(value, frames)
+  self.failures = self.failures + 1
+  self:flush_watch()
+  self:tell(evaluate.describe(value, frames, self.typed))
+end
+
+--- Tells what a watch holds back.
+function Session:flush_watch()
+  if self.watch then
+    self.watch:flush()
+  end
+end
+
+--- Ends :watch.
+function Session:stop_watching()
+  if self.watch then
+    self.watch:close()
+    self.watch = nil
+  end
+end
+
+local function command(self, line)
+  local name, argument = line:match "^%s*:(%a+)%s*(.-)%s*$"
+  if not commands[name] then
+    self:tell(("there is no command :%s (:help lists them)"):format(name))
+    return
+  end
+  local answer = commands[name].run(self, argument)
+  if answer then
+    self:tell(answer)
+  end
+end
+
+-- A signal that came while something ran has ended it.
+local function take_interrupt(self)
+  local why = core.take_interrupt()
+  self.ended = self.ended or why == "terminate"
+  return why
+end
+
+local function show_results(self, results)
+  if results.n > 0 then
+    self.environment._ = results[1]
+    self:tell(show.results(results, terminal.width()))
+  end
+end
+
+local function run(self, chunk)
+  local cluster = self:cluster()
+  local results, problem, frames = evaluate.run(chunk)
+  local why = take_interrupt(self)
+  if cluster and not cluster:is_closed() then
+    local settle = why and script.interrupted or script.settled
+    settle(cluster)
+  end
+  self:flush_watch()
+  if results then
+    local fine, raised = pcall(show_results, self, results)
+    if not fine then
+      self:complain(raised, {})
+    end
+  elseif why then
+    self:tell "interrupted"
+  else
+    self:complain(problem, frames)
+  end
+end
+
+-- Whether the lines since `from` are whole now; they are run where they are.
+local function take(self, from)
+  local text = table.concat(self.typed, "\n", from)
+  local chunk, problem, is_partial = evaluate.compile(text, from, self.environment)
+  if chunk then
+    run(self, chunk)
+  elseif is_partial then
+    return false
+  else
+    self:complain(problem, {})
+  end
+  return true
+end
+
+local function add(self, line)
+  self.typed[#self.typed + 1] = line
+  if self.history then
+    self.history:add(line)
+  end
+end
+
+-- Reads and runs until the end.
+function Session:run()
+  local from -- the first line of what is not whole yet
+  while not self.ended do
+    local line, why = self.lines:read(from and PROMPT_MORE or PROMPT)
+    if line then
+      add(self, line)
+      if not from and line:find "^%s*:%a" then
+        command(self, line)
+      elseif from or line:find "%S" then
+        from = from or #self.typed
+        from = not take(self, from) and from or nil
+      end
+    elseif why == "interrupt" and self.lines.is_terminal then
+      from = nil
+      self:tell "^C"
+    else
+      self.ended = true
+      if from then
+        local _, problem = evaluate.compile(table.concat(self.typed, "\n", from), from, self.environment)
+        self:complain(problem, {})
+      elseif self.lines.is_terminal then
+        self:tell ""
+      end
+    end
+  end
+end
+
+local function welcome(c)
+  local text = ("Raftbench %s on %s. "):format(core.version, rawget(_G, "jit") and "LuaJIT" or _VERSION)
+  if c then
+    local count = #c:ids()
+    text = text .. ("c is a cluster of %d node%s %s.\n"):format(count, count == 1 and "" or "s", c:mode() == "tcp"
+      and "over TCP, which lives on while you type" or "in the simulated world, whose time passes only in calls")
+  end
+  return text .. "help() lists the calls, :help tells of the shell, Ctrl-D ends it."
+end
+
+-- Coroutines that were there before are interrupted, too.
+local function watch_clients(c)
+  for thread in pairs(c and c.driver.clients or {}) do
+    core.watch_thread(thread)
+  end
+end
+
+--- Runs a prompt until its end. The cluster stays open.
+-- @param c a cluster, or nil: none yet
+-- @treturn integer how many lines raised an error
+function shell.run(c)
+  local jit = rawget(_G, "jit")
+  if jit then
+    jit.off() -- its compiled code could not be interrupted
+  end
+  local session = new(c)
+  core.begin_prompt()
+  watch_clients(c)
+  if session.lines.is_terminal then
+    session:tell(welcome(c))
+  end
+  local fine, problem = pcall(session.run, session)
+  session:stop_watching()
+  session.lines:close()
+  core.end_prompt()
+  if jit then
+    jit.on()
+  end
+  if not fine then
+    error(problem, 0)
+  end
+  return session.failures
+end
+
+--- A prompt in the middle of a script, with the cluster at hand as `c`. The script goes on when it ends.
+-- @param c a cluster; nil: the one opened last, or a new one of three nodes, which is shut down at the end
+function shell.open(c)
+  if c ~= nil and not is_cluster(c) then
+    arguments.fail("c", "a cluster", c)
+  end
+  local thread, is_main = coroutine.running()
+  if thread and not is_main then
+    arguments.raise "raft.shell works in the main script, not in a client or another coroutine"
+  end
+  c = c or open.latest()
+  if c then
+    c.driver:not_in_step "raft.shell"
+    shell.run(c)
+    return
+  end
+  local own = assert(require("raft.cluster").new { mode = require("raft.defaults").get "mode" or "tcp" })
+  shell.run(own)
+  open.close(own)
+end
+
+return shell
