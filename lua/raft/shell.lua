@@ -223,7 +223,7 @@ function shell.run(c)
     jit.off() -- its compiled code could not be interrupted
   end
   local session = new(c)
-  core.begin_prompt()
+  core.begin_prompt(true)
   watch_clients(c)
   if session.lines.is_terminal then
     session:tell(welcome(c))
@@ -231,7 +231,7 @@ function shell.run(c)
   local fine, problem = pcall(session.run, session)
   session:stop_watching()
   session.lines:close()
-  core.end_prompt()
+  core.end_prompt(true)
   if jit then
     jit.on()
   end

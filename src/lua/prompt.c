@@ -34,6 +34,7 @@ static int64_t clock_now(void)
 
 /* Signals, like the hooks they set off, belong to the process. */
 static volatile sig_atomic_t prompts; /* that are open, one within the other */
+static int everywhere;                /* of these, how many watch each coroutine */
 static volatile sig_atomic_t pending; /* the signal that has come and was not taken */
 static int64_t pending_since_ns;
 static lua_State *main_state;
@@ -45,7 +46,11 @@ static void on_count(lua_State *L, lua_Debug *frame);
 /* Setting a hook is what Lua allows a signal handler to do. */
 void lua_interrupt_came(int number)
 {
-    if (prompts > 0 && pending == 0) {
+    bool is_again = pending != 0 && clock_now() - pending_since_ns > PATIENCE_NS;
+    if (prompts > 0 && is_again && everywhere == 0) {
+        signal(number, SIG_DFL); /* a coroutine that nobody watches may be stuck: that is the end */
+        raise(number);
+    } else if (prompts > 0 && pending == 0) {
         pending_since_ns = clock_now();
         pending = number;
         lua_sethook(main_state, on_count, LUA_MASKCOUNT, 1);
@@ -57,23 +62,23 @@ bool lua_interrupt_is_pending(void)
     return pending != 0;
 }
 
+/* 0: not any more. */
 static void watch(lua_State *L, int instructions)
 {
-    if (lua_gethook(L) != on_count || lua_gethookcount(L) != instructions) {
+    if (instructions == 0) {
+        lua_sethook(L, NULL, 0, 0);
+    } else if (lua_gethook(L) != on_count || lua_gethookcount(L) != instructions) {
         lua_sethook(L, on_count, LUA_MASKCOUNT, instructions);
     }
 }
 
 static void on_count(lua_State *L, lua_Debug *frame)
 {
-    if (prompts == 0) {
-        lua_sethook(L, NULL, 0, 0);
-        return;
-    }
-    watch(L, pending != 0 ? 1 : INSTRUCTIONS);
     if (pending == 0) {
+        watch(L, everywhere > 0 ? INSTRUCTIONS : 0);
         return;
     }
+    watch(L, 1);
     watch(main_state, 1);
     lua_getinfo(L, "S", frame);
     bool is_called_back = lua_signal_has_target();
@@ -85,10 +90,12 @@ static void on_count(lua_State *L, lua_Debug *frame)
     lua_error(L);
 }
 
-/* core.begin_prompt(): from here on SIGINT and SIGTERM interrupt what runs. From the main script.
- */
+/* core.begin_prompt(everywhere): from here on SIGINT and SIGTERM interrupt what runs. From the main
+ * script. `everywhere`: also a coroutine that is made from now on and computes without end; all Lua
+ * code is half as fast then. Otherwise a second signal ends the process, should one do so. */
 static int begin_prompt(lua_State *L)
 {
+    bool is_everywhere = lua_toboolean(L, 1);
     if (prompts == 0) {
         main_state = L;
         pending = 0;
@@ -96,20 +103,24 @@ static int begin_prompt(lua_State *L)
         sigaction(SIGTERM, NULL, &before_terminate);
     }
     prompts++;
+    everywhere += is_everywhere ? 1 : 0;
     lua_signals_catch();
-    watch(L, INSTRUCTIONS);
+    watch(L, everywhere > 0 ? INSTRUCTIONS : 0);
     return 0;
 }
 
-/* core.end_prompt(): everything as it was before */
+/* core.end_prompt(everywhere): as it was before core.begin_prompt(everywhere) */
 static int end_prompt(lua_State *L)
 {
     luaL_argcheck(L, prompts > 0, 1, "no prompt is open");
     prompts--;
+    everywhere -= lua_toboolean(L, 1) ? 1 : 0;
+    if (everywhere == 0) {
+        watch(main_state, 0);
+    }
     if (prompts == 0) {
         sigaction(SIGINT, &before_interrupt, NULL);
         sigaction(SIGTERM, &before_terminate, NULL);
-        lua_sethook(main_state, NULL, 0, 0);
         main_state = NULL;
         pending = 0;
     }
@@ -120,7 +131,7 @@ static int end_prompt(lua_State *L)
 static int watch_thread(lua_State *L)
 {
     lua_State *thread = lua_tothread(L, 1);
-    luaL_argcheck(L, thread != NULL, 1, "a coroutine expected");
+    luaL_argcheck(L, thread != NULL && everywhere > 0, 1, "a coroutine expected, within a prompt");
     watch(thread, INSTRUCTIONS);
     return 0;
 }
