@@ -211,6 +211,12 @@ command.add(tests, "AnyFieldsOfAnyKind", function(folder)
       end
     end
   end
+  for _, call in ipairs { "link", "clock", "partition", "crash" } do
+    for _, value in ipairs { "null", "1", "{}", "[]", "[1]", "[1,2]", "[1,2,3]", '[1,"x",3]', "[1,2,1,1,1,1,1,1,1]",
+      '[[],{},"a",1,1,1,1,1,1]', "[[1,1]]", "[[1,1],[1]]", '[["a",{}],[]]' } do
+      lines[#lines + 1] = ('{"time":5,"node":0,"kind":"fault","text":"%s","value":%s}'):format(call, value)
+    end
+  end
   local path = command.write(folder .. "/trace", table.concat(lines, "\n"))
   for _, all in ipairs { "--width=70", "--all" } do
     local result = command.assert_code(views.view(path, all), 0)
@@ -224,6 +230,24 @@ command.add(tests, "ExactIntegers", function(folder)
     '{"time":1,"node":1,"kind":"commit","index":9007199254740993}',
     '{"time":1,"node":2,"kind":"fault","text":"submit","value":[9007199254740995]}' }, "\n"))
   command.assert_has(views.show(path, "--width", "80"), "COMMIT 9007199254740993", "submit(9007199254740995)")
+end)
+
+-- A trace holds them as exact integers.
+command.add(tests, "FaultsAreShownAsAScriptWritesThem", function(folder)
+  local path = folder .. "/trace"
+  views.record(path, { nodes = 5 }, function(c)
+    c:link(1, 2, { drop = 0.25, duplicate = 0.1, reorder = 1, delay = { 0.010, 0.0205 }, bandwidth = 1000, cut = true })
+    c:link("*", "client", { delay = 0.5 })
+    c:link("*", "client", nil)
+    c:partition({ 1, 3 }, { 2, 5, 4 })
+    c:clock(2, { rate = 1.1, offset = -0.25 })
+    c:disconnect(4)
+    c:heal()
+  end)
+  command.assert_has(views.show(path, "--width", "140"),
+    "▶ link(1, 2, {drop=0.25, duplicate=0.1, reorder=1, delay={0.01, 0.0205}, bandwidth=1000, cut=true}) ",
+    '▶ link("*", "client", {delay=0.5}) ', '▶ link("*", "client", nil) ', "▶ partition({1, 3}, {2, 5, 4}) ",
+    "▶ clock(2, {rate=1.1, offset=-0.25}) ", "▶ disconnect(4) ", "▶ heal() ")
 end)
 
 command.add(tests, "EmptyAndMissingFiles", function(folder)

@@ -140,7 +140,7 @@ end
 function assertions.eventually(f, timeout, cluster)
   if type(f) ~= "function" then
     error("f: a function is expected, not a " .. type(f), 2)
-  elseif timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
+  elseif timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     error("timeout: seconds are expected", 2)
   end
   cluster = cluster or open.latest()

@@ -5,6 +5,7 @@
 -- @module raft.view.describe
 
 local display = require "raft.view.display"
+local faults = require "raft.view.faults"
 
 local describe = {}
 
@@ -285,7 +286,8 @@ end
 -- @treturn string
 function describe.banner(event)
   if event.kind == "fault" then
-    return "▶ " .. text_of(event.text or "fault") .. "(" .. arguments(event.value) .. ")"
+    local words = faults.arguments(event.text, event.value, describe.value) or arguments(event.value)
+    return "▶ " .. text_of(event.text or "fault") .. "(" .. words .. ")"
   elseif event.kind == "note" then
     return "✎ " .. text_of(event.text or "")
   elseif event.kind == "violation" then
