@@ -7,7 +7,7 @@ N ?= 1000
 
 # ---- what it needs: packages of Debian 12 ------------------------------------------------------
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev libedit-dev
-PACKAGES_RUN = lua-cjson lua-unit lua-argparse
+PACKAGES_RUN = lua-cjson lua-unit lua-argparse lua-luv
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
@@ -74,9 +74,10 @@ test: deps ## the whole suite, in the simulated world and over TCP
 	@$(SUBMAKE) all replays
 	@$(TEST)
 
-seeds: deps ## the reference suite over N=1000 seeds in the simulated world
+seeds: deps ## the reference suite and the chaos over N=1000 seeds in the simulated world
 	@$(SUBMAKE) all
-	@RAFTBENCH_SPEC_SEEDS=1 $(TEST) --mode sim --seeds $(N) spec/reference_spec.lua spec/reference_defaults_spec.lua
+	@RAFTBENCH_SPEC_SEEDS=1 $(TEST) --mode sim --seeds $(N) spec/reference_spec.lua spec/reference_defaults_spec.lua \
+		spec/chaos_spec.lua
 
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count

@@ -42,7 +42,7 @@ end
 function scenario.run(definition, make, name)
   local options = {}
   for key, value in pairs(definition) do
-    if key ~= "run" then
+    if key ~= "run" and key ~= "parameters" then
       options[key] = value
     end
   end
@@ -53,6 +53,7 @@ function scenario.run(definition, make, name)
   end
   local raised
   local fine, summary = xpcall(function()
+    options.parameters = definition.parameters
     definition.run(c, options)
     settle(c)
     return { time = c:now(), hash = c:mode() == "sim" and c:trace_hash() or nil }

@@ -174,7 +174,11 @@ static bool judge_removal(struct checker *checker, const struct check_node *node
     }
     const struct term *held = chain_term(&node->log, first);
     const struct term *committed = chain_term(&checker->committed, first);
-    bool loses = held != NULL && held == committed;
+    /* Committed in its own term or an earlier one, that is: a leader of an older term, whose
+     * messages come late, need not have what was committed after it, and may still have it replaced
+     * on a node that has heard of nobody newer and was not counted. */
+    bool binds = first <= terms_committed_before(&checker->terms, node->term + 1);
+    bool loses = binds && held != NULL && held == committed;
     if (loses || first <= node->commit) {
         checker_report(checker, event, CHECK_COMMITTED_IS_KEPT,
                        checker_holder(checker, first, committed, node->id),

@@ -69,6 +69,26 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
     return true;
 }
 
+/* Whether a running node's configuration has this node where it is: a server that replayed its
+ * former removal, and stopped, before it could see that it was added again. */
+static bool is_listed(const struct cluster *cluster, uint64_t id)
+{
+    const struct member *member = cluster_member(cluster, id);
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const struct node *node = cluster->members[i].node;
+        if (node_get_state(node) != NODE_RUNNING) {
+            continue;
+        }
+        const struct raft_member *listed =
+            raft_configuration_find(raft_members(node_raft(node)), id);
+        if (listed != NULL && listed->address_size == strlen(member->address) &&
+            memcmp(listed->address, member->address, listed->address_size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
     struct node *node = cluster_node(cluster, id);
@@ -76,7 +96,7 @@ bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failu
         return cluster_no_such(failure, id);
     }
     enum node_state state = node_get_state(node);
-    if (state == NODE_REMOVED) {
+    if (state == NODE_REMOVED && !is_listed(cluster, id)) {
         failure_set(failure, FAILURE_NOT_MEMBER,
                     "node %llu was removed; add it again with add_servers", (unsigned long long)id);
         return false;

@@ -167,7 +167,10 @@ static void answered(struct cluster *cluster, struct ticket *ticket,
     ticket->outcome.index = outcome->index;
     ticket->outcome.term = outcome->term;
     buffer_append(&ticket->result, outcome->result.data, outcome->result.size);
-    request_ready(cluster, ticket, &outcome->failure);
+    struct failure failure = outcome->failure;
+    /* A refusal of this try says nothing of an earlier one whose answer is still out. */
+    failure.unknown = failure.unknown || (code != FAILURE_NONE && ticket->maybe_applied);
+    request_ready(cluster, ticket, &failure);
 }
 
 static bool client_frame(void *context, struct inbound *from, struct batch *batch, uint32_t offset,

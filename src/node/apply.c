@@ -114,8 +114,9 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
 
 /* A node that replays a log may meet a configuration that dropped it once, long before it was added
  * again: then the newest one that it has, or one that a peer has told it of, lists it. */
-static void consider_removal(struct node *node)
+void node_consider_removal(struct node *node)
 {
+    struct raft_status status;
     if (node->removal_index < node->listed_until ||
         raft_configuration_find(raft_members(node->raft), node->id) != NULL ||
         node->removal_armed) {
@@ -125,6 +126,8 @@ static void consider_removal(struct node *node)
     if (delay_ns > REMOVAL_DELAY_MAX_NS) {
         delay_ns = REMOVAL_DELAY_MAX_NS;
     }
+    raft_get_status(node->raft, &status);
+    node->removal_last = status.last_index;
     node->removal_armed = true;
     node->world->operations->wake_at(node->world, &node->removal_wakeup,
                                      world_now_ns(node->world) + delay_ns);
@@ -195,6 +198,6 @@ void node_work(struct node *node)
     }
     node->working = false;
     if (node->raft != NULL && node->removal_index != 0) {
-        consider_removal(node);
+        node_consider_removal(node);
     }
 }

@@ -42,6 +42,11 @@ static void send_message(struct node *node, const struct raft_message *message, 
     node->stats.messages[message->kind]++;
     node->stats.bytes[0] += frame->size;
     node->stats.bytes[message->kind] += frame->size;
+    bool asks_vote = message->kind == RAFT_VOTE || message->kind == RAFT_PRE_VOTE;
+    if (asks_vote && !peers_may_vote(node, message->to)) {
+        peers_lose(node, message->to, frame, "its address is not the listed one");
+        return;
+    }
     peers_send(node, message->to, frame, is_urgent(message));
 }
 

@@ -41,12 +41,18 @@ static bool is_listed(const struct node *node, uint64_t id)
     return raft_configuration_find(raft_members(node->raft), id) != NULL;
 }
 
-/* The one that the members know, where there is one: a node that listens on every interface
- * ("0.0.0.0") cannot be dialled there from elsewhere. */
+static bool is_every_interface(const char *address)
+{
+    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+/* Where it listens; but one that listens on every interface cannot be dialled there, and tells the
+ * address that the members know. That is not the rule, because a node that catches up may go by a
+ * configuration that lists its id at the place of a former life. */
 static void append_own_address(struct node *node)
 {
     const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
-    if (self == NULL || self->address_size == 0) {
+    if (!is_every_interface(node->address) || self == NULL || self->address_size == 0) {
         append_short(&node->frame, node->address);
         return;
     }

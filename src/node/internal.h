@@ -113,7 +113,14 @@ struct peer {
     bool member; /* of the configuration in force */
     bool
         unmet; /* connected to us, but its disk is not known: it was no member when it said hello */
-    char address[RAFT_ADDRESS_BYTES_MAX + 1];
+    char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* where it is dialled */
+    /* Where the latest configuration that lists it says it is. An old configuration may name the
+     * place of its former life: then it is answered where its hello says, but never asked for its
+     * vote there, because a disk that was emptied has forgotten what it promised. */
+    char listed[RAFT_ADDRESS_BYTES_MAX + 1];
+    char told[RAFT_ADDRESS_BYTES_MAX + 1]; /* by its latest hello */
+    bool differ;                           /* listed and told: each is tried in turn */
+    int64_t tried_ns;                      /* since when the present one is */
 };
 
 struct call {
@@ -189,6 +196,7 @@ struct node {
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
+    uint64_t removal_last;  /* how far its log went when its removal was armed */
     uint64_t dropped_index; /* of the last configuration that did so for sure; 0: none */
     uint64_t listed_until; /* one past the latest configuration that lists us, as peers say; or 0 */
 
@@ -238,6 +246,8 @@ static inline bool node_is_running(const struct node *node)
 
 /* Ends its life because of what is in `text`; those who wait are told, the application soon. */
 void node_fail(struct node *node, const char *text);
+/* Ends the node soon, unless it turns out to be a member again. */
+void node_consider_removal(struct node *node);
 void node_remove_itself(struct node *node);
 /* A node that started with nothing replays configurations from before it was added, and one of
  * these may have had an earlier server of its id. Until it has the one that added it, as told by
@@ -300,6 +310,10 @@ void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
 void peers_forgotten(struct node *node, uint64_t id); /* its disk is not known any more */
 /* Whether this peer has become a member since it said hello, so that it has to say it again. */
 bool peers_must_greet(const struct node *node, uint64_t id);
+/* Whether that peer may be asked for its vote: it is dialled where the configuration lists it. */
+bool peers_may_vote(struct node *node, uint64_t id);
+/* The frame is lost; takes the reference. */
+void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason);
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
 void peers_clear(struct node *node);

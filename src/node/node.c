@@ -182,6 +182,12 @@ void node_remove_itself(struct node *node)
         raft_configuration_find(raft_members(node->raft), node->id) != NULL) {
         return; /* it has been added again meanwhile */
     }
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    if (status.last_index > node->removal_last) {
+        node_consider_removal(node); /* it is sent more: perhaps it has been added again in that */
+        return;
+    }
     node->tell_stopped = true;
     end_life(node, NODE_REMOVED, true, "removed", true);
     node_tell_soon(node);

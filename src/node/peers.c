@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
+
 static struct peer *find_peer(const struct node *node, uint64_t id)
 {
     for (uint32_t i = 0; i < node->peer_count; i++) {
@@ -60,6 +62,55 @@ static void set_address(struct node *node, struct peer *peer, struct bytes addre
     }
 }
 
+static void keep_address(char *kept, struct bytes address)
+{
+    ensure(address.size <= RAFT_ADDRESS_BYTES_MAX);
+    if (address.size > 0) {
+        memcpy(kept, address.data, address.size);
+        kept[address.size] = 0;
+    }
+}
+
+static struct bytes bytes_of(const char *address)
+{
+    return (struct bytes){(const uint8_t *)address, strlen(address)};
+}
+
+static void compare_addresses(struct node *node, struct peer *peer)
+{
+    peer->differ = peer->member && peer->told[0] != 0 && peer->listed[0] != 0 &&
+                   strcmp(peer->told, peer->listed) != 0;
+    if (peer->member && !peer->differ && peer->listed[0] != 0) {
+        set_address(node, peer, bytes_of(peer->listed));
+    }
+}
+
+/* A member is looked for where it is listed and where it said that it is, in turn: either may be
+ * out of date. */
+static void try_the_other(struct node *node, struct peer *peer)
+{
+    int64_t now_ns = world_now_ns(node->world);
+    if (now_ns - peer->tried_ns < TRY_ADDRESS_NS ||
+        node->world->operations->is_connected(node->endpoint, peer->id)) {
+        return;
+    }
+    peer->tried_ns = now_ns;
+    bool is_listed = strcmp(peer->address, peer->listed) == 0;
+    set_address(node, peer, bytes_of(is_listed ? peer->told : peer->listed));
+}
+
+/* The address of a member counts when it is news. */
+static void follow_address(struct node *node, struct peer *peer, const struct raft_member *member)
+{
+    struct bytes address = {(const uint8_t *)member->address, member->address_size};
+    if (address.size > 0 && !bytes_equal(address, bytes_of(peer->listed))) {
+        keep_address(peer->listed, address);
+        peer->tried_ns = world_now_ns(node->world);
+        set_address(node, peer, address);
+    }
+    compare_addresses(node, peer);
+}
+
 static void note_unmet(struct node *node)
 {
     node->must_greet = false;
@@ -76,6 +127,10 @@ void peers_follow_members(struct node *node)
         struct peer *peer = &node->peers[i];
         if (peer->member && raft_configuration_find(members, peer->id) == NULL) {
             peer->member = false;
+            peer->differ = false;
+            if (peer->told[0] != 0) { /* what the configuration said of it no longer counts */
+                set_address(node, peer, bytes_of(peer->told));
+            }
             peer->used_ns = now_ns; /* the core may still have something to tell it */
         }
     }
@@ -86,10 +141,7 @@ void peers_follow_members(struct node *node)
         }
         struct peer *peer = get_peer(node, member->id);
         peer->member = true;
-        if (member->address_size > 0) {
-            struct bytes address = {(const uint8_t *)member->address, member->address_size};
-            set_address(node, peer, address);
-        }
+        follow_address(node, peer, member);
         dial(node, peer);
     }
     note_unmet(node);
@@ -114,12 +166,21 @@ void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
     peer->used_ns = world_now_ns(node->world);
     peer->unmet = !known;
     note_unmet(node);
-    if (!peer->member) {
-        if (address.size > 0) {
-            set_address(node, peer, address);
-        }
-        dial(node, peer);
+    keep_address(peer->told, address);
+    compare_addresses(node, peer);
+    if (!peer->member && address.size > 0) {
+        set_address(node, peer, address);
     }
+    dial(node, peer);
+}
+
+bool peers_may_vote(struct node *node, uint64_t id)
+{
+    struct peer *peer = find_peer(node, id);
+    if (peer != NULL && peer->differ) {
+        try_the_other(node, peer);
+    }
+    return peer == NULL || !peer->member || strcmp(peer->address, peer->listed) == 0;
 }
 
 void peers_forgotten(struct node *node, uint64_t id)
@@ -137,16 +198,23 @@ bool peers_must_greet(const struct node *node, uint64_t id)
     return peer != NULL && peer->member && peer->unmet;
 }
 
+void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason)
+{
+    if (node->world->faults != NULL) {
+        faults_drop(node->world->faults, world_now_ns(node->world), node->id, to, frame, reason);
+    }
+    batch_release(frame);
+}
+
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
 {
     struct peer *peer = find_peer(node, to);
     if (peer == NULL || peer->address[0] == 0) {
-        if (node->world->faults != NULL) {
-            faults_drop(node->world->faults, world_now_ns(node->world), node->id, to, frame,
-                        "no address");
-        }
-        batch_release(frame);
+        peers_lose(node, to, frame, "no address");
         return;
+    }
+    if (peer->differ) {
+        try_the_other(node, peer);
     }
     if (!peer->member) {
         peer->used_ns = world_now_ns(node->world);

@@ -54,13 +54,23 @@ local function leaving(before, wanted)
   return list
 end
 
--- A new node for each wanted member that is not there, or was removed before.
-local function start_new(self, wanted)
+-- A new node for each wanted member that is not there, or was removed before; one that stopped by its former removal
+-- although it is a member again goes on with its disk, which no other can stand in for.
+local function start_new(self, wanted, before)
+  local is_member = as_set(before.voters)
+  for _, list in ipairs { before.learners, before.voters_old or {} } do
+    for _, id in ipairs(list) do
+      is_member[id] = true
+    end
+  end
   for _, group in ipairs { wanted.voters, wanted.learners } do
     for _, id in ipairs(group) do
       local state = self.core:state(id)
       if state == nil or state == "removed" then
-        local fine, message, code, detail = self.core:add_node(id)
+        local fine, message, code, detail = is_member[id] and self.core:restart(id)
+        if not fine then
+          fine, message, code, detail = self.core:add_node(id)
+        end
         if not fine then
           return nil, message, code, detail
         end
@@ -113,7 +123,7 @@ local function change(self, wanted, options, before)
   local length_ns = arguments.seconds("options.timeout", options.timeout, 10)
   local deadline_ns = self:deadline_ns(length_ns)
   local gone = before and leaving(before, wanted) or {}
-  local fine, message, code, detail = start_new(self, wanted)
+  local fine, message, code, detail = start_new(self, wanted, before)
   if not fine then
     return nil, message, code, detail
   end

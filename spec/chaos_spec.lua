@@ -1,0 +1,73 @@
+-- Chaos by seed (scripts/chaos.lua): a few seeds here, and those that once found a bug; `make seeds` goes over many.
+local defaults = require "raft.defaults"
+local raft = require "raft"
+local scenario = require "raft.scenario"
+local lu = require "luaunit"
+
+local CHAOS = debug.getinfo(1, "S").source:match("^@(.*)spec/[^/]*$") .. "scripts/chaos.lua"
+
+local tests = {}
+
+-- The scenario draws its options from the default seed when it is loaded.
+local function run(seed, mode, time)
+  local before_seed, before_mode = defaults.get("seed"), defaults.get("mode")
+  defaults.set("seed", seed)
+  defaults.set("mode", mode)
+  local fine, result = xpcall(function()
+    local chaos = dofile(CHAOS)
+    chaos.parameters.time = time or chaos.parameters.time
+    return scenario.run(chaos, raft.cluster)
+  end, function(problem)
+    return ("%s\n  (chaos of seed %d: scripts/raftbench run scripts/chaos.lua --mode %s --seed %d)"):format(
+      tostring(problem), seed, mode, seed)
+  end)
+  defaults.set("seed", before_seed)
+  defaults.set("mode", before_mode)
+  if not fine then
+    error(result, 0)
+  end
+  return result
+end
+
+local function base()
+  return defaults.get("seed") or 1
+end
+
+function tests.test_TheSeedsChaos()
+  run(base(), "sim")
+end
+
+-- In `make seeds` every seed has its own turn; in the normal suite a stretch of them does.
+function tests.test_AStretchOfSeeds()
+  lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", "each seed has its own turn")
+  for seed = base() + 1, base() + 40 do
+    run(seed, "sim")
+  end
+end
+
+function tests.test_TheSameSeedIsTheSameRun()
+  lu.assertEquals(run(base(), "sim", 5).hash, run(base(), "sim", 5).hash)
+end
+
+function tests.test_OverTcp()
+  lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", "real time is for the normal suite")
+  run(base(), "tcp", 4)
+end
+
+-- What each of these seeds found, so that nobody has to find it again.
+local found = {
+  [2] = "a follower that caught up by an old configuration could not answer a leader at its new address",
+  [156] = "a member that replayed its former removal stopped although it had been added again",
+  [96] = "a stopped member was replaced by an emptied disk while it was a member",
+  [711] = "the checker took a late message of an older leader for a loss of committed entries",
+  [1896] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
+}
+
+for seed, what in pairs(found) do
+  tests[("test_Seed%04d"):format(seed)] = function()
+    lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", what)
+    run(seed, "sim")
+  end
+end
+
+return tests
