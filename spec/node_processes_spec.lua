@@ -1,0 +1,100 @@
+-- Three replicas in three processes, each under another loop: luv's, one that polls by hand, and raft.run's own.
+local lu = require "luaunit"
+local processes = require "spec.support.processes"
+
+local has_luv = pcall(require, "luv")
+
+local tests = {}
+
+local function with_processes(f)
+  lu.skipIf(not has_luv, "luv is not installed")
+  local addresses, list = processes.free_addresses(4), {}
+  local peers = ("{ '%s', '%s', '%s' }"):format(addresses[1], addresses[2], addresses[3])
+  for id, loop in ipairs { "luv", "poll", "run" } do
+    list[id] = processes.start(loop, ("{ id = %d, listen = '%s', peers = %s }"):format(id, addresses[id], peers))
+  end
+  local fine, problem = pcall(f, list, addresses)
+  for _, process in pairs(list) do
+    process:forget()
+  end
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+local function leader_among(list)
+  return tonumber(processes.wait("a leader", function()
+    for id, process in pairs(list) do
+      local role = process.pid and process:ask("return node:status().role")
+      if role == "leader" then
+        return id
+      end
+    end
+  end))
+end
+
+-- Once: a time-out would leave open whether it is counted.
+local function add(process, number)
+  local index, result = process:ask(("return node:propose(%d)"):format(number))
+  lu.assertTrue(index ~= "nil", result)
+  return tonumber(result)
+end
+
+function tests.test_three_processes_under_three_loops()
+  with_processes(function(list, addresses)
+    for id = 1, 3 do
+      lu.assertEquals(add(list[id], 10), 10 * id)
+    end
+    local first = leader_among(list)
+    list[first]:kill()
+    lu.assertEquals(add(list[leader_among(list)], 1), 31)
+    lu.assertEquals(add(list[first % 3 + 1], 1), 32)
+
+    -- a new process in the place of the dead one
+    list[4] = processes.start("poll", ("{ id = 4, listen = '%s', join = true }"):format(addresses[4]))
+    local leader = leader_among(list)
+    local third = 6 - first - leader
+    local voters = ("{ [%d] = true, [%d] = true, [4] = '%s' }"):format(leader, third, addresses[4])
+    local index, message = list[leader]:ask("return node:change_members { voters = " .. voters .. " }")
+    lu.assertTrue(index ~= "nil", message)
+    lu.assertEquals(add(list[4], 1), 33)
+
+    -- which counts: without it there is no majority
+    list[third]:kill()
+    lu.assertEquals(add(list[4], 1), 34)
+    lu.assertEquals(list[leader]:ask("assert(node:read()) return count()"), "34")
+  end)
+end
+
+function tests.test_a_process_that_comes_back_with_nothing_is_turned_away()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    local leader = leader_among(list)
+    local id = leader % 3 + 1
+    list[id]:forget()
+    list[id] = processes.start("run", ("{ id = %d, listen = '%s', peers = { '%s', '%s', '%s' } }"):format(id,
+      addresses[id], addresses[1], addresses[2], addresses[3]))
+    processes.wait("its notice", function()
+      return list[id]:ask("return table.concat(told.notices, ' ')"):find("turns this node away", 1, true)
+    end)
+    local notices = list[leader]:ask("return table.concat(told.notices, ' ')")
+    lu.assertStrContains(notices, "came back with another disk: remove it from the cluster")
+  end)
+end
+
+function tests.test_garbage_on_the_port()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    for id = 1, 3 do
+      local host, port = addresses[id]:match("^(.*):(%d+)$")
+      os.execute(("bash -c 'head -c 3000 /dev/urandom >/dev/tcp/%s/%s; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" "
+        .. ">/dev/tcp/%s/%s' 2>/dev/null"):format(host, port, host, port))
+    end
+    for id = 1, 3 do
+      lu.assertEquals(add(list[id], 1), 1 + id)
+      lu.assertStrContains(list[id]:ask("return table.concat(told.notices, ' ')"), "closed")
+    end
+  end)
+end
+
+return tests
