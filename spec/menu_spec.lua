@@ -344,6 +344,14 @@ function tests.test_AViolationShutsTheClusterDownAndIsTheExitCode()
     "check leader needs a cluster", "stopped")
 end
 
+function tests.test_ItIsShutDownBeforeThatIsSaid()
+  local function set() return 1 end
+  for _, lines in ipairs { { "1 1", "10" }, { "1 1" }, { "1 1", "8" } } do
+    local _, text = run_here(lines, set)
+    command.assert_has(text, "(shut down)\nthe cluster is shut down\n")
+  end
+end
+
 function tests.test_AnErrorIsToldWithoutOurFiles()
   local code, text = run_here({ "1 1", "2 k v", "10" }, function()
     error("the moon is full")
