@@ -17,7 +17,8 @@ static void tell_superseded(struct node *node, const struct waiter *waiter)
 {
     struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
     failure_set(&outcome.failure, FAILURE_SUPERSEDED,
-                "another leader's entry took index %llu (the one of term %llu was given up)",
+                "another leader's entries took the place of index %llu (the one of term %llu was "
+                "given up)",
                 (unsigned long long)waiter->index, (unsigned long long)waiter->term);
     asker_tell(node, &waiter->asker, &outcome);
 }
@@ -58,6 +59,12 @@ static void tell_waiters(struct node *node, uint64_t index, uint64_t term, bool 
         } else {
             tell_applied(node, &waiter, index, term, result);
         }
+    }
+    /* No log has an entry of a lower term behind this one, which is committed (paper, 5.3): who
+     * waits for such a one would wait for ever where nothing new is written. */
+    uint32_t slot = 0;
+    while (waiters_take_older(&node->waiters, term, &slot, &waiter)) {
+        tell_superseded(node, &waiter);
     }
 }
 

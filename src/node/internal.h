@@ -60,11 +60,15 @@ struct waiters {
     uint32_t used; /* places of `all` that were ever taken */
     uint32_t count;
     uint32_t free;
+    uint64_t lowest_term; /* none of them is of a lower one */
 };
 
 void waiters_add(struct waiters *waiters, const struct waiter *waiter);
 /* Takes out one that waits for this index; false: none. */
 bool waiters_take(struct waiters *waiters, uint64_t index, struct waiter *taken);
+/* Takes out those of a lower term, one a call; *slot starts at 0. */
+bool waiters_take_older(struct waiters *waiters, uint64_t term, uint32_t *slot,
+                        struct waiter *taken);
 /* Takes them all out, one a call; *slot starts at 0. */
 bool waiters_take_next(struct waiters *waiters, uint32_t *slot, struct waiter *taken);
 void waiters_free(struct waiters *waiters);

@@ -45,6 +45,9 @@ void waiters_add(struct waiters *waiters, const struct waiter *waiter)
         }
         place = ++waiters->used;
     }
+    if (waiters->count == 0 || waiter->term < waiters->lowest_term) {
+        waiters->lowest_term = waiter->term;
+    }
     waiters->all[place - 1] = *waiter;
     put_in_slot(waiters, place);
     waiters->count++;
@@ -74,6 +77,26 @@ bool waiters_take(struct waiters *waiters, uint64_t index, struct waiter *taken)
     }
     take_at(waiters, link, taken);
     return true;
+}
+
+bool waiters_take_older(struct waiters *waiters, uint64_t term, uint32_t *slot,
+                        struct waiter *taken)
+{
+    for (; waiters->lowest_term < term && waiters->count > 0 && *slot < waiters->capacity;
+         (*slot)++) {
+        uint32_t *link = &waiters->slots[*slot];
+        while (*link != 0 && waiters->all[*link - 1].term >= term) {
+            link = &waiters->all[*link - 1].next;
+        }
+        if (*link != 0) {
+            take_at(waiters, link, taken);
+            return true;
+        }
+    }
+    if (waiters->lowest_term < term) {
+        waiters->lowest_term = term;
+    }
+    return false;
 }
 
 bool waiters_take_next(struct waiters *waiters, uint32_t *slot, struct waiter *taken)
