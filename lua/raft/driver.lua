@@ -211,6 +211,11 @@ local function raise_failure(self)
   end
 end
 
+--- Forgets the error of a client that the next turn would raise: somebody interrupted it and knows.
+function Driver:forget_failure()
+  self.failure = nil
+end
+
 --- Lets the world go on by one turn: until something is ready, an event where somebody asks after each, or `until_ns`.
 -- @tparam integer until_ns
 -- @tparam ?boolean each_event

@@ -117,6 +117,9 @@ end
 local function take_interrupt(self)
   local why = core.take_interrupt()
   self.ended = self.ended or why == "terminate"
+  for _, cluster in ipairs(why and open.all() or {}) do
+    cluster.driver:forget_failure()
+  end
   return why
 end
 
@@ -184,7 +187,7 @@ function Session:run()
       end
     elseif why == "interrupt" and self.lines.is_terminal then
       from = nil
-      self:tell "^C"
+      self:tell(self.lines.is_halted and "interrupted; the clusters stand still until the next line" or "^C")
     else
       self.ended = true
       if from then

@@ -11,7 +11,11 @@ local TIMEOUTS_TO_AGREE = 20 -- longest election time-outs that an agreement may
 -- @treturn ?integer its id; nil: none
 -- @treturn ?integer its term
 function leaders:leader()
-  return self.core:leader()
+  local id, term = self.core:leader()
+  if id then
+    return id, term
+  end
+  return nil
 end
 
 --- All that believe they lead, cut off or not.

@@ -55,7 +55,9 @@ end
 local function turn(self, clusters)
   for _, cluster in ipairs(clusters) do
     local fine, problem = pcall(cluster.driver.turn, cluster.driver, cluster.core:now_ns())
-    if not fine and problem ~= "interrupted" then
+    if not fine and type(problem) == "string" and problem:find "^interrupted" then
+      self.is_halted = true -- a callback computed without end, and would do so again
+    elseif not fine then
       self.options.problem(problem)
     end
   end
@@ -66,7 +68,7 @@ end
 -- @treturn ?string "signal"
 function Lines:wait_for_input()
   self.options.waiting()
-  local clusters, handles = living(), {}
+  local clusters, handles = self.is_halted and {} or living(), {}
   for position, cluster in ipairs(clusters) do
     handles[position] = cluster.core
   end
@@ -102,7 +104,7 @@ end
 -- @treturn ?string the line without its end; nil: the end of input
 -- @treturn ?string "interrupt" or "terminate" where that signal came instead
 function Lines:read(prompt)
-  set_free_running(true)
+  set_free_running(not self.is_halted)
   local fine, line, why
   if self.editor then
     fine, line, why = pcall(self.editor.read, self.editor, prompt, self.wait, self.options.complete)
@@ -115,6 +117,7 @@ function Lines:read(prompt)
   elseif why then
     return nil, core.take_interrupt() or "interrupt"
   end
+  self.is_halted = false
   return line
 end
 
