@@ -8,6 +8,7 @@ N ?= 1000
 # ---- what it needs: packages of Debian 12 ------------------------------------------------------
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev libedit-dev
 PACKAGES_RUN = lua-cjson lua-unit lua-argparse lua-luv
+PACKAGES_TEST = tmux
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
@@ -71,6 +72,7 @@ demo: deps ## a real five-node cluster on loopback TCP, and the timing diagram o
 	@$(RAFTBENCH) view $(BUILD)/demo.trace --as table
 
 test: deps ## the whole suite, in the simulated world and over TCP
+	@$(DEPS) $(PACKAGES_TEST)
 	@$(SUBMAKE) all replays
 	@$(TEST)
 
