@@ -101,6 +101,7 @@ end)
 
 add("CtrlCGivesUpTheLine", "", function(t)
   t:type("this is no lua")
+  t:see("no lua$") -- the terminal forgets what was not yet read
   t:press("C-c")
   t:see("no lua^C\nraft>$")
   t:type("for i = 1, 3 do")
@@ -203,9 +204,11 @@ function tests.test_AnErrorShowsTheUsersLineAndTheRestRuns()
   local result = pipe { "function f()", "  local x = nil", "  return x.y + 1", "end", "f()", "c:crash('one')",
     "c:no_such_call()", "c:client(function() error('inside') end)", "c:sleep(0)", "1 + 1" }
   command.assert_code(result, 1)
-  command.assert_has(result.out, "shell:3: attempt to index a nil value (local 'x')\n  3:   return x.y + 1\n",
-    "shell:6: bad argument 'id' (an id, an integer from 1, expected, got \"one\")\n",
-    "shell:7: attempt to call a nil value (method 'no_such_call')\n", "shell:8: inside\n", "\n2\n")
+  -- Each Lua words it its own way.
+  command.assert_match(result.out, "^shell:3: attempt to index [^\n]+\n  3:   return x%.y %+ 1\n")
+  command.assert_match(result.out, "\nshell:7: attempt to call [^\n]*'no_such_call'[^\n]*\n")
+  command.assert_has(result.out, "\nshell:6: bad argument 'id' (an id, an integer from 1, expected, got \"one\")\n",
+    "\nshell:8: inside\n", "\n2\n")
   command.assert_lacks(result.out .. result.err, "[C]", "lua/raft", "scripts/raftbench", "stack traceback", "raft.core")
 end
 
@@ -232,7 +235,7 @@ end
 function tests.test_WhatIsNotWholeAtTheEndIsAnError()
   local result = pipe { "for i = 1, 2 do" }
   command.assert_code(result, 1)
-  command.assert_has(result.out, "shell:1: 'end' expected near <eof>")
+  command.assert_match(result.out, "^shell:1: 'end' expected near '?<eof>")
 end
 
 function tests.test_AnUnknownCommandIsSaid()

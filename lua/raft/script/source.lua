@@ -75,11 +75,22 @@ function source.keys(map)
   return keys
 end
 
+--- How many items a table's list has, up to the first that is missing.
+-- @tparam table map
+-- @treturn integer
+function source.length(map)
+  local length = 0
+  while rawget(map, length + 1) ~= nil do
+    length = length + 1
+  end
+  return length
+end
+
 local write
 
 -- The parts of a table, one a field; nil and why.
 local function fields(map, context, depth)
-  local parts, count = {}, #map
+  local parts, count = {}, source.length(map)
   for position = 1, count do
     local text, why = write(map[position], context, depth)
     if not text then

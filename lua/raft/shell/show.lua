@@ -37,10 +37,7 @@ end
 -- One text for each field; the list part first.
 local function fields(map, width, depth, above)
   local parts, count = {}, 0
-  local length = #map
-  while rawget(map, length) == nil and length > 0 do
-    length = length - 1
-  end
+  local length = source.length(map)
   for position = 1, math.min(length, ITEMS_MOST) do
     parts[position] = write(rawget(map, position), width, depth + 1, above)
   end
