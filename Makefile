@@ -1,13 +1,16 @@
 # Raftbench: builds the Lua module raft.core and everything around it. `make help` lists the targets.
 LUA ?= lua5.4
-BUILD ?= build
+# Each Lua has a build of its own: the module is bound to one.
+BUILD ?= $(if $(filter lua5.4,$(LUA)),build,build/$(LUA))
 CC ?= cc
 JOBS ?= $(shell nproc)
 N ?= 1000
 
 # ---- what it needs: packages of Debian 12 ------------------------------------------------------
 PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev libxxhash-dev libedit-dev
-PACKAGES_RUN = lua-cjson lua-unit lua-argparse lua-luv
+PACKAGES_lua5.3 = lua5.3 liblua5.3-dev
+PACKAGES_luajit = luajit libluajit-5.1-dev
+PACKAGES_RUN = $(PACKAGES_$(LUA)) lua-cjson lua-unit lua-argparse lua-luv
 PACKAGES_TEST = tmux
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
@@ -41,7 +44,7 @@ LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard 
 
 # As many jobs as there are cores, unless the user said how many.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(V),,--silent) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
-RAFTBENCH = scripts/raftbench
+RAFTBENCH = $(if $(filter lua5.4,$(LUA)),,RAFTBENCH_BUILD=$(BUILD) $(LUA) )scripts/raftbench
 TEST = $(RAFTBENCH) test --jobs $(JOBS)
 
 # V=1 shows the whole command lines.
