@@ -209,12 +209,15 @@ function script.interrupted(cluster)
   end
 end
 
---- Whatever raised an error has ended by now.
+--- Whatever raised an error has ended by now. A call that was refused for its arguments did nothing.
 -- @param cluster
-function script.settled(cluster)
+-- @param problem what was raised, if anything was
+function script.settled(cluster, problem)
   local calls = cluster.recording.calls
   local last = calls[#calls]
-  if last and not last.end_ns and not cluster:is_closed() then
+  if last and last.raised and type(problem) == "string" and problem:find("bad argument '", 1, true) then
+    calls[#calls] = nil
+  elseif last and not last.end_ns and not cluster:is_closed() then
     last.end_ns = cluster.core:now_ns()
   end
 end

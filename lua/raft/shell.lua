@@ -136,7 +136,7 @@ local function run(self, chunk)
   local why = take_interrupt(self)
   if cluster and not cluster:is_closed() then
     local settle = why and script.interrupted or script.settled
-    settle(cluster)
+    settle(cluster, problem)
   end
   self:flush_watch()
   if results then

@@ -169,7 +169,8 @@ bool editor_open(struct editor *editor)
     el_set(editor->edit, EL_SIGNAL, 0);
     el_set(editor->edit, EL_HIST, history, editor->history);
     el_set(editor->edit, EL_GETCFN, next_character);
-    el_set(editor->edit, EL_ADDFN, "raft-complete", "Completes a name", complete);
+    /* It keeps these; given as char, it would keep copies that it never frees. */
+    el_wset(editor->edit, EL_ADDFN, L"raft-complete", L"Completes a name", complete);
     bind_keys(editor->edit);
     el_source(editor->edit, NULL); /* ~/.editrc: the user's own keys */
     terminal_watch_signals();

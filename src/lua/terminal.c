@@ -102,10 +102,35 @@ static void read_ahead(void)
     input_ended = got <= 0 && !again;
 }
 
+/* The state that reads ends before this module is unloaded; one of its userdata frees the rest. */
+static int free_ahead(lua_State *L)
+{
+    (void)L;
+    buffer_free(&ahead);
+    return 0;
+}
+
+static void free_with_state(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &ahead);
+    bool is_there = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (is_there) {
+        return;
+    }
+    (void)lua_newuserdatauv(L, 1, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_ahead);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &ahead);
+}
+
 /* core.read_line(timeout_ms or nil) → line; nil, "end"; nil, a signal's name; nil, "timeout" */
 static int read_line(lua_State *L)
 {
     int timeout_ms = (int)luaL_optinteger(L, 1, -1);
+    free_with_state(L);
     for (;;) {
         if (push_line(L)) {
             return 1;
