@@ -223,4 +223,33 @@ in_both(tests, "CheckLiveSaysWhatStandsStill", { nodes = 3 }, function(c)
   c:check_live()
 end)
 
+-- A node that is resumed reads at once what has arrived meanwhile; whoever is told of it may do something to that very
+-- node, which must wait until it has done so.
+clusters.add(tests, "ACrashWhileItResumesComesAfterwards", { nodes = 3 }, function(c)
+  local follower = clusters.next_id(c, (c:check_one_leader()))
+  c:pause(follower)
+  assert(c:propose("meanwhile"))
+  local stop = c:on({ kind = "append", node = follower }, function()
+    c:crash(follower)
+  end)
+  c:resume(follower)
+  lu.assertEquals(c:status(follower).state, "crashed")
+  stop()
+  assert(c:restart(follower))
+  lu.assertEquals(c:check_committed("meanwhile", 3), 3)
+end)
+
+clusters.add(tests, "ACrashWhileItTakesACommandComesAfterwards", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  local stop = c:on({ kind = "append", node = leader }, function()
+    c:crash(leader)
+  end)
+  assert(c:submit(leader, "its last"))
+  c:sleep(0)
+  lu.assertEquals(c:status(leader).state, "crashed")
+  stop()
+  assert(c:restart(leader))
+  c:check_live()
+end)
+
 return tests

@@ -49,22 +49,42 @@ function Driver:raise_violation()
   end
 end
 
+local function run_deferred(self)
+  local list = self.deferred
+  if #list > 0 then
+    self.deferred = {}
+    for _, f in ipairs(list) do
+      f()
+    end
+  end
+end
+
+local function run_deferred_after(self, ...)
+  run_deferred(self)
+  return ...
+end
+
+-- Whether a callback runs: of the world's step, or of another call (a node that is resumed reads what has arrived).
+local function is_inside(self)
+  return self.in_step or core.is_entered(self.core)
+end
+
 --- Does something now, or after the present step where a callback asks for it.
 -- @tparam function f
 -- @return what f returns; true where it was put off
 function Driver:control(f)
-  if self.in_step then
+  if is_inside(self) then
     self.deferred[#self.deferred + 1] = f
     self.core:interrupt()
     return true
   end
-  return f()
+  return run_deferred_after(self, f())
 end
 
 --- Raises an error where the world is in the middle of a step.
 -- @tparam string what the call's name
 function Driver:not_in_step(what)
-  if self.in_step then
+  if is_inside(self) then
     arguments.raise(what .. " cannot be called from a callback; call it from the main script or a client")
   end
 end
@@ -193,16 +213,6 @@ local function take_ready(self)
   end
 end
 
-local function run_deferred(self)
-  local list = self.deferred
-  if #list > 0 then
-    self.deferred = {}
-    for _, f in ipairs(list) do
-      f()
-    end
-  end
-end
-
 local function raise_failure(self)
   local failure = self.failure
   if failure then
@@ -222,6 +232,7 @@ end
 -- @treturn string how it ended
 function Driver:turn(until_ns, each_event)
   raise_failure(self)
+  run_deferred(self) -- what callbacks of calls since the last turn asked for
   self.in_step, self.busy = true, "a callback"
   local fine, turn = pcall(self.core.drive, self.core, until_ns, each_event or #self.predicates > 0)
   self.in_step, self.busy = false, nil
