@@ -33,7 +33,7 @@ function M.is_there()
 end
 
 function Terminal:tmux(words)
-  return output_of(("env -u TMUX -u LD_PRELOAD tmux -L %s -f /dev/null %s 2>&1"):format(self.socket, words))
+  return output_of(("env -u TMUX -u LD_PRELOAD tmux -S %s/tmux -f /dev/null %s 2>&1"):format(command.quote(self.folder), words))
 end
 
 -- Everything that is to be seen or has scrolled away, without what is empty below.
@@ -94,7 +94,7 @@ end
 -- f(terminal) with `raftbench WORDS` in a terminal of its own.
 function M.with(words, environment, f)
   local folder = output_of("mktemp -d"):gsub("\n", "")
-  local self = setmetatable({ socket = folder:gsub("^.*/", "raftbench-"), marked = 0, folder = folder }, Terminal)
+  local self = setmetatable({ marked = 0, folder = folder }, Terminal)
   environment = environment or { RAFTBENCH_HISTORY = "@/history" }
   local parts = { "env -u RAFTBENCH_MODE -u RAFTBENCH_SEED -u RAFTBENCH_TRACE -u RAFTBENCH_HISTORY -u COLUMNS" }
   if os.getenv "LD_PRELOAD" then
