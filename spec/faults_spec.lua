@@ -229,6 +229,7 @@ clusters.add(tests, "ACrashWhileItResumesComesAfterwards", { nodes = 3 }, functi
   local follower = clusters.next_id(c, (c:check_one_leader()))
   c:pause(follower)
   assert(c:propose("meanwhile"))
+  c:sleep(0.05) -- it waits there
   local stop = c:on({ kind = "append", node = follower }, function()
     c:crash(follower)
   end)
