@@ -33,7 +33,8 @@ function M.is_there()
 end
 
 function Terminal:tmux(words)
-  return output_of(("env -u TMUX -u LD_PRELOAD tmux -S %s/tmux -f /dev/null %s 2>&1"):format(command.quote(self.folder), words))
+  local socket = command.quote(self.folder .. "/tmux")
+  return output_of(("env -u TMUX -u LD_PRELOAD tmux -S %s -f /dev/null %s 2>&1"):format(socket, words))
 end
 
 -- Everything that is to be seen or has scrolled away, without what is empty below.
