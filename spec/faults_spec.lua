@@ -226,10 +226,12 @@ end)
 -- A node that is resumed reads at once what has arrived meanwhile; whoever is told of it may do something to that very
 -- node, which must wait until it has done so.
 clusters.add(tests, "ACrashWhileItResumesComesAfterwards", { nodes = 3 }, function(c)
+  assert(c:propose("settled"))
+  clusters.wait_level(c)
   local follower = clusters.next_id(c, (c:check_one_leader()))
   c:pause(follower)
   assert(c:propose("meanwhile"))
-  c:sleep(0.05) -- it waits there
+  c:sleep(0.02) -- it waits there
   local stop = c:on({ kind = "append", node = follower }, function()
     c:crash(follower)
   end)
