@@ -9,13 +9,14 @@ local CHAOS = debug.getinfo(1, "S").source:match("^@(.*)spec/[^/]*$") .. "script
 local tests = {}
 
 -- The scenario draws its options from the default seed when it is loaded.
-local function run(seed, mode, time)
+local function run(seed, mode, time, collisions)
   local before_seed, before_mode = defaults.get("seed"), defaults.get("mode")
   defaults.set("seed", seed)
   defaults.set("mode", mode)
   local fine, result = xpcall(function()
     local chaos = dofile(CHAOS)
     chaos.parameters.time = time or chaos.parameters.time
+    chaos.election_collisions = collisions or chaos.election_collisions
     return scenario.run(chaos, raft.cluster)
   end, function(problem)
     return ("%s\n  (chaos of seed %d: scripts/raftbench run scripts/chaos.lua --mode %s --seed %d)"):format(
@@ -63,10 +64,13 @@ local found = {
   [1896] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
 }
 
+-- With these it was found when every time-out was drawn alike.
+local collisions = { [156] = 1, [1896] = 1 }
+
 for seed, what in pairs(found) do
   tests[("test_Seed%04d"):format(seed)] = function()
     lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", what)
-    run(seed, "sim")
+    run(seed, "sim", nil, collisions[seed])
   end
 end
 
