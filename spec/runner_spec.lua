@@ -85,6 +85,28 @@ return tests]]
   assert_sums(run(text, "--jobs", "2"), 0, 256, 0)
 end)
 
+-- Long ones too, in no time.
+add("WhatTestsRaise", function(run, path)
+  local result = assert_sums(run([==[
+local lu = require "luaunit"
+local long = (("x"):rep(80) .. "\n"):rep(4000)
+return {
+  test_1 = function() lu.fail(long) end,
+  test_2 = function() error(long) end,
+  test_3 = function() error({ message = "of a table" }) end,
+  test_4 = function() error({ 1, 2 }) end,
+  test_5 = function() error(nil) end,
+  test_6 = function() local ok, problem = pcall(lu.assertEquals, 1, 2) error(problem) end,
+  test_7 = function() lu.skipIf(true, "not here") end,
+  test_8 = function() lu.successIf(true) end,
+  test_9 = function() return (function() local function f() return f() + 1 end return f() end)() end,
+  TestWithSetUp = { setUp = function() error("in setUp") end, test_it = function() end },
+}]==]), 1, 8, 1)
+  command.assert_has(result.out, path .. ":4: xxx", path .. ":5: xxx", "of a table", "{1, 2}",
+    "stack overflow", "skipped some.test_7: not here", "in setUp", "expected: 2, actual: 1")
+  command.assert_lacks(result.out, "[C]", "luaunit.lua", "LuaUnit test FAILURE", "lua/raft")
+end)
+
 add("NothingToRun", function(run, _, folder)
   local result = command.assert_code(run(many, "--pattern", "no_such_test"), 3)
   command.assert_has(result.err, "no test matches")

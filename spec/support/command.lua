@@ -99,7 +99,7 @@ function M.run(options)
   local folder = assert(shell_line("mktemp -d"))
   M.write(folder .. "/in", options.input or "")
   local place = M.quote(folder)
-  local code = shell_line(("%s timeout --foreground %d %s <%s/in >%s/out 2>%s/err; echo $?"):format(
+  local code = shell_line(("%s timeout --foreground -k 10 %d %s <%s/in >%s/out 2>%s/err; echo $?"):format(
     environment(options), TIMEOUT_S, words_of(options), place, place, place))
   return collect(folder, tonumber(code))
 end
@@ -109,7 +109,7 @@ end
 -- (timeout passes signals on.)
 local signal_script = [[
 mkfifo "$1/in"
-env --default-signal=INT %s timeout --foreground %d %s <"$1/in" >"$1/out" 2>"$1/err" & child=$!
+env --default-signal=INT %s timeout --foreground -k 10 %d %s <"$1/in" >"$1/out" 2>"$1/err" & child=$!
 exec 3>"$1/in"
 cat "$1/lines" >&3
 looks=0
@@ -149,11 +149,16 @@ function M.assert_code(result, code)
   return result
 end
 
+-- A text for a message, which need not tell all of it.
+local function clip(text)
+  return #text > 8000 and text:sub(1, 8000) .. "\n..." or text
+end
+
 -- Each of the texts is in it.
 function M.assert_has(text, ...)
   for _, part in ipairs { ... } do
     if not text:find(part, 1, true) then
-      lu.fail(("there is no '%s' in:\n%s"):format(part, text))
+      lu.fail(("there is no '%s' in:\n%s"):format(part, clip(text)))
     end
   end
 end
@@ -161,14 +166,14 @@ end
 function M.assert_lacks(text, ...)
   for _, part in ipairs { ... } do
     if text:find(part, 1, true) then
-      lu.fail(("there is '%s' in:\n%s"):format(part, text))
+      lu.fail(("there is '%s' in:\n%s"):format(part, clip(text)))
     end
   end
 end
 
 function M.assert_match(text, pattern)
   if not text:find(pattern) then
-    lu.fail(("'%s' does not match:\n%s"):format(pattern, text))
+    lu.fail(("'%s' does not match:\n%s"):format(pattern, clip(text)))
   end
 end
 

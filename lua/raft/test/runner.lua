@@ -7,6 +7,7 @@
 local defaults = require "raft.defaults"
 local open = require "raft.open"
 local order = require "raft.test.order"
+local protect = require "raft.test.protect"
 local report = require "raft.command.report"
 local spec = require "raft.test.spec"
 
@@ -122,9 +123,8 @@ function runner.run_file(options, sink)
   local unit = luaunit.LuaUnit.new()
   unit.outputType = { new = function() return reporter end }
   unit.setOutputType = function() end -- LUAUNIT_OUTPUT is not for us
-  -- LuaUnit 3.4 takes the name for gsub's replacement, where % is special.
-  unit.protectedCall = function(self, instance, method, name)
-    return luaunit.LuaUnit.protectedCall(self, instance, method, name and name:gsub("%%", "%%%%") or nil)
+  unit.protectedCall = function(_, instance, method, name)
+    return protect.call(luaunit, instance, method, name)
   end
   local tests = choose(luaunit, outcome.list, options)
   if #tests == 0 then
