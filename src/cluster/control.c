@@ -262,7 +262,7 @@ void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context)
 
 void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame)
 {
-    cluster->world->operations->deliver(cluster->world, from, to, batch_hold(frame));
+    cluster->world->operations->deliver(cluster->world, from, to, frame);
 }
 
 void cluster_drop_held(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame)

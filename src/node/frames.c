@@ -170,14 +170,14 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
         hold(node, from->peer, batch, offset, head);
         return true;
     }
-    bool taken = deliver(node, from->peer, batch, offset, head);
-    if (taken && node->must_greet && peers_must_greet(node, from->peer)) {
+    /* Before it is looked at: it may be the last word of a life that ended before it was added. */
+    if (node->must_greet && peers_must_greet(node, from->peer)) {
         (void)snprintf(node->reason, sizeof node->reason,
                        "node %llu has become a member: its hello is needed again",
                        (unsigned long long)from->peer);
         return false;
     }
-    return taken;
+    return deliver(node, from->peer, batch, offset, head);
 }
 
 static bool frame_arrived(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
