@@ -14,6 +14,7 @@ local terminal = require "raft.view.terminal"
 local test = {}
 
 local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
+local STRETCH_MOST = 100 -- seeds in one child process
 
 local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raft.test.junit" }
 
@@ -73,12 +74,13 @@ local function check_patterns(patterns)
   return true
 end
 
--- One job for each file and stretch of seeds; as many stretches as keep all processes busy.
+-- One job for each file and stretch of seeds; as many stretches as keep all processes busy, and tell soon enough how
+-- far it is.
 local function make_jobs(files, arguments)
   local first = arguments.seed or defaults.get("seed") or 1
   local stretch = arguments.seeds
   if arguments.jobs > 1 then
-    stretch = math.max(1, math.ceil(arguments.seeds / (2 * arguments.jobs)))
+    stretch = math.min(STRETCH_MOST, math.max(1, math.ceil(arguments.seeds / (2 * arguments.jobs))))
   end
   local list, last = {}, first + arguments.seeds - 1
   for _, file in ipairs(files) do

@@ -1,0 +1,310 @@
+-- The troubles of chaos.lua: partitions of every shape, crashes, pauses, bad links, late messages, drifting clocks, and
+-- members that come and go.
+local faults = {}
+
+local MEMBERS_MOST = 7
+
+local function pick(c, list)
+  return list[c:random(#list)]
+end
+
+local function shuffled(c)
+  local ids = c:ids()
+  for place = #ids, 2, -1 do
+    local other = c:random(place)
+    ids[place], ids[other] = ids[other], ids[place]
+  end
+  return ids
+end
+
+-- The leader, or as likely anybody.
+local function leader_or_any(c)
+  return c:random(2) == 1 and c:leader() or pick(c, c:ids())
+end
+
+-- ---- partitions ----------------------------------------------------------------------------------------------
+
+local function cut_both(c, a, b)
+  c:link(a, b, { cut = true })
+  c:link(b, a, { cut = true })
+end
+
+local partitions = {}
+
+function partitions.halves(c)
+  local ids, first = shuffled(c), {}
+  for place = 1, math.ceil(#ids / 2) do
+    first[place] = ids[place]
+  end
+  c:partition(first)
+end
+
+function partitions.leader_alone(c)
+  c:partition { c:leader() or pick(c, c:ids()) }
+end
+
+function partitions.leader_with_one(c)
+  local leader = c:leader() or pick(c, c:ids())
+  local other = pick(c, c:ids())
+  c:partition(other == leader and { leader } or { leader, other })
+end
+
+-- Two halves that only one node reaches.
+function partitions.bridge(c)
+  local ids = shuffled(c)
+  local middle = math.ceil(#ids / 2)
+  for left = 1, middle - 1 do
+    for right = middle + 1, #ids do
+      cut_both(c, ids[left], ids[right])
+    end
+  end
+end
+
+-- Each node reaches its two neighbours only; or, in a chain, the ends only one.
+local function neighbours(c, closed)
+  local ids = shuffled(c)
+  for left = 1, #ids do
+    for right = left + 2, #ids do
+      if not (closed and left == 1 and right == #ids) then
+        cut_both(c, ids[left], ids[right])
+      end
+    end
+  end
+end
+
+function partitions.ring(c)
+  neighbours(c, true)
+end
+
+function partitions.chain(c)
+  neighbours(c, false)
+end
+
+-- One node hears nobody, or is heard by nobody.
+function partitions.one_way(c)
+  local id = leader_or_any(c)
+  if c:random(2) == 1 then
+    c:link(id, "*", { cut = true })
+  else
+    c:link("*", id, { cut = true })
+  end
+end
+
+-- Any direction of any link.
+function partitions.sieve(c)
+  local ids, chance = c:ids(), c:random() * 0.6
+  for _, from in ipairs(ids) do
+    for _, to in ipairs(ids) do
+      if from ~= to and c:random() < chance then
+        c:link(from, to, { cut = true })
+      end
+    end
+  end
+end
+
+local shapes = { "halves", "leader_alone", "leader_with_one", "bridge", "ring", "chain", "one_way", "sieve" }
+
+-- ---- the troubles ----------------------------------------------------------------------------------------------
+
+local troubles = {}
+
+function troubles.partition(c)
+  partitions[pick(c, shapes)](c)
+end
+
+function troubles.heal(c)
+  c:intercept(nil)
+  c:heal()
+end
+
+function troubles.crash(c)
+  c:crash(leader_or_any(c))
+end
+
+function troubles.crash_many(c)
+  for _, id in ipairs(c:ids()) do
+    if c:random(2) == 1 then
+      c:crash(id)
+    end
+  end
+end
+
+troubles.restart = function(c)
+  faults.restart_all(c)
+end
+
+-- The power fails everywhere and is back at once, or nearly.
+function troubles.power_cut(c)
+  for _, id in ipairs(c:ids()) do
+    c:crash(id)
+  end
+  c:sleep(c:random(2) == 1 and 0 or c:random() * 0.3)
+  faults.restart_all(c)
+end
+
+-- The next node that votes, appends and so on is felled in the same instant, before its disk has it, and is back soon.
+function troubles.ambush(c, run)
+  local kind = pick(c, { "vote", "append", "truncate", "role", "sync", "match" })
+  local victim
+  local stop = c:on({ kind = kind }, function(event)
+    if not victim then
+      victim = event.node
+      c:crash(victim)
+    end
+  end)
+  for _ = 1, 20 do
+    c:sleep(0.05)
+    if victim or run.over then
+      break
+    end
+  end
+  stop()
+  if victim and c:random(2) == 1 and c:status(victim).state == "crashed" then
+    c:restart(victim)
+  end
+end
+
+function troubles.pause(c)
+  c:pause(leader_or_any(c))
+end
+
+function troubles.pause_many(c)
+  for _, id in ipairs(c:ids()) do
+    if c:random(2) == 1 then
+      c:pause(id)
+    end
+  end
+  c:sleep(c:random() * 0.5)
+  for _, id in ipairs(c:ids()) do
+    c:resume(id)
+  end
+end
+
+function troubles.bad_links(c)
+  c:link("*", "*", {
+    drop = c:random() * 0.3, duplicate = c:random() * 0.3, reorder = c:random() * 0.5, delay = { 0, c:random() * 0.1 },
+  })
+end
+
+function troubles.slow_link(c)
+  c:link(pick(c, c:ids()), "*", { bandwidth = c:random(1000, 100000), delay = c:random() * 0.5 })
+end
+
+function troubles.lost_answers(c)
+  c:link("client", "*", { drop = c:random() * 0.3, duplicate = c:random() * 0.5 })
+  c:link("*", "client", { drop = c:random() * 0.5, delay = { 0, c:random() * 0.2 } })
+end
+
+-- Some messages are kept back; the postman brings them when leaders have changed, some of them twice.
+function troubles.late_messages(c, run)
+  local chance = c:random() * 0.1
+  c:intercept(function(message)
+    if c:random() < chance then
+      message.changes = run.changes
+      return "hold"
+    end
+  end)
+end
+
+function troubles.clock(c)
+  c:clock(pick(c, c:ids()), { rate = 0.5 + c:random() * 1.5, offset = c:random() * 2 - 1 })
+end
+
+function troubles.campaign(c)
+  c:campaign(pick(c, c:ids()), { force = c:random(2) == 1 })
+end
+
+-- Leaders that alternate faster than they can finish anything.
+function troubles.alternate(c)
+  for _ = 1, c:random(3, 12) do
+    c:campaign(pick(c, c:ids()), { force = true })
+    c:sleep(c:random() * 0.06)
+  end
+end
+
+local kinds = {
+  "partition", "partition", "partition", "partition", "heal", "heal", "crash", "crash", "crash_many", "restart",
+  "restart", "restart", "power_cut", "ambush", "ambush", "pause", "pause_many", "bad_links", "slow_link",
+  "lost_answers", "late_messages", "clock", "campaign", "alternate",
+}
+
+local function trouble(c, run)
+  while not run.over do
+    c:sleep(c:random() * 0.7)
+    if not run.over then
+      troubles[pick(c, kinds)](c, run)
+    end
+  end
+end
+
+-- Brings what was kept back. A message from before a change of members is lost: an id may be another disk by now, to
+-- which no connection would have brought it.
+local function postman(c, run)
+  while not run.over do
+    c:sleep(c:random() * 0.6)
+    for _, message in ipairs(c:held()) do
+      if message.changes ~= run.changes then
+        message:drop()
+      elseif c:random(3) == 1 then
+        message:deliver()
+        if c:random(3) == 1 then
+          message:deliver()
+        end
+      end
+    end
+  end
+  for _, message in ipairs(c:held()) do
+    message:drop()
+  end
+end
+
+-- Members come and go, ids that were removed come back, some only learn.
+local function churn(c, run)
+  local last = #c:ids()
+  while not run.over do
+    c:sleep(c:random() * 2.5)
+    local wanted = { voters = {}, learners = {} }
+    for id = 1, math.min(last + 2, MEMBERS_MOST + 2) do
+      local luck = c:random(10)
+      if luck <= 5 and #wanted.voters < MEMBERS_MOST then
+        wanted.voters[#wanted.voters + 1] = id
+      elseif luck == 6 then
+        wanted.learners[#wanted.learners + 1] = id
+      end
+    end
+    if not run.over and #wanted.voters > 0 then
+      run.changes = run.changes + 1
+      c:change_members(wanted, { timeout = 1.5 })
+      run.changes = run.changes + 1
+      last = math.max(last, #c:ids())
+    end
+  end
+end
+
+-- ---- for chaos.lua -----------------------------------------------------------------------------------------------
+
+-- Whatever does not run goes on.
+function faults.restart_all(c)
+  for _, id in ipairs(c:ids()) do
+    local state = c:status(id).state
+    if state == "paused" then
+      c:resume(id)
+    elseif state == "crashed" then
+      assert(c:restart(id))
+    elseif state == "removed" then
+      c:restart(id) -- refused, unless it is a member again
+    end
+  end
+end
+
+-- Starts them all, until run.over.
+function faults.start(c, run, with_churn)
+  run.changes = 0
+  for _, body in ipairs { trouble, postman, with_churn and churn or nil } do
+    run.clients[#run.clients + 1] = c:client(function()
+      body(c, run)
+    end)
+  end
+end
+
+return faults
