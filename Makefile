@@ -138,14 +138,17 @@ check-valgrind: deps ## a short part of the suite under valgrind
 		$(LUA) $(RAFTBENCH) test $(or $(FILES),spec/reference_spec.lua spec/values_spec.lua)
 
 # ---- lint --------------------------------------------------------------------------------------
-lint: ## format, static analysis, layers, lengths
-	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_LINT)
+lint: ## format, static analysis, layers, lengths, documentation
+	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_LINT)
 	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(FUZZ_SOURCES) spec/fuzz/support/fuzz.h
 	@.ci/layers
 	@.ci/lengths
 	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
 		echo "$$file: not the Lua that 5.1 and LuaJIT read too"; exit 1; }; done
-	@luacheck -q $(LUA_FILES) .ci/layers .ci/lengths
+	@luacheck -q $(LUA_FILES) .ci/layers .ci/lengths .ci/meta .ci/documented .ci/public.lua
+	@$(SUBMAKE) all
+	@.ci/meta --check
+	@.ci/documented
 	@$(SUBMAKE) --keep-going --output-sync tidy
 
 # A file is looked at again when it, or a header below it, has changed: it follows its object.
@@ -154,6 +157,9 @@ tidy: $(SOURCES:%.c=$(BUILD)/%.tidy) $(FUZZ_SOURCES:%.c=$(BUILD)/%.tidy)
 $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
 	@clang-tidy --quiet $*.c -- $(CFLAGS_ALL) >$@.out 2>&1 || { cat $@.out; exit 1; }
 	@mv $@.out $@
+
+meta: all ## lua/raft/library anew, by which editors know the module, from the comments in lua/raft
+	@.ci/meta
 
 # ---- the rest ----------------------------------------------------------------------------------
 # PREFIX=/usr/local: elsewhere than pkg-config says. The places are those the interpreter looks in.
@@ -176,4 +182,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy install install-to clean help
+.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy meta install install-to clean help

@@ -56,7 +56,7 @@ local function check(cluster, name, ...)
 end
 
 --- There is one leader, agreed by its quorum, and no two in a term.
--- @param cluster
+-- @tparam raft.cluster cluster
 -- @treturn integer its id
 -- @treturn integer its term
 function assertions.one_leader(cluster)
@@ -65,14 +65,14 @@ function assertions.one_leader(cluster)
 end
 
 --- No connected running node believes itself leader.
--- @param cluster
+-- @tparam raft.cluster cluster
 function assertions.no_leader(cluster)
   check(cluster, "check_no_leader")
 end
 
 --- A command is applied on so many running, connected nodes, and logs agree.
--- @param cluster
--- @param command
+-- @tparam raft.cluster cluster
+-- @tparam raft.value command
 -- @tparam ?integer count nil: on any
 -- @tparam ?number timeout seconds
 -- @treturn integer on how many
@@ -83,14 +83,14 @@ function assertions.committed(cluster, command, count, timeout)
 end
 
 --- No node has applied a command.
--- @param cluster
--- @param command
+-- @tparam raft.cluster cluster
+-- @tparam raft.value command
 function assertions.not_committed(cluster, command)
   check(cluster, "check_not_committed", command)
 end
 
 --- The cluster elects, catches up and answers.
--- @param cluster
+-- @tparam raft.cluster cluster
 -- @tparam ?number timeout seconds
 function assertions.live(cluster, timeout)
   check(cluster, "check_live", timeout)
@@ -133,9 +133,9 @@ end
 
 --- Tries again until it works, letting the cluster's time pass in between. A function that returns
 -- something works once that is true; one that returns nothing works once it raises no error.
--- @tparam function f tried at once, and then every 10 ms of the cluster's time
+-- @tparam fun():any f tried at once, and then every 10 ms of the cluster's time
 -- @tparam[opt=10] ?number timeout seconds of the cluster's clock
--- @param[opt] cluster whose time passes; nil: the one opened last
+-- @tparam ?raft.cluster cluster whose time passes; nil: the one opened last
 -- @return what f returned
 function assertions.eventually(f, timeout, cluster)
   if type(f) ~= "function" then

@@ -49,8 +49,8 @@ end
 
 --- Joins the application's luv loop: its `uv.run()` drives raft's nodes from then on, and goes on while one runs.
 -- @tparam table uv the application's luv
--- @treturn table a handle with `close()`, and `unref()` as luv's handles have it; nil, message, code where the loop
--- cannot be made
+-- @treturn ?raft.attached a handle with `close()`, and `unref()` as luv's handles have it; nil, message, code where the
+-- loop cannot be made
 local function attach(uv)
   if not is_luv(uv) then
     arguments.fail("uv", 'luv, as in raft.attach(require "luv"),', uv)

@@ -30,8 +30,8 @@ local inner_metatable = { __index = Cluster }
 local metatable = { __name = "raft.cluster" }
 
 --- Makes a cluster and starts its nodes.
--- @tparam ?table given the options; see the README
--- @treturn table the cluster; nil, message, code where the world cannot be made
+-- @tparam ?raft.cluster_options given the options; see the README
+-- @treturn raft.cluster the cluster; where the world cannot be made nil, message, code
 function cluster.new(given)
   local made = options.cluster(given)
   local handle, message, code = core.cluster(made)
@@ -62,7 +62,7 @@ local function finish(self, passed, message)
 end
 
 --- Stops everything. Twice is fine.
--- @treturn boolean true; nil, message, code where the trace file could not be written whole
+-- @treturn ?boolean true; nil, message, code where the trace file could not be written whole
 function Cluster:shutdown()
   local violation = not self.core:is_closed() and self.core:violation() or nil
   return finish(self, not violation, violation and violation.message or "")

@@ -10,7 +10,10 @@ local command = {}
 
 local subcommands = { "run", "test", "shell", "menu", "view", "bench" }
 
---- Exit codes, as API.md gives them.
+--- The subcommands' names, in the order in which help lists them.
+command.subcommands = subcommands
+
+-- Exit codes, as API.md gives them.
 command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
 
 local function build_parser(argparse)

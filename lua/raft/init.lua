@@ -32,7 +32,8 @@ local raft = {
   events = loop.events,
   timeout = loop.timeout,
   step = loop.step,
-  --- A prompt in the middle of a script, with a cluster at hand; see raft.shell.
+  --- A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
+  -- @tparam ?raft.cluster c nil: the one opened last, or a new one of three nodes, which is shut down at the end
   shell = function(c)
     return require("raft.shell").open(c)
   end,
@@ -40,4 +41,4 @@ local raft = {
   assert = require "raft.assert",
 }
 
-return raft
+return raft --[[@as raft.module]]

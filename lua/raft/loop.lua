@@ -75,7 +75,7 @@ function loop.step()
 end
 
 --- The descriptor to poll, for a loop that is not ours. It stays the same from then on.
--- @treturn integer the descriptor; nil, message, code where the loop cannot be made
+-- @treturn ?integer the descriptor; nil, message, code where the loop cannot be made
 function loop.pollfd()
   local descriptor, message, code = hosts:pollfd()
   if not descriptor then

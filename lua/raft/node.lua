@@ -113,9 +113,9 @@ end)
 -- ---- making and starting ---------------------------------------------------------------------------
 
 --- Makes a node; it does nothing before `node:start()`.
--- @tparam table given `id`, `listen`, `peers`, `join`, `cluster`, `forward`, `insecure`, `machine`, and raft.cluster's
--- options of trace, timing, limits and safety
--- @treturn table the node; nil, message, code, detail where it cannot be made
+-- @tparam raft.node_options given `id`, `listen`, `peers`, `join`, `cluster`, `forward`, `insecure`, `machine`, and
+-- raft.cluster's options of trace, timing, limits and safety
+-- @treturn ?raft.node the node; nil, message, code, detail where it cannot be made
 function node.new(given)
   local made, message, code = options.node(given)
   if not made then
@@ -133,7 +133,7 @@ function node.new(given)
 end
 
 --- Listens, dials its peers, takes part. Once.
--- @treturn boolean true; nil, message, code, detail where that does not work
+-- @treturn ?boolean true; nil, message, code, detail where that does not work
 function Node:start()
   loop.running[self.id] = self
   local started, message, code, detail = self.handle:start()
@@ -196,11 +196,12 @@ end
 
 --- Has a command replicated and applied, on this node too. A follower passes it on to the leader and waits for one,
 -- unless the node was made with `forward = false`.
--- @param command
--- @tparam ?table given `timeout` seconds, 10 if not given
--- @tparam ?function f f(index, result), or f(nil, message, code, detail); without it the call waits and returns that
--- @treturn integer the command's index; nil, message, code, detail
--- @return the machine's result
+-- @tparam raft.value command
+-- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.callback f f(index, result), or f(nil, message, code, detail); without it the call waits and returns
+-- that
+-- @treturn ?integer the command's index; nil, message, code, detail
+-- @treturn raft.value the machine's result
 function Node:propose(command, given, f)
   local timeout_ns
   timeout_ns, f = split(given, f)
@@ -212,9 +213,9 @@ function Node:propose(command, given, f)
 end
 
 --- Waits until this node's own state is as fresh as the cluster's: what was answered before the call is in it.
--- @tparam ?table given `timeout` seconds, 10 if not given
--- @tparam ?function f f(true), or f(nil, message, code, detail); without it the call waits and returns that
--- @treturn boolean true; nil, message, code, detail
+-- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.callback f f(true), or f(nil, message, code, detail); without it the call waits and returns that
+-- @treturn ?boolean true; nil, message, code, detail
 function Node:read(given, f)
   local timeout_ns
   timeout_ns, f = split(given, f)
@@ -225,11 +226,11 @@ function Node:read(given, f)
   end)
 end
 
---- The same, and asks the machine's `query` then.
--- @param request as the machine takes it
--- @tparam ?table given `timeout` seconds, 10 if not given
--- @tparam ?function f f(answer), or f(nil, message, code, detail); without it the call waits and returns that
--- @return the answer; nil, message, code, detail
+--- As `node:read`, and asks the machine's `query` then.
+-- @tparam raft.value request as the machine takes it
+-- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.callback f f(answer), or f(nil, message, code, detail); without it the call waits and returns that
+-- @treturn ?raft.value the answer; nil, message, code, detail
 function Node:query(request, given, f)
   local timeout_ns
   timeout_ns, f = split(given, f)
@@ -306,10 +307,10 @@ end
 
 --- Changes the members to exactly these, any number at once, through joint consensus. Only the leader takes it; others
 -- answer "not_leader", with the leader's address in `detail.address`. New ones have to run, with `join = true`.
--- @tparam table wanted { voters = { [id] = true, or the address of a new one }, learners = {...} }
--- @tparam ?table given `timeout` seconds, 10 if not given
--- @tparam ?function f f(index, term), or f(nil, message, code, detail); without it the call waits and returns that
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam raft.wanted_addresses wanted { voters = { [id] = true, or the address of a new one }, learners = {...} }
+-- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.callback f f(index, term), or f(nil, message, code, detail); without it the call waits and returns that
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function Node:change_members(wanted, given, f)
   local timeout_ns
@@ -334,8 +335,8 @@ end
 --- Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),
 -- "error"(message, code) when the node has failed, "notice"(text, peer or nil) when something odd from outside was
 -- turned away. Without a listener of "error" the call that drives the loop raises it.
--- @tparam string name
--- @tparam function f
+-- @tparam "leader"|"role"|"members"|"removed"|"error"|"notice" name
+-- @tparam fun(...) f
 function Node:on(name, f)
   if not event_names[name] then
     arguments.fail("name", '"leader", "role", "members", "removed", "error" or "notice"', name)
@@ -347,18 +348,18 @@ function Node:on(name, f)
 end
 
 --- What it is now.
--- @treturn table id, state ("stopped" "running" "failed" "removed" "closed"), error, role, term, vote, leader, commit,
--- applied, first_index, last_index, address, members ({voters, learners, addresses}); on a leader peers[id] = {match,
--- next, inflight}
+-- @treturn raft.node_status id, state ("stopped" "running" "failed" "removed" "closed"), error, role, term, vote,
+-- leader, commit, applied, first_index, last_index, address, members ({voters, learners, addresses}); on a leader
+-- peers[id] = {match, next, inflight}
 function Node:status()
   return self.handle:status()
 end
 
 --- Ends it: who waits is told "closed", nobody is told anything later. From one of its callbacks it ends as soon as
 -- that is over. Twice is fine.
--- @tparam ?function f f(true) once it is closed, or f(nil, message, "storage") where the trace could not be written
--- whole
--- @treturn boolean true; nil, message, code where the trace could not be written whole
+-- @tparam ?raft.callback f f(true) once it is closed, or f(nil, message, "storage") where the trace could not be
+-- written whole
+-- @treturn ?boolean true; nil, message, code, detail where the trace could not be written whole
 function Node:close(f)
   if f ~= nil then
     arguments.callable("f", f)

@@ -21,23 +21,27 @@ local function parameter(tag, modifier, rest)
     kind, rest = rest:match "^(%S+)%s*(.*)$"
   end
   local name, text = (rest or ""):match "^(%S+)%s*(.*)$"
+  local is_optional = modifier:find("opt", 1, true) ~= nil or kind ~= nil and kind:sub(1, 1) == "?"
   kind = kind and kind:gsub("^%?", "") or nil
   local otherwise = modifier:match "opt=(.*)"
   local notes = {}
   if kind then
-    notes[#notes + 1] = kind
+    notes[#notes + 1] = (kind:gsub("^fun%(.*", "function"))
   end
   if otherwise then
     notes[#notes + 1] = "default " .. otherwise
   elseif rest ~= nil and (modifier:find("opt", 1, true)) then
     notes[#notes + 1] = "may be left out"
   end
-  return { name = name or "?", notes = table.concat(notes, ", "), text = text or "" }
+  return {
+    name = name or "?", notes = table.concat(notes, ", "), text = text or "", kind = kind, is_optional = is_optional,
+    otherwise = otherwise,
+  }
 end
 
 -- A block of comment lines (without their dashes) as { text, parameters, results }.
 local function parse(block)
-  local parts, entry = {}, { text = {}, parameters = {}, results = {} }
+  local parts, entry = {}, { text = {}, parameters = {}, results = {}, returns = {} }
   for _, line in ipairs(block) do
     if line:find "^@" or #parts == 0 then
       parts[#parts + 1] = line
@@ -52,9 +56,11 @@ local function parse(block)
     elseif tag == "tparam" or tag == "param" then
       entry.parameters[#entry.parameters + 1] = parameter(tag, modifier, rest)
     elseif tag == "treturn" then
-      entry.results[#entry.results + 1] = rest:gsub("^%?", ""):gsub("^(%S+)%s+(.*)$", "(%1) %2")
+      entry.results[#entry.results + 1] = rest:gsub("^%?", ""):gsub("^(%S+)%s*(.*)$", "(%1) %2"):gsub("%s+$", "")
+      entry.returns[#entry.returns + 1] = { kind = rest:match "^%S+", text = rest:match "^%S+%s*(.*)$" }
     elseif tag == "return" then
       entry.results[#entry.results + 1] = rest
+      entry.returns[#entry.returns + 1] = { text = rest }
     end
   end
   entry.text = type(entry.text) == "string" and entry.text or ""
@@ -91,13 +97,14 @@ local function block_above(lines, number)
   for position = first, number - 1 do
     block[#block + 1] = lines[position]:gsub("^%s*%-+ ?", "")
   end
+  block.is_ldoc = lines[first]:find "^%s*%-%-%-" ~= nil
   return block
 end
 
 --- What is written above a function.
 -- @tparam function f
--- @treturn table { text, parameters = { {name, notes, text} }, results, signature }; nil: it has no comment, or its
--- source is not at hand
+-- @treturn table { text, parameters = { {name, notes, text, kind, is_optional, otherwise} }, results (in words),
+-- returns = { {kind, text} }, signature, is_ldoc (three dashes) }; nil: it has no comment, or its source is not at hand
 function reference.of_function(f)
   local info = debug.getinfo(script.unwrap(f), "S")
   if info.source:sub(1, 1) ~= "@" then
@@ -111,6 +118,7 @@ function reference.of_function(f)
   end
   local entry = parse(block)
   entry.signature = head:match "%b()" or "()"
+  entry.is_ldoc = block.is_ldoc
   return entry
 end
 

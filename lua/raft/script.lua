@@ -357,8 +357,8 @@ script.methods = methods
 
 --- The calls made so far as a stand-alone script; in the simulated world one that gives the same trace.
 -- @tparam ?string path a file to write it to; nil: it is returned
--- @treturn string the script, or the path; nil, message, code
--- @treturn table what could not be written, and why: a list of sentences
+-- @treturn ?string the script, or the path; nil, message, code, detail
+-- @treturn string[] what could not be written, and why: a list of sentences
 function methods:script(path)
   local recording = self.recording
   if path ~= nil then

@@ -12,9 +12,9 @@ Client.__index = Client
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 --- Runs a function beside the main script; calls that it makes wait without stopping the others.
--- @tparam function f f(client)
--- @tparam ?table options `session = true`: its commands are applied exactly once
--- @treturn table the client, with `wait`
+-- @tparam fun(client:raft.client):any f f(client)
+-- @tparam ?raft.client_options options `session = true`: its commands are applied exactly once
+-- @treturn raft.client the client, with `wait`
 function clients:client(f, options)
   arguments.callable("f", f)
   options = arguments.options("options", options, { session = true })

@@ -43,8 +43,8 @@ end
 
 --- Hands a command to a node; does not wait.
 -- @tparam integer id the node
--- @param command
--- @treturn integer its index; nil, message, code, detail
+-- @tparam raft.value command
+-- @treturn ?integer its index; nil, message, code, detail
 -- @treturn integer its term
 function commands:submit(id, command)
   arguments.id("id", id)
@@ -57,10 +57,10 @@ function commands:submit(id, command)
 end
 
 --- Finds the leader, submits a command and waits until it is applied.
--- @param command
--- @tparam ?table options `node`: ask that one only; `timeout` seconds
--- @treturn integer its index; nil, message, code, detail
--- @return the machine's result
+-- @tparam raft.value command
+-- @tparam ?raft.command_options options `node`: ask that one only; `timeout` seconds
+-- @treturn ?integer its index; nil, message, code, detail
+-- @treturn raft.value the machine's result
 function commands:propose(command, options)
   local checked, length_ns = check_options(options)
   self.driver:check_may_wait("propose")
@@ -86,9 +86,9 @@ local function read_kind(options)
 end
 
 --- Asks the machine; linearizable unless `options.read` is "stale".
--- @param question as the machine's query takes it
--- @tparam ?table options `node`, `timeout`, `read`
--- @return the answer; nil, message, code, detail
+-- @tparam raft.value question as the machine's query takes it
+-- @tparam ?raft.read_options options `node`, `timeout`, `read`
+-- @treturn ?raft.value the answer; nil, message, code, detail
 function commands:query(question, options)
   local checked, length_ns = check_options(options)
   local kind = read_kind(checked)
@@ -101,10 +101,10 @@ function commands:query(question, options)
 end
 
 --- Sets a key of the "kv" machine.
--- @param key
--- @param value
--- @tparam ?table options as for propose
--- @treturn integer the command's index; nil, message, code, detail
+-- @tparam raft.value key
+-- @tparam raft.value value
+-- @tparam ?raft.command_options options as for propose
+-- @treturn ?integer the command's index; nil, message, code, detail
 function commands:set(key, value, options)
   arguments.value("key", key)
   arguments.value("value", value)
@@ -116,9 +116,9 @@ function commands:set(key, value, options)
 end
 
 --- Deletes a key of the "kv" machine.
--- @param key
--- @tparam ?table options as for propose
--- @treturn integer the command's index; nil, message, code, detail
+-- @tparam raft.value key
+-- @tparam ?raft.command_options options as for propose
+-- @treturn ?integer the command's index; nil, message, code, detail
 function commands:delete(key, options)
   arguments.value("key", key)
   local index, message, code, detail = self:propose({ op = "delete", key = key }, options)
@@ -129,9 +129,9 @@ function commands:delete(key, options)
 end
 
 --- The value of a key.
--- @param key
--- @tparam ?table options as for query
--- @return the value; nil alone where the key is missing; nil, message, code, detail
+-- @tparam raft.value key
+-- @tparam ?raft.read_options options as for query
+-- @treturn ?raft.value the value; nil alone where the key is missing; nil, message, code, detail
 function commands:get(key, options)
   arguments.value("key", key)
   local answer, message, code, detail = self:query({ op = "get", key = key }, options)
@@ -144,12 +144,12 @@ function commands:get(key, options)
 end
 
 --- Sets a key if it has the value that is expected.
--- @param key
--- @param old nil: the key is absent
--- @param new nil: delete it
--- @tparam ?table options as for propose
--- @treturn boolean whether it had
--- @return where not, the present value
+-- @tparam raft.value key
+-- @tparam ?raft.value old nil: the key is absent
+-- @tparam ?raft.value new nil: delete it
+-- @tparam ?raft.command_options options as for propose
+-- @treturn ?boolean whether it had; nil, message, code, detail
+-- @treturn raft.value where not, the present value
 function commands:cas(key, old, new, options)
   arguments.value("key", key)
   if old ~= nil then
@@ -172,7 +172,7 @@ local function show(command)
 end
 
 --- Checks that a command is applied: on how many running, connected nodes, their logs agreeing.
--- @param command
+-- @tparam raft.value command
 -- @tparam ?integer count run until so many have
 -- @tparam[opt=10] ?number timeout seconds
 -- @treturn integer on how many; raises an error where none has, or fewer than `count`, or logs differ
@@ -209,7 +209,7 @@ function commands:check_committed(command, count, timeout)
 end
 
 --- Checks that no node has applied a command; raises an error where one has.
--- @param command
+-- @tparam raft.value command
 function commands:check_not_committed(command)
   arguments.value("command", command)
   local seen, index = self.core:committed(command)
@@ -223,7 +223,7 @@ end
 
 --- What a node has applied since it started, as far as its log holds it.
 -- @tparam integer id
--- @treturn table list of {index, term, command}
+-- @treturn ?raft.commit[] list of {index, term, command}; nil, message, "unknown_node", detail
 function commands:commits(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
@@ -251,8 +251,8 @@ local function behind(self, index)
 end
 
 --- Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
--- @tparam[opt=10] ?number timeout seconds
 -- Raises an error that says what stands still and why.
+-- @tparam[opt=10] ?number timeout seconds
 function commands:check_live(timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)
   self.driver:check_may_wait("check_live")

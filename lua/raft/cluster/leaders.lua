@@ -19,7 +19,7 @@ function leaders:leader()
 end
 
 --- All that believe they lead, cut off or not.
--- @treturn table list of {id, term}
+-- @treturn raft.leadership[] list of {id, term}
 function leaders:leaders()
   local list = {}
   for _, id in ipairs(self.core:ids()) do
@@ -35,7 +35,7 @@ end
 -- term.
 -- @tparam[opt=10] ?number timeout seconds
 -- @tparam[opt=0] ?integer above in a later term than this
--- @treturn integer its id; nil, message, "timeout"
+-- @treturn ?integer its id; nil, message, "timeout"
 -- @treturn integer its term
 function leaders:wait_leader(timeout, above)
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -100,8 +100,9 @@ end
 
 --- Fires a node's election timer now.
 -- @tparam integer id
--- @tparam ?table options `force = true`: without pre-vote, and voters do not hold back for a live leader
--- @treturn boolean true; nil, message, code
+-- @tparam ?raft.campaign_options options `force = true`: without pre-vote, and voters do not hold back for a live
+-- leader
+-- @treturn ?boolean true; nil, message, code, detail
 function leaders:campaign(id, options)
   options = arguments.options("options", type(options) == "table" and options or nil, { force = true })
   if options.force ~= nil and type(options.force) ~= "boolean" then

@@ -8,15 +8,15 @@ local filters = require "raft.filters"
 local looking = {}
 
 --- The ids of all nodes, removed ones included.
--- @treturn table list, rising
+-- @treturn integer[] list, rising
 function looking:ids()
   return self.core:ids()
 end
 
 --- What a node says of itself.
 -- @tparam ?integer id nil: all
--- @treturn table id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members,
--- address, and on a leader peers; without id a list of them
+-- @treturn ?raft.status|raft.status[] id, role, state, error, term, vote, leader, commit, applied, first_index,
+-- last_index, members, address, and on a leader peers; without id a list of them; nil, message, "unknown_node", detail
 function looking:status(id)
   if id ~= nil then
     if not self:knows("id", id) then
@@ -33,7 +33,7 @@ end
 
 --- A node's log; of a crashed node what its disk holds.
 -- @tparam integer id
--- @treturn table list of {index, term, kind, command}
+-- @treturn ?raft.entry[] list of {index, term, kind, command}; nil, message, "unknown_node", detail
 function looking:log(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
@@ -43,7 +43,7 @@ end
 
 --- The machine that the cluster's function made for a node at its last start.
 -- @tparam integer id
--- @treturn ?table
+-- @treturn ?raft.machine nil where it is not a Lua machine; nil, message, "unknown_node", detail
 function looking:machine(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
@@ -53,7 +53,7 @@ end
 
 --- Counts at sending, frames included.
 -- @tparam ?integer id nil: all nodes together
--- @treturn table {messages, bytes, elections, commits, syncs, drops}
+-- @treturn ?raft.stats {messages, bytes, elections, commits, syncs, drops}; nil, message, "unknown_node", detail
 function looking:stats(id)
   if id ~= nil then
     if not self:knows("id", id) then
@@ -77,8 +77,8 @@ function looking:stats(id)
 end
 
 --- The latest events, oldest first.
--- @param[opt] filter a function, or a table of fields that must be equal
--- @treturn table list
+-- @tparam ?raft.filter filter a function, or a table of fields that must be equal
+-- @treturn raft.event[] list
 function looking:events(filter)
   local kinds, matches = filters.compile("filter", filter)
   local list = {}
@@ -124,7 +124,7 @@ end
 --- A diagram of the run so far, from the events that are remembered.
 -- @tparam[opt="table"] ?string as the form: "table"
 -- @tparam ?string path a file to write it to; nil: it is returned
--- @treturn string the diagram, or the path; nil, message, "storage" where the file cannot be written
+-- @treturn ?string the diagram, or the path; nil, message, "storage", detail where the file cannot be written
 function looking:view(as, path)
   if as ~= nil and as ~= "table" then
     arguments.fail("as", '"table" or nil', as)

@@ -11,7 +11,7 @@ local known = { node = true, timeout = true, wait = true, stop = true }
 
 --- The members: of the agreed leader, or as a node sees them.
 -- @tparam ?integer id
--- @treturn table {voters, learners}, and voters_old while joint; nil, message, "no_leader"
+-- @treturn ?raft.members {voters, learners}, and voters_old while joint; nil, message, "no_leader", detail
 function members:members(id)
   if id ~= nil then
     if not self:knows("id", id) then
@@ -176,10 +176,10 @@ local function present(self, options)
 end
 
 --- Changes the members to exactly these, any number at once, through joint consensus.
--- @tparam table wanted { voters = {ids}, learners = {ids} }
--- @tparam ?table options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run
--- on)
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam raft.wanted_members wanted { voters = {ids}, learners = {ids} }
+-- @tparam ?raft.change_options options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false`
+-- (removed nodes run on)
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:change_members(wanted, options)
   if type(wanted) ~= "table" then
@@ -244,9 +244,9 @@ local function add(self, ids, options, as_learners)
 end
 
 --- Starts new nodes and makes them voters, in one change.
--- @tparam table ids
--- @tparam ?table options as for change_members
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam integer[] ids
+-- @tparam ?raft.change_options options as for change_members
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:add_servers(ids, options)
   arguments.ids("ids", ids)
@@ -254,9 +254,9 @@ function members:add_servers(ids, options)
 end
 
 --- Starts new nodes that follow without a vote.
--- @tparam table ids
--- @tparam ?table options as for change_members
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam integer[] ids
+-- @tparam ?raft.change_options options as for change_members
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:add_learners(ids, options)
   arguments.ids("ids", ids)
@@ -264,9 +264,9 @@ function members:add_learners(ids, options)
 end
 
 --- Removes members, the leader too if it is among them, in one change; they stop.
--- @tparam table ids
--- @tparam ?table options as for change_members
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam integer[] ids
+-- @tparam ?raft.change_options options as for change_members
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:remove_servers(ids, options)
   arguments.ids("ids", ids)
@@ -288,9 +288,9 @@ function members:remove_servers(ids, options)
 end
 
 --- Makes learners voters.
--- @tparam table ids
--- @tparam ?table options as for change_members
--- @treturn integer the index of the change; nil, message, code, detail
+-- @tparam integer[] ids
+-- @tparam ?raft.change_options options as for change_members
+-- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:promote(ids, options)
   arguments.ids("ids", ids)

@@ -8,6 +8,7 @@ local network = {}
 
 --- Cuts a node's links to all others.
 -- @tparam integer id
+-- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:disconnect(id)
   return self:control(id, function()
     return self.core:set_disconnected(id, true)
@@ -16,6 +17,7 @@ end
 
 --- Restores a node's links.
 -- @tparam integer id
+-- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:reconnect(id)
   return self:control(id, function()
     return self.core:set_disconnected(id, false)
@@ -23,7 +25,8 @@ function network:reconnect(id)
 end
 
 --- Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition.
--- @tparam table ... groups: lists of ids
+-- @tparam integer[] ... groups: lists of ids
+-- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:partition(...)
   local groups, pairs_of = { ... }, {}
   if #groups == 0 then
@@ -53,9 +56,10 @@ local function is_end(self, name, value)
 end
 
 --- Sets the faults of one direction of one link; replaces what it had.
--- @param from an id, "*" (every node) or "client"
--- @param to the same
--- @tparam ?table faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
+-- @tparam raft.endpoint from an id, "*" (every node) or "client"
+-- @tparam raft.endpoint to the same
+-- @tparam ?raft.faults faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
+-- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:link(from, to, faults)
   local link = faults ~= nil and arguments.link("faults", faults) or nil
   if not is_end(self, "from", from) then
@@ -69,6 +73,7 @@ function network:link(from, to, faults)
 end
 
 --- Ends partition, disconnects and link faults; not pauses or crashes.
+-- @treturn boolean true
 function network:heal()
   return self.driver:control(function()
     return self.core:heal()
@@ -99,6 +104,7 @@ local function take(message, call)
 end
 
 --- Lets a held message arrive now; again: a replay.
+-- @treturn boolean true
 function Message:deliver()
   local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
   take(self, "deliver")
@@ -109,6 +115,7 @@ function Message:deliver()
 end
 
 --- Loses a held message.
+-- @treturn boolean true
 function Message:drop()
   local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
   take(self, "drop")
@@ -119,7 +126,9 @@ function Message:drop()
 end
 
 --- Looks at each message before it leaves.
--- @tparam ?function f f(message): nothing lets it pass, "drop", "hold"; nil ends it, held ones stay
+-- @tparam ?fun(message:raft.message):"drop"|"hold"|nil f f(message): nothing lets it pass, "drop", "hold"; nil ends it,
+-- held ones stay
+-- @treturn boolean true
 function network:intercept(f)
   if f == nil then
     self.core:intercept(nil)
@@ -142,7 +151,7 @@ function network:intercept(f)
 end
 
 --- The messages that are held, in the order in which they were.
--- @treturn table
+-- @treturn raft.message[]
 function network:held()
   local list = {}
   for position, message in ipairs(self.held_messages or {}) do
@@ -153,7 +162,8 @@ end
 
 --- Says what a node answers to calls.
 -- @tparam integer id
--- @tparam ?function f f(value, from) → answer; nil: nothing any more
+-- @tparam ?fun(value:raft.value,from:integer):raft.value f f(value, from) → answer; nil: nothing any more
+-- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:serve(id, f)
   if f ~= nil then
     arguments.callable("f", f)
@@ -168,9 +178,9 @@ end
 --- A request from one node to another over the nodes' own transport.
 -- @tparam integer from
 -- @tparam integer to
--- @param value
+-- @tparam raft.value value
 -- @tparam[opt=10] ?number timeout seconds
--- @return the answer; nil, message, code, detail
+-- @treturn ?raft.value the answer; nil, message, code, detail
 function network:call(from, to, value, timeout)
   arguments.id("from", from)
   arguments.id("to", to)

@@ -26,6 +26,7 @@ end
 
 --- Stops a node at once: what was not synced is lost.
 -- @tparam integer id
+-- @treturn ?boolean true; nil, message, code, detail
 function nodes:crash(id)
   return self:control(id, function()
     return self.core:crash(id)
@@ -34,9 +35,9 @@ end
 
 --- Starts a crashed node again from its disk.
 -- @tparam integer id
--- @tparam ?table options `wipe = true`: from an empty disk, refused by the others until it is removed and added again;
--- `wait = false`: returns at once (recovery from memory takes no time)
--- @treturn boolean true; nil, message, code
+-- @tparam ?raft.restart_options options `wipe = true`: from an empty disk, refused by the others until it is removed
+-- and added again; `wait = false`: returns at once (recovery from memory takes no time)
+-- @treturn ?boolean true; nil, message, code, detail
 function nodes:restart(id, options)
   options = arguments.options("options", type(options) == "table" and options or nil, { wipe = true, wait = true })
   for name, value in pairs(options) do
@@ -57,6 +58,7 @@ end
 
 --- Freezes a node: what arrives waits.
 -- @tparam integer id
+-- @treturn ?boolean true; nil, message, code, detail
 function nodes:pause(id)
   return self:control(id, function()
     return self.core:pause(id)
@@ -65,6 +67,7 @@ end
 
 --- Lets a frozen node go on.
 -- @tparam integer id
+-- @treturn ?boolean true; nil, message, code, detail
 function nodes:resume(id)
   return self:control(id, function()
     return self.core:resume(id)
@@ -73,8 +76,9 @@ end
 
 --- Changes a node's own clock.
 -- @tparam integer id
--- @tparam table clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a
+-- @tparam raft.clock clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a
 -- stand-still
+-- @treturn ?boolean true; nil, message, code, detail
 function nodes:clock(id, clock)
   arguments.id("id", id)
   if type(clock) ~= "table" then

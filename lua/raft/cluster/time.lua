@@ -29,10 +29,10 @@ end
 
 --- Runs until a predicate is true. It is asked at once and after each event ("sim") or turn of the loop (TCP), and
 -- must not wait.
--- @tparam function predicate
+-- @tparam fun():any predicate
 -- @tparam[opt=10] ?number timeout seconds
 -- @tparam ?string what is waited for, in words, for the message
--- @return the predicate's value; nil, message, "timeout"
+-- @return the predicate's value; nil, message, "timeout", detail
 function time:wait_until(predicate, timeout, what)
   arguments.callable("predicate", predicate)
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -48,9 +48,9 @@ function time:wait_until(predicate, timeout, what)
 end
 
 --- Runs until the next event that matches.
--- @param filter a function, or a table of fields that must be equal
+-- @tparam raft.filter filter a function, or a table of fields that must be equal
 -- @tparam[opt=10] ?number timeout seconds
--- @treturn table the event; nil, message, "timeout"
+-- @treturn ?raft.event the event; nil, message, "timeout", detail
 function time:wait_event(filter, timeout)
   local kinds, matches = filters.compile("filter", filter)
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -76,7 +76,7 @@ end
 
 --- The next events of a simulated world, one after the other.
 -- @tparam[opt=1] ?integer n how many
--- @treturn table what the trace tells of them, in order
+-- @treturn ?raft.event[] what the trace tells of them, in order; nil, message, "unsupported", detail
 function time:step(n)
   n = n == nil and 1 or n
   if not arguments.is_integer(n) or n < 1 then
@@ -108,9 +108,9 @@ function time:step(n)
 end
 
 --- Calls a function at each event that matches. It may call faults, which take effect after the present step.
--- @param filter a function, or a table of fields that must be equal
--- @tparam function f f(event)
--- @treturn function ends it
+-- @tparam raft.filter filter a function, or a table of fields that must be equal
+-- @tparam fun(event:raft.event) f f(event)
+-- @treturn fun() ends it
 function time:on(filter, f)
   local kinds, matches = filters.compile("filter", filter)
   arguments.callable("f", f)

@@ -61,6 +61,9 @@ for _, name in ipairs(shared) do
   known[name] = assert(cluster_options.known[name], name)
 end
 
+--- The options of raft.node, as `known` of raft.options has raft.cluster's.
+options.known = known
+
 -- The first members: {voters, addresses}; empty for one that joins.
 local function first_members(given, result)
   result.voters, result.addresses = {}, {}

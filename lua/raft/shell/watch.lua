@@ -147,7 +147,7 @@ end
 
 --- Begins to watch a cluster.
 -- @param cluster
--- @tparam function write where lines go
+-- @tparam function write_line where lines go
 -- @treturn table with `flush` and `close`
 function watch.open(cluster, write_line)
   local self = setmetatable({ cluster = cluster, write = write_line, leads = {}, committed = 0 }, Watch)

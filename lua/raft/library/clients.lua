@@ -1,0 +1,23 @@
+---@meta _
+-- For editors (lua-language-server), never loaded. Made by `make meta` from the comments in lua/raft: edit those.
+
+---@class raft.client
+local client = {}
+
+---Waits until it has ended.
+---@param timeout? number seconds, 10 if not given
+---@return any # what its function returned; nil, message, "timeout"
+---@return string? message
+---@return string? code
+function client:wait(timeout) end
+
+---@class raft.message
+local message = {}
+
+---Lets a held message arrive now; again: a replay.
+---@return boolean # true
+function message:deliver() end
+
+---Loses a held message.
+---@return boolean # true
+function message:drop() end

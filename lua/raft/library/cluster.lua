@@ -1,0 +1,457 @@
+---@meta _
+-- For editors (lua-language-server), never loaded. Made by `make meta` from the comments in lua/raft: edit those.
+
+---@class raft.cluster
+local cluster = {}
+
+-- A cluster: many nodes in one world, for scripts and the shell.
+
+---Stops everything. Twice is fine.
+---@return boolean? # true; nil, message, code where the trace file could not be written whole
+---@return string? message
+---@return string? code
+function cluster:shutdown() end
+
+---Whether it was shut down.
+---@return boolean
+function cluster:is_closed() end
+
+---The kind of its world.
+---@return string # "sim" or "tcp"
+function cluster:mode() end
+
+-- Clients: functions that run as coroutines beside the main script.
+
+---Runs a function beside the main script; calls that it makes wait without stopping the others.
+---@param f fun(client:raft.client):any f(client)
+---@param options? raft.client_options `session = true`: its commands are applied exactly once
+---@return raft.client # the client, with `wait`
+function cluster:client(f, options) end
+
+-- Commands and reads, and what was committed.
+
+---Hands a command to a node; does not wait.
+---@param id integer the node
+---@param command raft.value
+---@return integer? # its index; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:submit(id, command) end
+
+---Finds the leader, submits a command and waits until it is applied.
+---@param command raft.value
+---@param options? raft.command_options `node`: ask that one only; `timeout` seconds
+---@return integer? # its index; nil, message, code, detail
+---@return raft.value|string # the machine's result
+---@return string? code
+---@return raft.detail? detail
+function cluster:propose(command, options) end
+
+---Asks the machine; linearizable unless `options.read` is "stale".
+---@param question raft.value as the machine's query takes it
+---@param options? raft.read_options `node`, `timeout`, `read`
+---@return raft.value? # the answer; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:query(question, options) end
+
+---Sets a key of the "kv" machine.
+---@param key raft.value
+---@param value raft.value
+---@param options? raft.command_options as for propose
+---@return integer? # the command's index; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:set(key, value, options) end
+
+---Deletes a key of the "kv" machine.
+---@param key raft.value
+---@param options? raft.command_options as for propose
+---@return integer? # the command's index; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:delete(key, options) end
+
+---The value of a key.
+---@param key raft.value
+---@param options? raft.read_options as for query
+---@return raft.value? # the value; nil alone where the key is missing; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:get(key, options) end
+
+---Sets a key if it has the value that is expected.
+---@param key raft.value
+---@param old? raft.value nil: the key is absent
+---@param new? raft.value nil: delete it
+---@param options? raft.command_options as for propose
+---@return boolean? # whether it had; nil, message, code, detail
+---@return raft.value|string # where not, the present value
+---@return string? code
+---@return raft.detail? detail
+function cluster:cas(key, old, new, options) end
+
+---Checks that a command is applied: on how many running, connected nodes, their logs agreeing.
+---@param command raft.value
+---@param count? integer run until so many have
+---@param timeout? number seconds, 10 if not given
+---@return integer # on how many; raises an error where none has, or fewer than `count`, or logs differ
+---@return integer # the lowest index at which it was applied
+function cluster:check_committed(command, count, timeout) end
+
+---Checks that no node has applied a command; raises an error where one has.
+---@param command raft.value
+function cluster:check_not_committed(command) end
+
+---What a node has applied since it started, as far as its log holds it.
+---@param id integer
+---@return raft.commit[]? # list of {index, term, command}; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:commits(id) end
+
+---Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
+---Raises an error that says what stands still and why.
+---@param timeout? number seconds, 10 if not given
+function cluster:check_live(timeout) end
+
+-- Who leads.
+
+---The agreed leader now.
+---@return integer? # its id; nil: none
+---@return integer? # its term
+function cluster:leader() end
+
+---All that believe they lead, cut off or not.
+---@return raft.leadership[] # list of {id, term}
+function cluster:leaders() end
+
+---Runs until a running node that is not disconnected leads, and a quorum that it reaches both ways names it in its
+---term.
+---@param timeout? number seconds, 10 if not given
+---@param above? integer in a later term than this, 0 if not given
+---@return integer? # its id; nil, message, "timeout"
+---@return integer|string # its term
+---@return string? code
+function cluster:wait_leader(timeout, above) end
+
+---Checks that there is one leader.
+---@return integer # its id; raises an error if two lead in one term, or none is agreed within 20 longest election time-outs
+---@return integer # its term
+function cluster:check_one_leader() end
+
+---Checks that no connected running node believes itself leader; raises an error if one does.
+function cluster:check_no_leader() end
+
+---Fires a node's election timer now.
+---@param id integer
+---@param options? raft.campaign_options `force = true`: without pre-vote, and voters do not hold back for a live leader
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:campaign(id, options) end
+
+-- Looking at a cluster.
+
+---The ids of all nodes, removed ones included.
+---@return integer[] # list, rising
+function cluster:ids() end
+
+---What a node says of itself.
+---@param id? integer nil: all
+---@return raft.status|raft.status[]|nil # id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, address, and on a leader peers; without id a list of them; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:status(id) end
+
+---A node's log; of a crashed node what its disk holds.
+---@param id integer
+---@return raft.entry[]? # list of {index, term, kind, command}; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:log(id) end
+
+---The machine that the cluster's function made for a node at its last start.
+---@param id integer
+---@return raft.machine? # nil where it is not a Lua machine; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:machine(id) end
+
+---Counts at sending, frames included.
+---@param id? integer nil: all nodes together
+---@return raft.stats? # {messages, bytes, elections, commits, syncs, drops}; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:stats(id) end
+
+---The latest events, oldest first.
+---@param filter? raft.filter a function, or a table of fields that must be equal
+---@return raft.event[] # list
+function cluster:events(filter) end
+
+---What two equal runs in "sim" share, over all events.
+---@return string # 16 hex digits
+function cluster:trace_hash() end
+
+---A line of yours in the trace.
+---@param text string
+function cluster:note(text) end
+
+---A number from the seed, in a stream of its own, as math.random gives it.
+---@param m? integer
+---@param n? integer
+---@return number
+function cluster:random(m, n) end
+
+---A diagram of the run so far, from the events that are remembered.
+---@param as? string the form: "table", "table" if not given
+---@param path? string a file to write it to; nil: it is returned
+---@return string? # the diagram, or the path; nil, message, "storage", detail where the file cannot be written
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:view(as, path) end
+
+-- Members: who belongs to the cluster, and changing it.
+
+---The members: of the agreed leader, or as a node sees them.
+---@param id? integer
+---@return raft.members? # {voters, learners}, and voters_old while joint; nil, message, "no_leader", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:members(id) end
+
+---Changes the members to exactly these, any number at once, through joint consensus.
+---@param wanted raft.wanted_members { voters = {ids}, learners = {ids} }
+---@param options? raft.change_options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run on)
+---@return integer? # the index of the change; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:change_members(wanted, options) end
+
+---Starts new nodes and makes them voters, in one change.
+---@param ids integer[]
+---@param options? raft.change_options as for change_members
+---@return integer? # the index of the change; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:add_servers(ids, options) end
+
+---Starts new nodes that follow without a vote.
+---@param ids integer[]
+---@param options? raft.change_options as for change_members
+---@return integer? # the index of the change; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:add_learners(ids, options) end
+
+---Removes members, the leader too if it is among them, in one change; they stop.
+---@param ids integer[]
+---@param options? raft.change_options as for change_members
+---@return integer? # the index of the change; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:remove_servers(ids, options) end
+
+---Makes learners voters.
+---@param ids integer[]
+---@param options? raft.change_options as for change_members
+---@return integer? # the index of the change; nil, message, code, detail
+---@return integer|string # its term
+---@return string? code
+---@return raft.detail? detail
+function cluster:promote(ids, options) end
+
+-- The network's faults, intercepted messages, calls between nodes.
+
+---Cuts a node's links to all others.
+---@param id integer
+---@return boolean? # true; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:disconnect(id) end
+
+---Restores a node's links.
+---@param id integer
+---@return boolean? # true; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:reconnect(id) end
+
+---Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition.
+---@param ... integer[] groups: lists of ids
+---@return boolean? # true; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:partition(...) end
+
+---Sets the faults of one direction of one link; replaces what it had.
+---@param from raft.endpoint an id, "*" (every node) or "client"
+---@param to raft.endpoint the same
+---@param faults? raft.faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
+---@return boolean? # true; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:link(from, to, faults) end
+
+---Ends partition, disconnects and link faults; not pauses or crashes.
+---@return boolean # true
+function cluster:heal() end
+
+---Looks at each message before it leaves.
+---@param f? fun(message:raft.message):"drop"|"hold"|nil f(message): nothing lets it pass, "drop", "hold"; nil ends it, held ones stay
+---@return boolean # true
+function cluster:intercept(f) end
+
+---The messages that are held, in the order in which they were.
+---@return raft.message[]
+function cluster:held() end
+
+---Says what a node answers to calls.
+---@param id integer
+---@param f? fun(value:raft.value,from:integer):raft.value f(value, from) → answer; nil: nothing any more
+---@return boolean? # true; nil, message, "unknown_node", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:serve(id, f) end
+
+---A request from one node to another over the nodes' own transport.
+---@param from integer
+---@param to integer
+---@param value raft.value
+---@param timeout? number seconds, 10 if not given
+---@return raft.value? # the answer; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:call(from, to, value, timeout) end
+
+-- What is done to nodes: crash, restart, pause, clocks.
+
+---Stops a node at once: what was not synced is lost.
+---@param id integer
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:crash(id) end
+
+---Starts a crashed node again from its disk.
+---@param id integer
+---@param options? raft.restart_options `wipe = true`: from an empty disk, refused by the others until it is removed and added again; `wait = false`: returns at once (recovery from memory takes no time)
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:restart(id, options) end
+
+---Freezes a node: what arrives waits.
+---@param id integer
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:pause(id) end
+
+---Lets a frozen node go on.
+---@param id integer
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:resume(id) end
+
+---Changes a node's own clock.
+---@param id integer
+---@param clock raft.clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a stand-still
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:clock(id, clock) end
+
+---Whether a node is running.
+---@param id integer
+---@return boolean
+function cluster:is_alive(id) end
+
+---Whether a node is running and not disconnected.
+---@param id integer
+---@return boolean
+function cluster:is_connected(id) end
+
+-- Time: letting the world of a cluster go on.
+
+---The world's clock.
+---@return number # seconds
+function cluster:now() end
+
+---Lets the world run.
+---@param s number seconds
+function cluster:sleep(s) end
+
+---Runs until a predicate is true. It is asked at once and after each event ("sim") or turn of the loop (TCP), and
+---must not wait.
+---@param predicate fun():any
+---@param timeout? number seconds, 10 if not given
+---@param what? string is waited for, in words, for the message
+---@return any # the predicate's value; nil, message, "timeout", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:wait_until(predicate, timeout, what) end
+
+---Runs until the next event that matches.
+---@param filter raft.filter a function, or a table of fields that must be equal
+---@param timeout? number seconds, 10 if not given
+---@return raft.event? # the event; nil, message, "timeout", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:wait_event(filter, timeout) end
+
+---The next events of a simulated world, one after the other.
+---@param n? integer how many, 1 if not given
+---@return raft.event[]? # what the trace tells of them, in order; nil, message, "unsupported", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:step(n) end
+
+---Calls a function at each event that matches. It may call faults, which take effect after the present step.
+---@param filter raft.filter a function, or a table of fields that must be equal
+---@param f fun(event:raft.event) f(event)
+---@return fun() # ends it
+function cluster:on(filter, f) end
+
+-- What was done to a cluster, kept as calls, and written as a stand-alone script that does it again.
+
+---The calls made so far as a stand-alone script; in the simulated world one that gives the same trace.
+---@param path? string a file to write it to; nil: it is returned
+---@return string? # the script, or the path; nil, message, code, detail
+---@return string[]|string # what could not be written, and why: a list of sentences
+---@return string? code
+---@return raft.detail? detail
+function cluster:script(path) end

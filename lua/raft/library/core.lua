@@ -1,0 +1,322 @@
+---@meta raft.core
+-- For editors (lua-language-server), never loaded: the C module raft.core, `require("raft").core`. Written by hand
+-- after the comments in src/lua/; what a script is meant to use is in raft.lua, this is for specs and the curious.
+--
+-- Times are nanoseconds here (`_ns`), ids, terms and indexes integers; 0 means none.
+
+---@class raft.core
+---@field version string this release
+---@field null lightuserdata JSON's null
+---@field never integer the time in ns that never comes
+---@field bench raft.core.bench
+local core = {}
+
+-- ---- one bare core, stepped by hand --------------------------------------------------------------
+
+---@class raft.core.replica_options
+---@field id? integer 1 if not given
+---@field voters integer[] the first members
+---@field learners? integer[]
+---@field term? integer what was on its disk
+---@field vote? integer
+---@field log? raft.core.entry[] from index 1
+---@field now_ns? integer 0 if not given
+---@field election_timeout_min_ns? integer
+---@field election_timeout_max_ns? integer
+---@field heartbeat_interval_ns? integer
+---@field election_collisions? number
+---@field pre_vote? boolean true if not given
+---@field check_quorum? boolean true if not given
+---@field window? integer
+---@field max_entries? integer 0: any number
+---@field max_message_bytes? integer
+---@field max_inflight_bytes? integer
+---@field max_uncommitted_bytes? integer
+---@field seed? integer
+
+---{term, command}, {term, members} or, empty, {term}.
+---@class raft.core.entry
+---@field term? integer
+---@field command? raft.value
+---@field members? raft.members
+
+---@class raft.core.input
+---@field kind "tick"|"flush"|"message"|"submit"|"persisted"|"change"|"read"|"campaign"
+---@field now_ns? integer not before the last one; the last one's if not given
+---@field message? raft.message message
+---@field entries? raft.core.entry[] submit: commands
+---@field configuration? raft.members change
+---@field sequence? integer persisted: up to this one
+---@field read_id? integer read
+---@field force? boolean campaign: without pre-vote
+
+---@class raft.core.persist
+---@field sequence integer
+---@field hard_state boolean
+---@field term integer
+---@field vote integer
+---@field first_index integer
+---@field last_index integer
+
+---What a step asks for. Numbers that mean nothing in it are 0.
+---@class raft.core.update
+---@field messages raft.message[] may leave now
+---@field messages_after raft.message[] wait for the persist of `messages_after_sequence`
+---@field messages_after_sequence integer
+---@field persist? raft.core.persist
+---@field apply_first integer
+---@field apply_last integer
+---@field reads { read_id: integer, index: integer }[] may be answered once `index` is applied
+---@field notices { from: integer, text: string }[] what was odd
+---@field refusal "accepted"|"not_leader"|"busy"|"too_large"|"not_ready"|"membership_pending"|"bad_configuration"
+---@field index integer that was given to the first command, or to the change
+---@field deadline_ns integer when the next tick is due
+---@field wants_flush boolean
+---@field role_changed boolean
+---@field voted boolean
+---@field members_changed boolean
+---@field commit_changed boolean
+---@field commit_counted boolean
+---@field truncated_from integer
+---@field truncated_to integer
+---@field appended_first integer
+---@field appended_last integer
+---@field match_peer integer
+---@field match_index integer
+---@field fatal? string a contradiction for which the node stops
+
+---@class raft.core.replica_status
+---@field id integer
+---@field role raft.role
+---@field term integer
+---@field vote integer
+---@field leader integer
+---@field commit_index integer
+---@field applied_index integer
+---@field durable_index integer
+---@field first_index integer
+---@field last_index integer
+---@field last_term integer
+---@field peers table<integer, { match_index: integer, next_index: integer, inflight_messages: integer }>
+
+---@class raft.core.replica
+local replica = {}
+
+---Gives it one event. It opens nothing and waits for nothing: what is to be done is in the update.
+---@param event raft.core.input
+---@return raft.core.update
+function replica:step(event) end
+
+---What it says of itself.
+---@return raft.core.replica_status
+function replica:status() end
+
+---@return raft.entry[]
+function replica:log() end
+
+---The members in force.
+---@return raft.members
+---@return integer index of their entry; 0: the first members
+function replica:members() end
+
+---Of Raft's own state and the payloads; never of times or generators.
+---@return string # 16 hex digits
+function replica:hash() end
+
+---A second one that goes on by itself.
+---@return raft.core.replica
+function replica:copy() end
+
+---Makes one bare core.
+---@param options raft.core.replica_options
+---@return raft.core.replica
+function core.replica(options) end
+
+-- ---- the checker by itself ------------------------------------------------------------------------
+
+---@class raft.core.checker
+local checker = {}
+
+---Gives it one event, by the names of raft.event, `time_ns` and `message_number`.
+---@param event table with `entries = { {term, hash} }` where its kind has some
+---@return raft.violation? # the first so far
+function checker:event(event) end
+
+---Makes an invariant checker that is fed by hand.
+---@return raft.core.checker
+function core.checker() end
+
+-- ---- encodings -------------------------------------------------------------------------------------
+
+---Why something is no value.
+---@param value any
+---@return string? problem nil: it is one
+function core.value_problem(value) end
+
+---The one encoding of a value: deterministic CBOR (RFC 8949, 4.2).
+---@param value raft.value
+---@return string bytes
+function core.value_encode(value) end
+
+---@param bytes string
+---@return raft.value? value nil, message where they are no value in that encoding
+---@return string? message
+function core.value_decode(bytes) end
+
+---@param value raft.value
+---@return string text integers exact, strings that are not UTF-8 as {"$bytes": base64}
+function core.json_encode(value) end
+
+---@param text string
+---@return raft.value? value
+---@return string? message
+function core.json_decode(text) end
+
+---@param bytes string
+---@return integer
+function core.crc32c(bytes) end
+
+---A message's form on the wire, without its frame.
+---@param message raft.message
+---@return string bytes
+function core.message_encode(message) end
+
+---@param bytes string
+---@return raft.message? message
+---@return string? problem
+function core.message_decode(bytes) end
+
+---@param bytes string
+---@return "whole"|"partial"|"bad" verdict
+---@return string? problem
+function core.frame_check(bytes) end
+
+---A frame with its head and checksum.
+---@param kind integer
+---@param number integer the message's
+---@param body string
+---@return string bytes
+function core.frame(kind, number, body) end
+
+-- ---- measurements ------------------------------------------------------------------------------------
+
+---What `raftbench bench` measures below Lua.
+---@class raft.core.bench
+local bench = {}
+
+---Three bare cores, messages in memory.
+---@param entries integer
+---@param batch integer
+---@param window integer
+---@param entry_bytes integer
+---@param warm? boolean in memory that was used before
+---@return integer ns
+function bench.core(entries, batch, window, entry_bytes, warm) end
+
+---Append frames.
+---@param frames integer
+---@param entries integer
+---@param entry_bytes integer
+---@return integer encode_ns
+---@return integer decode_ns
+---@return integer frame_bytes
+function bench.codec(frames, entries, entry_bytes) end
+
+---A bare libuv echo over TCP.
+---@param rounds integer
+---@param bytes integer
+---@return integer[]? round_trips_ns
+---@return string? message
+---@return string? code
+function bench.echo(rounds, bytes) end
+
+-- ---- for lua/raft itself ---------------------------------------------------------------------------
+
+---The handle below raft.cluster.
+---@package
+---@param options table
+---@return userdata? handle
+---@return string? message
+---@return string? code
+function core.cluster(options) end
+
+---The loop below raft.node.
+---@package
+---@return userdata
+function core.hosts() end
+
+---What a failed assertion of the C code prints as the way to replay.
+---@package
+---@param text? string
+function core.set_replay(text) end
+
+---Raises an error at the line of the innermost function that is a user's.
+---@package
+---@param message string
+function core.user_error(message) end
+
+---How the sources of lua/raft begin.
+---@package
+---@param prefix string
+function core.own_files(prefix) end
+
+---A clock that never goes back, of no particular start.
+---@return integer ns
+function core.clock_ns() end
+
+---@param descriptor 0|1|2
+---@return boolean
+function core.is_terminal(descriptor) end
+
+---SIGINT and SIGTERM end a wait and are told by `read_line` and `signal`.
+---@package
+function core.catch_signals() end
+
+---@package
+---@return "interrupt"|"terminate"|nil # the one that was caught since the last call
+function core.signal() end
+
+---@package
+---@param timeout_ms? integer
+---@return string? line
+---@return string? why "end", "timeout" or a signal's name
+function core.read_line(timeout_ms) end
+
+---From here on SIGINT and SIGTERM interrupt what runs.
+---@package
+---@param everywhere? boolean also coroutines that compute without end
+function core.begin_prompt(everywhere) end
+
+---@package
+---@param everywhere? boolean
+function core.end_prompt(everywhere) end
+
+---A coroutine that was there before the prompt is interrupted too.
+---@package
+---@param thread thread
+function core.watch_thread(thread) end
+
+---@package
+---@return "interrupt"|"terminate"|nil # the one that came since the last call
+function core.take_interrupt() end
+
+---Waits for standard input or for something to do in one of these worlds.
+---@package
+---@param ... userdata
+---@return boolean? readable nil: a signal came
+---@return boolean due
+function core.wait_input(...) end
+
+---Whether a cluster's clock goes on while nobody drives it.
+---@package
+---@param handle userdata
+---@param on boolean
+function core.set_free_running(handle, on) end
+
+---Whether one of a cluster's calls is under way, which has called back.
+---@package
+---@param handle userdata
+---@return boolean
+function core.is_entered(handle) end
+
+return core

@@ -1,0 +1,103 @@
+---@meta raft
+-- For editors (lua-language-server), never loaded. Made by `make meta` from the comments in lua/raft: edit those.
+
+---@class raft.module
+---@field assert raft.assert The checks as LuaUnit-style assertions; see raft.assert.
+---@field core raft.core The C module, for specs and the curious.
+---@field null lightuserdata JSON's null, a value of its own: a Lua nil is no value.
+---@field version string This release, as text.
+local raft = {}
+
+---Joins the application's luv loop: its `uv.run()` drives raft's nodes from then on, and goes on while one runs.
+---@param uv table the application's luv
+---@return raft.attached? # a handle with `close()`, and `unref()` as luv's handles have it; nil, message, code where the loop cannot be made
+---@return string? message
+---@return string? code
+function raft.attach(uv) end
+
+---Makes a cluster and starts its nodes.
+---@param given? raft.cluster_options the options; see the README
+---@return raft.cluster # the cluster; where the world cannot be made nil, message, code
+---@return string? message
+---@return string? code
+function raft.cluster(given) end
+
+---A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
+---@param c? raft.cluster nil: the one opened last, or a new one of three nodes, which is shut down at the end
+function raft.shell(c) end
+
+---Drives the loop, where the application has none.
+---@param seconds? number for so long at most; nil: until nothing is alive or raft.stop is called
+---@return boolean # false once nothing is alive: no node runs and nobody waits
+function raft.run(seconds) end
+
+---Makes raft.run return after the present turn; also from a callback.
+function raft.stop() end
+
+---One turn of the loop, without waiting.
+---@return boolean # false once nothing is alive
+function raft.step() end
+
+---The descriptor to poll, for a loop that is not ours. It stays the same from then on.
+---@return integer? # the descriptor; nil, message, code where the loop cannot be made
+---@return string? message
+---@return string? code
+function raft.pollfd() end
+
+---What to poll the descriptor for.
+---@return string # "r", "w" or "rw"
+function raft.events() end
+
+---How long one may wait for the descriptor before raft.step is due.
+---@return number? # seconds; nil: for ever
+function raft.timeout() end
+
+---Makes a node; it does nothing before `node:start()`.
+---@param given raft.node_options `id`, `listen`, `peers`, `join`, `cluster`, `forward`, `insecure`, `machine`, and raft.cluster's options of trace, timing, limits and safety
+---@return raft.node? # the node; nil, message, code, detail where it cannot be made
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function raft.node(given) end
+
+---@class raft.assert
+local assertions = {}
+
+---There is one leader, agreed by its quorum, and no two in a term.
+---@param cluster raft.cluster
+---@return integer # its id
+---@return integer # its term
+function assertions.one_leader(cluster) end
+
+---No connected running node believes itself leader.
+---@param cluster raft.cluster
+function assertions.no_leader(cluster) end
+
+---A command is applied on so many running, connected nodes, and logs agree.
+---@param cluster raft.cluster
+---@param command raft.value
+---@param count? integer nil: on any
+---@param timeout? number seconds
+---@return integer # on how many
+---@return integer # its index
+function assertions.committed(cluster, command, count, timeout) end
+
+---No node has applied a command.
+---@param cluster raft.cluster
+---@param command raft.value
+function assertions.not_committed(cluster, command) end
+
+---The cluster elects, catches up and answers.
+---@param cluster raft.cluster
+---@param timeout? number seconds
+function assertions.live(cluster, timeout) end
+
+---Tries again until it works, letting the cluster's time pass in between. A function that returns
+---something works once that is true; one that returns nothing works once it raises no error.
+---@param f fun():any tried at once, and then every 10 ms of the cluster's time
+---@param timeout? number seconds of the cluster's clock, 10 if not given
+---@param cluster? raft.cluster whose time passes; nil: the one opened last
+---@return any # what f returned
+function assertions.eventually(f, timeout, cluster) end
+
+return raft

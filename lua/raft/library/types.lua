@@ -1,0 +1,255 @@
+---@meta _
+-- For editors (lua-language-server), never loaded: the tables and values that Raftbench's functions take and give.
+-- The functions themselves are in the files beside this one.
+
+---What commands, keys and results are: booleans, 64-bit integers, floats, strings of any bytes, arrays, tables with
+---string keys, `raft.null`.
+---@alias raft.value boolean|integer|number|string|table|lightuserdata
+
+---A function, or a table of fields that must be equal.
+---@alias raft.filter (fun(event: raft.event): any)|table<string, any>
+
+---A node's id, "*" (every node) or "client".
+---@alias raft.endpoint integer|"*"|"client"
+
+---Called with what the call returns where it waits.
+---@alias raft.callback fun(...: any)
+
+---What failed, besides the message and its code.
+---@class raft.detail
+---@field leader? integer who leads
+---@field address? string the leader's address
+---@field unknown? boolean the command may yet be applied
+
+-- ---- options ---------------------------------------------------------------------------------------
+
+---Options that clusters and nodes share.
+---@class raft.shared_options
+---@field election_timeout? number[]|number {min, max} seconds, {0.150, 0.300} if not given; math.huge: only `c:campaign` starts elections
+---@field heartbeat_interval? number seconds, 0.050 if not given
+---@field pre_vote? boolean a candidate first asks whether it could win; true if not given
+---@field check_quorum? boolean a leader that is cut off from its quorum steps down; true if not given
+---@field election_collisions? number chance that a time-out is drawn at its minimum, to force split votes; 0 if not given
+---@field window? integer messages in flight to a follower, 64 if not given
+---@field max_entries? integer entries in a message; any number if not given
+---@field max_message? integer bytes in a message, 65536 if not given
+---@field max_inflight? integer bytes sent to a follower and not yet acknowledged, 524288 if not given
+---@field max_uncommitted? integer bytes appended and not yet applied, beyond which commands are "busy"; 64 MiB if not given
+---@field trace? string|fun(event: raft.event) a path for JSON lines, or a function that is given each event
+
+---What raft.cluster takes.
+---@class raft.cluster_options: raft.shared_options
+---@field nodes? integer|integer[] how many (ids 1..n), or a list of ids; 3 if not given
+---@field mode? "sim"|"tcp" simulated, or real sockets on loopback in this process; $RAFTBENCH_MODE or "sim" if not given
+---@field seed? integer decides everything in the simulated world; $RAFTBENCH_SEED or 1 if not given
+---@field name? string the run's name in traces
+---@field link? raft.faults faults that every link starts with; 1 to 5 ms of delay in "sim" if not given, none over TCP
+---@field state? table<integer, raft.disk> what is on the nodes' disks at the start
+---@field machine? "kv"|string|fun(id: integer): raft.machine "kv", a function that makes a node's machine at each of its starts, or the name of a module that returns one
+---@field speed? number world seconds in a real one, over TCP; $RAFTBENCH_SPEED or 1 if not given
+---@field keep_events? integer how many events `c:events` remembers, 100,000 if not given
+---@field invariants? boolean check every event; true if not given
+
+---What raft.node takes.
+---@class raft.node_options: raft.shared_options
+---@field id integer from 1
+---@field listen string an IP address and a port, as "127.0.0.1:7001"
+---@field peers? table<integer, string> the first members' addresses by id; it may hold the node itself; none: alone
+---@field join? boolean wait to be added to a cluster, never start one
+---@field cluster? string nodes of another cluster's name are refused; "default" if not given
+---@field forward? boolean a follower passes proposals and reads on to the leader; true if not given
+---@field insecure? boolean listen beyond this machine without encryption, on a network that you trust
+---@field dir? string not supported yet: the log is in memory
+---@field machine? "kv"|raft.machine "kv" if not given
+
+---The application's state: the same commands in the same order on each node.
+---@class raft.machine
+---@field apply fun(command: any, index: integer): any what it returns is the command's result
+---@field query? fun(request: any): any answers reads
+
+---A disk's contents at the start of a cluster.
+---@class raft.disk
+---@field term? integer
+---@field vote? integer whom it voted for in that term; 0: nobody
+---@field log? (integer|table)[] from index 1: a term, or {term, command}
+
+---@class raft.timeout_options
+---@field timeout? number seconds
+
+---@class raft.command_options: raft.timeout_options
+---@field node? integer ask that one only
+
+---@class raft.read_options: raft.command_options
+---@field read? "stale" what that node has just now; linearizable if not given
+
+---@class raft.change_options: raft.command_options
+---@field wait? boolean false: return the change's index and term at once
+---@field stop? boolean false: removed nodes run on
+
+---@class raft.restart_options
+---@field wipe? boolean from an empty disk: the others refuse it until it is removed and added again
+---@field wait? boolean false: return at once
+
+---@class raft.campaign_options
+---@field force? boolean without pre-vote, and voters do not hold back for a live leader
+
+---@class raft.client_options
+---@field session? boolean its commands are applied exactly once
+
+---@class raft.clock
+---@field rate? number beside the world's, 1.0 if not given
+---@field offset? number seconds: a jump forward, or for a negative one a stand-still
+
+---Faults of one direction of a link.
+---@class raft.faults
+---@field drop? number chance that a message is lost
+---@field duplicate? number chance that it comes twice
+---@field delay? number|number[] seconds, or {min, max}
+---@field reorder? number chance that it waits for the next two
+---@field bandwidth? integer bytes a second
+---@field cut? boolean nothing passes
+
+---@class raft.wanted_members
+---@field voters integer[]
+---@field learners? integer[]
+
+---@class raft.wanted_addresses
+---@field voters table<integer, true|string> true: a member already; otherwise its address
+---@field learners? table<integer, true|string>
+
+-- ---- what is given back ------------------------------------------------------------------------------
+
+---@alias raft.role "follower"|"pre_candidate"|"candidate"|"leader"|"learner"
+
+---@class raft.members
+---@field voters integer[]
+---@field learners integer[]
+---@field voters_old? integer[] while joint: the voters that are to be replaced
+
+---@class raft.node_members: raft.members
+---@field addresses table<integer, string>
+
+---What a leader knows of a follower.
+---@class raft.peer
+---@field match integer its log is the leader's up to here
+---@field next integer what is sent next
+---@field inflight integer messages that are not acknowledged
+
+---What a node says of itself. What stands behind `error` is there only while it runs.
+---@class raft.status
+---@field id integer
+---@field state "running"|"paused"|"crashed"|"failed"|"removed"
+---@field address string
+---@field error? string why it has failed
+---@field role? raft.role
+---@field term? integer
+---@field vote? integer whom it voted for in its term; 0: nobody
+---@field leader? integer whom it takes for the leader; 0: nobody
+---@field commit? integer
+---@field applied? integer
+---@field first_index? integer
+---@field last_index? integer
+---@field members? raft.members
+---@field peers? table<integer, raft.peer> on a leader
+
+---@class raft.node_status
+---@field id integer
+---@field state "stopped"|"running"|"failed"|"removed"|"closed"
+---@field address? string
+---@field error? string why it has failed
+---@field role? raft.role
+---@field term? integer
+---@field vote? integer whom it voted for in its term; 0: nobody
+---@field leader? integer whom it takes for the leader; 0: nobody
+---@field commit? integer
+---@field applied? integer
+---@field first_index? integer
+---@field last_index? integer
+---@field members? raft.node_members
+---@field peers? table<integer, raft.peer> on a leader
+
+---@class raft.leadership
+---@field id integer
+---@field term integer
+
+---@class raft.entry
+---@field index integer
+---@field term integer
+---@field kind "command"|"empty"|"configuration"
+---@field command? any
+---@field members? raft.members of a configuration
+
+---@class raft.commit
+---@field index integer
+---@field term integer
+---@field command any
+
+---Counts at sending, frames included; by kind of message, and "total".
+---@class raft.stats
+---@field messages table<string, integer>
+---@field bytes table<string, integer>
+---@field elections integer
+---@field commits integer
+---@field syncs integer
+---@field drops integer
+
+---A message between nodes. `c:intercept` hands it over before it leaves.
+---@class raft.message
+---@field kind "pre_vote"|"pre_vote_response"|"vote"|"vote_response"|"append"|"append_response"|"read"|"read_response"
+---@field from integer
+---@field to integer
+---@field term integer
+---@field prev_index integer append: the entry before the first one sent; a vote: the last of the candidate's log
+---@field prev_term integer
+---@field commit integer
+---@field index integer
+---@field hint_index integer where a follower that refuses would have the leader go on
+---@field hint_term integer
+---@field sequence integer
+---@field reject boolean
+---@field force boolean
+---@field quiet boolean
+---@field entries raft.entry[]
+
+---What happened, as the trace has it. A field that means nothing to its kind is nil.
+---@class raft.event
+---@field time number seconds of the world's clock
+---@field node integer 0: the world or a client
+---@field kind "start"|"stop"|"role"|"vote"|"send"|"receive"|"drop"|"append"|"truncate"|"write"|"sync"|"match"|"commit"|"apply"|"snapshot"|"install"|"members"|"connect"|"disconnect"|"client"|"fault"|"notice"|"note"|"violation"|"run"|"verdict"
+---@field peer? integer the other node: receiver, sender, candidate's follower, leader
+---@field candidate? integer of a vote
+---@field term? integer
+---@field role? raft.role
+---@field message? string a message's kind (send, receive); what a violation says
+---@field number? integer the sender's number of a message: by it send, receive and drop belong together
+---@field index? integer of a commit, apply, match, members
+---@field first? integer of the entries that were appended, removed, written, synced
+---@field last? integer
+---@field entries? integer how many
+---@field prev_index? integer
+---@field prev_term? integer
+---@field commit? integer
+---@field reject? boolean
+---@field flag? boolean
+---@field what? string what was written or synced: "state", "entries", "state+entries"
+---@field sequence? integer of a write or sync
+---@field vote? integer
+---@field hash? integer of what was applied
+---@field answer_hash? integer of the machine's answer
+---@field members? any of a start or members
+---@field reason? string of a stop, drop, disconnect
+---@field call? string of a fault
+---@field arguments? any of a fault
+---@field entry? any of a client
+---@field property? string of a violation
+---@field name? string of a run or verdict
+---@field text? string of a note, notice, connect
+---@field value? any of a run or verdict
+
+---An invariant that broke, raised by the call that was driving the world.
+---@class raft.violation
+---@field property string
+---@field message string
+---@field time number seconds
+---@field nodes integer[]
+---@field replay string how to run it again
