@@ -111,7 +111,7 @@ local function fail() c:sleep(0.1) error("boom") end
 c:client(function()
   fail()
 end)
-c:sleep(1)]], ":2: boom\n  from ", ":6\n" },
+c:sleep(1)]], ":2: boom\n  from ", ":4: in function", ":6\n" },
   AnErrorOfAMachine = { [[
 local c = require("raft").cluster { machine = function()
   return { apply = function() error("cannot apply") end }
@@ -285,6 +285,12 @@ return { run = function(c, options)
 end }]]
   lu.assertEquals(run(echo, "--set", "nodes=1", "--set", "name=two words", "--set", "pre_vote=false", "--set",
     "keep_events=4*256").lines[1], "1\ttwo words\tfalse\t0")
+end)
+
+add("SetLeadsIntoTables", function(run)
+  local text = 'return { link = { delay = 0.002 }, run = function(c, options) print(%s) end }'
+  local result = run(text:format("options.link.delay, options.link.drop"), "--set", "link.drop=0.5")
+  lu.assertEquals(result.lines[1], "0.002\t0.5")
 end)
 
 add("SetThatIsWrong", function(run, path)

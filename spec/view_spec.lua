@@ -159,6 +159,9 @@ command.add(tests, "AViolationIsShownAndFails", function(folder)
   lu.assertEquals(tables_of(text)[1][2], "FAILED")
   command.assert_has(text, "‼ VIOLATION of ")
   lu.assertEquals(lines[#lines - 1], "1 run: 0 passed, 1 failed")
+  -- Nor does it need a verdict for that.
+  command.write(path, (command.read(path):gsub('[^\n]*"kind":"verdict"[^\n]*\n', "")))
+  lu.assertEquals(tables_of((views.show(path)))[1][2], "FAILED")
 end)
 
 -- ---- what cannot be read ------------------------------------------------------------------------
