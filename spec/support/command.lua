@@ -34,14 +34,16 @@ function M.read(path)
   return text
 end
 
--- The interpreter that runs this, and the command.
-local function raftbench()
+-- Why a test of Ctrl-C in a script that computes is skipped there.
+M.NO_INTERRUPT = "what LuaJIT has compiled looks at no signal: there it takes a second Ctrl-C"
+
+-- The interpreter that runs this, with a space behind it; "" where that is not known.
+function M.interpreter()
   local first = 0
   while arg and arg[first - 1] do
     first = first - 1
   end
-  local interpreter = first < 0 and M.quote(arg[first]) .. " " or ""
-  return interpreter .. "scripts/raftbench"
+  return first < 0 and M.quote(arg[first]) .. " " or ""
 end
 
 function M.lines(text)
@@ -72,7 +74,7 @@ end
 -- ---- running ------------------------------------------------------------------------------------
 
 local function words_of(options)
-  local parts = { raftbench() }
+  local parts = { M.interpreter() .. "scripts/raftbench" }
   for _, word in ipairs(options) do
     parts[#parts + 1] = M.quote(word)
   end

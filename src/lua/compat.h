@@ -20,7 +20,7 @@
 
 #if LUA_VERSION_NUM < 502
 #define LUA_OK 0
-#define LUA_MAX_EXACT 9007199254740992.0 /* 2^53: beyond it doubles skip integers */
+#define LUA_MAX_EXACT 9007199254740991.0 /* 2^53 - 1: 2^53 is what 2^53 + 1 becomes, too */
 
 #define lua_rawlen(L, index) lua_objlen(L, index)
 #define lua_setiuservalue(L, index, n) lua_setfenv(L, index)

@@ -20,9 +20,10 @@ static bool problem(lua_State *L, const char *text)
 static bool write_number(lua_State *L, int index, struct buffer *out)
 {
 #ifdef LUA_MAX_EXACT
-    lua_Number number = lua_tonumber(L, index);
-    if (number == floor(number) && fabs(number) > LUA_MAX_EXACT) {
-        return problem(L, "integers beyond 2^53 are not exact in this Lua");
+    /* It may stand for another integer; from 2^63 on it can only be a float. */
+    double size = fabs((double)lua_tonumber(L, index));
+    if (size > LUA_MAX_EXACT && size < 0x1p63) {
+        return problem(L, "integers from 2^53 on are not exact in this Lua");
     }
 #endif
     if (lua_isinteger(L, index)) {

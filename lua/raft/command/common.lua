@@ -89,6 +89,19 @@ function common.interruptible(f, ...)
   return outcome.value
 end
 
+--- The words that start this command again, for lines that tell how: with the interpreter where it is not the one
+-- that the command starts by itself.
+-- @tparam table arguments parsed
+-- @treturn table list
+function common.again(arguments)
+  local restart = arguments.restart or { "raftbench" }
+  local words = {}
+  for position = _VERSION == "Lua 5.4" and #restart or 1, #restart do
+    words[#words + 1] = restart[position]
+  end
+  return words
+end
+
 --- A word as the shell needs it.
 -- @tparam string word
 -- @treturn string quoted where needed

@@ -94,7 +94,7 @@ function report.split_trace(text)
     return text
   end
   local message, trace, inside = {}, {}, false
-  for line in text:gmatch("[^\n]*") do
+  for line in (text .. "\n"):gmatch("([^\n]*)\n") do
     if line == "stack traceback:" then
       inside = true
     elseif inside and line:sub(1, 1) == "\t" then

@@ -27,13 +27,16 @@ local function base_name(path)
 end
 
 local function replay_hint(path, arguments)
-  local restart = arguments.restart or { "raftbench" }
-  local words = { restart[#restart], "run", path, "--mode", defaults.get("mode") or "sim" }
-  words[#words + 1] = "--seed"
-  words[#words + 1] = string.format("%.0f", defaults.get("seed") or 1)
+  local words = common.again(arguments)
+  local function add(...)
+    for _, word in ipairs { ... } do
+      words[#words + 1] = word
+    end
+  end
+  add("run", path, "--mode", defaults.get("mode") or "sim")
+  add("--seed", string.format("%.0f", defaults.get("seed") or 1))
   for _, text in ipairs(arguments.set or {}) do
-    words[#words + 1] = "--set"
-    words[#words + 1] = text
+    add("--set", text)
   end
   return common.command_line(words)
 end

@@ -93,14 +93,14 @@ end
 
 local function replay_command(arguments)
   return function(record)
-    local words = { "raftbench", "test", record.file, "--mode", defaults.get("mode") or "sim",
-      "--seed", string.format("%.0f", record.seed) }
+    local words = common.again(arguments)
+    for _, word in ipairs { "test", record.file, "--mode", defaults.get("mode") or "sim", "--seed",
+      string.format("%.0f", record.seed) } do
+      words[#words + 1] = word
+    end
     if not record.loading and record.name ~= "(process)" then
       words[#words + 1] = "--pattern"
       words[#words + 1] = order.exactly(record.name)
-    end
-    if arguments.restart then
-      words[1] = arguments.restart[#arguments.restart]
     end
     return common.command_line(words)
   end

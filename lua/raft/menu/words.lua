@@ -59,6 +59,11 @@ function words.id(word)
   return number and number >= 1 and number < 2 ^ 53 and number or nil
 end
 
+-- Whether a number is what its digits say: where Lua has no integers, from 2^53 on it may be another.
+local function is_exact(text, number)
+  return math.type or not text:find("^[+-]?%d+$") or math.abs(number) < 2 ^ 53 -- luacheck: ignore 143
+end
+
 --- A word as a value: numbers, true and false are what they look like, the rest are strings.
 -- @tparam table word
 -- @return the value
@@ -69,7 +74,7 @@ function words.value(word)
     return word.text == "true"
   end
   local number = word.text:find("^[+-]?%.?%d") and tonumber(word.text)
-  if number and number - number == 0 then
+  if number and number - number == 0 and is_exact(word.text, number) then
     return number
   end
   return word.text
