@@ -1,36 +1,13 @@
 -- Hard scenarios of logs: how they are brought together, and what may count as committed.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
-local replicas = require "spec.support.replicas"
 local scenarios = require "spec.support.scenarios"
 
 local tests = {}
-local vary = scenarios.vary
+local vary, make_leader, terms_of = scenarios.vary, scenarios.make_leader, scenarios.terms_of
 
 local function tell(name, variants, run)
   scenarios.tell(tests, name, variants, run)
-end
-
--- Stands for election, again where the term is one in which others have voted already, until it leads.
-local function make_leader(c, id)
-  for _ = 1, 5 do
-    c:campaign(id, { force = true })
-    local fine = c:wait_until(function()
-      return c:status(id).role ~= "candidate"
-    end, 0.5)
-    if fine and c:status(id).role == "leader" then
-      return c:status(id).term
-    end
-  end
-  lu.fail("node " .. id .. " was not elected")
-end
-
-local function terms_of(c, id)
-  local terms = {}
-  for index, entry in ipairs(c:log(id)) do
-    terms[index] = entry.term
-  end
-  return terms
 end
 
 -- ---- figure7_catch_up ---------------------------------------------------------------------------------
@@ -56,10 +33,8 @@ local function disks(logs, term)
   return state
 end
 
-tell("figure7_catch_up", {
-  nodes = 7, election_timeout = math.huge, state = disks(figure7, 7),
-}, function(c)
-  clusters.wait_connected(c)
+-- Gives a function that tells at how many indexes a node has refused entries so far.
+local function count_refusals(c)
   local refused = {}
   c:intercept(function(message)
     if message.kind == "append_response" and message.reject then
@@ -67,18 +42,45 @@ tell("figure7_catch_up", {
       refused[message.from][message.index] = true
     end
   end)
+  return function(id)
+    local count = 0
+    for _ in pairs(refused[id] or {}) do
+      count = count + 1
+    end
+    return count
+  end
+end
+
+tell("figure7_catch_up", {
+  nodes = 7, election_timeout = math.huge, state = disks(figure7, 7),
+}, function(c)
+  clusters.wait_connected(c)
+  local refused = count_refusals(c)
   lu.assertEquals(make_leader(c, 1), 8)
   clusters.wait_level(c)
   local expected = clusters.merge(figure7[1])
   expected[#expected + 1] = 8
   for id = 1, 7 do
     lu.assertEquals(terms_of(c, id), expected)
-    local count = 0
-    for _ in pairs(refused[id] or {}) do
-      count = count + 1
-    end
-    lu.assertEquals(count, figure7_refusals[id], "refusals of node " .. id)
+    lu.assertEquals(refused(id), figure7_refusals[id], "refusals of node " .. id)
   end
+end)
+
+-- Where the follower's terms are the later ones, it must be the follower that skips them, in one answer: a deposed
+-- leader of term 3 against a majority that went on with an older log.
+tell("figure7_catch_up_later_terms", {
+  nodes = 3, election_timeout = math.huge, state = disks({
+    { 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5 },
+    { 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5 },
+    { 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3 },
+  }, 7),
+}, function(c)
+  clusters.wait_connected(c)
+  local refused = count_refusals(c)
+  make_leader(c, 1)
+  clusters.wait_level(c)
+  lu.assertEquals(terms_of(c, 3), terms_of(c, 1))
+  lu.assertEquals(refused(3), 2)
 end)
 
 -- The same logs, and whoever wins: all end up with the winner's.
@@ -169,34 +171,61 @@ end)
 
 -- ---- inflight_all_lost -----------------------------------------------------------------------------------
 
--- The window fills, and all that is in it is lost while heartbeats pass; then the network heals: everything arrives
+-- The window fills, by messages or by bytes, and all that is in it is lost; then the network heals: everything arrives
 -- soon, without a storm of messages and without an election (etcd-io/raft e419ba5, 1ee3589, 85e68cf).
-tell("inflight_all_lost", vary { nodes = { 3, 5 }, window = { 1, 4, 64 }, max_entries = { 1 } }, function(c, options)
-  assert(c:propose("before"))
-  clusters.wait_level(c)
-  local leader, term = c:check_one_leader()
-  local count, lost = 200, 0
-  c:intercept(function(message)
-    if message.kind == "append" and #message.entries > 0 then
-      lost = lost + 1
-      return "drop"
+local function all_lost(is_lost)
+  return function(c, options)
+    clusters.wait_connected(c)
+    if options.election_timeout then
+      make_leader(c, 1)
     end
-  end)
-  local before_s = c:now()
-  for number = 1, count do
-    assert(c:submit(leader, number))
+    assert(c:propose("before"))
+    clusters.wait_level(c)
+    local leader, term = c:check_one_leader()
+    local count, sent = 200, 0
+    c:intercept(function(message)
+      if message.kind == "append" and #message.entries > 0 then
+        sent = sent + 1
+      end
+      return is_lost(message) and "drop" or nil
+    end)
+    local before_s = c:now()
+    for number = 1, count do
+      assert(c:submit(leader, number))
+    end
+    c:sleep(0.4)
+    local rounds = (c:now() - before_s) / 0.05 + 1
+    lu.assertTrue(sent > 0)
+    lu.assertTrue(sent <= (options.nodes - 1) * (options.window + rounds), sent .. " messages into the void")
+
+    c:intercept(nil)
+    lu.assertEquals(c:check_committed(count, options.nodes, options.mode == "sim" and 3 or 10), options.nodes)
+    lu.assertEquals({ c:check_one_leader() }, { leader, term })
   end
-  c:sleep(0.4)
-  local rounds = (c:now() - before_s) / 0.05 + 1
-  lu.assertTrue(lost > 0)
-  lu.assertTrue(lost <= (options.nodes - 1) * (options.window + rounds), lost .. " messages into the void")
+end
 
-  c:intercept(nil)
-  lu.assertEquals(c:check_committed(count, options.nodes, options.mode == "sim" and 3 or 10), options.nodes)
-  lu.assertEquals({ c:check_one_leader() }, { leader, term })
-end)
+-- What carries entries is lost, and heartbeats pass.
+tell("inflight_all_lost", scenarios.join(
+  vary { nodes = { 3, 5 }, window = { 1, 4, 64 }, max_entries = { 1 } },
+  vary { nodes = { 3, 5 }, window = { 64 }, max_entries = { 1 }, max_inflight = { 1, 20 } }
+), all_lost(function(message)
+  return message.kind == "append" and #message.entries > 0
+end))
 
--- Refusals that come again when they have long been overtaken.
+-- Everything arrives, and no answer comes back; or nothing passes either way. Nobody stands for election meanwhile.
+local silent = vary {
+  nodes = { 3, 5 }, window = { 1, 64 }, max_entries = { 1, 100 }, election_timeout = { math.huge },
+}
+
+tell("inflight_all_lost_answers", silent, all_lost(function(message)
+  return message.kind == "append_response"
+end))
+
+tell("inflight_all_lost_both_ways", silent, all_lost(function()
+  return true
+end))
+
+-- Refusals that come again when they have long been overtaken: while nothing is under way, and while a whole window is.
 tell("inflight_late_refusals", {
   nodes = 3, election_timeout = math.huge, window = 4, max_entries = 1,
   state = { { term = 3, log = { 1, 1, 2, 2, 3 } }, { term = 3, log = { 1, 1, 2, 2, 3 } }, { term = 2, log = { 1 } } },
@@ -220,16 +249,38 @@ tell("inflight_late_refusals", {
     return c:status(1).peers[3].match == c:status(1).last_index
   end))
 
-  local sent, before = 0, c:status(1).peers[3]
+  -- Entries still go to node 3, but nothing comes back from it.
+  local sent = 0
+  local function repeat_refusal()
+    local before, received = c:status(1).peers[3], 0
+    local off = c:on({ kind = "receive", node = 1, message = "append_response", peer = 3 }, function()
+      received = received + 1
+    end)
+    for _ = 1, 3 do
+      refusal:deliver()
+    end
+    assert(c:wait_until(function()
+      return received == 3
+    end))
+    off()
+    lu.assertEquals(c:status(1).peers[3], before)
+  end
   c:intercept(function(message)
     sent = sent + (message.to == 3 and #message.entries or 0)
+    return message.from == 3 and "drop" or nil
   end)
-  for _ = 1, 3 do
-    refusal:deliver()
-    c:sleep(0.02)
-  end
+  repeat_refusal()
   lu.assertEquals(sent, 0)
-  lu.assertEquals(c:status(1).peers[3], before)
+  for number = 21, 30 do
+    assert(c:submit(1, number))
+  end
+  assert(c:wait_until(function()
+    return c:status(1).peers[3].inflight == 4
+  end))
+  repeat_refusal()
+  lu.assertEquals(sent, 4)
+  c:intercept(nil)
+  lu.assertEquals(c:check_committed(30, 3), 3)
 end)
 
 -- ---- what was given up ------------------------------------------------------------------------------------
@@ -257,58 +308,5 @@ tell("superseded_though_nothing_more_is_written", {
     clusters.assert_refused("superseded", waiting[number]:wait(3))
   end
 end)
-
--- ---- async_append_aba ----------------------------------------------------------------------------------------
-
--- Seven nodes, three leaders, and a slow disk: what it says of an older leader's entries must not count for those that
--- stand in their place. Bare cores, because the disk's answers come one by one.
-local function submit_up_to(net, id, last)
-  for number = net:status(id).last_index + 1, last do
-    net:submit(id, ("%d of %d"):format(number, id))
-  end
-  net:run(200 * replicas.MS) -- heartbeats too, so that what waits for an answer is sent on
-end
-
-function tests.test_async_append_aba_sim()
-  local net = replicas.new(7, replicas.still)
-  net:elect(1)
-  -- The first leader reaches only node 7, whose disk is asked to write entries up to 12.
-  net:slow(7)
-  for id = 2, 6 do
-    net:cut(1, id)
-  end
-  submit_up_to(net, 1, 12)
-  local first = net.nodes[7].asked
-  lu.assertEquals(net:status(7).last_index, 12)
-  lu.assertEquals(net:status(7).durable_index, 1)
-
-  -- The second replaces them by fewer, and writes more with the others.
-  net:isolate(1)
-  net:elect(2)
-  lu.assertEquals(net:status(7).last_index, 2)
-  net:cut(2, 7)
-  submit_up_to(net, 2, 11)
-
-  -- The third gets as far as 12 again, and has two more with it: with node 7's disk they are a majority.
-  net:campaign(4, true)
-  while net:status(4).role ~= "leader" do
-    net:deliver()
-  end
-  net:isolate(2)
-  net:isolate(3)
-  submit_up_to(net, 4, 12)
-  lu.assertEquals(net:log(7)[12].term, net:status(4).term)
-  lu.assertEquals(net:status(6).durable_index, 12)
-  lu.assertEquals(net:status(4).commit_index, 11)
-
-  net:persisted(7, first) -- "persisted up to 12", says the disk: those of the first leader
-  net:settle()
-  lu.assertTrue(net:status(7).durable_index < 12)
-  lu.assertEquals(net:status(4).commit_index, 11)
-  net:persisted(7)
-  net:settle()
-  lu.assertEquals(net:status(7).durable_index, 12)
-  lu.assertEquals(net:status(4).commit_index, 12)
-end
 
 return tests

@@ -1,4 +1,5 @@
 -- What the scenario specs share: a story told in both worlds, its options going through a list of variants.
+local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 
 local M = {}
@@ -58,6 +59,29 @@ function M.tell(tests, name, variants, run)
   tests["test_" .. name .. "_tcp"] = function()
     once("tcp", clusters.seed())
   end
+end
+
+-- Stands for election, again where the term is one in which others have voted already, until it leads.
+function M.make_leader(c, id)
+  for _ = 1, 5 do
+    c:campaign(id, { force = true })
+    local fine = c:wait_until(function()
+      return c:status(id).role ~= "candidate"
+    end, 0.5)
+    if fine and c:status(id).role == "leader" then
+      return c:status(id).term
+    end
+  end
+  lu.fail("node " .. id .. " was not elected")
+end
+
+-- The terms of a node's log, in order: { 1, 1, 2 }.
+function M.terms_of(c, id)
+  local terms = {}
+  for index, entry in ipairs(c:log(id)) do
+    terms[index] = entry.term
+  end
+  return terms
 end
 
 return M

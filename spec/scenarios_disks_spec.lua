@@ -1,0 +1,187 @@
+-- Hard scenarios of disks that take their time: what they say late.
+local lu = require "luaunit"
+local clusters = require "spec.support.clusters"
+local replicas = require "spec.support.replicas"
+local scenarios = require "spec.support.scenarios"
+
+local tests = {}
+local make_leader, terms_of = scenarios.make_leader, scenarios.terms_of
+
+-- ---- async_append_aba ------------------------------------------------------------------------
+
+-- Seven nodes, three leaders, and disks that take their time: "persisted up to 12", said of an older leader's entries,
+-- must not count for those that stand in their place. No time passes on the network, so that all three leaders'
+-- entries reach node 7 while its disk is still busy with the first one's. (Over TCP the disks in memory take no time.)
+local aba = {
+  nodes = 7, election_timeout = math.huge, pre_vote = false, check_quorum = false, link = { delay = 0 },
+  name = "async_append_aba", mode = "sim",
+}
+
+-- The network of the scenario: only those in the same group hear each other, and what is sent to node 7 with entries
+-- is held.
+local function aba_groups(c, ...)
+  local group_of = {}
+  for group, ids in ipairs { ... } do
+    for _, id in ipairs(ids) do
+      group_of[id] = group
+    end
+  end
+  c:intercept(function(message)
+    if message.to == 7 and message.kind == "append" and #message.entries > 0 then
+      return "hold"
+    end
+    return group_of[message.from] ~= group_of[message.to] and "drop" or nil
+  end)
+end
+
+local function submit_up_to(c, id, last)
+  for number = c:status(id).last_index + 1, last do
+    assert(c:submit(id, ("%d of %d"):format(number, id)))
+  end
+end
+
+-- The newest held message that this node sent; what else of it is held is lost.
+local function newest_held(c, from)
+  local newest
+  for _, message in ipairs(c:held()) do
+    if message.from == from then
+      if newest then
+        newest:drop()
+      end
+      newest = message
+    end
+  end
+  lu.assertNotNil(newest, "nothing of node " .. from .. " is held")
+  return newest
+end
+
+-- Brings the seven there: gives the held messages of the three leaders, oldest first. Nodes 4 to 6 have the third
+-- leader's 12 entries on their disks, and with node 7's they are a majority.
+local function aba_three_leaders(c)
+  make_leader(c, 1)
+  clusters.wait_level(c)
+  aba_groups(c, { 1 }, { 2, 3, 4, 5, 6 }, { 7 })
+  submit_up_to(c, 1, 12)
+  c:sleep(0.01)
+  local first = newest_held(c, 1)
+  make_leader(c, 2)
+  local second = newest_held(c, 2)
+  lu.assertEquals({ #first.entries, #second.entries }, { 11, 1 })
+  submit_up_to(c, 2, 11)
+  c:sleep(0.2)
+  lu.assertEquals(c:status(2).commit, 11)
+  make_leader(c, 4) -- at this moment its first entry has reached the others, but no answer has left
+  aba_groups(c, { 1 }, { 2 }, { 3 }, { 4, 5, 6 }, { 7 })
+  c:sleep(0.01)
+  lu.assertEquals(c:status(6).last_index, 12)
+  return first, second, newest_held(c, 4)
+end
+
+-- Delivers the three at one moment and gives a list that fills with what node 7's disk has done and what node 4
+-- believes of it, as { "disk", first, last } and { "match", index }.
+local function aba_deliver(c, messages)
+  local seen = {}
+  c:on({ kind = "sync", node = 7 }, function(event)
+    if event.first then
+      seen[#seen + 1] = { "disk", event.first, event.last }
+    end
+  end)
+  c:on({ kind = "match", node = 4, peer = 7 }, function(event)
+    seen[#seen + 1] = { "match", event.index }
+  end)
+  c:intercept(function(message)
+    return (message.from < 4 or message.to < 4) and "drop" or nil
+  end)
+  for _, message in ipairs(messages) do
+    message:deliver()
+  end
+  assert(c:wait_until(function()
+    return #seen > 0
+  end))
+  return seen
+end
+
+local function aba_story(finish)
+  return function()
+    clusters.over_seeds(aba, function(c)
+      local seen = aba_deliver(c, { aba_three_leaders(c) })
+      lu.assertEquals(seen, { { "disk", 2, 12 } }) -- "persisted up to 12", says the disk: those of the first leader
+      lu.assertEquals(c:status(7).last_index, 12)
+      lu.assertEquals(terms_of(c, 7), terms_of(c, 4))
+      finish(c, seen)
+      c:intercept(nil)
+      c:check_live()
+      clusters.wait_level(c)
+      lu.assertEquals(terms_of(c, 7)[12], 3)
+    end)
+  end
+end
+
+-- Node 7 counts when the third leader's entries are on its disk, and not before.
+tests.test_async_append_aba_sim = aba_story(function(c, seen)
+  assert(c:wait_until(function()
+    return c:status(4).commit == 12
+  end))
+  lu.assertEquals(seen, { { "disk", 2, 12 }, { "disk", 2, 2 }, { "disk", 3, 12 }, { "match", 12 } })
+end)
+
+-- Its power goes in between: what it had not on disk was not committed.
+tests.test_async_append_aba_power_cut_sim = aba_story(function(c, seen)
+  c:crash(7)
+  c:sleep(0.2)
+  lu.assertEquals(seen, { { "disk", 2, 12 } })
+  lu.assertEquals(c:status(4).commit, 11)
+  assert(c:restart(7))
+end)
+
+-- The same with bare cores, where the disk's answers come one by one.
+local function cores_up_to(net, id, last)
+  for number = net:status(id).last_index + 1, last do
+    net:submit(id, ("%d of %d"):format(number, id))
+  end
+  net:run(200 * replicas.MS) -- heartbeats too, so that what waits for an answer is sent on
+end
+
+function tests.test_async_append_aba_cores()
+  local net = replicas.new(7, replicas.still)
+  net:elect(1)
+  -- The first leader reaches only node 7, whose disk is asked to write entries up to 12.
+  net:slow(7)
+  for id = 2, 6 do
+    net:cut(1, id)
+  end
+  cores_up_to(net, 1, 12)
+  local first = net.nodes[7].asked
+  lu.assertEquals(net:status(7).last_index, 12)
+  lu.assertEquals(net:status(7).durable_index, 1)
+
+  -- The second replaces them by fewer, and writes more with the others.
+  net:isolate(1)
+  net:elect(2)
+  lu.assertEquals(net:status(7).last_index, 2)
+  net:cut(2, 7)
+  cores_up_to(net, 2, 11)
+
+  -- The third gets as far as 12 again, and has two more with it: with node 7's disk they are a majority.
+  net:campaign(4, true)
+  while net:status(4).role ~= "leader" do
+    net:deliver()
+  end
+  net:isolate(2)
+  net:isolate(3)
+  cores_up_to(net, 4, 12)
+  lu.assertEquals(net:log(7)[12].term, net:status(4).term)
+  lu.assertEquals(net:status(6).durable_index, 12)
+  lu.assertEquals(net:status(4).commit_index, 11)
+
+  net:persisted(7, first) -- "persisted up to 12", says the disk: those of the first leader
+  net:settle()
+  lu.assertTrue(net:status(7).durable_index < 12)
+  lu.assertEquals(net:status(4).commit_index, 11)
+  net:persisted(7)
+  net:settle()
+  lu.assertEquals(net:status(7).durable_index, 12)
+  lu.assertEquals(net:status(4).commit_index, 12)
+end
+
+return tests
