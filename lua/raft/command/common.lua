@@ -8,7 +8,7 @@ local report = require "raft.command.report"
 
 local common = {}
 
-common.modes = { "sim", "tcp", "process" }
+common.modes = { "sim", "tcp" }
 
 --- A seed or a count from the command line.
 -- @tparam string text
@@ -35,7 +35,7 @@ end
 --- Adds --mode, --seed and --trace.
 -- @param parser argparse's command
 function common.describe(parser)
-  parser:option("--mode", "The world to run in: sim, tcp or process."):choices(common.modes)
+  parser:option("--mode", "The world to run in: sim or tcp."):choices(common.modes)
   parser:option("--seed", "The seed of every random choice."):convert(common.natural)
   parser:option("--trace", "Write the trace there, as JSON lines."):argname("FILE")
 end
