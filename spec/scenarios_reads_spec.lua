@@ -9,8 +9,8 @@ local variants = scenarios.vary {
   nodes = { 3, 4, 5, 7 }, pre_vote = { true, false }, check_quorum = { true, false },
 }
 
-local function tell(name, run)
-  scenarios.tell(tests, name, variants, run)
+local function tell(name, run, others)
+  scenarios.tell(tests, name, others or variants, run)
 end
 
 local function assert_no_answer(value, message, code)
@@ -82,6 +82,51 @@ tell("linearizable_reads_paused_leader", function(c)
       assert_no_answer(value, message, code)
     end
   end
+  lu.assertEquals(assert(c:get("key")), "new")
+end)
+
+-- Half is no quorum: of an even number, a leader with one half of the others' voices neither answers nor commits, and
+-- neither does anybody in the other half.
+tell("linearizable_reads_half", function(c, options)
+  local old = c:check_one_leader()
+  assert(c:set("key", "old"))
+  local half = { old }
+  while #half < options.nodes / 2 do
+    half[#half + 1] = clusters.next_id(c, half[#half])
+  end
+  c:partition(half)
+  for _, id in ipairs(c:ids()) do
+    assert_no_answer(c:get("key", { node = id, timeout = 0.3 }))
+  end
+  c:submit(old, { op = "set", key = "key", value = "new" })
+  c:sleep(0.5)
+  c:check_not_committed { op = "set", key = "key", value = "new" }
+  lu.assertNil(c:leader())
+  c:heal()
+  assert(c:set("key", "newest"))
+  lu.assertEquals(assert(c:get("key")), "newest")
+end, scenarios.vary { nodes = { 2, 4, 6 }, pre_vote = { true, false }, check_quorum = { true, false } })
+
+-- While a change of members is joint, a majority of the new set alone is not enough: the old one may have gone on
+-- without it (scylladb #29226).
+tell("linearizable_reads_joint", function(c, options)
+  assert(c:set("key", "old"))
+  clusters.wait_level(c)
+  local old, term = c:check_one_leader()
+  c:partition(clusters.others(c, old))
+  local voters = { old }
+  for place = 1, options.nodes - 1 do
+    voters[#voters + 1] = 10 + place
+  end
+  local index = assert(c:change_members({ voters = voters }, { node = old, wait = false }))
+  assert(c:wait_until(function()
+    return (c:status(11).last_index or 0) >= index
+  end))
+  lu.assertNotNil(c:members(11).voters_old)
+  local new = assert(c:wait_leader(nil, term))
+  assert(c:set("key", "new", { node = new }))
+  assert_no_answer(c:get("key", { node = old, timeout = 0.3 }))
+  c:heal()
   lu.assertEquals(assert(c:get("key")), "new")
 end)
 

@@ -171,8 +171,35 @@ end)
 
 -- ---- inflight_all_lost -----------------------------------------------------------------------------------
 
+local COUNT = 200 -- commands, more than any window takes
+
+-- Until the leader knows that all others have all of its log.
+local function wait_matched(c, leader)
+  assert(c:wait_until(function()
+    local status = c:status(leader)
+    for _, id in ipairs(clusters.others(c, leader)) do
+      if status.peers[id].match < status.last_index or status.peers[id].inflight > 0 then
+        return false
+      end
+    end
+    return true
+  end, nil, "all to have the leader's log"))
+end
+
+-- Submits them all at once; gives how many messages to a follower are then in flight.
+local function fill_window(c, leader)
+  for number = 1, COUNT do
+    assert(c:submit(leader, number))
+  end
+  return assert(c:wait_until(function()
+    local inflight = c:status(leader).peers[clusters.next_id(c, leader)].inflight
+    return inflight > 0 and inflight
+  end, nil, "entries in flight"))
+end
+
 -- The window fills, by messages or by bytes, and all that is in it is lost; then the network heals: everything arrives
--- soon, without a storm of messages and without an election (etcd-io/raft e419ba5, 1ee3589, 85e68cf).
+-- soon, without a storm of messages and without an election, and the window is as wide as before (etcd-io/raft e419ba5,
+-- 1ee3589, 85e68cf).
 local function all_lost(is_lost)
   return function(c, options)
     clusters.wait_connected(c)
@@ -182,24 +209,24 @@ local function all_lost(is_lost)
     assert(c:propose("before"))
     clusters.wait_level(c)
     local leader, term = c:check_one_leader()
-    local count, sent = 200, 0
+    wait_matched(c, leader)
+    local sent = 0
     c:intercept(function(message)
-      if message.kind == "append" and #message.entries > 0 then
-        sent = sent + 1
-      end
+      sent = sent + (message.kind == "append" and #message.entries > 0 and 1 or 0)
       return is_lost(message) and "drop" or nil
     end)
     local before_s = c:now()
-    for number = 1, count do
-      assert(c:submit(leader, number))
-    end
+    local inflight = fill_window(c, leader)
     c:sleep(0.4)
     local rounds = (c:now() - before_s) / 0.05 + 1
     lu.assertTrue(sent > 0)
     lu.assertTrue(sent <= (options.nodes - 1) * (options.window + rounds), sent .. " messages into the void")
 
     c:intercept(nil)
-    lu.assertEquals(c:check_committed(count, options.nodes, options.mode == "sim" and 3 or 10), options.nodes)
+    lu.assertEquals(c:check_committed(COUNT, options.nodes, options.mode == "sim" and 3 or 10), options.nodes)
+    wait_matched(c, leader)
+    lu.assertEquals(fill_window(c, leader), inflight)
+    clusters.wait_level(c)
     lu.assertEquals({ c:check_one_leader() }, { leader, term })
   end
 end
@@ -245,9 +272,7 @@ tell("inflight_late_refusals", {
     assert(c:submit(1, number))
   end
   lu.assertEquals(c:check_committed(20, 3), 3)
-  assert(c:wait_until(function()
-    return c:status(1).peers[3].match == c:status(1).last_index
-  end))
+  wait_matched(c, 1)
 
   -- Entries still go to node 3, but nothing comes back from it.
   local sent = 0
