@@ -24,13 +24,14 @@ function tests.test_OptionsThatAreWrongAreNamed()
     mode = { "mars", 1, true },
     seed = { -1, 1.5, 2 ^ 53, "x", nan },
     name = { 1, true, {} },
-    election_timeout = { { 0.3, 0.15 }, { 0 }, { -1, 1 }, "slow", 0, -1, nan, { nan, 1 }, { 0.1, 0.2, 0.3 } },
-    heartbeat_interval = { 0, -1, "x", nan },
+    election_timeout = { { 0.3, 0.15 }, { 0 }, { -1, 1 }, "slow", 0, -1, nan, { nan, 1 }, { 0.1, 0.2, 0.3 },
+      { 1e-10, 1e-10 }, { 0.1, math.huge } },
+    heartbeat_interval = { 0, 1e-10, -1, "x", nan },
     pre_vote = { 1, "yes" },
     check_quorum = { 0, "no" },
     election_collisions = { -0.1, 1.1, "x", nan },
     window = { 0, -1, 1.5, "x" },
-    max_entries = { 0, -1, 1.5 },
+    max_entries = { 0, -1, 1.5, 2 ^ 32 },
     max_message = { 0, -5, "x" },
     max_inflight = { 0, "x" },
     max_uncommitted = { -1, "x" },
@@ -38,7 +39,7 @@ function tests.test_OptionsThatAreWrongAreNamed()
       { reorder = "x" },
       { bandwidth = -1 }, { cut = 1 }, { duplicate = 1.5 } },
     state = { 1, { [9] = { term = 1 } }, { [1] = { log = { 0 } } }, { [1] = { log = { 2, 1 } } },
-      { [1] = { term = 1, log = { 2 } } } },
+      { [1] = { term = 1, log = { 2 } } }, { [1] = { term = 1, log = { { 1, print } } } } },
     machine = { 1, true, {} },
     speed = { 0, -1, "x", nan },
     trace = { 1, true },
@@ -97,6 +98,7 @@ local wrong_calls = {
   { "check_committed", { 1, 1, "x" }, "timeout" }, { "check_not_committed", {}, "command" },
   { "commits", { "x" }, "id" }, { "check_live", { -1 }, "timeout" },
   { "partition", { 1 }, "" }, { "partition", { { 1, 2 }, { 2, 3 } }, "2" },
+  { "set", { "k", 1, { read = "stale" } }, "read" },
   { "partition", { { "x" } }, "" },
   { "link", { 1, 2, { drop = 1.5 } }, "drop" }, { "link", { 1, 2, { dorp = 0.5 } }, "dorp" },
   { "link", { 1, 2, 3 }, "faults" },
@@ -126,6 +128,9 @@ local wrong_calls = {
 clusters.add(tests, "CallsNameTheArgument", { nodes = 3 }, function(c)
   c:check_one_leader()
   local hash = c:trace_hash()
+  raises(function()
+    c:partition(nil, { 1 })
+  end, "group 1")
   for _, case in ipairs(wrong_calls) do
     local name, given, word = case[1], case[2], case[3]
     local shown = ("c:%s(%s)"):format(name, lu.prettystr(given))

@@ -120,6 +120,113 @@ in_both(tests, "AtShutdownAWaitingOneIsNotResumed", { nodes = 1 }, function(c)
   lu.assertFalse(resumed)
 end)
 
+in_both(tests, "OneMayShutDown", { nodes = 3 }, function(c)
+  local client = c:client(function()
+    c:sleep(0.01)
+    c:shutdown()
+    return "done"
+  end)
+  lu.assertEquals(client:wait(), "done")
+  lu.assertTrue(c:is_closed())
+end)
+
+in_both(tests, "WhatWaitsAtShutdownIsTold", { nodes = 1 }, function(c)
+  c:client(function()
+    c:sleep(0.01)
+    c:shutdown()
+  end)
+  clusters.assert_raises(function()
+    c:sleep(1)
+  end, "shut down", "clients_spec.lua")
+end)
+
+in_both(tests, "AnErrorAfterShuttingDownIsNotLost", { nodes = 1 }, function(c)
+  c:client(function()
+    c:sleep(0.01)
+    c:shutdown()
+    error("boom")
+  end)
+  clusters.assert_raises(function()
+    c:sleep(1)
+  end, "boom")
+end)
+
+in_both(tests, "APredicateMayShutDown", { nodes = 1 }, function(c)
+  local asked = 0
+  clusters.assert_raises(function()
+    c:wait_until(function()
+      asked = asked + 1
+      return asked == 3 and c:shutdown()
+    end)
+  end, "shut down")
+  lu.assertEquals(asked, 3)
+end)
+
+clusters.add(tests, "AnErrorThatWaitRaisedIsNotRaisedAgain", { nodes = 1 }, function(c)
+  local client = c:client(function()
+    error("boom")
+  end)
+  clusters.assert_raises(function()
+    client:wait()
+  end, "boom")
+  c:sleep(0.01)
+end)
+
+-- Else what it waited for would end another wait of the same client.
+clusters.add(tests, "MayNotWaitInsideACFunction", { nodes = 1 }, function(c)
+  local client = c:client(function()
+    clusters.assert_raises(function()
+      table.sort({ 3, 2, 1 }, function(a, b)
+        c:sleep(0.01)
+        return a < b
+      end)
+    end, "C function")
+    local before = c:now()
+    c:sleep(1)
+    return c:now() - before
+  end)
+  lu.assertEquals(client:wait(), 1)
+end)
+
+clusters.add(tests, "OneThatYieldsByItselfIsEnded", { nodes = 1 }, function(c)
+  local client = c:client(function()
+    coroutine.yield()
+  end)
+  clusters.assert_raises(function()
+    client:wait()
+  end, "yielded by itself")
+end)
+
+-- What is to be closed in them (Lua 5.4) runs at shutdown: the latest client's first, so that two runs are equal.
+clusters.add(tests, "AreClosedTheLatestFirst", { nodes = 1 }, function(c)
+  if not rawget(coroutine, "close") then
+    return
+  end
+  local order = {}
+  local run = assert(load([[
+    local c, order, number = ...
+    local guard <close> = setmetatable({}, { __close = function()
+      order[#order + 1] = number
+      if number == 2 then
+        c:sleep(1)
+      end
+    end })
+    c:sleep(1)]]))
+  for number = 1, 20 do
+    c:client(function()
+      run(c, order, number)
+    end)
+  end
+  clusters.assert_raises(function()
+    c:shutdown()
+  end, "being closed")
+  lu.assertTrue(c:is_closed())
+  lu.assertEquals(#order, 20)
+  for position, number in ipairs(order) do
+    lu.assertEquals(number, 21 - position)
+  end
+end)
+
 -- ---- sessions -----------------------------------------------------------------------------------
 
 local function counter()

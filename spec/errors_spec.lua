@@ -1,5 +1,6 @@
 -- What fails in the course of a run returns nil, message, code, detail.
 local lu = require "luaunit"
+local raft = require "raft"
 local clusters = require "spec.support.clusters"
 
 local tests = {}
@@ -45,6 +46,36 @@ clusters.add(tests, "Timeout", { nodes = 3 }, function(c)
   end, 0.1))
   refused("timeout", c:wait_leader(0.1, 1000))
   refused("timeout", c:wait_event({ kind = "snapshot" }, 0.1))
+end)
+
+clusters.in_both(tests, "TooLarge", { nodes = 3 }, function(c)
+  local text = ("x"):rep(16 * 2 ^ 20)
+  local leader = c:check_one_leader()
+  refused("too_large", c:submit(leader, text))
+  refused("too_large", c:propose(text))
+  refused("too_large", c:propose(text, { node = leader }))
+  refused("too_large", c:set("key", text))
+  refused("too_large", c:get(text))
+  local _, detail = refused("too_large", c:call(leader, clusters.next_id(c, leader), text))
+  lu.assertNil(detail.unknown)
+  assert(c:set("key", "value"))
+end)
+
+function tests.test_AGivenLogsEntryIsNoLarger()
+  clusters.assert_raises(function()
+    raft.cluster { mode = "sim", nodes = 3, state = { { term = 1, log = { { 1, ("x"):rep(16 * 2 ^ 20) } } } } }
+  end, "state", "at most")
+end
+
+clusters.add(tests, "AReaderThatRaisesAtTheEnd", { nodes = 1, trace = function(event)
+  if event.kind == "verdict" then
+    error("no verdict")
+  end
+end }, function(c)
+  clusters.assert_raises(function()
+    c:shutdown()
+  end, "no verdict")
+  lu.assertTrue(c:is_closed())
 end)
 
 clusters.add(tests, "EveryTimeoutIsTenSecondsByDefault", { nodes = 3, mode = "sim" }, function(c)

@@ -180,4 +180,49 @@ end }, function(c)
   lu.assertStrContains(tostring(problem), "machines answer alike")
 end)
 
+function tests.test_OneWithoutApplyIsRefused()
+  for _, machine in ipairs { {}, setmetatable({}, { __index = { query = print } }) } do
+    local c, message, code = raft.cluster { mode = "sim", nodes = 1, machine = function()
+      return machine
+    end }
+    lu.assertNil(c)
+    lu.assertEquals(code, "unsupported")
+    lu.assertStrContains(message, "apply")
+  end
+end
+
+-- Its error must not cross the world that asks for the function.
+in_both(tests, "OneWhoseMetatableRaisesFailsItsNode", { nodes = 1, machine = function()
+  local armed = false
+  return setmetatable({}, { __index = function(_, name)
+    if armed then
+      error("no " .. name)
+    end
+    armed = true -- it was asked for when it was made
+    return print
+  end })
+end }, function(c)
+  clusters.assert_raises(function()
+    c:propose(1)
+  end, "no apply")
+  c:sleep(0.01)
+  lu.assertEquals(c:status(1).state, "failed")
+  assert(c:restart(1))
+end)
+
+in_both(tests, "CheckLiveAsksNothingOfALuaMachine", { nodes = 3, machine = function()
+  local sum = 0
+  return {
+    apply = function(command)
+      sum = sum + command
+      return sum
+    end,
+  }
+end }, function(c)
+  assert(c:propose(4))
+  c:check_live()
+  local _, sum = assert(c:propose(5))
+  lu.assertEquals(sum, 9)
+end)
+
 return tests

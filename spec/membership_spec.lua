@@ -228,4 +228,23 @@ clusters.add(tests, "AddingWaitsForTheChangeOrItsTimeout", { nodes = 3 }, functi
   lu.assertTrue(detail.unknown)
 end)
 
+in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  local id = clusters.next_id(c, leader)
+  assert(c:propose("before"))
+  c:link(leader, id, { cut = true }) -- it is not told of its removal
+  local removal = c:client(function()
+    return c:remove_servers { id }
+  end)
+  assert(c:wait_until(function()
+    local status = c:status(leader)
+    return #status.members.voters == 2 and not status.members.voters_old and status.commit == status.last_index
+  end))
+  c:link(leader, id, nil)
+  assert(c:add_servers { id })
+  assert(removal:wait())
+  lu.assertEquals(c:status(id).state, "running")
+  check_members(c, { 1, 2, 3 })
+end)
+
 return tests

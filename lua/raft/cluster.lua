@@ -55,10 +55,14 @@ local function finish(self, passed, message)
     return true
   end
   self.driver:not_in_step("shutdown")
-  self.driver:close()
-  self.core:verdict(passed, message)
+  local problem = self.driver:close()
+  local told, raised = pcall(self.core.verdict, self.core, passed, message) -- readers of the trace may raise
   open.remove(self.handle)
-  return self.core:close()
+  local fine, why, code = self.core:close()
+  if not told or problem then
+    error(problem or raised, 0)
+  end
+  return fine, why, code
 end
 
 --- Stops everything. Twice is fine.

@@ -25,6 +25,7 @@ function driver.new(handle)
     deferred = {}, -- what callbacks asked for, after the present step
     in_step = false, -- within the world's step: a callback is running
     busy = nil, -- what is running that must not wait
+    is_closed = false,
   }, Driver)
 end
 
@@ -99,6 +100,10 @@ local function asking(self, what)
   if not thread or is_main then
     return nil
   elseif self.clients[thread] then
+    if not rawget(coroutine, "isyieldable")() then
+      arguments.raise("%s waits, which cannot be done from a function that a C function called (a comparison of "
+        .. "table.sort, say)", what or "this call")
+    end
     return thread
   end
   arguments.raise("%s waits, which works in the main script and in clients made by c:client, not in another coroutine",
@@ -124,7 +129,9 @@ end
 local function forget(self, wait)
   if wait.ticket then
     self.waits[wait.ticket] = nil
-    self.core:forget(wait.ticket)
+    if not self.is_closed then
+      self.core:forget(wait.ticket)
+    end
   end
   if wait.predicate then
     remove(self.predicates, wait)
@@ -153,6 +160,9 @@ end
 local function judge(self, thread, ...)
   if coroutine.status(thread) == "dead" then
     end_client(self, thread, ...)
+  elseif not self.clients[thread].waiting then
+    end_client(self, thread, false, "a client yielded by itself, and nothing would go on with it: it waits by calling "
+      .. "the cluster")
   end
 end
 
@@ -183,11 +193,13 @@ local function ask_predicates(self)
     list[position] = wait
   end
   for _, wait in ipairs(list) do
-    if not wait.done then
+    if not wait.done and not self.is_closed then
       self.busy = "a predicate"
       local fine, value = pcall(wait.predicate)
       self.busy = nil
-      if not fine then
+      if self.is_closed then -- by the predicate
+        return
+      elseif not fine then
         wait.raised = { value = value }
       end
       if value or not fine then
@@ -200,7 +212,7 @@ local function ask_predicates(self)
 end
 
 local function take_ready(self)
-  while true do
+  while not self.is_closed do
     local ticket, outcome = self.core:take()
     if not ticket then
       return
@@ -229,7 +241,7 @@ end
 --- Lets the world go on by one turn: until something is ready, an event where somebody asks after each, or `until_ns`.
 -- @tparam integer until_ns
 -- @tparam ?boolean each_event
--- @treturn string how it ended
+-- @treturn string how it ended; "closed" where somebody shut the cluster down meanwhile
 function Driver:turn(until_ns, each_event)
   raise_failure(self)
   run_deferred(self) -- what callbacks of calls since the last turn asked for
@@ -247,7 +259,7 @@ function Driver:turn(until_ns, each_event)
   take_ready(self)
   ask_predicates(self)
   raise_failure(self)
-  return turn
+  return self.is_closed and "closed" or turn
 end
 
 local function drive_until_done(self, wait)
@@ -260,6 +272,8 @@ local function drive_until_done(self, wait)
     if turn == "time" and not wait.done then
       forget(self, wait)
       error("nothing is left to happen in this world that could end this wait", 0)
+    elseif turn == "closed" and not wait.done then
+      arguments.raise("the cluster was shut down while this call waited")
     end
   end
 end
@@ -273,7 +287,10 @@ local function await(self, wait)
     self.predicates[#self.predicates + 1] = wait
   end
   if wait.thread then
+    local client = self.clients[wait.thread]
+    client.waiting = true
     coroutine.yield()
+    client.waiting = false
   else
     drive_until_done(self, wait)
   end
@@ -309,6 +326,8 @@ function Driver:await_predicate(predicate, deadline_ns)
     error(value, 0)
   elseif value then
     return value
+  elseif self.is_closed then
+    arguments.raise("the cluster was shut down by the predicate")
   end
   local wait = { ticket = self.core:wait_time(deadline_ns), predicate = predicate }
   await(self, wait)
@@ -319,11 +338,24 @@ end
 -- @tparam function f
 -- @tparam table client
 function Driver:start_client(f, client)
+  if self.is_closed then
+    arguments.raise("attempt to use a closed cluster")
+  end
   local thread = coroutine.create(f)
-  client.waiters = {}
+  self.started = (self.started or 0) + 1
+  client.waiters, client.number = {}, self.started
   client.thread = thread
   self.clients[thread] = client
   resume(self, thread, client)
+end
+
+--- An error that ended a client was raised by a call that waited for it: if that was the main script's, it needs no
+-- other.
+-- @tparam table failure
+function Driver:was_told(failure)
+  if failure == self.failure and not self:client() then
+    self.failure = nil
+  end
 end
 
 --- Waits until a client has ended.
@@ -341,15 +373,29 @@ function Driver:await_client(client, deadline_ns)
   return client.finished or false
 end
 
---- Ends all clients without resuming them.
+--- Ends all clients that wait, the latest first, without resuming them.
+-- @return what the first error was that was raised by something to be closed in them
 function Driver:close()
+  self.is_closed = true
   local close = rawget(coroutine, "close") -- Lua 5.4: runs what is to be closed in them
-  for thread in pairs(self.clients) do
-    if close and coroutine.status(thread) == "suspended" then
-      close(thread)
+  local list, busy, first = {}, self.busy, nil
+  for thread, client in pairs(self.clients) do
+    if coroutine.status(thread) == "suspended" then
+      list[#list + 1] = client
     end
   end
-  self.clients, self.waits, self.predicates, self.deferred = {}, {}, {}, {}
+  table.sort(list, function(a, b) return a.number > b.number end)
+  self.busy = "a client that is being closed"
+  for _, client in ipairs(list) do
+    if close then
+      local fine, problem = close(client.thread)
+      first = first or not fine and problem or nil
+    end
+    self.clients[client.thread] = nil
+  end
+  self.busy = busy
+  self.waits, self.predicates, self.deferred = {}, {}, {}
+  return first
 end
 
 return driver

@@ -25,9 +25,11 @@ local function is_kind(kind)
   end
 end
 
+local NS = 1e-9 -- the shortest time there is
+
 local function is_interval(value)
   return type(value) == "table" and #value == 2 and type(value[1]) == "number" and type(value[2]) == "number"
-    and value[1] > 0 and value[2] >= value[1]
+    and value[1] >= NS and value[2] >= value[1] and value[2] < math.huge
 end
 
 -- Each option: what it should be, in words, and the test of it.
@@ -38,15 +40,19 @@ local known = {
   mode = { '"sim" or "tcp"', function(value) return value == "sim" or value == "tcp" end },
   seed = { "an integer from 0 to 2^53 - 1", is_count(0) },
   name = { "a string", is_kind "string" },
-  election_timeout = { "{min, max} seconds, above 0, or math.huge", function(value)
+  election_timeout = { "{min, max} seconds, a nanosecond or more, or math.huge", function(value)
     return value == math.huge or is_interval(value)
   end },
-  heartbeat_interval = { "seconds above 0", function(value) return type(value) == "number" and value > 0 end },
+  heartbeat_interval = { "seconds, a nanosecond or more", function(value)
+    return type(value) == "number" and value >= NS
+  end },
   pre_vote = { "a boolean", is_kind "boolean" },
   check_quorum = { "a boolean", is_kind "boolean" },
   election_collisions = { "a chance from 0 to 1", is_chance },
   window = { "messages in flight, from 1 to 65536", function(value) return is_count(1)(value) and value <= 65536 end },
-  max_entries = { "a number of entries from 1", is_count(1) },
+  max_entries = { "a number of entries from 1 to 2^32 - 1", function(value)
+    return is_count(1)(value) and value < 2 ^ 32
+  end },
   max_message = { "bytes from 1 to 256 KiB", function(value) return is_count(1)(value) and value <= 262144 end },
   max_inflight = { "bytes from 1", is_count(1) },
   max_uncommitted = { "bytes from 1", is_count(1) },
@@ -107,6 +113,8 @@ local function log_of(id, log, last_term)
       arguments.fail(name, "a term that does not fall, or {term, command},", entry)
     elseif type(entry) == "table" and command == nil then
       arguments.fail(name, "{term, command}", "{term}")
+    elseif type(entry) == "table" then
+      arguments.value(name .. "[2]", command)
     end
     entries[index], before = { term = term, command = command }, term
   end

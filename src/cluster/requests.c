@@ -217,6 +217,14 @@ uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_requ
     } else {
         buffer_append(&ticket->body, request->body.data, request->body.size);
     }
+    if (ticket->body.size > RAFT_ENTRY_BYTES_MAX) {
+        /* Refused here: no frame could carry it. */
+        struct failure failure = {0};
+        failure_set(&failure, FAILURE_TOO_LARGE, "a command or a question is at most %u bytes",
+                    RAFT_ENTRY_BYTES_MAX);
+        request_ready(cluster, ticket, &failure);
+        return ticket->number;
+    }
     look_for_leader(cluster, ticket);
     request_try(cluster, ticket);
     return ticket->number;

@@ -105,8 +105,9 @@ static void read_link(lua_State *L, struct link_faults *link)
     lua_pop(L, 1);
 }
 
-/* The entries of the disk's table on top of the stack; one batch for each. */
-static void read_entries(lua_State *L, struct lua_cluster *box, struct cluster_disk *disk)
+/* The entries of the disk's table on top of the stack; one batch for each. false: one is too large
+ * for any frame. */
+static bool read_entries(lua_State *L, struct lua_cluster *box, struct cluster_disk *disk)
 {
     lua_getfield(L, -1, "entries");
     size_t count = (size_t)lua_rawlen(L, -1);
@@ -121,6 +122,9 @@ static void read_entries(lua_State *L, struct lua_cluster *box, struct cluster_d
         if (!lua_isnil(L, -1) && lua_value_write(L, -1, &box->answer)) {
             struct machine_payload payload = {.command = buffer_bytes(&box->answer)};
             machine_payload_write(&box->value, &payload);
+            if (box->value.size > RAFT_ENTRY_BYTES_MAX) {
+                return false;
+            }
             entries[i].batch = batch_copy(box->value.data, box->value.size);
             entries[i].size_and_kind =
                 raft_entry_pack((uint32_t)box->value.size, RAFT_ENTRY_COMMAND);
@@ -131,6 +135,18 @@ static void read_entries(lua_State *L, struct lua_cluster *box, struct cluster_d
         disk->start.entry_count = i + 1;
     }
     lua_pop(L, 1);
+    return true;
+}
+
+static void free_disks(struct cluster_disk *disks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t j = 0; j < disks[i].start.entry_count; j++) {
+            batch_release(disks[i].start.entries[j].batch);
+        }
+        memory_free((void *)(uintptr_t)disks[i].start.entries);
+    }
+    memory_free(disks);
 }
 
 static struct cluster_disk *read_disks(lua_State *L, struct lua_cluster *box, size_t *count)
@@ -145,22 +161,16 @@ static struct cluster_disk *read_disks(lua_State *L, struct lua_cluster *box, si
         disks[i].start.term = (uint64_t)lua_field_integer(L, at, "term", 0);
         disks[i].start.vote = (uint64_t)lua_field_integer(L, at, "vote", 0);
         disks[i].start.first_index = 1;
-        read_entries(L, box, &disks[i]);
+        if (!read_entries(L, box, &disks[i])) {
+            free_disks(disks, *count);
+            lua_user_error(L, "bad argument 'state' (an entry is at most %u bytes)",
+                           RAFT_ENTRY_BYTES_MAX);
+            return NULL;
+        }
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
     return disks;
-}
-
-static void free_disks(struct cluster_disk *disks, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        for (uint64_t j = 0; j < disks[i].start.entry_count; j++) {
-            batch_release(disks[i].start.entries[j].batch);
-        }
-        memory_free((void *)(uintptr_t)disks[i].start.entries);
-    }
-    memory_free(disks);
 }
 
 /* ---- making --------------------------------------------------------------------------------- */
@@ -302,7 +312,8 @@ static int cluster_close(lua_State *L)
 static int cluster_gc(lua_State *L)
 {
     struct lua_cluster *box = box_of(L);
-    if (box->cluster != NULL && box->depth == 0) {
+    /* Without a cluster it was closed, or never came to be and holds what options were read to. */
+    if (box->cluster == NULL || box->depth == 0) {
         box->silent = true;
         box->L = NULL;
         end_cluster(box);

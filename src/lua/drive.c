@@ -178,8 +178,11 @@ static int request(lua_State *L)
         .session = (uint64_t)luaL_optinteger(L, 6, 0),
         .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
     };
-    request.body =
-        value_argument(L, 4, request.kind == NODE_REQUEST_PROPOSE ? "command" : "request");
+    /* Without a question a read only waits until it may be answered. */
+    if (request.kind != NODE_REQUEST_READ || !lua_isnil(L, 4)) {
+        request.body =
+            value_argument(L, 4, request.kind == NODE_REQUEST_PROPOSE ? "command" : "request");
+    }
     struct lua_cluster *box = lua_cluster_enter(L);
     return ticket_push(L, box, cluster_send_request(box->cluster, &request));
 }

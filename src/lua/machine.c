@@ -15,27 +15,55 @@ static lua_State *state_of(const struct lua_machine *machine)
     return L != NULL && lua_checkstack(L, 16) ? L : NULL;
 }
 
-/* Pushes the machine's function; NULL: it has none. */
-static lua_State *push_function(struct lua_machine *machine, const char *name)
+static int get_field(lua_State *L)
 {
+    lua_gettable(L, 1);
+    return 1;
+}
+
+/* Replaces the object on top of the stack by its field; false: by the error that was raised. */
+static bool to_field(const struct lua_machine *machine, lua_State *L, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    if (lua_isnil(L, -1) && lua_getmetatable(L, -2)) {
+        /* What a metatable holds may raise, and the world is below. */
+        lua_pop(L, 2);
+        lua_pushcfunction(L, get_field);
+        lua_insert(L, -2);
+        lua_pushstring(L, name);
+        return machine->caller->call(machine->self, 2, 1);
+    }
+    lua_remove(L, -2);
+    return true;
+}
+
+/* Pushes the machine's function; NULL and a failure: there is none. */
+static lua_State *push_function(struct lua_machine *machine, const char *name,
+                                struct failure *failure)
+{
+    unsigned long long id = machine->id;
     lua_State *L = state_of(machine);
-    if (L == NULL) {
-        return NULL;
-    }
-    machine->caller->push_machines(machine->self, L);
-    lua_rawgetp(L, -1, machine);
-    lua_remove(L, -2);
-    if (!lua_istable(L, -1)) {
+    if (L != NULL) {
+        machine->caller->push_machines(machine->self, L);
+        lua_rawgetp(L, -1, machine);
+        lua_remove(L, -2);
+        if (lua_istable(L, -1) && !to_field(machine, L, name)) {
+            char text[160];
+            lua_error_text(L, text, sizeof text);
+            machine->caller->raised(machine->self, machine->id, name);
+            failure_set(failure, FAILURE_UNSUPPORTED,
+                        "asking the machine of node %llu for its %s raised an error: %s", id, name,
+                        text);
+            return NULL;
+        }
+        if (!lua_isnil(L, -1)) {
+            return L;
+        }
         lua_pop(L, 1);
-        return NULL;
     }
-    lua_getfield(L, -1, name);
-    lua_remove(L, -2);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        return NULL;
-    }
-    return L;
+    failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu has no %s", id, name);
+    return NULL;
 }
 
 /* Calls the function below `arguments` values on top, and takes its one result. */
@@ -65,10 +93,8 @@ static bool machine_apply_lua(void *self, uint64_t index, struct bytes command,
                               struct buffer *result, struct failure *failure)
 {
     struct lua_machine *machine = self;
-    lua_State *L = push_function(machine, "apply");
+    lua_State *L = push_function(machine, "apply", failure);
     if (L == NULL) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu has no apply",
-                    (unsigned long long)machine->id);
         return false;
     }
     int top = lua_gettop(L) - 1;
@@ -83,10 +109,8 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
                               struct failure *failure)
 {
     struct lua_machine *machine = self;
-    lua_State *L = push_function(machine, "query");
+    lua_State *L = push_function(machine, "query", failure);
     if (L == NULL) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "the machine of node %llu has no query",
-                    (unsigned long long)machine->id);
         return false;
     }
     int top = lua_gettop(L) - 1;
@@ -132,6 +156,11 @@ struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, u
     caller->push_machines(self, L);
     lua_insert(L, -2);
     lua_rawsetp(L, -2, machine);
+    lua_pop(L, 1);
+    if (push_function(machine, "apply", failure) == NULL) {
+        machine_free_lua(machine);
+        return NULL;
+    }
     lua_pop(L, 1);
     return machine_new(&lua_machine_operations, machine);
 }

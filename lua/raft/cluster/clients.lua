@@ -42,6 +42,7 @@ function Client:wait(timeout)
   if not in_time then
     return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
   elseif self.failure then
+    cluster.driver:was_told(self.failure)
     error(self.failure.value, 0)
   end
   return unpack(self.results, 1, self.results.n)

@@ -6,7 +6,8 @@ local null = require("raft.core").null
 
 local commands = {}
 
-local known = { node = true, timeout = true, read = true }
+local writes = { node = true, timeout = true }
+local reads = { node = true, timeout = true, read = true }
 
 -- What a failure tells besides: the leader with its address, where one is known.
 local function detail_of(self, detail)
@@ -21,7 +22,7 @@ local function failed(self, outcome)
     detail_of(self, { leader = outcome.leader, unknown = outcome.unknown or nil })
 end
 
-local function check_options(options)
+local function check_options(options, known)
   options = arguments.options("options", options, known)
   if options.node ~= nil then
     arguments.id("options.node", options.node)
@@ -62,7 +63,7 @@ end
 -- @treturn ?integer its index; nil, message, code, detail
 -- @treturn raft.value the machine's result
 function commands:propose(command, options)
-  local checked, length_ns = check_options(options)
+  local checked, length_ns = check_options(options, writes)
   self.driver:check_may_wait("propose")
   local outcome = request(self, "propose", command, checked, length_ns)
   if outcome.code then
@@ -90,7 +91,10 @@ end
 -- @tparam ?raft.read_options options `node`, `timeout`, `read`
 -- @treturn ?raft.value the answer; nil, message, code, detail
 function commands:query(question, options)
-  local checked, length_ns = check_options(options)
+  if question == nil then
+    arguments.fail("request", "a value", nil)
+  end
+  local checked, length_ns = check_options(options, reads)
   local kind = read_kind(checked)
   self.driver:check_may_wait("query")
   local outcome = request(self, kind, question, checked, length_ns)
@@ -250,6 +254,19 @@ local function behind(self, index)
   return list
 end
 
+-- An operation that is no harm to the machine: one that is written in Lua may know no command of ours, so that it is
+-- read from and asked nothing, which works where a leader has committed in its term.
+local function operate(self, timeout)
+  if not self.options.machine then
+    return self:propose({ op = "noop" }, { timeout = timeout })
+  end
+  local outcome = request(self, "read", nil, {}, arguments.seconds("timeout", timeout))
+  if outcome.code then
+    return failed(self, outcome)
+  end
+  return outcome.index
+end
+
 --- Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
 -- Raises an error that says what stands still and why.
 -- @tparam[opt=10] ?number timeout seconds
@@ -264,9 +281,9 @@ function commands:check_live(timeout)
   if not id then
     arguments.raise("the cluster does not live: " .. message)
   end
-  local index, problem = self:propose({ op = "noop" }, { timeout = left() })
+  local index, problem = operate(self, left())
   if not index then
-    arguments.raise("the cluster does not live: a command was not committed: " .. tostring(problem))
+    arguments.raise("the cluster does not live: an operation did not succeed: " .. tostring(problem))
   end
   local caught_up = self:wait_until(function()
     return #behind(self, index) == 0

@@ -38,6 +38,10 @@ local function as_set(list)
   return set
 end
 
+local function position_in(before, id)
+  return as_set(before.voters)[id] and "voter" or as_set(before.learners)[id] and "learner" or nil
+end
+
 -- Which of the members in force are not wanted any more.
 local function leaving(before, wanted)
   local stays, list = as_set(wanted.voters), {}
@@ -112,8 +116,11 @@ local function stop_removed(self, ids)
     return true
   end
   self.driver:await_predicate(all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
+  local leader = self.core:leader()
+  local present = leader and self.core:status(leader).members or { voters = {}, learners = {} }
   for _, id in ipairs(ids) do
-    if self.core:state(id) ~= "removed" then
+    -- Somebody may have added it again meanwhile.
+    if self.core:state(id) ~= "removed" and not position_in(present, id) then
       self.core:stop_removed(id)
     end
   end
@@ -223,10 +230,6 @@ local function adjusted(before, out, voters, learners)
     wanted.learners[#wanted.learners + 1] = id
   end
   return wanted
-end
-
-local function position_in(before, id)
-  return as_set(before.voters)[id] and "voter" or as_set(before.learners)[id] and "learner" or nil
 end
 
 local function add(self, ids, options, as_learners)

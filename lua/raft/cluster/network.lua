@@ -28,12 +28,13 @@ end
 -- @tparam integer[] ... groups: lists of ids
 -- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:partition(...)
-  local groups, pairs_of = { ... }, {}
-  if #groups == 0 then
+  local groups, count, pairs_of = { ... }, select("#", ...), {}
+  if count == 0 then
     arguments.fail("groups", "at least one list of ids", nil)
   end
   local seen = {}
-  for group, ids in ipairs(groups) do
+  for group = 1, count do
+    local ids = groups[group]
     arguments.ids(("group %d"):format(group), ids, true)
     for _, id in ipairs(ids) do
       if not self:knows("id", id) then

@@ -65,7 +65,9 @@ function time:wait_event(filter, timeout)
   local fine, problem = pcall(self.driver.await_predicate, self.driver, function()
     return found
   end, self:deadline_ns(length_ns))
-  self.core:off(reader)
+  if not self.core:is_closed() then
+    self.core:off(reader)
+  end
   if not fine then
     error(problem, 0)
   elseif found then
@@ -95,12 +97,15 @@ function time:step(n)
   end)
   local fine, problem = pcall(function()
     for _ = 1, n do
-      if self.driver:turn(require("raft.core").never, true) == "time" then
+      local turn = self.driver:turn(require("raft.core").never, true)
+      if turn == "time" or turn == "closed" then
         break
       end
     end
   end)
-  self.core:off(reader)
+  if not self.core:is_closed() then
+    self.core:off(reader)
+  end
   if not fine then
     error(problem, 0)
   end
