@@ -28,9 +28,10 @@ FLAGS = -std=gnu11 -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARNIN
 CFLAGS_ALL = $(eval CFLAGS_ALL := $(FLAGS) $(OPTIMIZE) $(SANITIZE) $(CFLAGS))$(CFLAGS_ALL)
 LIBRARIES = $(eval LIBRARIES := $(shell pkg-config --libs libuv) -lm)$(LIBRARIES)
 
-SOURCES = $(wildcard src/*/*.c)
-HEADERS = $(wildcard src/*/*.h)
-LINE_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/line/*.c))
+LINE_SOURCES = $(wildcard src/lua/line/*.c)
+SOURCES = $(wildcard src/*/*.c) $(LINE_SOURCES)
+HEADERS = $(wildcard src/*/*.h src/lua/line/*.h)
+LINE_OBJECTS = $(LINE_SOURCES:%.c=$(BUILD)/%.o)
 OBJECTS = $(filter-out $(LINE_OBJECTS),$(SOURCES:%.c=$(BUILD)/%.o))
 MODULE = $(BUILD)/raft/core.so
 # Line editing for the shell: a module apart, so that nothing else needs libedit.

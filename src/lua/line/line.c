@@ -1,5 +1,5 @@
 /* The module raft.line: the editor's userdata and its methods. It never edits by itself. */
-#include "line/internal.h"
+#include "lua/line/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

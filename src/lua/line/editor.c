@@ -2,7 +2,7 @@
  * The editor: libedit, which asks for one character at a time; each time Lua's function waits for
  * it. No Lua error crosses a frame of libedit: it is kept until the line has been given up.
  */
-#include "line/internal.h"
+#include "lua/line/internal.h"
 
 #include <errno.h>
 #include <langinfo.h>

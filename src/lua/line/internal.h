@@ -2,7 +2,7 @@
 #ifndef RAFTBENCH_LINE_INTERNAL_H
 #define RAFTBENCH_LINE_INTERNAL_H
 
-#include "line/line.h"
+#include "lua/line/line.h"
 
 #include <histedit.h>
 #include <stdbool.h>

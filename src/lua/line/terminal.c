@@ -1,7 +1,7 @@
 /* What is drawn around the line that is being edited. It never changes that line. */
 #define _GNU_SOURCE /* for wcwidth. NOLINT(bugprone-reserved-identifier) */
 
-#include "line/internal.h"
+#include "lua/line/internal.h"
 
 #include <signal.h>
 #include <stdio.h>
