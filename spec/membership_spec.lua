@@ -247,4 +247,33 @@ in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(
   check_members(c, { 1, 2, 3 })
 end)
 
+-- The leader after a restart of all does not know yet that the last change is over: it is asked again, not refused.
+in_both(tests, "AChangeRightAfterAllWereRestarted", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  assert(c:add_servers { 4 })
+  for id = 1, 4 do
+    c:crash(id)
+  end
+  for id = 1, 4 do
+    assert(c:restart(id))
+  end
+  local leader = assert(c:wait_leader())
+  assert(c:add_servers({ 5 }))
+  check_members(c, { 1, 2, 3, 4, 5 })
+  lu.assertTrue(c:is_alive(leader))
+end)
+
+-- A leader comes late, and can commit nothing: what was waited for it is not waited for again.
+clusters.add(tests, "OneTimeoutForAllWaitsOfAChange", { nodes = 3, election_timeout = math.huge }, function(c)
+  c:client(function()
+    c:sleep(1.5)
+    c:campaign(1)
+    c:wait_leader()
+    c:link("*", "*", { drop = 1 })
+  end)
+  local index = c:add_servers({ 4 }, { timeout = 2 })
+  lu.assertNil(index)
+  lu.assertAlmostEquals(c:now(), 2, 0.1)
+end)
+
 return tests

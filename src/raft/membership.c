@@ -331,12 +331,14 @@ static enum raft_refusal change_refusal(const struct raft *raft,
     if (wanted == NULL || wanted->joint || configuration_problem(wanted) != NULL) {
         return RAFT_BAD_CONFIGURATION;
     }
-    const struct members_record *record = membership_in_force(raft);
-    if (record->configuration.joint || record->index > raft->commit) {
-        return RAFT_MEMBERSHIP_PENDING;
+    /* Without an entry of its own term it may not know of a change that is under way, nor that one
+     * which it knows of is over. */
+    if (raft->commit < raft->term_start) {
+        return RAFT_NOT_READY;
     }
-    /* Without an entry of its own term it may not know of a change that is under way. */
-    return raft->commit >= raft->term_start ? RAFT_ACCEPTED : RAFT_NOT_READY;
+    const struct members_record *record = membership_in_force(raft);
+    bool pending = record->configuration.joint || record->index > raft->commit;
+    return pending ? RAFT_MEMBERSHIP_PENDING : RAFT_ACCEPTED;
 }
 
 void membership_change(struct raft *raft, const struct raft_configuration *wanted)

@@ -71,10 +71,8 @@ local function start_new(self, wanted, before)
     for _, id in ipairs(group) do
       local state = self.core:state(id)
       if state == nil or state == "removed" then
-        local fine, message, code, detail = is_member[id] and self.core:restart(id)
-        if not fine then
-          fine, message, code, detail = self.core:add_node(id)
-        end
+        local start = is_member[id] and self.core.restart or self.core.add_node
+        local fine, message, code, detail = start(self.core, id)
         if not fine then
           return nil, message, code, detail
         end
@@ -127,14 +125,12 @@ local function stop_removed(self, ids)
 end
 
 local function change(self, wanted, options, before)
-  local length_ns = arguments.seconds("options.timeout", options.timeout, 10)
-  local deadline_ns = self:deadline_ns(length_ns)
-  local gone = before and leaving(before, wanted) or {}
+  local gone = leaving(before, wanted)
   local fine, message, code, detail = start_new(self, wanted, before)
   if not fine then
     return nil, message, code, detail
   end
-  local ticket, index, term, what = hand_over(self, wanted, options, deadline_ns)
+  local ticket, index, term, what = hand_over(self, wanted, options, options.deadline_ns)
   if not ticket then
     return nil, index, term, what
   elseif options.wait == false then
@@ -145,7 +141,7 @@ local function change(self, wanted, options, before)
   if outcome.code then
     local text = outcome.message
     if outcome.code == "timeout" then
-      text = ("the change of members was not committed within %g s"):format(length_ns / 1e9)
+      text = ("the change of members was not committed within %g s"):format(options.length_s)
     end
     return nil, text, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
   end
@@ -160,12 +156,15 @@ local function check_options(self, options)
   if options.node ~= nil then
     arguments.id("options.node", options.node)
   end
-  arguments.seconds("options.timeout", options.timeout, 10)
+  local length_ns = arguments.seconds("options.timeout", options.timeout, 10)
   if options.wait ~= false then
     self.driver:check_may_wait("a change of members")
   end
   self.driver:not_in_step("a change of members")
-  return options
+  return {
+    node = options.node, wait = options.wait, stop = options.stop, length_s = length_ns / 1e9,
+    deadline_ns = self:deadline_ns(length_ns), -- of all its waits together
+  }
 end
 
 -- The members in force at whoever takes the change, once there is one.
@@ -174,9 +173,9 @@ local function present(self, options)
     return self:members(options.node)
   end
   if not self.core:leader() and options.wait ~= false then
-    local id, message = self:wait_leader(options.timeout)
-    if not id then
-      return nil, message, "no_leader", {}
+    local outcome = self.driver:await(self.core:wait_leader(0, options.deadline_ns))
+    if outcome.code then
+      return nil, ("no leader took the change of members within %g s"):format(options.length_s), "no_leader", {}
     end
   end
   return self:members()
