@@ -247,6 +247,23 @@ in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(
   check_members(c, { 1, 2, 3 })
 end)
 
+-- A node that met nobody before gets the first hello of a member when that has gone and come back with another disk.
+in_both(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function(c)
+  local leader = c:check_one_leader()
+  local mover = clusters.next_id(c, leader)
+  local third = clusters.next_id(c, mover)
+  c:link(mover, "*", { delay = 0.4 })
+  assert(c:add_servers { 4 })
+  assert(c:change_members { voters = { leader, third, 4 } })
+  c:link(mover, "*", { delay = 0.001 })
+  assert(c:change_members { voters = { leader, mover, 4 } })
+  c:sleep(0.5) -- the late hello comes
+  c:link(mover, "*", nil)
+  c:crash(leader)
+  local next_leader = assert(c:wait_leader()) -- by the votes of both others, which must have met
+  clusters.assert_one_of(next_leader, { mover, 4 })
+end)
+
 -- The leader after a restart of all does not know yet that the last change is over: it is asked again, not refused.
 in_both(tests, "AChangeRightAfterAllWereRestarted", { nodes = 3 }, function(c)
   c:check_one_leader()

@@ -75,8 +75,9 @@ static void forget_those_missing_in(struct node *node, const struct raft_configu
 {
     for (uint32_t i = 0; i < here->count; i++) {
         uint64_t id = here->members[i].id;
+        const struct store_peer *met = store_met(node->store, id);
         if (id != node->id && raft_configuration_find(there, id) == NULL &&
-            store_met_index(node->store, id) < index) {
+            (met == NULL || met->index < index)) {
             store_forget(node->store, id);
             peers_forgotten(node, id);
         }

@@ -162,8 +162,9 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
                                       : "a client's frame from a node");
     }
     /* What its id's former life sent last may come after its new life has said hello. */
-    uint64_t met = from->peer == WORLD_CLIENT ? 0 : store_met(node->store, from->peer);
-    if (met != 0 && from->directory_id != 0 && met != from->directory_id) {
+    const struct store_peer *met =
+        from->peer == WORLD_CLIENT ? NULL : store_met(node->store, from->peer);
+    if (met != NULL && from->directory_id != 0 && met->directory_id != from->directory_id) {
         return refuse(node, from->peer, "from a disk that has been replaced");
     }
     if (!node_is_running(node)) {

@@ -109,15 +109,30 @@ static bool read_hello(struct bytes body, struct hello *hello)
            rest.size == 0;
 }
 
+/* The server is where the members have it, and the one that was met is elsewhere: a former life,
+ * whose last hello came late. */
+static bool was_met_elsewhere(const struct node *node, const struct store_peer *met,
+                              const struct hello *hello)
+{
+    const struct raft_member *member =
+        raft_configuration_find(raft_members(node->raft), hello->sender);
+    if (member == NULL || member->address_size == 0) {
+        return false;
+    }
+    struct bytes listed = {(const uint8_t *)member->address, member->address_size};
+    struct bytes told = {(const uint8_t *)met->address, met->address_size};
+    return bytes_equal(hello->address, listed) && !bytes_equal(told, listed);
+}
+
 /* A server that was removed and added again after it was met has every right to another disk; that
  * the removal has committed, this node may learn only from the server itself. */
 static bool has_another_disk(struct node *node, const struct hello *hello)
 {
-    uint64_t met = store_met(node->store, hello->sender);
-    if (met == 0 || met == hello->directory_id) {
+    const struct store_peer *met = store_met(node->store, hello->sender);
+    if (met == NULL || met->directory_id == hello->directory_id) {
         return false;
     }
-    if (hello->dropped_index > store_met_index(node->store, hello->sender)) {
+    if (hello->dropped_index > met->index || was_met_elsewhere(node, met, hello)) {
         store_forget(node->store, hello->sender);
         return false;
     }
@@ -175,7 +190,8 @@ static bool meet(struct node *node, const struct hello *hello)
         return false;
     }
     raft_get_status(node->raft, &status);
-    store_meet(node->store, hello->sender, hello->directory_id, status.commit_index);
+    store_meet(node->store, hello->sender, hello->directory_id, status.commit_index,
+               hello->address);
     return true;
 }
 

@@ -251,7 +251,7 @@ static struct raft *recover(struct node *node, struct failure *failure)
     raft_configuration_copy(&node->applied_members, contents.first_members);
     node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
     find_drop(node, &contents);
-    node->joining = !node->was_member && store_met(node->store, node->id) == 0;
+    node->joining = !node->was_member && store_met(node->store, node->id) == NULL;
     return raft;
 }
 
@@ -344,7 +344,8 @@ void node_consider_joined(struct node *node)
     if (status.durable_index + 1 >= node->listed_until) {
         node->joining = false;
         /* Kept for good, as of any member that was met: it may be needed as a leader. */
-        store_meet(node->store, node->id, node->directory_id, status.durable_index);
+        struct bytes address = {(const uint8_t *)node->address, strlen(node->address)};
+        store_meet(node->store, node->id, node->directory_id, status.durable_index, address);
         node_tick(node);
     }
 }

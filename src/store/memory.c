@@ -28,12 +28,6 @@ struct group {
     uint64_t sequence; /* of the last record */
 };
 
-struct met_peer {
-    uint64_t id;
-    uint64_t directory_id;
-    uint64_t index;
-};
-
 struct store {
     struct world *world;
     struct store_handler handler;
@@ -55,7 +49,7 @@ struct store {
     uint64_t vote;
     struct raft_configuration first_members;
     struct entry_chunks log;
-    struct met_peer *met;
+    struct store_peer *met;
     size_t met_count;
 };
 
@@ -316,7 +310,7 @@ uint64_t store_sync_count(const struct store *store)
 
 /* ---- peers that were met -------------------------------------------------------------------- */
 
-static struct met_peer *find_met(const struct store *store, uint64_t peer)
+static struct store_peer *find_met(const struct store *store, uint64_t peer)
 {
     for (size_t i = 0; i < store->met_count; i++) {
         if (store->met[i].id == peer) {
@@ -326,37 +320,34 @@ static struct met_peer *find_met(const struct store *store, uint64_t peer)
     return NULL;
 }
 
-uint64_t store_met(const struct store *store, uint64_t peer)
+const struct store_peer *store_met(const struct store *store, uint64_t peer)
 {
-    const struct met_peer *met = find_met(store, peer);
-    return met == NULL ? 0 : met->directory_id;
+    return find_met(store, peer);
 }
 
-uint64_t store_met_index(const struct store *store, uint64_t peer)
+void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index,
+                struct bytes address)
 {
-    const struct met_peer *met = find_met(store, peer);
-    return met == NULL ? 0 : met->index;
-}
-
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index)
-{
-    struct met_peer *met = find_met(store, peer);
+    ensure(address.size <= RAFT_ADDRESS_BYTES_MAX);
+    struct store_peer *met = find_met(store, peer);
     if (met == NULL) {
         store->met = memory_resize(store->met, (store->met_count + 1) * sizeof *store->met);
         met = &store->met[store->met_count++];
-        *met = (struct met_peer){.id = peer};
+        *met = (struct store_peer){.id = peer};
     }
     if (met->directory_id != directory_id || met->index < index) {
         met->index = index;
     }
     met->directory_id = directory_id;
+    met->address_size = (uint8_t)address.size;
+    memcpy(met->address, address.data, address.size);
 }
 
 void store_forget(struct store *store, uint64_t peer)
 {
-    struct met_peer *met = find_met(store, peer);
+    struct store_peer *met = find_met(store, peer);
     if (met != NULL) {
-        struct met_peer *end = store->met + store->met_count--;
+        struct store_peer *end = store->met + store->met_count--;
         memmove(met, met + 1, (size_t)(end - (met + 1)) * sizeof *met);
     }
 }
