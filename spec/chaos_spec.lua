@@ -59,8 +59,8 @@ local found = {
   [9] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
   [17] = "a follower that caught up by an old configuration could not answer a leader at its new address",
   [573] = "a callback crashed a node while it was being resumed",
-  [3446] = "a former life's hello that came late barred the next life for ever",
   [1081] = "a member that replayed its former removal stopped although it had been added again",
+  [3446] = "a late hello of a former life barred the next life for ever",
 }
 
 for seed, what in pairs(found) do
