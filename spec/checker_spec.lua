@@ -341,6 +341,43 @@ function tests.test_CommittedIsKept_Truncated()
   assert_violated(settled():truncate(2, 3, 3), "committed entries are kept", 2)
 end
 
+-- Index 4 of term 2 is on 2 and 5. Node 1 leads term 3 without it, and 2 has heard of that; then 5 leads term 4, and
+-- commits it together with index 5 on 3, 4 and 5.
+local function committed_beside_node_2()
+  local r = run()
+  for id = 1, 5 do
+    r:start(id, 2, 0, (id == 2 or id == 5) and { 1, 1, 1, 2 } or { 1, 1, 1 })
+  end
+  r:role(1, "leader", 3):append(1, 4, { 1, 1, 1, 3 })
+  r:role(2, "follower", 3)
+  r:role(5, "leader", 4):append(5, 5, { 1, 1, 1, 2, 4 })
+  for id = 3, 4 do
+    r:role(id, "follower", 4):append(id, 4, { 1, 1, 1, 2, 4 })
+  end
+  r:commit(5, 5, true)
+  lu.assertNil(r.violation)
+  return r
+end
+
+function tests.test_CommittedIsKept_AnOlderLeadersLateMessageMayReplaceWhatWasNotCounted()
+  local r = committed_beside_node_2()
+  r:truncate(2, 4, 4):append(2, 4, { 1, 1, 1, 3 })
+  lu.assertNil(r.violation)
+  r:role(2, "follower", 4):truncate(2, 4, 4):append(2, 4, { 1, 1, 1, 2, 4 }):commit(2, 5)
+  lu.assertNil(r.violation)
+end
+
+function tests.test_CommittedIsKept_NotOnceItHasHeardOfTheTermThatCommittedIt()
+  assert_violated(committed_beside_node_2():role(2, "follower", 4):truncate(2, 4, 4), "committed entries are kept", 2)
+  assert_violated(committed_beside_node_2():role(2, "follower", 5):append(2, 4, { 1, 1, 1, 3 }),
+    "committed entries are kept", 2)
+end
+
+-- Of those that were counted each has heard of that term, and knows of no commit yet.
+function tests.test_CommittedIsKept_TheLastCommittedEntryWhereItWasCounted()
+  assert_violated(committed_beside_node_2():truncate(3, 5, 5), "committed entries are kept", 3)
+end
+
 function tests.test_CommittedIsKept_ForgottenAtARestart()
   local r = settled()
   r:crash(2)
