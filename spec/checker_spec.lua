@@ -13,8 +13,8 @@ local STATE, ENTRIES = 1, 2
 local Run = {}
 Run.__index = Run
 
-local function run()
-  return setmetatable({ checker = core.checker(), time_ns = 0, sequence = {} }, Run)
+local function run(options)
+  return setmetatable({ checker = core.checker(options), time_ns = 0, sequence = {} }, Run)
 end
 
 function Run:event(kind, node, fields)
@@ -99,8 +99,8 @@ function Run:truncate(node, first, last)
 end
 
 -- Three nodes of which 1 leads term 1; entries 1..3 are durable everywhere and committed.
-local function settled()
-  local r = run()
+local function settled(options)
+  local r = run(options)
   for id = 1, 3 do
     r:start(id):vote(id, 1, 1):state(id, 1, 1)
   end
@@ -404,6 +404,50 @@ function tests.test_SameAnswers_AfterARestart()
   local r = settled()
   r:crash(2):start(2, 1, 1, { 1, 1, 1 }):commit(2, 3)
   assert_violated(r:apply(2, 1, 1, 999), "machines answer alike")
+end
+
+-- ---- where events may be missing -------------------------------------------------------------------
+
+-- The same run is judged or not, by whether events may be missing in it.
+local function only_without_gaps(property, what, ...)
+  assert_violated(what(settled()), property, ...)
+  lu.assertNil(what(settled { gaps = true }).violation)
+end
+
+function tests.test_WithGaps_ALogMayGoOnFurtherThanItWasSeen()
+  only_without_gaps("log matching", function(r)
+    return r:event("append", 2, { first = 6, last = 6, entries = { { term = 1, hash = 5 } } })
+  end, 2)
+end
+
+function tests.test_WithGaps_ACommitMayBeBeyondWhatWasSeenOfTheLog()
+  only_without_gaps("state machine safety", function(r)
+    return r:commit(2, 4)
+  end, 2)
+end
+
+function tests.test_WithGaps_APeersSyncMayBeMissing()
+  only_without_gaps("match index is true", function(r)
+    r:append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 }):write(2, 4, 4)
+    return r:event("match", 1, { peer = 2, index = 4 })
+  end, 1, 2)
+end
+
+function tests.test_WithGaps_WhatWasSeenIsJudgedAsEver()
+  local gaps = { gaps = true }
+  assert_violated(settled(gaps):role(2, "leader", 1), "election safety", 1, 2)
+  assert_violated(settled(gaps):truncate(2, 3, 3), "committed entries are kept", 2)
+  assert_violated(settled(gaps):append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 }, 99), "log matching", 1, 2)
+  local r = run(gaps):start(1, 3, 0, { 1, 3 }):start(2, 3, 0, { 1, 2 }):role(1, "leader", 4)
+  assert_violated(r:event("match", 1, { peer = 2, index = 2 }), "match index is true", 1, 2)
+end
+
+-- Behind a gap nothing is known of what was before, so an entry there is held against its own place only.
+function tests.test_WithGaps_BehindOneTheSameEntryIsStillExpected()
+  local r = settled { gaps = true }
+  r:append(1, 4, { 1, 1, 1, 1, 1, 1 })
+  r:event("append", 2, { first = 6, last = 6, entries = { { term = 1, hash = 5 } } })
+  assert_violated(r, "log matching", 1, 2)
 end
 
 -- ---- how it reports -----------------------------------------------------------------------------

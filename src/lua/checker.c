@@ -68,14 +68,18 @@ static int checker_gc(lua_State *L)
     return 0;
 }
 
-/* core.checker() → checker */
+/* core.checker{ gaps = } → checker */
 int lua_checker_new(lua_State *L)
 {
+    bool gaps = lua_istable(L, 1) && lua_field_boolean(L, 1, "gaps", false);
     struct lua_checker *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->checker = NULL;
     luaL_setmetatable(L, LUA_CHECKER);
     box->trace = trace_new();
     box->checker = checker_new(box->trace, NULL, NULL);
+    if (gaps) {
+        checker_expect_gaps(box->checker);
+    }
     return 1;
 }
 

@@ -143,8 +143,9 @@ local checker = {}
 function checker:event(event) end
 
 ---Makes an invariant checker that is fed by hand.
+---@param options? { gaps?: boolean } `gaps`: events may be missing, as of processes that were killed
 ---@return raft.core.checker
-function core.checker() end
+function core.checker(options) end
 
 -- ---- encodings -------------------------------------------------------------------------------------
 
