@@ -247,6 +247,27 @@ in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(
   check_members(c, { 1, 2, 3 })
 end)
 
+-- It hears of its removal long before it is sent the entry that adds it again, and of that on a connection from before,
+-- whose hello could not tell it.
+in_both(tests, "OneThatIsStillBeingSentTheLogIsNotStoppedByItsRemoval", { nodes = 3, max_message = 1000 }, function(c)
+  local leader = c:check_one_leader()
+  local id = clusters.next_id(c, leader)
+  assert(c:propose("before"))
+  c:link(leader, id, { drop = 1 })
+  assert(c:remove_servers({ id }, { stop = false }))
+  for _ = 1, 40 do
+    assert(c:propose(("x"):rep(1000)))
+  end
+  local index = assert(c:add_servers({ id }))
+  c:link(leader, id, { bandwidth = 100000 }) -- a message each 10 ms
+  assert(c:wait_until(function()
+    local status = c:status(id)
+    return status.state == "removed" or status.applied >= index
+  end))
+  lu.assertEquals(c:status(id).state, "running")
+  check_members(c, { 1, 2, 3 })
+end)
+
 -- A node that met nobody before gets the first hello of a member when that has gone and come back with another disk.
 in_both(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
