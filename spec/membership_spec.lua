@@ -247,25 +247,69 @@ in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(
   check_members(c, { 1, 2, 3 })
 end)
 
--- It hears of its removal long before it is sent the entry that adds it again, and of that on a connection from before,
--- whose hello could not tell it.
-in_both(tests, "OneThatIsStillBeingSentTheLogIsNotStoppedByItsRemoval", { nodes = 3, max_message = 1000 }, function(c)
+-- A server that is removed and added again before it hears of either, and then is sent the log between slowly, on a
+-- connection from before, whose hello could not tell it of the second. Gives the leader, that server, both indexes.
+local function removed_and_added_again_unheard(c)
   local leader = c:check_one_leader()
   local id = clusters.next_id(c, leader)
   assert(c:propose("before"))
+  lu.assertEquals(c:check_committed("before", 3), 3)
   c:link(leader, id, { drop = 1 })
-  assert(c:remove_servers({ id }, { stop = false }))
+  local removed = assert(c:remove_servers({ id }, { stop = false }))
   for _ = 1, 40 do
     assert(c:propose(("x"):rep(1000)))
   end
-  local index = assert(c:add_servers({ id }))
+  local added = assert(c:add_servers({ id }))
   c:link(leader, id, { bandwidth = 100000 }) -- a message each 10 ms
+  return leader, id, removed, added
+end
+
+local slow_log = { nodes = 3, max_message = 1000 }
+
+in_both(tests, "OneThatIsStillBeingSentTheLogIsNotStoppedByItsRemoval", slow_log, function(c)
+  local _, id, _, added = removed_and_added_again_unheard(c)
   assert(c:wait_until(function()
     local status = c:status(id)
-    return status.state == "removed" or status.applied >= index
+    return status.state == "removed" or status.applied >= added
   end))
   lu.assertEquals(c:status(id).state, "running")
   check_members(c, { 1, 2, 3 })
+end)
+
+-- It is cut off before it hears that it was added again, and so stops. Any further change starts it, with its disk.
+in_both(tests, "AMemberThatStoppedIsStartedAgainWithItsDisk", slow_log, function(c)
+  local leader, id, removed = removed_and_added_again_unheard(c)
+  assert(c:wait_until(function()
+    return c:status(id).applied > removed
+  end))
+  c:link(leader, id, { cut = true })
+  assert(c:wait_until(function()
+    return c:status(id).state == "removed"
+  end))
+  lu.assertEquals(c:members().voters, { 1, 2, 3 })
+  assert(c:add_servers { 4 })
+  lu.assertEquals(c:status(id).state, "running")
+  lu.assertTrue(c:status(id).last_index > removed) -- and nobody has sent it anything yet
+  c:link(leader, id, nil)
+  lu.assertEquals(c:check_committed("before", 4), 4)
+  check_members(c, { 1, 2, 3, 4 })
+end)
+
+-- A leader that was left behind takes a server for a member whose place another disk has had since: that one is not the
+-- member's, and a new one would be none either.
+in_both(tests, "AMemberThatCannotBeStartedAgainIsGivenNoFreshDisk", { nodes = 5 }, function(c)
+  local old, term = c:check_one_leader()
+  local id = clusters.next_id(c, old)
+  c:partition { old }
+  assert(c:wait_leader(nil, term))
+  assert(c:remove_servers { id })
+  assert(c:add_servers { id })
+  assert(c:remove_servers { id })
+  lu.assertEquals(c:status(id).state, "removed")
+  lu.assertEquals(c:members(old).voters, { 1, 2, 3, 4, 5 })
+  clusters.assert_refused("not_member", c:add_servers({ 6 }, { node = old, wait = false }))
+  lu.assertEquals(c:status(id).state, "removed")
+  lu.assertNotTableContains(c:ids(), 6)
 end)
 
 -- A node that met nobody before gets the first hello of a member when that has gone and come back with another disk.
