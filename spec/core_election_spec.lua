@@ -243,6 +243,18 @@ function tests.test_APreVoteForAShorterLogIsRefused()
   lu.assertEquals(response.term, 2) -- the responder's own
 end
 
+-- It asks about a term that the voter has been in already: an election there could not be won any more.
+function tests.test_APreVoteForAPresentOrPastTermIsRefused()
+  for term = 2, 8 do
+    local net = replicas.new(3, {}, { [2] = { term = 6, log = replicas.log { 1 } } })
+    net:receive({ kind = "pre_vote", from = 1, to = 2, term = term, prev_index = 9, prev_term = 1 })
+    local response = net:take("pre_vote_response", 2)[1]
+    lu.assertEquals(not response.reject, term > 6, "asked about term " .. term)
+    lu.assertEquals(response.term, math.max(term, 6)) -- the one granted, or the voter's own
+    lu.assertEquals(net:status(2).term, 6)
+  end
+end
+
 -- Learning a higher term from a refusal helps a node whose own is old (canonical/raft #279).
 function tests.test_ARefusedPreVoteTellsTheHigherTerm()
   local net = replicas.new(3, {}, { [2] = { term = 7 } })
