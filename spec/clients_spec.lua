@@ -8,20 +8,39 @@ local in_both = clusters.in_both
 
 in_both(tests, "RunBesideEachOther", { nodes = 3 }, function(c)
   local order = {}
+  local function walker(name, turns)
+    return c:client(function()
+      for _, turn in ipairs(turns) do
+        assert(c:wait_until(function()
+          return #order == turn - 1
+        end))
+        order[turn] = name
+      end
+      return name
+    end)
+  end
+  local a, b = walker("a", { 3, 5, 6 }), walker("b", { 1, 2, 4 })
+  lu.assertEquals(assert(a:wait()), "a")
+  lu.assertEquals(assert(b:wait()), "b")
+  lu.assertEquals(table.concat(order), "bbabaa")
+end)
+
+clusters.add(tests, "TheirSleepsPassAtTheSameTime", { nodes = 3, mode = "sim" }, function(c)
+  local order = {}
   local function walker(name, step)
     return c:client(function()
       for _ = 1, 3 do
         c:sleep(step)
         order[#order + 1] = name
       end
-      return name
     end)
   end
   local a, b = walker("a", 0.05), walker("b", 0.02)
-  lu.assertEquals(assert(a:wait()), "a")
-  lu.assertEquals(assert(b:wait()), "b")
+  a:wait()
+  b:wait()
   -- Its third step is at 60 ms, the other's first at 50.
   lu.assertEquals(table.concat(order), "bbabaa")
+  lu.assertAlmostEquals(c:now(), 0.15, 1e-6)
 end)
 
 in_both(tests, "WaitGivesAllResults", { nodes = 1 }, function(c)
