@@ -195,6 +195,14 @@ command.add(tests, "AGivenPathHoldsOneClusterOnly", function(folder)
   lu.assertEquals(names, { "second" })
 end)
 
+command.add(tests, "ANameIsWrittenWhole", function(folder)
+  local path, name = folder .. "/trace", ("a test of some name "):rep(20)
+  clusters.with({ nodes = 1, mode = "sim", trace = path, name = name }, function(c)
+    lu.assertEquals(c:events({ kind = "run" })[1].name, name)
+  end)
+  lu.assertEquals(json_lines(path)[1].text, name)
+end)
+
 command.add(tests, "TheSameSeedWritesTheSameBytes", function(folder)
   for number = 1, 3 do
     clusters.with({ nodes = 3, mode = "sim", seed = number == 3 and 8 or 7, trace = folder .. "/" .. number }, live)

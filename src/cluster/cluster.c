@@ -7,7 +7,6 @@
 #include "real/real.h"
 #include "sim/sim.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* A simulated disk takes this long for one write and sync. */
@@ -206,7 +205,7 @@ static void violated(void *context, const struct check_violation *violation)
 static void emit_run(struct cluster *cluster)
 {
     struct trace_event event = {.kind = TRACE_RUN, .time_ns = cluster_now_ns(cluster)};
-    event.text = (struct bytes){(const uint8_t *)cluster->name, strlen(cluster->name)};
+    event.text = buffer_bytes(&cluster->name);
     struct buffer *value = &cluster->scratch;
     buffer_clear(value);
     /* The keys in the order of their encoded bytes: shorter first. */
@@ -271,7 +270,9 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->options.ids = NULL;
     cluster->options.disks = NULL;
     cluster->options.name = NULL;
-    snprintf(cluster->name, sizeof cluster->name, "%s", options->name ? options->name : "");
+    if (options->name != NULL) {
+        buffer_append(&cluster->name, options->name, strlen(options->name));
+    }
     cluster->trace = trace_new();
     if (options->keep_events > 0) {
         trace_keep_ring(cluster->trace, options->keep_events);
@@ -305,6 +306,7 @@ void cluster_free(struct cluster *cluster)
         checker_free(cluster->checker);
     }
     trace_free(cluster->trace);
+    buffer_free(&cluster->name);
     buffer_free(&cluster->scratch);
     memory_free(cluster->members);
     memory_free(cluster);

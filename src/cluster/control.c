@@ -289,7 +289,7 @@ void cluster_verdict(struct cluster *cluster, bool passed, struct bytes message)
     struct trace_event event = {
         .time_ns = cluster_now_ns(cluster),
         .kind = TRACE_VERDICT,
-        .text = {(const uint8_t *)cluster->name, strlen(cluster->name)},
+        .text = buffer_bytes(&cluster->name),
         .value = buffer_bytes(value),
     };
     trace_emit(cluster->trace, &event);

@@ -75,7 +75,7 @@ struct cluster {
     struct world *world;
     struct checker *checker;
     struct cluster_options options; /* its arrays and name are not kept */
-    char name[64];
+    struct buffer name;
     struct member *members; /* sorted by id */
     size_t member_count;
     uint64_t changes;
