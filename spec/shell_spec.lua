@@ -218,6 +218,13 @@ function tests.test_WhatFailsInTheCourseOfARunIsSaid()
   command.assert_match(result.out, "^nil: there is no node 99.- %(unknown_node%)\ntrue\nnil: .- %(%w+_?%w*%)\n$")
 end
 
+function tests.test_TheWatchShowsFaultsAsTheyAreWritten()
+  local result = pipe { ":watch on", "c:link(1, '*', { drop = 0.1, delay = 0.02 })", "c:link(1, 2, nil)",
+    "c:partition({ 1 }, { 2, 3 })", "c:clock(2, { rate = 2 })" }
+  command.assert_has(result.out .. result.err, '] link(1, "*", {drop=0.1, delay=0.02})\n', "] link(1, 2, nil)\n",
+    "] partition({ 1 }, { 2, 3 })\n", "] clock(2, {rate=2, offset=0})\n")
+end
+
 function tests.test_TablesAreSortedAndNotTooDeep()
   local result = pipe { "{ b = 1, a = { c = { d = { e = { f = 1 } } } }, [2] = 'x' }", "t = {} t.t = t", "t",
     "{ raft.null, '\"\\n', 1.5, 1/0 }" }

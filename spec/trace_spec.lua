@@ -126,6 +126,54 @@ for _, mode in ipairs { "sim", "tcp" } do
   end)
 end
 
+-- Fractions, seconds and names, in the events as in the file; what is off is left out.
+command.add(tests, "FaultsTellTheirArgumentsAsTheyWereGiven", function(folder)
+  local path = folder .. "/trace"
+  local told = { -- call, its arguments as an event has them
+    { "link", { from = 1, to = 2, drop = 0.1, duplicate = 0.25, reorder = 1, delay = { 0.001, 0.0205 },
+      bandwidth = 1000, cut = true } },
+    { "link", { from = "*", to = "client", delay = 0.5 } },
+    { "link", { from = 3, to = "*", drop = 1 / 3 } },
+    { "link", { from = 3, to = 1 } },
+    { "link", { from = 3, to = 2, default = true } },
+    { "clock", { node = 2, rate = 1.1, offset = -0.25 } },
+    { "partition", { { 3, 1 }, { 2 } } },
+    { "disconnect", { 3 } },
+  }
+  local events
+  clusters.with({ nodes = 3, mode = "sim", trace = path }, function(c)
+    for _, each in ipairs(told) do
+      local call, given = each[1], each[2]
+      if call == "link" then
+        local faults = not given.default and clusters.merge(given) or nil
+        if faults then
+          faults.from, faults.to = nil, nil
+        end
+        c:link(given.from, given.to, faults)
+      elseif call == "clock" then
+        c:clock(given.node, { rate = given.rate, offset = given.offset })
+      else
+        c[call](c, (table.unpack or unpack)(given))
+      end
+    end
+    events = c:events { kind = "fault" }
+  end)
+  local from_file = {}
+  for _, event in ipairs(json_lines(path)) do
+    from_file[#from_file + 1] = event.kind == "fault" and event or nil
+  end
+  lu.assertEquals(#events, #told)
+  lu.assertEquals(#from_file, #told)
+  for i, each in ipairs(told) do
+    if each[2].drop == 1 / 3 then -- the next of 2^32 chances
+      lu.assertAlmostEquals(events[i].arguments.drop, 1 / 3, 1e-9)
+      each[2].drop = events[i].arguments.drop
+    end
+    lu.assertEquals({ events[i].call, events[i].arguments }, each)
+    lu.assertEquals({ from_file[i].text, from_file[i].value }, each)
+  end
+end)
+
 -- Another reader of JSON takes the lines, too.
 command.add(tests, "LinesAreJson", function(folder)
   local cjson = require "cjson"

@@ -220,7 +220,8 @@ command.add(tests, "AnyFieldsOfAnyKind", function(folder)
   end
   for _, call in ipairs { "link", "clock", "partition", "crash" } do
     for _, value in ipairs { "null", "1", "{}", "[]", "[1]", "[1,2]", "[1,2,3]", '[1,"x",3]', "[1,2,1,1,1,1,1,1,1]",
-      '[[],{},"a",1,1,1,1,1,1]', "[[1,1]]", "[[1,1],[1]]", '[["a",{}],[]]' } do
+      '{"from":1}', '{"from":[],"to":{},"drop":"x","delay":[[]]}', '{"from":1,"to":2,"default":[]}', '{"node":{}}',
+      '{"node":1,"rate":"x","offset":[1]}', "[[1,1],[1]]", '[["a",{}],[]]' } do
       lines[#lines + 1] = ('{"time":5,"node":0,"kind":"fault","text":"%s","value":%s}'):format(call, value)
     end
   end
@@ -240,7 +241,6 @@ command.add(tests, "ExactIntegers", function(folder)
   command.assert_has(views.show(path, "--width", "80"), "COMMIT 9007199254740993", "submit(9007199254740995)")
 end)
 
--- A trace holds them as exact integers.
 command.add(tests, "FaultsAreShownAsAScriptWritesThem", function(folder)
   local path = folder .. "/trace"
   views.record(path, { nodes = 5 }, function(c)

@@ -13,38 +13,6 @@ bool cluster_no_such(struct failure *failure, uint64_t id)
     return false;
 }
 
-static void emit_fault(struct cluster *cluster, const char *call, struct bytes value)
-{
-    struct trace_event event = {
-        .time_ns = cluster_now_ns(cluster),
-        .kind = TRACE_FAULT,
-        .text = {(const uint8_t *)call, strlen(call)},
-        .value = value,
-    };
-    trace_emit(cluster->trace, &event);
-}
-
-void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64_t *ids,
-                         size_t count)
-{
-    if (!trace_wants(cluster->trace, TRACE_FAULT)) {
-        return;
-    }
-    buffer_clear(&cluster->scratch);
-    value_write_array(&cluster->scratch, count);
-    for (size_t i = 0; i < count; i++) {
-        value_write_integer(&cluster->scratch, (int64_t)ids[i]);
-    }
-    struct trace_event event = {
-        .time_ns = cluster_now_ns(cluster),
-        .kind = TRACE_FAULT,
-        .node = count == 1 ? ids[0] : 0,
-        .text = {(const uint8_t *)call, strlen(call)},
-        .value = buffer_bytes(&cluster->scratch),
-    };
-    trace_emit(cluster->trace, &event);
-}
-
 static void links_changed(struct cluster *cluster)
 {
     cluster_changed(cluster);
@@ -163,12 +131,7 @@ bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, i
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    buffer_clear(&cluster->scratch);
-    value_write_array(&cluster->scratch, 3);
-    value_write_integer(&cluster->scratch, (int64_t)id);
-    value_write_integer(&cluster->scratch, rate_ppb);
-    value_write_integer(&cluster->scratch, offset_ns);
-    emit_fault(cluster, "clock", buffer_bytes(&cluster->scratch));
+    cluster_trace_clock(cluster, id, rate_ppb, offset_ns);
     node_set_clock(node, rate_ppb, offset_ns);
     return true;
 }
@@ -201,49 +164,15 @@ bool cluster_set_disconnected(struct cluster *cluster, uint64_t id, bool disconn
 void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
                        size_t count)
 {
-    struct buffer *value = &cluster->scratch;
-    buffer_clear(value);
-    value_write_array(value, count);
-    for (size_t i = 0; i < count; i++) {
-        ensure(groups[i] >= 1);
-        value_write_array(value, 2);
-        value_write_integer(value, (int64_t)ids[i]);
-        value_write_integer(value, (int64_t)groups[i]);
-    }
-    emit_fault(cluster, "partition", buffer_bytes(value));
+    cluster_trace_partition(cluster, ids, groups, count);
     faults_set_partition(cluster->faults, ids, groups, count);
     links_changed(cluster);
-}
-
-static void write_end(struct buffer *out, uint64_t id)
-{
-    if (id == FAULTS_EVERY) {
-        value_write_string(out, "*", 1);
-    } else if (id == WORLD_CLIENT) {
-        value_write_string(out, "client", 6);
-    } else {
-        value_write_integer(out, (int64_t)id);
-    }
 }
 
 void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
                       const struct link_faults *link)
 {
-    struct buffer *value = &cluster->scratch;
-    buffer_clear(value);
-    value_write_array(value, link != NULL ? 9 : 2);
-    write_end(value, from);
-    write_end(value, to);
-    if (link != NULL) {
-        value_write_integer(value, (int64_t)link->drop);
-        value_write_integer(value, (int64_t)link->duplicate);
-        value_write_integer(value, (int64_t)link->reorder);
-        value_write_integer(value, link->delay_min_ns);
-        value_write_integer(value, link->delay_max_ns);
-        value_write_integer(value, (int64_t)link->bandwidth_bytes);
-        value_write_boolean(value, link->cut);
-    }
-    emit_fault(cluster, "link", buffer_bytes(value));
+    cluster_trace_link(cluster, from, to, link);
     faults_set_link(cluster->faults, from, to, link);
     links_changed(cluster);
 }

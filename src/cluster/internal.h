@@ -107,9 +107,15 @@ void cluster_changed(struct cluster *cluster);
 /* A failure that names the node. */
 bool cluster_no_such(struct failure *failure, uint64_t id);
 
-/* A FAULT event named `call` with these ids as arguments. */
+/* tell.c: FAULT events. One named `call` with these ids as arguments, and those of calls whose
+ * arguments have names or groups. */
 void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64_t *ids,
                          size_t count);
+void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
+                        const struct link_faults *link); /* NULL: back to the default */
+void cluster_trace_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns);
+void cluster_trace_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
+                             size_t count);
 
 /* tickets.c */
 struct ticket *ticket_new(struct cluster *cluster, enum ticket_kind kind, int64_t deadline_ns);

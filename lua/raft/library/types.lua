@@ -239,7 +239,7 @@
 ---@field members? any of a start or members
 ---@field reason? string of a stop, drop, disconnect
 ---@field call? string of a fault
----@field arguments? any of a fault
+---@field arguments? any of a fault: ids; of a link `{ from, to, drop, ... }`, those that are on, or `default = true`; of a clock `{ node, rate, offset }`; of a partition its groups
 ---@field entry? any of a client
 ---@field property? string of a violation
 ---@field name? string of a run or verdict

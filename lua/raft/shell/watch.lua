@@ -1,6 +1,7 @@
 --- What happens in a cluster, as lines for somebody who watches it: elections, crashes, faults, commits.
 -- @module raft.shell.watch
 
+local faults = require "raft.view.faults"
 local show = require "raft.shell.show"
 
 local watch = {}
@@ -68,29 +69,19 @@ local sentences = {
 -- What a call of the script's does shows in other events, for these.
 local shown_otherwise = { crash = true, restart = true }
 
--- {id, group} for each node, as the groups themselves.
-local function partition(pairs_of)
-  local groups = {}
-  for _, pair in ipairs(pairs_of) do
-    groups[pair[2]] = groups[pair[2]] or {}
-    table.insert(groups[pair[2]], pair[1])
-  end
-  local parts = {}
-  for position, group in ipairs(groups) do
-    parts[position] = "{" .. ids(group) .. "}"
-  end
-  return ("partition(%s)"):format(table.concat(parts, ", "))
+local function show_one(value)
+  return show.value(value, WIDTH)
 end
 
 function sentences.fault(event)
   if shown_otherwise[event.call] then
     return nil
-  elseif event.call == "partition" and type(event.arguments) == "table" then
-    return partition(event.arguments)
   end
-  local arguments = event.arguments
-  local text = arguments ~= nil and show.value(arguments, WIDTH):gsub("^{ (.*) }$", "%1"):gsub("^{}$", "") or ""
-  return ("%s(%s)"):format(tostring(event.call), text)
+  local text = faults.arguments(event.call, event.arguments, show_one)
+  if not text and event.arguments ~= nil then
+    text = show_one(event.arguments):gsub("^{ (.*) }$", "%1"):gsub("^{}$", "")
+  end
+  return ("%s(%s)"):format(tostring(event.call), text or "")
 end
 
 local function write(self, time, node, sentence)
