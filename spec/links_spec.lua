@@ -76,6 +76,88 @@ in_both(tests, "AOneWayCutIsOneWay", { nodes = 3 }, function(c)
   clusters.wait_follows(c, follower, leader)
 end)
 
+local function lead(c, id)
+  local leader, term = c:check_one_leader()
+  if leader ~= id then
+    assert(c:campaign(id, { force = true }))
+    assert(c:wait_leader(nil, term))
+    lu.assertEquals((c:check_one_leader()), id)
+  end
+end
+
+-- Over TCP both send on the connection that the lower id dialled, so it ends when either direction is cut, and is
+-- dialled anew where the way out is not. The way that is not cut goes on, by that connection or by the other one.
+for _, leader in ipairs { 1, 3 } do
+  local lower, higher, follower = 1, 3, 4 - leader
+  tests[("test_BothDirectionsShareAConnectionAndNotItsCut_led_by_%d_tcp"):format(leader)] = function()
+    clusters.with({ nodes = 3, mode = "tcp" }, function(c)
+      lead(c, leader)
+      local function ends_at(id, peer, since)
+        return #c:events(function(event)
+          return event.kind == "disconnect" and event.node == id and event.peer == peer and event.time >= since
+        end)
+      end
+      local function cut(from, to)
+        clusters.wait_follows(c, follower, leader)
+        c:sleep(0.2) -- what was dialled is up, and arranged
+        local since = c:now()
+        c:link(from, to, { cut = true })
+        c:sleep(0.5)
+        lu.assertEquals(#received(c, from, to, since), 0)
+        lu.assertTrue(#received(c, to, from, since) > 0)
+        lu.assertTrue(ends_at(from, to, since) > 0)
+        local others_ends = ends_at(to, from, since)
+        c:link(from, to, nil)
+        return others_ends
+      end
+      for _ = 1, 2 do -- the second time, what was shared is shared again
+        lu.assertEquals(cut(higher, lower), 1)
+        lu.assertEquals(cut(lower, higher), 0)
+      end
+    end)
+  end
+end
+
+-- A frame that has left in part when its connection ends does not go on where the next one goes.
+function tests.test_AConnectionThatEndsWithinAFrame_tcp()
+  clusters.with({ nodes = 3, mode = "tcp", election_timeout = { 20, 21 } }, function(c)
+    assert(c:campaign(3, { force = true }))
+    assert(c:wait_leader())
+    local large = ("x"):rep(8000000)
+    for number = 1, 3 do
+      c:sleep(0.05) -- what was dialled is up, and arranged
+      local since = c:now()
+      assert(c:submit(3, large .. number))
+      c:sleep(0) -- the sockets take some of it
+      c:link(1, 3, { cut = true })
+      lu.assertTrue(c:check_committed(large .. number, 2) >= 2)
+      c:link(1, 3, nil)
+      lu.assertEquals(c:check_committed(large .. number, 3), 3)
+      local function notices(event)
+        return event.kind == "notice" and event.time >= since
+      end
+      lu.assertEquals(c:events(notices), {})
+    end
+  end)
+end
+
+-- The hello that is answered by an invitation comes while the queue to its sender is full.
+function tests.test_AHelloThatComesWhileTheQueueIsFull_tcp()
+  clusters.with({ nodes = 3, mode = "tcp", election_timeout = { 20, 21 } }, function(c)
+    assert(c:campaign(1, { force = true }))
+    assert(c:wait_leader())
+    for number = 1, 3 do
+      c:link(3, 1, { cut = true })
+      c:sleep(0.05) -- dialled anew
+      local large = ("x"):rep(8000000) .. number
+      assert(c:submit(1, large))
+      c:sleep(0) -- the sockets take some of it
+      c:link(3, 1, nil)
+      lu.assertEquals(c:check_committed(large, 3), 3)
+    end
+  end)
+end
+
 in_both(tests, "DropLosesAll", { nodes = 3 }, function(c)
   local leader, follower = leader_and_follower(c)
   c:link(leader, follower, { drop = 1 })

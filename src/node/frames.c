@@ -144,8 +144,8 @@ void frames_drop_held(struct node *node)
 
 /* ---- the endpoint's callbacks --------------------------------------------------------------- */
 
-/* Hellos are judged even while it is paused: what waits is filed under the sender that they tell.
- */
+/* Hellos and invitations are judged even while it is paused: what waits is filed under the sender
+ * that a hello tells. */
 static bool arrived(struct node *node, struct inbound *from, struct batch *batch, uint32_t offset,
                     const struct frame_head *head)
 {
@@ -160,6 +160,9 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
         return refuse(node, from->peer,
                       from->peer == 0 ? "the first frame is no hello"
                                       : "a client's frame from a node");
+    }
+    if (head->kind == FRAME_INVITATION) {
+        return hello_judge_invitation(node, body_of(batch, offset, head), from);
     }
     /* What its id's former life sent last may come after its new life has said hello. */
     const struct store_peer *met =
@@ -206,7 +209,12 @@ static void disconnected(void *context, uint64_t peer, const char *reason)
     report_connection(context, TRACE_DISCONNECT, peer, reason == NULL ? "" : reason);
 }
 
+static struct batch *invitation(void *context, const struct inbound *from)
+{
+    return hello_invitation(context, from);
+}
+
 struct endpoint_handler node_endpoint_handler(struct node *node)
 {
-    return (struct endpoint_handler){connected, disconnected, frame_arrived, node};
+    return (struct endpoint_handler){connected, disconnected, invitation, frame_arrived, node};
 }

@@ -1,7 +1,8 @@
 /*
  * The first frame on each connection: who is there, of which cluster, with which disk, speaking
  * which versions, and where it listens. Whoever is dialled judges it. It never answers one: the
- * dialler learns of a refusal by the connection's end.
+ * dialler learns of a refusal by the connection's end. And the invitation, to who said hello, to
+ * send back on the connection that we dialled ourselves.
  */
 #include "node/internal.h"
 
@@ -15,6 +16,7 @@ static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
  * configuration that last dropped the sender (or 0; u64 each), then cluster name and listening
  * address, each behind a byte with its size. */
 #define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
+#define INVITATION_BYTES 8 /* the directory id of whom it is for */
 
 struct hello {
     uint32_t version_low;
@@ -214,5 +216,28 @@ bool hello_judge(struct node *node, struct bytes body, struct inbound *from)
     peers_met(node, hello.sender, hello.address, known);
     from->peer = hello.sender;
     from->directory_id = hello.directory_id;
+    return true;
+}
+
+/* ---- invitations ---------------------------------------------------------------------------- */
+
+struct batch *hello_invitation(struct node *node, const struct inbound *from)
+{
+    uint64_t number = 0;
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    store_u64(buffer_extend(&node->frame, INVITATION_BYTES), from->directory_id);
+    return node_seal_frame(node, FRAME_INVITATION, &number);
+}
+
+bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from)
+{
+    /* What goes back is taken for the words of that disk. */
+    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory_id) {
+        REFUSE(node, "an invitation to another than this node's disk");
+        report_notice(node, from->peer, node->reason);
+        return false;
+    }
+    from->may_answer = true;
     return true;
 }

@@ -327,6 +327,9 @@ void peers_clear(struct node *node);
 struct batch *hello_frame(struct node *node, uint64_t to);
 /* true: `from` knows its peer now; false: refused, node->reason says why. */
 bool hello_judge(struct node *node, struct bytes body, struct inbound *from);
+struct batch *hello_invitation(struct node *node, const struct inbound *from);
+/* true: `from` may be answered on now; false: refused, node->reason says why. */
+bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 

@@ -75,7 +75,7 @@ struct frame_ring {
 struct frame_queue {
     struct frame_ring urgent;
     struct frame_ring normal;
-    struct batch *begun; /* partly written */
+    struct batch *begun; /* partly written, or bound to be the next */
     size_t begun_bytes;  /* of it have left */
     size_t waiting_bytes;
 };
@@ -84,6 +84,8 @@ bool frame_queue_is_empty(const struct frame_queue *queue);
 bool frame_queue_accepts(const struct frame_queue *queue, size_t size);
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent);
 size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t max);
+/* The next in line counts as begun. */
+void frame_queue_begin(struct frame_queue *queue);
 void frame_queue_advance(struct frame_queue *queue, size_t bytes);
 /* The next in line, the caller's now; NULL: empty. */
 struct batch *frame_queue_take(struct frame_queue *queue);
@@ -236,23 +238,40 @@ void listener_close(struct world *world, struct endpoint *endpoint);
 void listener_accept(struct endpoint *endpoint); /* all that wait */
 void listener_free_reservations(struct real *real);
 
-/* ---- connections that were accepted (inbound.c) --------------------------------------------- */
+/* ---- what comes on a connection (reader.c) -------------------------------------------------- */
 
-struct inbound_connection {
+/* The first member of what is freed with it. Its owner closes the descriptor. */
+struct reader {
     struct grave grave;
-    struct inbound inbound; /* what the owner sees */
+    struct inbound inbound; /* what the endpoint's owner sees */
     struct endpoint *endpoint;
-    struct inbound_connection *next;
-    struct inbound_connection *previous;
     struct watch *watch;
-    struct wakeup hello_due;
+    void (*learned)(void *owner); /* `inbound` has changed */
+    /* Both: the owner must end the connection. */
+    void (*refused)(void *owner, const char *reason);
+    void (*ended)(void *owner, int problem); /* an errno; 0: by the peer */
+    void *owner;
     struct batch *partial;          /* a frame whose head is known and whose end is not */
     size_t partial_bytes;           /* of it have come */
     uint8_t head[FRAME_HEAD_BYTES]; /* the start of a frame whose head is not whole */
     size_t head_bytes;
-    char remote[ADDRESS_BYTES];
-    uint32_t reads; /* since TCP was told how to acknowledge */
     bool closed;
+};
+
+/* What there is, up to a bound. `failed`: the descriptor is in error. */
+void reader_read(struct reader *reader, bool failed);
+bool reader_is_within(const struct reader *reader); /* a frame */
+void reader_close(struct reader *reader);           /* and bury it */
+
+/* ---- connections that were accepted (inbound.c) --------------------------------------------- */
+
+struct inbound_connection {
+    struct reader reader; /* first: buried with it */
+    struct inbound_connection *next;
+    struct inbound_connection *previous;
+    struct outbound *carries; /* what it sends to that peer goes back here; NULL: nothing does */
+    struct wakeup hello_due;
+    char remote[ADDRESS_BYTES];
 };
 
 void inbound_open(struct endpoint *endpoint, int descriptor); /* takes the descriptor over */
@@ -261,6 +280,11 @@ void inbound_close(struct inbound_connection *connection, const char *reason);
 void inbound_close_cut(struct endpoint *endpoint);
 /* The one whose other end is at `remote`. */
 void inbound_close_from(struct endpoint *endpoint, const char *remote);
+void inbound_close_peer(struct endpoint *endpoint, uint64_t peer, const char *reason);
+/* The youngest whose hello has been accepted; NULL: none. */
+struct inbound_connection *inbound_find(const struct endpoint *endpoint, uint64_t peer);
+/* The youngest on which we may answer; NULL: none. */
+struct inbound_connection *inbound_find_answerable(const struct endpoint *endpoint, uint64_t peer);
 
 /* ---- connections that we dial (outbound.c) -------------------------------------------------- */
 
@@ -278,10 +302,13 @@ struct outbound {
     int64_t backoff_ns;  /* before the next dial */
     int64_t up_ns;       /* when it came up */
     struct frame_queue queue;
+    struct reader *reader; /* of what the peer, which was invited, sends back; NULL: it was not */
+    struct inbound_connection *carrier; /* we were invited to send there instead; NULL: were not */
+    bool on_carrier;                    /* where the frame that is begun goes, and the next */
     char address[ADDRESS_BYTES];
     char local[ADDRESS_BYTES]; /* our end of the connection */
     bool hello_sent;
-    bool blocked; /* the socket takes no more; its watch tells when it does */
+    bool blocked; /* that socket takes no more; its watch tells when it does */
     bool is_unwritten;
     bool closed;
 };
@@ -291,12 +318,30 @@ void outbound_hang_up(struct endpoint *endpoint, uint64_t peer);
 bool outbound_is_connected(const struct endpoint *endpoint, uint64_t peer);
 void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame);
 struct outbound *outbound_find(const struct endpoint *endpoint, uint64_t peer);
-void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgent);
+/* Where our id is the lower one: tells the peer, which said this hello, to send on the connection
+ * that we dialled, from now on. */
+void outbound_invite(struct endpoint *endpoint, const struct inbound *from);
+/* For every socket that frames leave by. */
+void outbound_set_options(const struct real *real, int descriptor);
 /* Dials now, whatever the backoff, unless the link is cut or it is dialling or up. */
 void outbound_dial_now(struct outbound *outbound);
 /* Ends the connection, if there is one, and tells the owner where it was up. */
 void outbound_down(struct outbound *outbound, const char *reason, bool reset);
 void outbound_free(struct outbound *outbound); /* ends it without a word to the owner */
-void outbound_write_all(struct real *real);    /* all that waits and can go */
+
+/* ---- what leaves (writing.c) ---------------------------------------------------------------- */
+
+void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgent);
+void outbound_push(struct outbound *outbound, struct batch *frame, bool urgent); /* as it is */
+void outbound_drop(struct outbound *outbound, struct batch *frame, const char *reason);
+void outbound_write_all(struct real *real); /* all that waits and can go */
+void outbound_forget_unwritten(struct outbound *outbound);
+/* The socket that was full takes more: the connection that we dialled, or the carrier. */
+void outbound_writable(struct outbound *outbound, bool carrier);
+/* Sends by the connection on which that peer invited us, if there is one. */
+void outbound_find_carrier(struct endpoint *endpoint, uint64_t peer);
+void outbound_lose_carrier(struct outbound *outbound); /* it has been closed */
+/* The connection that we dialled ends; a carrier that is within a frame ends too. */
+void outbound_leave_carrier(struct outbound *outbound);
 
 #endif

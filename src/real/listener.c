@@ -181,7 +181,7 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
 {
     struct real *real = real_of(world);
     ensure(id != WORLD_CLIENT && handler->frame != NULL && handler->connected != NULL &&
-           handler->disconnected != NULL);
+           handler->disconnected != NULL && handler->invitation != NULL);
     ensure(real_find(real, id) == NULL);
     if (address == NULL) {
         address = ANY_ADDRESS;

@@ -1,9 +1,8 @@
 /*
- * Connections that we dial: one to each peer, the only one on which frames go to it. Dialling with
- * backoff, the queue, writing several frames at once at the end of a turn.
+ * Connections that we dial: one to each peer. Dialling with backoff, their ends, and the invitation
+ * to the peer to answer on them.
  *
- * It never waits for a socket, never reads anything but a connection's end, and never lets a queue
- * grow without bound: what does not fit is dropped, and Raft repeats it.
+ * It never waits for a socket, and never takes a byte from a peer that it has not invited.
  */
 #include "real/internal.h"
 
@@ -21,7 +20,6 @@
 #define LIVED_NS (500 * MILLISECOND_NS) /* a connection that lasted so long is dialled at once */
 #define DIAL_TIMEOUT_NS (5 * SECOND_NS) /* real */
 #define SILENCE_MS 10000U               /* unacknowledged for so long: the peer's host is gone */
-#define VECTORS_MAX 64
 
 static void on_alarm(void *context);
 
@@ -47,14 +45,6 @@ bool outbound_is_connected(const struct endpoint *endpoint, uint64_t peer)
 
 /* ---- ends ----------------------------------------------------------------------------------- */
 
-static void drop(struct outbound *outbound, struct batch *frame, const char *reason)
-{
-    struct real *real = real_of_outbound(outbound);
-    faults_drop(real->world.faults, loop_now(real), outbound->endpoint->id, outbound->peer, frame,
-                reason);
-    batch_release(frame);
-}
-
 /* Back to RESTING, with nothing queued and no alarm; the owner is not told. */
 static void disconnect(struct outbound *outbound, const char *reason, bool reset)
 {
@@ -63,6 +53,11 @@ static void disconnect(struct outbound *outbound, const char *reason, bool reset
         watch_close(outbound->watch, reset);
         outbound->watch = NULL;
     }
+    if (outbound->reader != NULL) {
+        reader_close(outbound->reader);
+        outbound->reader = NULL;
+    }
+    outbound_leave_carrier(outbound);
     outbound->state = OUTBOUND_RESTING;
     outbound->hello_sent = false;
     outbound->blocked = false;
@@ -71,7 +66,7 @@ static void disconnect(struct outbound *outbound, const char *reason, bool reset
         if (frame == NULL) {
             return;
         }
-        drop(outbound, frame, reason);
+        outbound_drop(outbound, frame, reason);
     }
 }
 
@@ -103,20 +98,6 @@ void outbound_down(struct outbound *outbound, const char *reason, bool reset)
     }
 }
 
-static void forget_unwritten(struct outbound *outbound)
-{
-    struct outbound **at = &real_of_outbound(outbound)->unwritten;
-    while (outbound->is_unwritten) {
-        ensure(*at != NULL);
-        if (*at == outbound) {
-            *at = outbound->next_unwritten;
-            outbound->is_unwritten = false;
-        } else {
-            at = &(*at)->next_unwritten;
-        }
-    }
-}
-
 void outbound_free(struct outbound *outbound)
 {
     ensure(!outbound->closed);
@@ -128,99 +109,12 @@ void outbound_free(struct outbound *outbound)
     *at = outbound->next;
     outbound->closed = true;
     disconnect(outbound, "connection closed", false);
-    forget_unwritten(outbound);
+    outbound_forget_unwritten(outbound);
     frame_queue_free(&outbound->queue);
     real_bury(real_of_outbound(outbound), &outbound->grave);
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static ssize_t send_vectors(int descriptor, struct iovec *vectors, size_t count)
-{
-    for (;;) {
-        ssize_t sent;
-        if (count == 1) {
-            sent = send(descriptor, vectors[0].iov_base, vectors[0].iov_len,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
-        } else {
-            struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
-            sent = sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        }
-        if (sent >= 0 || errno != EINTR) {
-            return sent;
-        }
-    }
-}
-
-/* As much as the socket takes. */
-static void write_queue(struct outbound *outbound)
-{
-    while (outbound->state == OUTBOUND_UP && !outbound->blocked &&
-           !frame_queue_is_empty(&outbound->queue)) {
-        struct iovec vectors[VECTORS_MAX];
-        size_t count = frame_queue_gather(&outbound->queue, vectors, VECTORS_MAX);
-        ssize_t sent = send_vectors(outbound->watch->descriptor, vectors, count);
-        if (sent >= 0) {
-            frame_queue_advance(&outbound->queue, (size_t)sent);
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
-            outbound->blocked = true;
-            watch_events(outbound->watch, UV_READABLE | UV_WRITABLE);
-        } else {
-            outbound_down(outbound, uv_strerror(-errno), false);
-        }
-    }
-}
-
-void outbound_write_all(struct real *real)
-{
-    while (real->unwritten != NULL) {
-        struct outbound *outbound = real->unwritten;
-        real->unwritten = outbound->next_unwritten;
-        outbound->is_unwritten = false;
-        write_queue(outbound);
-    }
-}
-
-static bool make_room(struct outbound *outbound, size_t size, bool urgent)
-{
-    struct frame_queue *queue = &outbound->queue;
-    if (!frame_queue_accepts(queue, size)) {
-        write_queue(outbound);
-    }
-    /* A heartbeat that is lost behind a full queue would depose a leader: the youngest of the
-     * others make room for it. */
-    while (urgent && !frame_queue_accepts(queue, size)) {
-        struct batch *last = frame_queue_take_last(queue);
-        if (last == NULL) {
-            break;
-        }
-        drop(outbound, last, "queue full");
-    }
-    return frame_queue_accepts(queue, size);
-}
-
-static void push(struct outbound *outbound, struct batch *frame, bool urgent)
-{
-    struct real *real = real_of_outbound(outbound);
-    frame_queue_push(&outbound->queue, frame, urgent);
-    if (!outbound->is_unwritten && !outbound->blocked) {
-        outbound->is_unwritten = true;
-        outbound->next_unwritten = real->unwritten;
-        real->unwritten = outbound;
-    }
-}
-
-void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgent)
-{
-    bool fits = outbound->hello_sent && make_room(outbound, frame->size, urgent);
-    if (!outbound->hello_sent) { /* perhaps since just now: writing can end a connection */
-        drop(outbound, frame, "not connected");
-    } else if (!fits) {
-        drop(outbound, frame, "queue full");
-    } else {
-        push(outbound, frame, urgent);
-    }
-}
+/* ---- hellos, invitations --------------------------------------------------------------------- */
 
 void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame)
 {
@@ -231,7 +125,55 @@ void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch 
     }
     ensure(!outbound->hello_sent && frame_queue_is_empty(&outbound->queue));
     outbound->hello_sent = true;
-    push(outbound, frame, true);
+    outbound_push(outbound, frame, true);
+    frame_queue_begin(&outbound->queue); /* it goes here, whatever is found for the others */
+    const struct inbound_connection *met = inbound_find(endpoint, peer);
+    if (met != NULL) {
+        outbound_invite(endpoint, &met->reader.inbound);
+    }
+    outbound_find_carrier(endpoint, peer);
+}
+
+static void refused(void *owner, const char *reason)
+{
+    struct outbound *outbound = owner;
+    struct endpoint *endpoint = outbound->endpoint;
+    uint64_t peer = outbound->peer;
+    outbound_down(outbound, reason, true);
+    /* Perhaps it is the peer's hello that is needed, which it says when it dials. */
+    inbound_close_peer(endpoint, peer, NULL);
+}
+
+static void ended(void *owner, int problem)
+{
+    outbound_down(owner,
+                  problem == 0        ? "closed by the peer"
+                  : problem == EAGAIN ? "connection failed"
+                                      : uv_strerror(-problem),
+                  problem == EAGAIN);
+}
+
+static void learned(void *owner)
+{
+    refused(owner, "the peer invited us on a connection of ours");
+}
+
+void outbound_invite(struct endpoint *endpoint, const struct inbound *from)
+{
+    struct outbound *outbound = outbound_find(endpoint, from->peer);
+    if (endpoint->id > from->peer || outbound == NULL || !outbound->hello_sent ||
+        outbound->reader != NULL) {
+        return;
+    }
+    outbound->reader = memory_new_zeroed(1, sizeof *outbound->reader);
+    outbound->reader->inbound = *from;
+    outbound->reader->endpoint = endpoint;
+    outbound->reader->watch = outbound->watch;
+    outbound->reader->learned = learned;
+    outbound->reader->refused = refused;
+    outbound->reader->ended = ended;
+    outbound->reader->owner = outbound;
+    outbound_enqueue(outbound, endpoint->handler.invitation(endpoint->handler.context, from), true);
 }
 
 /* ---- what the socket says ------------------------------------------------------------------- */
@@ -268,19 +210,17 @@ static void finish_dialling(struct outbound *outbound)
     came_up(outbound);
 }
 
-/* Nobody sends on a connection that we dialled: all there is to read is its end. */
+/* Who was not invited sends nothing: all there is to read is the end. */
 static void read_end(struct outbound *outbound, bool failed)
 {
     uint8_t byte;
     ssize_t got = recv(outbound->watch->descriptor, &byte, 1, MSG_DONTWAIT);
-    if (got == 0) {
-        outbound_down(outbound, "closed by the peer", false);
-    } else if (got > 0) {
+    if (got > 0) {
         outbound_down(outbound, "the peer sent on a connection that is ours to send on", true);
-    } else if (errno != EAGAIN && errno != EINTR) {
-        outbound_down(outbound, uv_strerror(-errno), false);
-    } else if (failed) {
-        outbound_down(outbound, "connection failed", true);
+    } else if (got == 0) {
+        ended(outbound, 0);
+    } else if (failed || (errno != EAGAIN && errno != EINTR)) {
+        ended(outbound, errno);
     }
 }
 
@@ -292,21 +232,20 @@ static void on_ready(void *owner, int events)
         finish_dialling(outbound);
         return;
     }
-    if ((events & UV_READABLE) != 0) {
-        read_end(outbound, (events & WATCH_FAILED) != 0);
+    bool failed = (events & WATCH_FAILED) != 0;
+    if ((events & UV_READABLE) != 0 && outbound->reader != NULL) {
+        reader_read(outbound->reader, failed);
+    } else if ((events & UV_READABLE) != 0) {
+        read_end(outbound, failed);
     }
-    if ((events & UV_WRITABLE) != 0 && outbound->state == OUTBOUND_UP && outbound->blocked) {
-        outbound->blocked = false;
-        write_queue(outbound);
-        if (outbound->state == OUTBOUND_UP && !outbound->blocked) {
-            watch_events(outbound->watch, UV_READABLE);
-        }
+    if ((events & UV_WRITABLE) != 0) {
+        outbound_writable(outbound, false);
     }
 }
 
 /* ---- dialling ------------------------------------------------------------------------------- */
 
-static void set_options(const struct real *real, int descriptor)
+void outbound_set_options(const struct real *real, int descriptor)
 {
     int on = 1;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -330,7 +269,7 @@ static int start_connecting(const struct real *real, const char *text)
     if (descriptor < 0) {
         return -1;
     }
-    set_options(real, descriptor);
+    outbound_set_options(real, descriptor);
     if (connect(descriptor, (const struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS &&
         errno != EINTR) {
         int problem = errno;

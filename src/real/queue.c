@@ -86,8 +86,7 @@ size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors
     return gather_ring(&queue->normal, vectors, used, max);
 }
 
-/* The next in line becomes the one that is begun. */
-static void begin_next(struct frame_queue *queue)
+void frame_queue_begin(struct frame_queue *queue)
 {
     ensure(queue->begun == NULL);
     queue->begun = ring_take(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
@@ -100,7 +99,7 @@ void frame_queue_advance(struct frame_queue *queue, size_t bytes)
     queue->waiting_bytes -= bytes;
     while (bytes > 0) {
         if (queue->begun == NULL) {
-            begin_next(queue);
+            frame_queue_begin(queue);
         }
         size_t rest = queue->begun->size - queue->begun_bytes;
         if (bytes < rest) {
@@ -119,7 +118,7 @@ struct batch *frame_queue_take(struct frame_queue *queue)
         return NULL;
     }
     if (queue->begun == NULL) {
-        begin_next(queue);
+        frame_queue_begin(queue);
     }
     struct batch *frame = queue->begun;
     queue->waiting_bytes -= frame->size - queue->begun_bytes;

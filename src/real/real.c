@@ -179,6 +179,17 @@ static const char *endpoint_address(const struct endpoint *endpoint)
 
 /* ---- cuts ----------------------------------------------------------------------------------- */
 
+/* One that carries both directions ends with either; it is dialled again at once where the way out
+ * is not cut. */
+static bool carries_cut(const struct outbound *outbound, const char **reason)
+{
+    const struct endpoint *endpoint = outbound->endpoint;
+    const struct faults *faults = endpoint->real->world.faults;
+    return faults_is_cut(faults, endpoint->id, outbound->peer, reason) ||
+           (outbound->reader != NULL &&
+            faults_is_cut(faults, outbound->peer, endpoint->id, reason));
+}
+
 /* Ends one connection whose link is cut, at both ends where both are ours: what is under way on it
  * is lost. false: there is none. */
 static bool end_one_cut(struct real *real)
@@ -187,8 +198,7 @@ static bool end_one_cut(struct real *real)
         for (struct outbound *outbound = at->outbounds; outbound != NULL;
              outbound = outbound->next) {
             const char *reason = "cut";
-            if (outbound->state == OUTBOUND_RESTING ||
-                !faults_is_cut(real->world.faults, at->id, outbound->peer, &reason)) {
+            if (outbound->state == OUTBOUND_RESTING || !carries_cut(outbound, &reason)) {
                 continue;
             }
             struct endpoint *peer = real_find(real, outbound->peer);

@@ -35,6 +35,7 @@ enum frame_kind {
     FRAME_CLIENT_ANSWER = 6,
     FRAME_FORWARD = 7, /* a client's request that a node passes on */
     FRAME_FORWARD_ANSWER = 8,
+    FRAME_INVITATION = 9, /* to send back on the connection that it came on */
 };
 
 struct frame_head {
@@ -105,6 +106,7 @@ void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate
 struct inbound {
     uint64_t peer;         /* 0: not known yet */
     uint64_t directory_id; /* the owner's own: whose disk said hello; 0: none did */
+    bool may_answer;       /* the owner has accepted an invitation to send back on it */
 };
 
 struct endpoint_handler {
@@ -112,7 +114,11 @@ struct endpoint_handler {
      * it is its hello (world_send_hello from within this call). */
     void (*connected)(void *context, uint64_t peer);
     void (*disconnected)(void *context, uint64_t peer, const char *reason);
-    /* A whole frame (head included) of an incoming connection, or from WORLD_CLIENT. The batch is
+    /* Tells `from->peer`, whose hello on a connection of its own was accepted, that it may send
+     * back on the one that we dialled, and as whom. A world whose connections go one way never
+     * asks. */
+    struct batch *(*invitation)(void *context, const struct inbound *from);
+    /* A whole frame (head included) of a connection, or from WORLD_CLIENT. The batch is
      * the world's; hold it to keep it. false: close that connection; `*reason` says why. */
     bool (*frame)(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
                   const struct frame_head *head, const char **reason);
