@@ -107,6 +107,18 @@ function tests.test_FunctionsAreReadFromTheirFile()
     'c:propose("client " .. i) -- the end', ":wait()")
 end
 
+function tests.test_WhatAClientDoesInACoroutineOfItsOwnIsNotKept()
+  local text = assert_same({ nodes = 3 }, function(c)
+    c:wait_leader()
+    local client = c:client(function()
+      c:sleep(0.1)
+      coroutine.wrap(function() c:disconnect(2) end)()
+    end)
+    client:wait()
+  end)
+  lu.assertNil(text:find("\nc:disconnect", 1, true))
+end
+
 function tests.test_MessagesThatWereHeld()
   assert_same({ nodes = 3 }, function(c)
     c:wait_leader()

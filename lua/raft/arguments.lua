@@ -131,7 +131,7 @@ end
 -- @param value
 function arguments.value(name, value)
   local kind = type(value)
-  if kind == "string" or kind == "boolean" or is_integer(value) then
+  if kind == "number" and value % 1 == 0 or kind == "string" or kind == "boolean" then
     return value
   elseif value == nil then
     arguments.fail(name, "a value", value)

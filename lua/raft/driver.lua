@@ -1,7 +1,7 @@
 --- Waiting: lets the world of one cluster go on until what is waited for has happened, and runs the clients'
 -- coroutines beside the main script.
 --
--- A wait is a table { ticket, predicate, thread, done, outcome, value }. The main script's wait drives the world;
+-- A wait is a table { ticket, predicate, client, done, outcome, value }. The main script's wait drives the world;
 -- a client's yields, and is resumed by whoever drives.
 -- @module raft.driver
 
@@ -13,6 +13,9 @@ local driver = {}
 local Driver = {}
 Driver.__index = Driver
 
+local running = coroutine.running
+local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
+
 --- A driver of one cluster.
 -- @param handle the cluster's userdata
 -- @treturn table
@@ -22,6 +25,7 @@ function driver.new(handle)
     waits = {}, -- by ticket
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
+    current = nil, -- the client that is running; nil: the main script
     deferred = {}, -- what callbacks asked for, after the present step
     in_step = false, -- within the world's step: a callback is running
     busy = nil, -- what is running that must not wait
@@ -90,31 +94,32 @@ function Driver:not_in_step(what)
   end
 end
 
--- The coroutine of the client that asks; nil: the main script.
+-- The client that asks; nil: the main script.
 local function asking(self, what)
   if self.busy then
     arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
       .. "c:client", what or "this call", self.busy)
   end
-  local thread, is_main = coroutine.running()
+  local thread, is_main = running()
   if not thread or is_main then
     return nil
-  elseif self.clients[thread] then
-    if not rawget(coroutine, "isyieldable")() then
+  end
+  local client = self.clients[thread]
+  if client then
+    if not is_yieldable() then
       arguments.raise("%s waits, which cannot be done from a function that a C function called (a comparison of "
         .. "table.sort, say)", what or "this call")
     end
-    return thread
+    return client
   end
   arguments.raise("%s waits, which works in the main script and in clients made by c:client, not in another coroutine",
     what or "this call")
 end
 
---- The client that is running; nil: the main script.
+--- The client that is running, itself or a coroutine of its own; nil: the main script.
 -- @treturn ?table
 function Driver:client()
-  local thread = coroutine.running()
-  return thread and self.clients[thread] or nil
+  return self.current
 end
 
 local function remove(list, value)
@@ -138,8 +143,8 @@ local function forget(self, wait)
   end
 end
 
-local function end_client(self, thread, fine, ...)
-  local client = self.clients[thread]
+local function end_client(self, client, fine, ...)
+  local thread = client.thread
   self.clients[thread] = nil
   client.finished = true
   if fine then
@@ -157,17 +162,23 @@ local function end_client(self, thread, fine, ...)
   end
 end
 
-local function judge(self, thread, ...)
-  if coroutine.status(thread) == "dead" then
-    end_client(self, thread, ...)
-  elseif not self.clients[thread].waiting then
-    end_client(self, thread, false, "a client yielded by itself, and nothing would go on with it: it waits by calling "
+-- A client has stopped running: to wait, for good, or for no reason that we know.
+local function judge(self, client, before, fine, ...)
+  self.current = before
+  if fine and client.waiting then
+    return
+  elseif coroutine.status(client.thread) == "dead" then
+    end_client(self, client, fine, ...)
+  else
+    end_client(self, client, false, "a client yielded by itself, and nothing would go on with it: it waits by calling "
       .. "the cluster")
   end
 end
 
-local function resume(self, thread, ...)
-  judge(self, thread, coroutine.resume(thread, ...))
+local function resume(self, client, ...)
+  local before = self.current -- a client that starts this one
+  self.current = client
+  judge(self, client, before, coroutine.resume(client.thread, ...))
 end
 
 --- A wait has ended: its client goes on.
@@ -178,16 +189,13 @@ function Driver:finish(wait, outcome)
   if wait.predicate then
     remove(self.predicates, wait)
   end
-  if wait.thread then
-    resume(self, wait.thread)
+  if wait.client then
+    resume(self, wait.client)
   end
 end
 
 -- Asks each predicate once, in order.
 local function ask_predicates(self)
-  if #self.predicates == 0 then
-    return
-  end
   local list = {}
   for position, wait in ipairs(self.predicates) do
     list[position] = wait
@@ -212,25 +220,25 @@ local function ask_predicates(self)
 end
 
 local function take_ready(self)
-  while not self.is_closed do
-    local ticket, outcome = self.core:take()
-    if not ticket then
-      return
-    end
+  local handle = self.core
+  local ticket, outcome = handle:take()
+  while ticket do
     local wait = self.waits[ticket]
     if wait then
       self.waits[ticket] = nil
       self:finish(wait, outcome)
     end
+    if self.is_closed then -- by the client that went on
+      return
+    end
+    ticket, outcome = handle:take()
   end
 end
 
 local function raise_failure(self)
   local failure = self.failure
-  if failure then
-    self.failure = nil
-    error(failure.value, 0)
-  end
+  self.failure = nil
+  error(failure.value, 0)
 end
 
 --- Forgets the error of a client that the next turn would raise: somebody interrupted it and knows.
@@ -243,7 +251,9 @@ end
 -- @tparam ?boolean each_event
 -- @treturn string how it ended; "closed" where somebody shut the cluster down meanwhile
 function Driver:turn(until_ns, each_event)
-  raise_failure(self)
+  if self.failure then
+    raise_failure(self)
+  end
   run_deferred(self) -- what callbacks of calls since the last turn asked for
   self.in_step, self.busy = true, "a callback"
   local fine, turn = pcall(self.core.drive, self.core, until_ns, each_event or #self.predicates > 0)
@@ -256,9 +266,15 @@ function Driver:turn(until_ns, each_event)
   elseif turn == "signal" then
     error("interrupted", 0)
   end
-  take_ready(self)
-  ask_predicates(self)
-  raise_failure(self)
+  if not self.is_closed then
+    take_ready(self)
+  end
+  if #self.predicates > 0 then
+    ask_predicates(self)
+  end
+  if self.failure then
+    raise_failure(self)
+  end
   return self.is_closed and "closed" or turn
 end
 
@@ -279,15 +295,14 @@ local function drive_until_done(self, wait)
 end
 
 local function await(self, wait)
-  wait.thread = asking(self)
   if wait.ticket then
     self.waits[wait.ticket] = wait
   end
   if wait.predicate then
     self.predicates[#self.predicates + 1] = wait
   end
-  if wait.thread then
-    local client = self.clients[wait.thread]
+  local client = wait.client
+  if client then
     client.waiting = true
     coroutine.yield()
     client.waiting = false
@@ -300,17 +315,31 @@ local function await(self, wait)
   return wait.outcome
 end
 
+-- All fields, so that it has its size at once.
+local function new_wait(client, ticket, predicate)
+  return { client = client, ticket = ticket, predicate = predicate, done = false, outcome = nil }
+end
+
 --- Raises an error at the caller's line where a wait cannot be made here. Call it before a ticket is made.
 -- @tparam string what the call's name
+-- @treturn ?table the client that asks; nil: the main script
 function Driver:check_may_wait(what)
-  asking(self, what)
+  return asking(self, what)
 end
 
 --- Waits for a ticket.
 -- @tparam integer ticket
 -- @treturn table its outcome
 function Driver:await(ticket)
-  return await(self, { ticket = ticket })
+  return await(self, new_wait(asking(self), ticket))
+end
+
+--- Waits for a ticket where check_may_wait has just said who asks.
+-- @tparam ?table client
+-- @tparam integer ticket
+-- @treturn table its outcome
+function Driver:await_for(client, ticket)
+  return await(self, new_wait(client, ticket))
 end
 
 --- Waits until a predicate is true; it is asked at once and after each event.
@@ -318,7 +347,7 @@ end
 -- @tparam integer deadline_ns
 -- @return its value; nil: the deadline came first
 function Driver:await_predicate(predicate, deadline_ns)
-  asking(self)
+  local client = asking(self)
   self.busy = "a predicate"
   local fine, value = pcall(predicate)
   self.busy = nil
@@ -329,7 +358,7 @@ function Driver:await_predicate(predicate, deadline_ns)
   elseif self.is_closed then
     arguments.raise("the cluster was shut down by the predicate")
   end
-  local wait = { ticket = self.core:wait_time(deadline_ns), predicate = predicate }
+  local wait = new_wait(client, self.core:wait_time(deadline_ns), predicate)
   await(self, wait)
   return wait.value
 end
@@ -343,10 +372,10 @@ function Driver:start_client(f, client)
   end
   local thread = coroutine.create(f)
   self.started = (self.started or 0) + 1
-  client.waiters, client.number = {}, self.started
+  client.waiters, client.number, client.waiting = {}, self.started, false
   client.thread = thread
   self.clients[thread] = client
-  resume(self, thread, client)
+  resume(self, client, client)
 end
 
 --- An error that ended a client was raised by a call that waited for it: if that was the main script's, it needs no
@@ -363,9 +392,9 @@ end
 -- @tparam integer deadline_ns
 -- @treturn boolean false: the deadline came first
 function Driver:await_client(client, deadline_ns)
-  asking(self)
+  local asker = asking(self)
   if not client.finished then
-    local wait = { ticket = self.core:wait_time(deadline_ns) }
+    local wait = new_wait(asker, self.core:wait_time(deadline_ns))
     client.waiters[#client.waiters + 1] = wait
     await(self, wait)
     remove(client.waiters, wait)

@@ -40,7 +40,7 @@ end
 
 local function is_ours(recording)
   local driver = recording.driver
-  return not driver.in_step and not driver.busy and not driver:client() and not core.is_entered(driver.core)
+  return not (driver.current or driver.in_step or driver.busy) and not core.is_entered(driver.core)
 end
 
 -- A call that is ours.

@@ -6,6 +6,11 @@ local null = require("raft.core").null
 
 local commands = {}
 
+local TIMEOUT = 10 -- seconds
+local TIMEOUT_NS = arguments.ns(TIMEOUT)
+
+local no_options = {}
+
 local writes = { node = true, timeout = true }
 local reads = { node = true, timeout = true, read = true }
 
@@ -23,23 +28,25 @@ local function failed(self, outcome)
 end
 
 local function check_options(options, known)
+  if options == nil then
+    return no_options, TIMEOUT_NS
+  end
   options = arguments.options("options", options, known)
   if options.node ~= nil then
     arguments.id("options.node", options.node)
   end
-  return options, arguments.seconds("options.timeout", options.timeout, 10)
+  return options, arguments.seconds("options.timeout", options.timeout, TIMEOUT)
 end
 
--- Sends one request and waits for its answer.
-local function request(self, kind, body, options, length_ns)
-  local client = self.driver:client()
+-- Sends one request and waits for its answer. `client`: who asks, as check_may_wait has said.
+local function request(self, client, kind, body, options, length_ns)
   local session, sequence = 0, 0
   if kind == "propose" and client and client.session then
     client.sequence = client.sequence + 1
     session, sequence = client.session, client.sequence
   end
-  return self.driver:await(self.core:request(kind, options.node or 0, body, self:deadline_ns(length_ns), session,
-    sequence))
+  return self.driver:await_for(client, self.core:request(kind, options.node or 0, body, self:deadline_ns(length_ns),
+    session, sequence))
 end
 
 --- Hands a command to a node; does not wait.
@@ -64,8 +71,8 @@ end
 -- @treturn raft.value the machine's result
 function commands:propose(command, options)
   local checked, length_ns = check_options(options, writes)
-  self.driver:check_may_wait("propose")
-  local outcome = request(self, "propose", command, checked, length_ns)
+  local client = self.driver:check_may_wait("propose")
+  local outcome = request(self, client, "propose", command, checked, length_ns)
   if outcome.code then
     return failed(self, outcome)
   end
@@ -96,8 +103,8 @@ function commands:query(question, options)
   end
   local checked, length_ns = check_options(options, reads)
   local kind = read_kind(checked)
-  self.driver:check_may_wait("query")
-  local outcome = request(self, kind, question, checked, length_ns)
+  local client = self.driver:check_may_wait("query")
+  local outcome = request(self, client, kind, question, checked, length_ns)
   if outcome.code then
     return failed(self, outcome)
   end
@@ -260,7 +267,8 @@ local function operate(self, timeout)
   if not self.options.machine then
     return self:propose({ op = "noop" }, { timeout = timeout })
   end
-  local outcome = request(self, "read", nil, {}, arguments.seconds("timeout", timeout))
+  local client = self.driver:check_may_wait("check_live")
+  local outcome = request(self, client, "read", nil, no_options, arguments.seconds("timeout", timeout))
   if outcome.code then
     return failed(self, outcome)
   end

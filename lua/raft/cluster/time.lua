@@ -3,6 +3,7 @@
 
 local arguments = require "raft.arguments"
 local filters = require "raft.filters"
+local never = require("raft.core").never
 
 local time = {}
 
@@ -23,7 +24,6 @@ end
 -- The world's time when something that lasts so long ends.
 function time:deadline_ns(length_ns)
   local now_ns = self.core:now_ns()
-  local never = require("raft.core").never
   return length_ns >= never - now_ns and never or now_ns + length_ns
 end
 
@@ -97,7 +97,7 @@ function time:step(n)
   end)
   local fine, problem = pcall(function()
     for _ = 1, n do
-      local turn = self.driver:turn(require("raft.core").never, true)
+      local turn = self.driver:turn(never, true)
       if turn == "time" or turn == "closed" then
         break
       end
