@@ -7,10 +7,12 @@
 #ifndef RAFTBENCH_BASE_H
 #define RAFTBENCH_BASE_H
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ---- assertions (assert.c) ------------------------------------------------------------------ */
 
@@ -68,37 +70,32 @@ __attribute__((format(printf, 2, 3))) void buffer_append_format(struct buffer *b
                                                                 const char *format, ...);
 struct bytes buffer_bytes(const struct buffer *buffer);
 
-/* Little-endian loads and stores of unaligned integers: the byte order of all that we write. */
+/* Little-endian loads and stores of unaligned integers: the byte order of all that we write. Copied
+ * rather than put together from bytes, which compilers take for a loop of eight steps. */
 static inline void store_u32(uint8_t *at, uint32_t value)
 {
-    for (int i = 0; i < 4; i++) {
-        at[i] = (uint8_t)(value >> (8 * i));
-    }
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline void store_u64(uint8_t *at, uint64_t value)
 {
-    for (int i = 0; i < 8; i++) {
-        at[i] = (uint8_t)(value >> (8 * i));
-    }
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline uint32_t load_u32(const uint8_t *at)
 {
     uint32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        value |= (uint32_t)at[i] << (8 * i);
-    }
-    return value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
 }
 
 static inline uint64_t load_u64(const uint8_t *at)
 {
     uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
 }
 
 /* ---- batches: reference-counted bytes (batch.c) --------------------------------------------- */
