@@ -5,8 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct key {
-    struct bytes bytes;
+/* Up to so many keys of a table need no memory of their own: most commands have two or three. */
+#define KEYS_FEW 8U
+
+struct keys {
+    struct bytes few[KEYS_FEW];
+    struct bytes *all; /* `few`, or memory */
+    size_t count;
+    size_t capacity;
 };
 
 static bool write_value(lua_State *L, int index, struct buffer *out, int depth);
@@ -49,15 +55,22 @@ static bool write_array(lua_State *L, int index, size_t count, struct buffer *ou
     return true;
 }
 
-static int compare_keys(const void *a, const void *b)
+static void add_key(struct keys *keys, struct bytes key)
 {
-    return value_compare_keys(((const struct key *)a)->bytes, ((const struct key *)b)->bytes);
+    if (keys->count == keys->capacity) {
+        keys->capacity *= 2;
+        struct bytes *before = keys->all == keys->few ? NULL : keys->all;
+        keys->all = memory_resize(before, keys->capacity * sizeof *keys->all);
+        if (before == NULL) {
+            memcpy(keys->all, keys->few, sizeof keys->few);
+        }
+    }
+    keys->all[keys->count++] = key;
 }
 
 /* The keys stay alive as long as the table holds them. */
-static bool collect_keys(lua_State *L, int index, struct key *keys)
+static bool collect_keys(lua_State *L, int index, struct keys *keys)
 {
-    size_t filled = 0;
     lua_pushnil(L);
     while (lua_next(L, index) != 0) {
         lua_pop(L, 1);
@@ -66,29 +79,81 @@ static bool collect_keys(lua_State *L, int index, struct key *keys)
             return problem(L,
                            "a table is a value as an array 1..n or with string keys, never both");
         }
-        keys[filled].bytes.data = (const uint8_t *)lua_tolstring(L, -1, &keys[filled].bytes.size);
-        filled++;
+        struct bytes key;
+        key.data = (const uint8_t *)lua_tolstring(L, -1, &key.size);
+        add_key(keys, key);
     }
     return true;
 }
 
-static bool write_map(lua_State *L, int index, size_t count, struct buffer *out, int depth)
+static int compare_keys(const void *a, const void *b)
 {
-    struct key *keys = memory_new(count * sizeof *keys);
-    bool written = collect_keys(L, index, keys);
-    if (written) {
-        qsort(keys, count, sizeof *keys, compare_keys);
-        value_write_map(out, count);
+    return value_compare_keys(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+static void sort_keys(struct keys *keys)
+{
+    if (keys->count > KEYS_FEW) {
+        qsort(keys->all, keys->count, sizeof *keys->all, compare_keys);
+        return;
     }
-    for (size_t i = 0; written && i < count; i++) {
-        value_write_string(out, keys[i].bytes.data, keys[i].bytes.size);
-        lua_pushlstring(L, (const char *)keys[i].bytes.data, keys[i].bytes.size);
+    for (size_t i = 1; i < keys->count; i++) {
+        struct bytes key = keys->all[i];
+        size_t at = i;
+        for (; at > 0 && value_compare_keys(key, keys->all[at - 1]) < 0; at--) {
+            keys->all[at] = keys->all[at - 1];
+        }
+        keys->all[at] = key;
+    }
+}
+
+static bool write_pairs(lua_State *L, int index, const struct keys *keys, struct buffer *out,
+                        int depth)
+{
+    value_write_map(out, keys->count);
+    for (size_t i = 0; i < keys->count; i++) {
+        struct bytes key = keys->all[i];
+        value_write_string(out, key.data, key.size);
+        lua_pushlstring(L, (const char *)key.data, key.size);
         lua_rawget(L, index);
-        written = write_value(L, lua_gettop(L), out, depth);
+        bool written = write_value(L, lua_gettop(L), out, depth);
         lua_remove(L, written ? -1 : -2);
+        if (!written) {
+            return false;
+        }
     }
-    memory_free(keys);
+    return true;
+}
+
+/* Without any key it is an empty array. */
+static bool write_map(lua_State *L, int index, struct buffer *out, int depth)
+{
+    struct keys keys;
+    keys.all = keys.few;
+    keys.count = 0;
+    keys.capacity = KEYS_FEW;
+    bool written = collect_keys(L, index, &keys);
+    if (written && keys.count == 0) {
+        value_write_array(out, 0);
+    } else if (written) {
+        sort_keys(&keys);
+        written = write_pairs(L, index, &keys, out, depth);
+    }
+    if (keys.all != keys.few) {
+        memory_free(keys.all);
+    }
     return written;
+}
+
+static size_t count_pairs(lua_State *L, int index)
+{
+    size_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        lua_pop(L, 1);
+        count++;
+    }
+    return count;
 }
 
 static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
@@ -100,17 +165,11 @@ static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
         return problem(L, "nested too deeply");
     }
     size_t array = (size_t)lua_rawlen(L, index);
-    size_t count = 0;
-    lua_pushnil(L);
-    while (lua_next(L, index) != 0) {
-        lua_pop(L, 1);
-        count++;
+    if (array == 0) {
+        return write_map(L, index, out, depth + 1);
     }
-    if (array == count) {
-        return write_array(L, index, count, out, depth + 1);
-    }
-    return array == 0
-               ? write_map(L, index, count, out, depth + 1)
+    return array == count_pairs(L, index)
+               ? write_array(L, index, array, out, depth + 1)
                : problem(L, "a table is a value as an array 1..n without gaps or with string keys");
 }
 

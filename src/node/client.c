@@ -16,13 +16,13 @@
 
 struct batch *node_request_frame(const struct node_request *request)
 {
-    struct buffer frame = {0};
+    struct batch *batch = batch_new(FRAME_HEAD_BYTES + 1 + request->body.size);
+    struct buffer frame = {.data = batch->data, .capacity = batch->size};
     frame_begin(&frame);
     buffer_append_byte(&frame, (uint8_t)request->kind);
     buffer_append(&frame, request->body.data, request->body.size);
     frame_seal(&frame, FRAME_CLIENT_REQUEST, request->number);
-    struct batch *batch = batch_copy(frame.data, frame.size);
-    buffer_free(&frame);
+    ensure(frame.data == batch->data && frame.size == batch->size);
     return batch;
 }
 
