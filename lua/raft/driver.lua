@@ -256,11 +256,11 @@ function Driver:turn(until_ns, each_event)
   end
   run_deferred(self) -- what callbacks of calls since the last turn asked for
   self.in_step, self.busy = true, "a callback"
-  local fine, turn = pcall(self.core.drive, self.core, until_ns, each_event or #self.predicates > 0)
+  local turn, problem = self.core:drive(until_ns, each_event or #self.predicates > 0)
   self.in_step, self.busy = false, nil
   run_deferred(self)
-  if not fine then
-    error(turn, 0)
+  if turn == "failed" then
+    error(problem, 0)
   elseif turn == "stopped" then
     self:raise_violation()
   elseif turn == "signal" then

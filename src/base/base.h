@@ -61,10 +61,33 @@ struct buffer {
 
 void buffer_free(struct buffer *buffer);  /* and make it empty */
 void buffer_clear(struct buffer *buffer); /* empty, keeping its memory */
-/* Room for `size` more bytes at the end, whose first is returned; the buffer's size grows by it. */
-uint8_t *buffer_extend(struct buffer *buffer, size_t size);
-void buffer_append(struct buffer *buffer, const void *data, size_t size);
-void buffer_append_byte(struct buffer *buffer, uint8_t byte);
+
+/* Room for `size` more bytes at the end. */
+void buffer_reserve(struct buffer *buffer, size_t size);
+
+/* The same, made part of the buffer: where they begin. */
+static inline uint8_t *buffer_extend(struct buffer *buffer, size_t size)
+{
+    if (buffer->data == NULL || size > buffer->capacity - buffer->size) {
+        buffer_reserve(buffer, size);
+    }
+    uint8_t *at = buffer->data + buffer->size;
+    buffer->size += size;
+    return at;
+}
+
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    if (size > 0) {
+        memcpy(buffer_extend(buffer, size), data, size);
+    }
+}
+
+static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte)
+{
+    *buffer_extend(buffer, 1) = byte;
+}
+
 void buffer_append_text(struct buffer *buffer, const char *text);
 __attribute__((format(printf, 2, 3))) void buffer_append_format(struct buffer *buffer,
                                                                 const char *format, ...);
@@ -159,7 +182,20 @@ struct random random_stream(uint64_t seed, const char *name);
  * out. */
 struct random random_stream_of(uint64_t seed, const char *prefix, uint64_t a, uint64_t b,
                                const char *suffix);
-uint64_t random_next(struct random *random);
+/* Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014), in Stafford's
+ * variant 13. */
+static inline uint64_t random_scramble(uint64_t word)
+{
+    word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    word = (word ^ (word >> 27)) * 0x94d049bb133111ebULL;
+    return word ^ (word >> 31);
+}
+
+static inline uint64_t random_next(struct random *random)
+{
+    random->state += 0x9e3779b97f4a7c15ULL;
+    return random_scramble(random->state);
+}
 /* 0 .. bound-1, unbiased; bound >= 1 */
 uint64_t random_below(struct random *random, uint64_t bound);
 /* low .. high, both included */

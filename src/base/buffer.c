@@ -21,7 +21,7 @@ void buffer_clear(struct buffer *buffer)
     buffer->size = 0;
 }
 
-static void reserve(struct buffer *buffer, size_t size)
+void buffer_reserve(struct buffer *buffer, size_t size)
 {
     ensure(size <= PTRDIFF_MAX - buffer->size);
     size_t needed = buffer->size + size;
@@ -37,26 +37,6 @@ static void reserve(struct buffer *buffer, size_t size)
     buffer->capacity = capacity;
 }
 
-uint8_t *buffer_extend(struct buffer *buffer, size_t size)
-{
-    reserve(buffer, size);
-    uint8_t *at = buffer->data + buffer->size;
-    buffer->size += size;
-    return at;
-}
-
-void buffer_append(struct buffer *buffer, const void *data, size_t size)
-{
-    if (size > 0) {
-        memcpy(buffer_extend(buffer, size), data, size);
-    }
-}
-
-void buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
-    *buffer_extend(buffer, 1) = byte;
-}
-
 void buffer_append_text(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
@@ -64,7 +44,7 @@ void buffer_append_text(struct buffer *buffer, const char *text)
 
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
 {
-    reserve(buffer, 1);
+    buffer_reserve(buffer, 1);
     size_t room = buffer->capacity - buffer->size;
     va_list arguments;
     va_start(arguments, format);
@@ -73,7 +53,7 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
     ensure(written >= 0);
     size_t size = (size_t)written;
     if (size >= room) { /* it did not fit with vsnprintf's closing zero: once more, with room */
-        reserve(buffer, size + 1);
+        buffer_reserve(buffer, size + 1);
         va_start(arguments, format);
         written = vsnprintf((char *)buffer->data + buffer->size, size + 1, format, arguments);
         va_end(arguments);

@@ -9,20 +9,11 @@
 #define STREAM_NAME_BYTES_MAX 256U
 #define DECIMAL_DIGITS_MAX 20U
 
-/* Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014), in Stafford's
- * variant 13. */
-static uint64_t scramble(uint64_t word)
-{
-    word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    word = (word ^ (word >> 27)) * 0x94d049bb133111ebULL;
-    return word ^ (word >> 31);
-}
-
 static struct random stream_named(uint64_t seed, const char *name, size_t size)
 {
     /* The seed is scrambled by itself first: neighbouring seeds must not give related streams. */
-    uint64_t start = scramble(seed + 0x9e3779b97f4a7c15ULL);
-    return (struct random){scramble(hash_mix(start, hash_bytes(name, size, 0)))};
+    uint64_t start = random_scramble(seed + 0x9e3779b97f4a7c15ULL);
+    return (struct random){random_scramble(hash_mix(start, hash_bytes(name, size, 0)))};
 }
 
 struct random random_stream(uint64_t seed, const char *name)
@@ -72,12 +63,6 @@ struct random random_stream_of(uint64_t seed, const char *prefix, uint64_t a, ui
         append_text(&name, suffix);
     }
     return stream_named(seed, name.text, name.size);
-}
-
-uint64_t random_next(struct random *random)
-{
-    random->state += 0x9e3779b97f4a7c15ULL;
-    return scramble(random->state);
 }
 
 uint64_t random_below(struct random *random, uint64_t bound)

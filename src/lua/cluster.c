@@ -7,8 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Each method has the metatable as its upvalue: comparing with that costs half of looking it up by
+ * its name, which several calls for each command would. */
 static struct lua_cluster *box_of(lua_State *L)
 {
+    if (lua_getmetatable(L, 1)) {
+        bool is_ours = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (is_ours) {
+            return lua_touserdata(L, 1);
+        }
+    }
     return luaL_checkudata(L, 1, LUA_CLUSTER);
 }
 
@@ -29,16 +38,24 @@ struct lua_cluster *lua_cluster_enter(lua_State *L)
     return box;
 }
 
-void lua_cluster_leave(lua_State *L, struct lua_cluster *box)
+bool lua_cluster_leave_with_error(lua_State *L, struct lua_cluster *box)
 {
     ensure(box->depth > 0);
     box->depth--;
-    if (box->has_error && box->depth == 0) {
-        box->has_error = false;
-        lua_getiuservalue(L, 1, 1);
-        lua_getfield(L, -1, "error");
-        lua_pushnil(L);
-        lua_setfield(L, -3, "error");
+    if (!box->has_error || box->depth > 0) {
+        return false;
+    }
+    box->has_error = false;
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, "error");
+    lua_pushnil(L);
+    lua_setfield(L, -3, "error");
+    return true;
+}
+
+void lua_cluster_leave(lua_State *L, struct lua_cluster *box)
+{
+    if (lua_cluster_leave_with_error(L, box)) {
         lua_error(L);
     }
 }
@@ -339,11 +356,12 @@ void lua_cluster_register(lua_State *L)
     lua_pushcfunction(L, cluster_gc);
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);
-    luaL_setfuncs(L, life_methods, 0);
-    luaL_setfuncs(L, lua_control_methods, 0);
-    luaL_setfuncs(L, lua_drive_methods, 0);
-    luaL_setfuncs(L, lua_look_methods, 0);
-    luaL_setfuncs(L, lua_callback_methods, 0);
+    const luaL_Reg *const methods[] = {life_methods, lua_control_methods, lua_drive_methods,
+                                       lua_look_methods, lua_callback_methods};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        lua_pushvalue(L, -2); /* the metatable, for box_of */
+        luaL_setfuncs(L, methods[i], 1);
+    }
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }

@@ -10,7 +10,8 @@ static const char *const turn_names[] = {
     [CLUSTER_STOPPED] = "stopped",
 };
 
-/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped" or "signal" */
+/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped" or "signal"; "failed" and
+ * what a callback raised: the caller has to tidy up, and a protected call costs more than that. */
 static int cluster_drive_method(lua_State *L)
 {
     int64_t until_ns = lua_time_check(L, 2);
@@ -18,7 +19,9 @@ static int cluster_drive_method(lua_State *L)
     struct lua_cluster *box = lua_cluster_enter(L);
     if (box->depth > 1) {
         box->depth--;
-        return luaL_error(L, "the world cannot be driven from one of its own callbacks");
+        lua_pushliteral(L, "failed");
+        lua_pushliteral(L, "the world cannot be driven from one of its own callbacks");
+        return 2;
     }
     if (lua_interrupt_is_pending()) {
         cluster_interrupt(box->cluster); /* what runs is being ended: nothing more is waited for */
@@ -26,7 +29,11 @@ static int cluster_drive_method(lua_State *L)
     lua_signal_target(box->cluster);
     enum cluster_turn turn = cluster_drive(box->cluster, until_ns, each_event);
     lua_signal_target(NULL);
-    lua_cluster_leave(L, box);
+    if (lua_cluster_leave_with_error(L, box)) {
+        lua_pushliteral(L, "failed");
+        lua_insert(L, -2);
+        return 2;
+    }
     bool by_signal =
         turn == CLUSTER_STOPPED && (lua_signal_seen() != NULL || lua_interrupt_is_pending());
     lua_pushstring(L, by_signal ? "signal" : turn_names[turn]);
@@ -61,7 +68,7 @@ static int cluster_take_method(lua_State *L)
         return 0;
     }
     lua_pushinteger(L, (lua_Integer)outcome.ticket);
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 4);
     if (outcome.failure.code != FAILURE_NONE) {
         lua_set_text(L, "code", failure_name(outcome.failure.code));
         lua_set_text(L, "message", outcome.failure.message);

@@ -77,6 +77,8 @@ struct lua_cluster *lua_cluster_check(lua_State *L); /* argument 1, open */
 /* Around every call that can make callbacks. leave raises what a callback raised. */
 struct lua_cluster *lua_cluster_enter(lua_State *L);
 void lua_cluster_leave(lua_State *L, struct lua_cluster *box);
+/* The same, but what was raised is pushed; whether there was such. */
+bool lua_cluster_leave_with_error(lua_State *L, struct lua_cluster *box);
 /* Timing, limits and safety, from the table at `index`. */
 void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft);
 int lua_cluster_new(lua_State *L);

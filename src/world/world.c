@@ -24,6 +24,9 @@ static int64_t saturate(wide value)
 /* How far a clock of this rate goes in so much of the world's time, rounded down. */
 static int64_t local_from_world(int64_t world_ns, int64_t rate_ppb)
 {
+    if (rate_ppb == RATE_AS_WORLD_PPB) { /* nearly always: the division costs what a message does */
+        return world_ns;
+    }
     return saturate((wide)world_ns * rate_ppb / RATE_AS_WORLD_PPB);
 }
 
@@ -31,6 +34,9 @@ static int64_t local_from_world(int64_t world_ns, int64_t rate_ppb)
  * inverse of local_from_world. */
 static int64_t world_from_local(int64_t local_ns, int64_t rate_ppb)
 {
+    if (rate_ppb == RATE_AS_WORLD_PPB) {
+        return local_ns;
+    }
     return saturate(((wide)local_ns * RATE_AS_WORLD_PPB + rate_ppb - 1) / rate_ppb);
 }
 
