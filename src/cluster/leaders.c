@@ -50,13 +50,15 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     *term = 0;
     for (size_t i = 0; i < cluster->member_count; i++) {
         uint64_t id = cluster->members[i].id;
-        if (!cluster_is_connected(cluster, id)) {
+        const struct node *node = cluster->members[i].node;
+        if (node == NULL || node_get_state(node) != NODE_RUNNING) {
             continue;
         }
-        const struct raft *raft = node_raft(cluster->members[i].node);
+        const struct raft *raft = node_raft(node);
         struct raft_status status;
         raft_get_status(raft, &status);
         if (status.role == RAFT_LEADER && status.term > *term &&
+            !faults_is_disconnected(cluster->faults, id) &&
             has_quorum(cluster, raft_members(raft), id, status.term)) {
             leader = id;
             *term = status.term;

@@ -5,23 +5,22 @@
  */
 #include "raft/internal.h"
 
-#include <string.h>
-
 void raft_get_status(const struct raft *raft, struct raft_status *status)
 {
-    memset(status, 0, sizeof *status);
-    status->id = raft->options.id;
-    status->role = raft->role;
-    status->term = raft->term;
-    status->vote = raft->vote;
-    status->leader = raft->leader;
-    status->commit_index = raft->commit;
-    status->applied_index = raft->applied;
-    status->durable_index = raft->durable;
-    status->first_index = raft->log.base_index + 1;
-    status->last_index = raft->log.last_index;
-    status->last_term = raft->log.last_term;
-    status->dropped_messages = raft->dropped_messages;
+    *status = (struct raft_status){
+        .id = raft->options.id,
+        .role = raft->role,
+        .term = raft->term,
+        .vote = raft->vote,
+        .leader = raft->leader,
+        .commit_index = raft->commit,
+        .applied_index = raft->applied,
+        .durable_index = raft->durable,
+        .first_index = raft->log.base_index + 1,
+        .last_index = raft->log.last_index,
+        .last_term = raft->log.last_term,
+        .dropped_messages = raft->dropped_messages,
+    };
 }
 
 const struct raft_configuration *raft_members(const struct raft *raft)
