@@ -20,15 +20,17 @@ local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 -- @param handle the cluster's userdata
 -- @treturn table
 function driver.new(handle)
-  return setmetatable({
+  return setmetatable({ -- all that is asked often has a value: nil would be looked for among the methods, too
     core = handle,
     waits = {}, -- by ticket
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
-    current = nil, -- the client that is running; nil: the main script
+    current = false, -- the client that is running; false: the main script
     deferred = {}, -- what callbacks asked for, after the present step
     in_step = false, -- within the world's step: a callback is running
-    busy = nil, -- what is running that must not wait
+    busy = false, -- what is running that must not wait
+    failure = false, -- of a client, to be raised by the next turn
+    main_wait = false, -- the main script's latest
     is_closed = false,
   }, Driver)
 end
@@ -56,16 +58,16 @@ end
 
 local function run_deferred(self)
   local list = self.deferred
-  if #list > 0 then
-    self.deferred = {}
-    for _, f in ipairs(list) do
-      f()
-    end
+  self.deferred = {}
+  for _, f in ipairs(list) do
+    f()
   end
 end
 
 local function run_deferred_after(self, ...)
-  run_deferred(self)
+  if #self.deferred > 0 then
+    run_deferred(self)
+  end
   return ...
 end
 
@@ -119,7 +121,7 @@ end
 --- The client that is running, itself or a coroutine of its own; nil: the main script.
 -- @treturn ?table
 function Driver:client()
-  return self.current
+  return self.current or nil
 end
 
 local function remove(list, value)
@@ -143,6 +145,8 @@ local function forget(self, wait)
   end
 end
 
+local finish
+
 local function end_client(self, client, fine, ...)
   local thread = client.thread
   self.clients[thread] = nil
@@ -158,7 +162,7 @@ local function end_client(self, client, fine, ...)
   client.waiters = {}
   for _, wait in ipairs(waiters) do
     forget(self, wait)
-    self:finish(wait, {})
+    finish(self, wait, {})
   end
 end
 
@@ -181,10 +185,8 @@ local function resume(self, client, ...)
   judge(self, client, before, coroutine.resume(client.thread, ...))
 end
 
---- A wait has ended: its client goes on.
--- @tparam table wait
--- @tparam table outcome
-function Driver:finish(wait, outcome)
+-- A wait has ended: its client goes on.
+function finish(self, wait, outcome)
   wait.done, wait.outcome = true, outcome
   if wait.predicate then
     remove(self.predicates, wait)
@@ -204,7 +206,7 @@ local function ask_predicates(self)
     if not wait.done and not self.is_closed then
       self.busy = "a predicate"
       local fine, value = pcall(wait.predicate)
-      self.busy = nil
+      self.busy = false
       if self.is_closed then -- by the predicate
         return
       elseif not fine then
@@ -213,37 +215,37 @@ local function ask_predicates(self)
       if value or not fine then
         wait.value = value
         forget(self, wait)
-        self:finish(wait, {})
+        finish(self, wait, {})
       end
     end
   end
 end
 
 local function take_ready(self)
-  local handle = self.core
-  local ticket, outcome = handle:take()
+  local handle, take = self.core, self.core.take
+  local ticket, outcome = take(handle)
   while ticket do
     local wait = self.waits[ticket]
     if wait then
       self.waits[ticket] = nil
-      self:finish(wait, outcome)
+      finish(self, wait, outcome)
     end
     if self.is_closed then -- by the client that went on
       return
     end
-    ticket, outcome = handle:take()
+    ticket, outcome = take(handle)
   end
 end
 
 local function raise_failure(self)
   local failure = self.failure
-  self.failure = nil
+  self.failure = false
   error(failure.value, 0)
 end
 
 --- Forgets the error of a client that the next turn would raise: somebody interrupted it and knows.
 function Driver:forget_failure()
-  self.failure = nil
+  self.failure = false
 end
 
 --- Lets the world go on by one turn: until something is ready, an event where somebody asks after each, or `until_ns`.
@@ -254,11 +256,15 @@ function Driver:turn(until_ns, each_event)
   if self.failure then
     raise_failure(self)
   end
-  run_deferred(self) -- what callbacks of calls since the last turn asked for
+  if #self.deferred > 0 then -- what callbacks of calls since the last turn asked for
+    run_deferred(self)
+  end
   self.in_step, self.busy = true, "a callback"
   local turn, problem = self.core:drive(until_ns, each_event or #self.predicates > 0)
-  self.in_step, self.busy = false, nil
-  run_deferred(self)
+  self.in_step, self.busy = false, false
+  if #self.deferred > 0 then
+    run_deferred(self)
+  end
   if turn == "failed" then
     error(problem, 0)
   elseif turn == "stopped" then
@@ -350,7 +356,7 @@ function Driver:await_predicate(predicate, deadline_ns)
   local client = asking(self)
   self.busy = "a predicate"
   local fine, value = pcall(predicate)
-  self.busy = nil
+  self.busy = false
   if not fine then
     error(value, 0)
   elseif value then
@@ -383,7 +389,7 @@ end
 -- @tparam table failure
 function Driver:was_told(failure)
   if failure == self.failure and not self:client() then
-    self.failure = nil
+    self.failure = false
   end
 end
 

@@ -19,7 +19,7 @@ function clients:client(f, options)
   arguments.callable("f", f)
   options = arguments.options("options", options, { session = true })
   self.driver:not_in_step("client")
-  local client = setmetatable({ cluster = self }, Client)
+  local client = setmetatable({ cluster = self, session = false }, Client)
   if options.session then
     self.last_session = (self.last_session or 0) + 1
     client.session, client.sequence = self.last_session, 0
