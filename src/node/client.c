@@ -28,10 +28,23 @@ struct batch *node_request_frame(const struct node_request *request)
 
 /* ---- numbers that were seen ----------------------------------------------------------------- */
 
+/* Where a number belongs. Those of one ticket of a cluster count up above its slot's bits: eight
+ * that follow each other stand side by side, so that most requests find theirs in a line of memory
+ * that the last one has brought in. */
+#define COUNT_SHIFT 20
+#define SIDE_BY_SIDE 8U
+
+static size_t home_of(uint64_t number, size_t mask)
+{
+    uint64_t place = (number >> COUNT_SHIFT) % SIDE_BY_SIDE;
+    uint64_t group = number - (place << COUNT_SHIFT);
+    return (size_t)(hash_mix(0, group) * SIDE_BY_SIDE + place) & mask;
+}
+
 static size_t find_slot(const struct seen_requests *seen, uint64_t number)
 {
     size_t mask = seen->capacity - 1;
-    size_t slot = (size_t)hash_mix(0, number) & mask;
+    size_t slot = home_of(number, mask);
     while (seen->slots[slot] != 0 && seen->slots[slot] != number) {
         slot = (slot + 1) & mask;
     }
@@ -45,7 +58,7 @@ static void drop_number(struct seen_requests *seen, uint64_t number)
     size_t hole = find_slot(seen, number);
     ensure(seen->slots[hole] == number);
     for (size_t i = (hole + 1) & mask; seen->slots[i] != 0; i = (i + 1) & mask) {
-        size_t home = (size_t)hash_mix(0, seen->slots[i]) & mask;
+        size_t home = home_of(seen->slots[i], mask);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             seen->slots[hole] = seen->slots[i];
             hole = i;
