@@ -324,6 +324,15 @@ static inline void failure_clear(struct failure *failure)
     failure->message[0] = '\0';
 }
 
+/* A copy, of the message as far as it goes: for most it is empty. */
+static inline void failure_copy(struct failure *to, const struct failure *from)
+{
+    to->code = from->code;
+    to->unknown = from->unknown;
+    to->leader = from->leader;
+    memcpy(to->message, from->message, strlen(from->message) + 1);
+}
+
 /* Words formatted into a text of fixed size; what does not fit is left out. */
 __attribute__((format(printf, 3, 0))) void text_format(char *text, size_t size, const char *format,
                                                        va_list arguments);

@@ -90,7 +90,7 @@ uint64_t cluster_changes(const struct cluster *cluster);
 
 /* ---- tickets (tickets.c) -------------------------------------------------------------------- */
 
-/* How a wait ended. Views are valid until the next cluster_take or cluster_forget. */
+/* How a wait ended. It is valid until the next cluster_take. */
 struct cluster_outcome {
     uint64_t ticket;
     struct failure failure; /* NONE: it worked; TIMEOUT: the deadline came first */
@@ -101,9 +101,9 @@ struct cluster_outcome {
     struct bytes result; /* requests, calls: one encoded value */
 };
 
-/* The next ticket that is ready, in the order in which they became so; it is used up. false: none.
+/* The next ticket that is ready, in the order in which they became so; it is used up. NULL: none.
  */
-bool cluster_take(struct cluster *cluster, struct cluster_outcome *outcome);
+const struct cluster_outcome *cluster_take(struct cluster *cluster);
 /* Nobody waits for it any more; unknown ones are fine. */
 void cluster_forget(struct cluster *cluster, uint64_t ticket);
 

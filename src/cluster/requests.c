@@ -15,7 +15,7 @@
 static void request_ready(struct cluster *cluster, struct ticket *ticket,
                           const struct failure *failure)
 {
-    ticket->outcome.failure = *failure;
+    failure_copy(&ticket->outcome.failure, failure);
     ticket_ready(cluster, ticket);
 }
 
@@ -167,10 +167,11 @@ static void answered(struct cluster *cluster, struct ticket *ticket,
     ticket->outcome.index = outcome->index;
     ticket->outcome.term = outcome->term;
     buffer_append(&ticket->result, outcome->result.data, outcome->result.size);
-    struct failure failure = outcome->failure;
+    struct failure *failure = &ticket->outcome.failure;
+    failure_copy(failure, &outcome->failure);
     /* A refusal of this try says nothing of an earlier one whose answer is still out. */
-    failure.unknown = failure.unknown || (code != FAILURE_NONE && ticket->maybe_applied);
-    request_ready(cluster, ticket, &failure);
+    failure->unknown = failure->unknown || (code != FAILURE_NONE && ticket->maybe_applied);
+    ticket_ready(cluster, ticket);
 }
 
 static bool client_frame(void *context, struct inbound *from, struct batch *batch, uint32_t offset,

@@ -305,19 +305,18 @@ static void release_taken(struct cluster *cluster)
     }
 }
 
-bool cluster_take(struct cluster *cluster, struct cluster_outcome *outcome)
+const struct cluster_outcome *cluster_take(struct cluster *cluster)
 {
     release_taken(cluster);
     struct ticket *ticket = cluster->ready_first;
     if (ticket == NULL) {
-        return false;
+        return NULL;
     }
     ready_remove(cluster, ticket);
     settle_hook(cluster, ticket);
     ticket->outcome.result = buffer_bytes(&ticket->result);
-    *outcome = ticket->outcome;
     cluster->taken = ticket;
-    return true;
+    return &ticket->outcome;
 }
 
 void cluster_forget(struct cluster *cluster, uint64_t number)

@@ -63,25 +63,27 @@ static int cluster_now(lua_State *L)
 static int cluster_take_method(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    struct cluster_outcome outcome;
-    if (!cluster_take(box->cluster, &outcome)) {
+    const struct cluster_outcome *outcome = cluster_take(box->cluster);
+    if (outcome == NULL) {
         return 0;
     }
-    lua_pushinteger(L, (lua_Integer)outcome.ticket);
+    lua_pushinteger(L, (lua_Integer)outcome->ticket);
     lua_createtable(L, 0, 4);
-    if (outcome.failure.code != FAILURE_NONE) {
-        lua_set_text(L, "code", failure_name(outcome.failure.code));
-        lua_set_text(L, "message", outcome.failure.message);
-        lua_set_boolean(L, "unknown", outcome.failure.unknown);
-        if (outcome.failure.leader != 0) {
-            lua_set_integer(L, "leader", outcome.failure.leader);
+    if (outcome->failure.code != FAILURE_NONE) {
+        lua_set_text(L, "code", failure_name(outcome->failure.code));
+        lua_set_text(L, "message", outcome->failure.message);
+        lua_set_boolean(L, "unknown", outcome->failure.unknown);
+        if (outcome->failure.leader != 0) {
+            lua_set_integer(L, "leader", outcome->failure.leader);
         }
     }
-    lua_set_integer(L, "index", outcome.index);
-    lua_set_integer(L, "term", outcome.term);
-    lua_set_integer(L, "count", outcome.count);
-    if (outcome.result.size > 0) {
-        lua_value_push(L, outcome.result);
+    lua_set_integer(L, "index", outcome->index);
+    lua_set_integer(L, "term", outcome->term);
+    if (outcome->count != 0) {
+        lua_set_integer(L, "count", outcome->count);
+    }
+    if (outcome->result.size > 0) {
+        lua_value_push(L, outcome->result);
         lua_setfield(L, -2, "result");
     }
     return 2;

@@ -201,7 +201,7 @@ function commands:check_committed(command, count, timeout)
     if outcome.code and outcome.code ~= "timeout" then
       arguments.raise(outcome.message)
     end
-    seen, index = outcome.count, outcome.index
+    seen, index = outcome.count or 0, outcome.index
   else
     local message
     seen, message = self.core:committed(command)
