@@ -15,7 +15,7 @@ struct head {
     uint64_t argument;
 };
 
-static bool read_head(struct value_reader *reader, struct head *head)
+static inline bool read_head(struct value_reader *reader, struct head *head)
 {
     ensure(reader->position <= reader->size);
     size_t left = reader->size - reader->position;
@@ -119,7 +119,8 @@ static bool read_container(const struct value_reader *reader, const struct head 
     return head->argument <= most;
 }
 
-static bool read_body(struct value_reader *reader, const struct head *head, struct value_item *item)
+static inline bool read_body(struct value_reader *reader, const struct head *head,
+                             struct value_item *item)
 {
     switch (head->major) {
     case CBOR_UNSIGNED:
