@@ -174,7 +174,14 @@ static int submit(lua_State *L)
     return 2;
 }
 
-/* core:request(kind, node, body, deadline_ns, session, sequence) → ticket */
+/* When something that lasts so long from now ends. */
+static int64_t deadline_after(const struct cluster *cluster, int64_t length_ns)
+{
+    int64_t now_ns = cluster_now_ns(cluster);
+    return length_ns >= LUA_NEVER - now_ns ? WORLD_NEVER : now_ns + length_ns;
+}
+
+/* core:request(kind, node, body, timeout_ns, session, sequence) → ticket */
 static int request(lua_State *L)
 {
     static const char *const kinds[] = {"propose", "read", "stale", NULL};
@@ -183,16 +190,17 @@ static int request(lua_State *L)
     struct cluster_request request = {
         .kind = values[luaL_checkoption(L, 2, NULL, kinds)],
         .node = (uint64_t)luaL_optinteger(L, 3, 0),
-        .deadline_ns = lua_time_check(L, 5),
         .session = (uint64_t)luaL_optinteger(L, 6, 0),
         .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
     };
+    int64_t timeout_ns = lua_time_check(L, 5);
     /* Without a question a read only waits until it may be answered. */
     if (request.kind != NODE_REQUEST_READ || !lua_isnil(L, 4)) {
         request.body =
             value_argument(L, 4, request.kind == NODE_REQUEST_PROPOSE ? "command" : "request");
     }
     struct lua_cluster *box = lua_cluster_enter(L);
+    request.deadline_ns = deadline_after(box->cluster, timeout_ns);
     return ticket_push(L, box, cluster_send_request(box->cluster, &request));
 }
 

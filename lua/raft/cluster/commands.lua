@@ -45,8 +45,7 @@ local function request(self, client, kind, body, options, length_ns)
     client.sequence = client.sequence + 1
     session, sequence = client.session, client.sequence
   end
-  return self.driver:await_for(client, self.core:request(kind, options.node or 0, body, self:deadline_ns(length_ns),
-    session, sequence))
+  return self.driver:await_for(client, self.core:request(kind, options.node or 0, body, length_ns, session, sequence))
 end
 
 --- Hands a command to a node; does not wait.
