@@ -312,6 +312,18 @@ in_both(tests, "AMemberThatCannotBeStartedAgainIsGivenNoFreshDisk", { nodes = 5 
   lu.assertNotTableContains(c:ids(), 6)
 end)
 
+-- Its disk was unknown when it said hello, before it was a member: it is asked again on the connection that is there.
+in_both(tests, "AServerThatIsAddedKeepsItsConnections", { nodes = 3 }, function(c)
+  assert(c:add_servers { 4 })
+  assert(c:propose("after"))
+  lu.assertEquals(c:check_committed("after", 4), 4)
+  c:sleep(0.3)
+  lu.assertEquals(c:events { kind = "disconnect" }, {})
+  local leader = c:check_one_leader() -- and its acknowledgements count
+  c:crash(clusters.next_id(c, leader))
+  assert(c:propose("by three of four"))
+end)
+
 -- A node that met nobody before gets the first hello of a member when that has gone and come back with another disk.
 in_both(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()

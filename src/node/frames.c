@@ -80,9 +80,22 @@ static bool deliver(struct node *node, uint64_t from, struct batch *batch, uint3
         report_frame(node, TRACE_RECEIVE, from, head->number, "forward_answer");
         return calls_forward_answer(node, body_of(batch, offset, head)) ||
                refuse(node, from, "an answer that is none");
+    case FRAME_HELLO_WANTED:
+        peers_send(node, from, hello_frame(node, from), true);
+        return true;
     default:
         return refuse(node, from, "a frame of a kind that is not known here");
     }
+}
+
+static void drop_arrived(struct node *node, uint64_t from, const struct batch *batch,
+                         uint32_t offset, const struct frame_head *head, const char *reason)
+{
+    struct batch *frame = batch_copy(batch->data + offset, head->length);
+    if (node->world->faults != NULL) {
+        faults_drop(node->world->faults, world_now_ns(node->world), from, node->id, frame, reason);
+    }
+    batch_release(frame);
 }
 
 /* ---- while it is paused --------------------------------------------------------------------- */
@@ -104,12 +117,7 @@ static void hold(struct node *node, uint64_t from, struct batch *batch, uint32_t
 {
     struct held_bytes *held = held_of(node, from);
     if (held->bytes > 0 && held->bytes + head->length > WORLD_QUEUE_BYTES_MAX) {
-        struct batch *frame = batch_copy(batch->data + offset, head->length);
-        if (node->world->faults != NULL) {
-            faults_drop(node->world->faults, world_now_ns(node->world), from, node->id, frame,
-                        "paused, and its queue is full");
-        }
-        batch_release(frame);
+        drop_arrived(node, from, batch, offset, head, "paused, and its queue is full");
         return;
     }
     held->bytes += head->length;
@@ -144,15 +152,27 @@ void frames_drop_held(struct node *node)
 
 /* ---- the endpoint's callbacks --------------------------------------------------------------- */
 
+/* A message of a peer whose hello is needed again is not looked at: it may be the last word of a
+ * life that ended before it was added. false: it cannot be asked, but says hello when it dials. */
+static bool ask_hello(struct node *node, uint64_t from, const struct batch *batch, uint32_t offset,
+                      const struct frame_head *head)
+{
+    if (!peers_ask_hello(node, from)) {
+        (void)snprintf(node->reason, sizeof node->reason,
+                       "node %llu has become a member: its hello is needed again",
+                       (unsigned long long)from);
+        return false;
+    }
+    drop_arrived(node, from, batch, offset, head, "its sender's hello is needed again");
+    return true;
+}
+
 /* Hellos and invitations are judged even while it is paused: what waits is filed under the sender
  * that a hello tells. */
 static bool arrived(struct node *node, struct inbound *from, struct batch *batch, uint32_t offset,
                     const struct frame_head *head)
 {
     if (head->kind == FRAME_HELLO) {
-        if (from->peer != 0) {
-            return refuse(node, from->peer, "a second hello on one connection");
-        }
         return hello_judge(node, body_of(batch, offset, head), from);
     }
     /* The clients' endpoint says no hello, and everybody else must. */
@@ -174,12 +194,8 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
         hold(node, from->peer, batch, offset, head);
         return true;
     }
-    /* Before it is looked at: it may be the last word of a life that ended before it was added. */
-    if (node->must_greet && peers_must_greet(node, from->peer)) {
-        (void)snprintf(node->reason, sizeof node->reason,
-                       "node %llu has become a member: its hello is needed again",
-                       (unsigned long long)from->peer);
-        return false;
+    if (head->kind == FRAME_RAFT && node->must_greet && peers_must_greet(node, from->peer)) {
+        return ask_hello(node, from->peer, batch, offset, head);
     }
     return deliver(node, from->peer, batch, offset, head);
 }

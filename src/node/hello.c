@@ -1,7 +1,8 @@
 /*
  * The first frame on each connection: who is there, of which cluster, with which disk, speaking
  * which versions, and where it listens. Whoever is dialled judges it. It never answers one: the
- * dialler learns of a refusal by the connection's end. And the invitation, to who said hello, to
+ * dialler learns of a refusal by the connection's end. It comes again where a peer that has become
+ * a member has to tell anew which disk it has. And the invitation, to who said hello, to
  * send back on the connection that we dialled ourselves.
  */
 #include "node/internal.h"
@@ -143,7 +144,7 @@ static bool has_another_disk(struct node *node, const struct hello *hello)
 
 #define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
 
-static bool is_acceptable(struct node *node, const struct hello *hello)
+static bool is_acceptable(struct node *node, const struct hello *hello, const struct inbound *from)
 {
     unsigned long long sender = hello->sender;
     if (hello->version_low > HELLO_VERSION || hello->version_high < HELLO_VERSION) {
@@ -165,6 +166,12 @@ static bool is_acceptable(struct node *node, const struct hello *hello)
     }
     if (hello->sender == 0 || hello->sender == node->id || hello->directory_id == 0) {
         REFUSE(node, "a hello from node %llu, which it cannot be", sender);
+        return false;
+    }
+    if (from->peer != 0 &&
+        (hello->sender != from->peer || hello->directory_id != from->directory_id)) {
+        REFUSE(node, "a second hello on the connection of node %llu, and of another",
+               (unsigned long long)from->peer);
         return false;
     }
     if (has_another_disk(node, hello)) {
@@ -204,7 +211,7 @@ bool hello_judge(struct node *node, struct bytes body, struct inbound *from)
         REFUSE(node, "the first frame is no hello of this protocol");
         return false;
     }
-    if (!is_acceptable(node, &hello)) {
+    if (!is_acceptable(node, &hello, from)) {
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return false;
     }

@@ -125,6 +125,7 @@ struct peer {
     char told[RAFT_ADDRESS_BYTES_MAX + 1]; /* by its latest hello */
     bool differ;                           /* listed and told: each is tried in turn */
     int64_t tried_ns;                      /* since when the present one is */
+    int64_t asked_ns;                      /* when it was last asked for its hello; 0: was not */
 };
 
 struct call {
@@ -314,6 +315,8 @@ void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
 void peers_forgotten(struct node *node, uint64_t id); /* its disk is not known any more */
 /* Whether this peer has become a member since it said hello, so that it has to say it again. */
 bool peers_must_greet(const struct node *node, uint64_t id);
+/* Asks it to say hello again, once in a heartbeat's interval. false: it cannot be asked now. */
+bool peers_ask_hello(struct node *node, uint64_t id);
 /* Whether that peer may be asked for its vote: it is dialled where the configuration lists it. */
 bool peers_may_vote(struct node *node, uint64_t id);
 /* The frame is lost; takes the reference. */
@@ -325,7 +328,8 @@ void peers_clear(struct node *node);
 /* ---- hello.c -------------------------------------------------------------------------------- */
 
 struct batch *hello_frame(struct node *node, uint64_t to);
-/* true: `from` knows its peer now; false: refused, node->reason says why. */
+/* The first frame, or said again on the same connection, where it has to be of the same disk. true:
+ * `from` knows its peer now; false: refused, node->reason says why. */
 bool hello_judge(struct node *node, struct bytes body, struct inbound *from);
 struct batch *hello_invitation(struct node *node, const struct inbound *from);
 /* true: `from` may be answered on now; false: refused, node->reason says why. */

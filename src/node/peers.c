@@ -165,6 +165,7 @@ void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
     struct peer *peer = get_peer(node, id);
     peer->used_ns = world_now_ns(node->world);
     peer->unmet = !known;
+    peer->asked_ns = 0;
     note_unmet(node);
     keep_address(peer->told, address);
     compare_addresses(node, peer);
@@ -196,6 +197,25 @@ bool peers_must_greet(const struct node *node, uint64_t id)
 {
     const struct peer *peer = node->must_greet ? find_peer(node, id) : NULL;
     return peer != NULL && peer->member && peer->unmet;
+}
+
+bool peers_ask_hello(struct node *node, uint64_t id)
+{
+    struct peer *peer = find_peer(node, id);
+    int64_t now_ns = world_now_ns(node->world);
+    ensure(peer != NULL && peer->unmet);
+    if (!node->world->operations->is_connected(node->endpoint, id)) {
+        return false;
+    }
+    if (peer->asked_ns == 0 ||
+        now_ns - peer->asked_ns >= node->options.raft.heartbeat_interval_ns) {
+        uint64_t number = 0;
+        peer->asked_ns = now_ns;
+        buffer_clear(&node->frame);
+        frame_begin(&node->frame);
+        peers_send(node, id, node_seal_frame(node, FRAME_HELLO_WANTED, &number), true);
+    }
+    return true;
 }
 
 void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason)

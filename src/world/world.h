@@ -35,7 +35,8 @@ enum frame_kind {
     FRAME_CLIENT_ANSWER = 6,
     FRAME_FORWARD = 7, /* a client's request that a node passes on */
     FRAME_FORWARD_ANSWER = 8,
-    FRAME_INVITATION = 9, /* to send back on the connection that it came on */
+    FRAME_INVITATION = 9,    /* to send back on the connection that it came on */
+    FRAME_HELLO_WANTED = 10, /* by who has to know anew which disk is there */
 };
 
 struct frame_head {
