@@ -56,12 +56,10 @@ function M.descriptors()
 end
 
 function M.resident_kib()
-  for line in io.lines("/proc/self/status") do
-    local size = line:match("^VmRSS:%s+(%d+)")
-    if size then
-      return tonumber(size)
-    end
-  end
+  local file = assert(io.open("/proc/self/status"))
+  local status = file:read("*a")
+  file:close() -- by hand: descriptors are counted, too
+  return tonumber(status:match("\nVmRSS:%s+(%d+)"))
 end
 
 function M.sleep(seconds)
