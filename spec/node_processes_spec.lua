@@ -97,4 +97,22 @@ function tests.test_garbage_on_the_port()
   end)
 end
 
+-- Its connections stay open, and what it invited its peers to send on them is not for the next one of its id.
+function tests.test_a_process_that_hangs_is_replaced_by_another_of_its_id()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    os.execute("kill -STOP " .. list[1].pid)
+    list[4], list[1] = list[1], nil -- to be ended with the others
+    local leader = leader_among { [2] = list[2], [3] = list[3] }
+    lu.assertEquals(list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true } }", 30) ~= "nil", true)
+    list[1] = processes.start("run", ("{ id = 1, listen = '%s', join = true }"):format(addresses[4]))
+    local index, message = list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true, [1] = '"
+      .. addresses[4] .. "' } }", 30)
+    lu.assertTrue(index ~= "nil", message)
+    lu.assertEquals(add(list[1], 1), 2)
+    list[5 - leader]:kill() -- it counts
+    lu.assertEquals(add(list[leader], 1), 3)
+  end)
+end
+
 return tests

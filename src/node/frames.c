@@ -173,7 +173,7 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
                     const struct frame_head *head)
 {
     if (head->kind == FRAME_HELLO) {
-        return hello_judge(node, body_of(batch, offset, head), from);
+        return hello_judge(node, body_of(batch, offset, head), head->number, from);
     }
     /* The clients' endpoint says no hello, and everybody else must. */
     if ((from->peer == WORLD_CLIENT) != (head->kind == FRAME_CLIENT_REQUEST)) {

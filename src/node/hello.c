@@ -17,7 +17,7 @@ static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
  * configuration that last dropped the sender (or 0; u64 each), then cluster name and listening
  * address, each behind a byte with its size. */
 #define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
-#define INVITATION_BYTES 8 /* the directory id of whom it is for */
+#define INVITATION_BYTES 16 /* the directory id of whom it is for, the number of its hello */
 
 struct hello {
     uint32_t version_low;
@@ -204,7 +204,7 @@ static bool meet(struct node *node, const struct hello *hello)
     return true;
 }
 
-bool hello_judge(struct node *node, struct bytes body, struct inbound *from)
+bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct inbound *from)
 {
     struct hello hello;
     if (!read_hello(body, &hello)) {
@@ -221,6 +221,9 @@ bool hello_judge(struct node *node, struct bytes body, struct inbound *from)
     }
     node_consider_joined(node);
     peers_met(node, hello.sender, hello.address, known);
+    if (from->peer == 0) {
+        from->hello_number = number;
+    }
     from->peer = hello.sender;
     from->directory_id = hello.directory_id;
     return true;
@@ -233,18 +236,21 @@ struct batch *hello_invitation(struct node *node, const struct inbound *from)
     uint64_t number = 0;
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
-    store_u64(buffer_extend(&node->frame, INVITATION_BYTES), from->directory_id);
+    uint8_t *body = buffer_extend(&node->frame, INVITATION_BYTES);
+    store_u64(body, from->directory_id);
+    store_u64(body + 8, from->hello_number);
     return node_seal_frame(node, FRAME_INVITATION, &number);
 }
 
 bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from)
 {
     /* What goes back is taken for the words of that disk. */
-    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory_id) {
+    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory_id ||
+        load_u64(body.data + 8) == 0) {
         REFUSE(node, "an invitation to another than this node's disk");
         report_notice(node, from->peer, node->reason);
         return false;
     }
-    from->may_answer = true;
+    from->invited_hello = load_u64(body.data + 8);
     return true;
 }

@@ -330,7 +330,7 @@ void peers_clear(struct node *node);
 struct batch *hello_frame(struct node *node, uint64_t to);
 /* The first frame, or said again on the same connection, where it has to be of the same disk. true:
  * `from` knows its peer now; false: refused, node->reason says why. */
-bool hello_judge(struct node *node, struct bytes body, struct inbound *from);
+bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct inbound *from);
 struct batch *hello_invitation(struct node *node, const struct inbound *from);
 /* true: `from` may be answered on now; false: refused, node->reason says why. */
 bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from);

@@ -82,7 +82,7 @@ void inbound_close_cut(struct endpoint *endpoint)
         next = at->next;
         if (from->peer != 0 &&
             (real_is_cut(real, from->peer, endpoint->id) ||
-             (from->may_answer && real_is_cut(real, endpoint->id, from->peer)))) {
+             (from->invited_hello != 0 && real_is_cut(real, endpoint->id, from->peer)))) {
             inbound_close(at, NULL);
         }
     }
@@ -119,10 +119,13 @@ struct inbound_connection *inbound_find(const struct endpoint *endpoint, uint64_
     return at;
 }
 
-struct inbound_connection *inbound_find_answerable(const struct endpoint *endpoint, uint64_t peer)
+struct inbound_connection *inbound_find_invited(const struct endpoint *endpoint, uint64_t peer,
+                                                uint64_t hello)
 {
+    ensure(hello != 0);
     struct inbound_connection *at = endpoint->inbounds;
-    while (at != NULL && (at->reader.inbound.peer != peer || !at->reader.inbound.may_answer)) {
+    while (at != NULL &&
+           (at->reader.inbound.peer != peer || at->reader.inbound.invited_hello != hello)) {
         at = at->next;
     }
     return at;
@@ -136,8 +139,8 @@ static void learned(void *owner)
     struct inbound_connection *connection = owner;
     struct endpoint *endpoint = connection->reader.endpoint;
     const struct inbound *from = &connection->reader.inbound;
-    if (from->may_answer) {
-        outbound_find_carrier(endpoint, from->peer);
+    if (from->invited_hello != 0) {
+        outbound_invited(connection);
         return;
     }
     loop_wake_at(&endpoint->real->world, &connection->hello_due, WORLD_NEVER);

@@ -283,8 +283,9 @@ void inbound_close_from(struct endpoint *endpoint, const char *remote);
 void inbound_close_peer(struct endpoint *endpoint, uint64_t peer, const char *reason);
 /* The youngest whose hello has been accepted; NULL: none. */
 struct inbound_connection *inbound_find(const struct endpoint *endpoint, uint64_t peer);
-/* The youngest on which we may answer; NULL: none. */
-struct inbound_connection *inbound_find_answerable(const struct endpoint *endpoint, uint64_t peer);
+/* The youngest on which we may answer in place of the connection on which we said that hello. */
+struct inbound_connection *inbound_find_invited(const struct endpoint *endpoint, uint64_t peer,
+                                                uint64_t hello);
 
 /* ---- connections that we dial (outbound.c) -------------------------------------------------- */
 
@@ -307,8 +308,8 @@ struct outbound {
     bool on_carrier;                    /* where the frame that is begun goes, and the next */
     char address[ADDRESS_BYTES];
     char local[ADDRESS_BYTES]; /* our end of the connection */
-    bool hello_sent;
-    bool blocked; /* that socket takes no more; its watch tells when it does */
+    uint64_t hello_number;     /* of the frame that was it; 0: not sent */
+    bool blocked;              /* that socket takes no more; its watch tells when it does */
     bool is_unwritten;
     bool closed;
 };
@@ -319,7 +320,8 @@ bool outbound_is_connected(const struct endpoint *endpoint, uint64_t peer);
 void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame);
 struct outbound *outbound_find(const struct endpoint *endpoint, uint64_t peer);
 /* Where our id is the lower one: tells the peer, which said this hello, to send on the connection
- * that we dialled, from now on. */
+ * that we dialled, from now on. It is told so at each of its hellos, because only who was told the
+ * latest is at the place that it dials, which a former life of ours need not be. */
 void outbound_invite(struct endpoint *endpoint, const struct inbound *from);
 /* For every socket that frames leave by. */
 void outbound_set_options(const struct real *real, int descriptor);
@@ -338,6 +340,8 @@ void outbound_write_all(struct real *real); /* all that waits and can go */
 void outbound_forget_unwritten(struct outbound *outbound);
 /* The socket that was full takes more: the connection that we dialled, or the carrier. */
 void outbound_writable(struct outbound *outbound, bool carrier);
+/* The peer has invited us on this connection: an older one in its place is over. */
+void outbound_invited(struct inbound_connection *connection);
 /* Sends by the connection on which that peer invited us, if there is one. */
 void outbound_find_carrier(struct endpoint *endpoint, uint64_t peer);
 void outbound_lose_carrier(struct outbound *outbound); /* it has been closed */

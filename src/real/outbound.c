@@ -40,7 +40,7 @@ struct outbound *outbound_find(const struct endpoint *endpoint, uint64_t peer)
 bool outbound_is_connected(const struct endpoint *endpoint, uint64_t peer)
 {
     const struct outbound *outbound = outbound_find(endpoint, peer);
-    return outbound != NULL && outbound->state == OUTBOUND_UP && outbound->hello_sent;
+    return outbound != NULL && outbound->state == OUTBOUND_UP && outbound->hello_number != 0;
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -59,7 +59,7 @@ static void disconnect(struct outbound *outbound, const char *reason, bool reset
     }
     outbound_leave_carrier(outbound);
     outbound->state = OUTBOUND_RESTING;
-    outbound->hello_sent = false;
+    outbound->hello_number = 0;
     outbound->blocked = false;
     for (;;) {
         struct batch *frame = frame_queue_take(&outbound->queue);
@@ -116,6 +116,16 @@ void outbound_free(struct outbound *outbound)
 
 /* ---- hellos, invitations --------------------------------------------------------------------- */
 
+static uint64_t number_of(const struct batch *frame)
+{
+    struct frame_head head;
+    const char *problem = NULL;
+    ensure(frame_parse((struct bytes){frame->data, frame->size}, false, &head, &problem) ==
+           FRAME_WHOLE);
+    ensure(head.number != 0);
+    return head.number;
+}
+
 void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame)
 {
     struct outbound *outbound = outbound_find(endpoint, peer);
@@ -123,8 +133,8 @@ void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch 
         batch_release(frame);
         return;
     }
-    ensure(!outbound->hello_sent && frame_queue_is_empty(&outbound->queue));
-    outbound->hello_sent = true;
+    ensure(outbound->hello_number == 0 && frame_queue_is_empty(&outbound->queue));
+    outbound->hello_number = number_of(frame);
     outbound_push(outbound, frame, true);
     frame_queue_begin(&outbound->queue); /* it goes here, whatever is found for the others */
     const struct inbound_connection *met = inbound_find(endpoint, peer);
@@ -158,21 +168,31 @@ static void learned(void *owner)
     refused(owner, "the peer invited us on a connection of ours");
 }
 
+static struct reader *make_reader(struct outbound *outbound, const struct inbound *from)
+{
+    struct reader *reader = memory_new_zeroed(1, sizeof *reader);
+    reader->inbound = *from;
+    reader->endpoint = outbound->endpoint;
+    reader->watch = outbound->watch;
+    reader->learned = learned;
+    reader->refused = refused;
+    reader->ended = ended;
+    reader->owner = outbound;
+    return reader;
+}
+
 void outbound_invite(struct endpoint *endpoint, const struct inbound *from)
 {
     struct outbound *outbound = outbound_find(endpoint, from->peer);
-    if (endpoint->id > from->peer || outbound == NULL || !outbound->hello_sent ||
-        outbound->reader != NULL) {
+    if (endpoint->id > from->peer || outbound == NULL || outbound->hello_number == 0) {
         return;
     }
-    outbound->reader = memory_new_zeroed(1, sizeof *outbound->reader);
-    outbound->reader->inbound = *from;
-    outbound->reader->endpoint = endpoint;
-    outbound->reader->watch = outbound->watch;
-    outbound->reader->learned = learned;
-    outbound->reader->refused = refused;
-    outbound->reader->ended = ended;
-    outbound->reader->owner = outbound;
+    if (outbound->reader == NULL) {
+        outbound->reader = make_reader(outbound, from);
+    }
+    if (outbound->reader->inbound.directory_id != from->directory_id) {
+        return; /* what comes is taken for the words of the one that was invited first */
+    }
     outbound_enqueue(outbound, endpoint->handler.invitation(endpoint->handler.context, from), true);
 }
 

@@ -37,7 +37,7 @@ static void hand_over(struct reader *reader, struct batch *batch, uint32_t offse
     if (!accepted) {
         reader->refused(reader->owner, reason == NULL ? "refused" : reason);
     } else if (before.peer != reader->inbound.peer ||
-               before.may_answer != reader->inbound.may_answer) {
+               before.invited_hello != reader->inbound.invited_hello) {
         reader->learned(reader->owner);
     }
 }

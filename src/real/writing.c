@@ -163,8 +163,8 @@ void outbound_push(struct outbound *outbound, struct batch *frame, bool urgent)
 
 void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgent)
 {
-    bool fits = outbound->hello_sent && make_room(outbound, frame->size, urgent);
-    if (!outbound->hello_sent) { /* perhaps since just now: writing can end a connection */
+    bool fits = outbound->hello_number != 0 && make_room(outbound, frame->size, urgent);
+    if (outbound->hello_number == 0) { /* perhaps since just now: writing can end a connection */
         outbound_drop(outbound, frame, "not connected");
     } else if (!fits) {
         outbound_drop(outbound, frame, "queue full");
@@ -178,12 +178,25 @@ void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgen
 void outbound_find_carrier(struct endpoint *endpoint, uint64_t peer)
 {
     struct outbound *outbound = outbound_find(endpoint, peer);
-    if (outbound != NULL && outbound->hello_sent && outbound->carrier == NULL) {
-        outbound->carrier = inbound_find_answerable(endpoint, peer);
+    if (outbound != NULL && outbound->hello_number != 0 && outbound->carrier == NULL) {
+        outbound->carrier = inbound_find_invited(endpoint, peer, outbound->hello_number);
         if (outbound->carrier != NULL) {
             outbound->carrier->carries = outbound;
         }
     }
+}
+
+void outbound_invited(struct inbound_connection *connection)
+{
+    const struct inbound *from = &connection->reader.inbound;
+    struct endpoint *endpoint = connection->reader.endpoint;
+    struct outbound *outbound = outbound_find(endpoint, from->peer);
+    if (outbound != NULL && outbound->carrier != NULL && outbound->carrier != connection &&
+        from->invited_hello == outbound->hello_number) {
+        /* Nobody dials anew who has not ended it, whether or not we have heard so. */
+        inbound_close(outbound->carrier, NULL);
+    }
+    outbound_find_carrier(endpoint, from->peer);
 }
 
 void outbound_lose_carrier(struct outbound *outbound)

@@ -107,7 +107,10 @@ void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate
 struct inbound {
     uint64_t peer;         /* 0: not known yet */
     uint64_t directory_id; /* the owner's own: whose disk said hello; 0: none did */
-    bool may_answer;       /* the owner has accepted an invitation to send back on it */
+    uint64_t hello_number; /* of the frame that was the first hello */
+    /* The owner has accepted an invitation to send back on it, by whoever was told its hello of
+     * this number. 0: it has not. */
+    uint64_t invited_hello;
 };
 
 struct endpoint_handler {
@@ -116,8 +119,8 @@ struct endpoint_handler {
     void (*connected)(void *context, uint64_t peer);
     void (*disconnected)(void *context, uint64_t peer, const char *reason);
     /* Tells `from->peer`, whose hello on a connection of its own was accepted, that it may send
-     * back on the one that we dialled, and as whom. A world whose connections go one way never
-     * asks. */
+     * back on the one that we dialled, as whom, and in place of which. A world whose connections
+     * go one way never asks. */
     struct batch *(*invitation)(void *context, const struct inbound *from);
     /* A whole frame (head included) of a connection, or from WORLD_CLIENT. The batch is
      * the world's; hold it to keep it. false: close that connection; `*reason` says why. */
