@@ -341,6 +341,39 @@ in_both(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function
   clusters.assert_one_of(next_leader, { mover, 4 })
 end)
 
+-- What a former life said before its removal arrives while the leader is paused, which knows of its return already.
+function tests.test_WhatAFormerLifeSaidIsNotHeardAfterAPause()
+  clusters.with({ nodes = 3, mode = "sim" }, function(c)
+    local leader = c:check_one_leader()
+    local id = clusters.next_id(c, leader)
+    c:link(id, leader, { delay = 0.4 })
+    assert(c:propose "acknowledged late")
+    assert(c:remove_servers { id })
+    local addition = c:client(function() return c:add_servers { id } end)
+    assert(c:wait_until(function()
+      local members = c:status(leader).members
+      return #members.voters + #members.learners == 3
+    end))
+    local since = c:now()
+    c:pause(leader)
+    c:sleep(0.3)
+    c:resume(leader)
+    c:sleep(0.01)
+    local function of_former_life(kind)
+      return #c:events(function(event)
+        return event.kind == kind and event.time > since
+          and (kind == "drop" and event.node == id and event.peer == leader
+            or kind == "receive" and event.node == leader and event.peer == id)
+      end)
+    end
+    lu.assertEquals(of_former_life "receive", 0)
+    lu.assertTrue(of_former_life "drop" > 0)
+    c:link(id, leader, nil)
+    assert(addition:wait())
+    check_members(c, { 1, 2, 3 })
+  end)
+end
+
 -- The leader after a restart of all does not know yet that the last change is over: it is asked again, not refused.
 in_both(tests, "AChangeRightAfterAllWereRestarted", { nodes = 3 }, function(c)
   c:check_one_leader()

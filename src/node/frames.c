@@ -112,31 +112,21 @@ static struct held_bytes *held_of(struct node *node, uint64_t from)
     return &node->held[node->held_count++];
 }
 
-static void hold(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
-                 const struct frame_head *head)
+static void hold(struct node *node, const struct inbound *from, struct batch *batch,
+                 uint32_t offset, const struct frame_head *head)
 {
-    struct held_bytes *held = held_of(node, from);
+    struct held_bytes *held = held_of(node, from->peer);
     if (held->bytes > 0 && held->bytes + head->length > WORLD_QUEUE_BYTES_MAX) {
-        drop_arrived(node, from, batch, offset, head, "paused, and its queue is full");
+        drop_arrived(node, from->peer, batch, offset, head, "paused, and its queue is full");
         return;
     }
     held->bytes += head->length;
     struct incoming *incoming = ring_push(&node->incoming);
-    incoming->from = from;
+    incoming->from = from->peer;
+    incoming->directory_id = from->directory_id;
     incoming->batch = batch_hold(batch);
     incoming->offset = offset;
     incoming->head = *head;
-}
-
-void frames_deliver_held(struct node *node)
-{
-    while (node_is_running(node) && node->incoming.count > 0) {
-        struct incoming incoming = *(struct incoming *)ring_at(&node->incoming, 0);
-        ring_pop(&node->incoming);
-        held_of(node, incoming.from)->bytes -= incoming.head.length;
-        (void)deliver(node, incoming.from, incoming.batch, incoming.offset, &incoming.head);
-        batch_release(incoming.batch);
-    }
 }
 
 void frames_drop_held(struct node *node)
@@ -150,7 +140,7 @@ void frames_drop_held(struct node *node)
     node->held_count = 0;
 }
 
-/* ---- the endpoint's callbacks --------------------------------------------------------------- */
+/* ---- who may be heard ----------------------------------------------------------------------- */
 
 /* A message of a peer whose hello is needed again is not looked at: it may be the last word of a
  * life that ended before it was added. false: it cannot be asked, but says hello when it dials. */
@@ -166,6 +156,41 @@ static bool ask_hello(struct node *node, uint64_t from, const struct batch *batc
     drop_arrived(node, from, batch, offset, head, "its sender's hello is needed again");
     return true;
 }
+
+/* Looked at when it arrives, and when it has waited: the sender may have been replaced meanwhile.
+ */
+static bool hear(struct node *node, const struct inbound *from, struct batch *batch,
+                 uint32_t offset, const struct frame_head *head)
+{
+    /* What its id's former life sent last may come after its new life has said hello. */
+    const struct store_peer *met =
+        from->peer == WORLD_CLIENT ? NULL : store_met(node->store, from->peer);
+    if (met != NULL && from->directory_id != 0 && met->directory_id != from->directory_id) {
+        return refuse(node, from->peer, "from a disk that has been replaced");
+    }
+    if (!node_is_running(node)) {
+        hold(node, from, batch, offset, head);
+        return true;
+    }
+    if (head->kind == FRAME_RAFT && node->must_greet && peers_must_greet(node, from->peer)) {
+        return ask_hello(node, from->peer, batch, offset, head);
+    }
+    return deliver(node, from->peer, batch, offset, head);
+}
+
+void frames_deliver_held(struct node *node)
+{
+    while (node_is_running(node) && node->incoming.count > 0) {
+        struct incoming incoming = *(struct incoming *)ring_at(&node->incoming, 0);
+        struct inbound from = {.peer = incoming.from, .directory_id = incoming.directory_id};
+        ring_pop(&node->incoming);
+        held_of(node, incoming.from)->bytes -= incoming.head.length;
+        (void)hear(node, &from, incoming.batch, incoming.offset, &incoming.head);
+        batch_release(incoming.batch);
+    }
+}
+
+/* ---- the endpoint's callbacks --------------------------------------------------------------- */
 
 /* Hellos and invitations are judged even while it is paused: what waits is filed under the sender
  * that a hello tells. */
@@ -184,20 +209,7 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
     if (head->kind == FRAME_INVITATION) {
         return hello_judge_invitation(node, body_of(batch, offset, head), from);
     }
-    /* What its id's former life sent last may come after its new life has said hello. */
-    const struct store_peer *met =
-        from->peer == WORLD_CLIENT ? NULL : store_met(node->store, from->peer);
-    if (met != NULL && from->directory_id != 0 && met->directory_id != from->directory_id) {
-        return refuse(node, from->peer, "from a disk that has been replaced");
-    }
-    if (!node_is_running(node)) {
-        hold(node, from->peer, batch, offset, head);
-        return true;
-    }
-    if (head->kind == FRAME_RAFT && node->must_greet && peers_must_greet(node, from->peer)) {
-        return ask_hello(node, from->peer, batch, offset, head);
-    }
-    return deliver(node, from->peer, batch, offset, head);
+    return hear(node, from, batch, offset, head);
 }
 
 static bool frame_arrived(void *context, struct inbound *from, struct batch *batch, uint32_t offset,

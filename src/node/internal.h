@@ -100,6 +100,7 @@ struct outgoing {
 /* A frame that arrived while the node was paused. */
 struct incoming {
     uint64_t from;
+    uint64_t directory_id; /* as in struct inbound */
     struct batch *batch;
     uint32_t offset;
     struct frame_head head;
