@@ -181,6 +181,9 @@ void real_empty_graves(struct real *real);
 struct endpoint *real_find(const struct real *real, uint64_t id); /* NULL: not open */
 /* To where it goes now, the fault model having spoken; takes the reference. */
 void real_route(struct real *real, const struct routed_frame *routed);
+/* What this endpoint sent and the fault model delays: it ends with the endpoint, and must not go on
+ * the connections of its id's next life, which may have another disk. */
+void real_drop_departures(struct real *real, uint64_t from);
 /* Where its link was cut since it was judged: drops it (the reference too) and tells so. */
 bool real_was_lost(struct real *real, const struct routed_frame *routed);
 bool real_is_cut(const struct real *real, uint64_t from, uint64_t to);
@@ -258,7 +261,7 @@ struct reader {
     bool closed;
 };
 
-/* What there is, up to a bound. `failed`: the descriptor is in error. */
+/* What there is, up to a bound; all of it where `failed`: the descriptor is in error. */
 void reader_read(struct reader *reader, bool failed);
 bool reader_is_within(const struct reader *reader); /* a frame */
 void reader_close(struct reader *reader);           /* and bury it */

@@ -220,5 +220,6 @@ void listener_close(struct world *world, struct endpoint *endpoint)
     loop_wake_at(world, &endpoint->accept_again, WORLD_NEVER);
     watch_close(endpoint->listener, false);
     endpoint->listener = NULL;
+    real_drop_departures(real, endpoint->id);
     real_bury(real, &endpoint->grave);
 }

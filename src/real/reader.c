@@ -185,7 +185,8 @@ static void take_read(struct reader *reader, size_t size)
 
 void reader_read(struct reader *reader, bool failed)
 {
-    for (int i = 0; i < READS_MAX && !reader->closed; i++) {
+    /* One in error is not watched any more: nobody comes back for what is left. */
+    for (int i = 0; (failed || i < READS_MAX) && !reader->closed; i++) {
         size_t wanted = 0;
         ssize_t got = read_once(reader, &wanted);
         if (got <= 0) {

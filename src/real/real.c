@@ -120,6 +120,25 @@ static void on_departure(void *context)
     }
 }
 
+void real_drop_departures(struct real *real, uint64_t from)
+{
+    struct departure *at = real->departures;
+    while (at != NULL) {
+        if (at->routed.from != from) {
+            at = at->next;
+            continue;
+        }
+        struct batch *frame = at->routed.frame;
+        uint64_t to = at->routed.to;
+        loop_wake_at(&real->world, &at->alarm, WORLD_NEVER);
+        unlink_departure(at);
+        memory_free(at);
+        faults_drop(real->world.faults, loop_now(real), from, to, frame, "not connected");
+        batch_release(frame);
+        at = real->departures; /* who is told may do as it likes */
+    }
+}
+
 static void on_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, bool urgent,
                     int64_t due_ns, uint64_t epoch)
 {
