@@ -104,9 +104,10 @@ function tests.test_a_process_that_hangs_is_replaced_by_another_of_its_id()
     os.execute("kill -STOP " .. list[1].pid)
     list[4], list[1] = list[1], nil -- to be ended with the others
     local leader = leader_among { [2] = list[2], [3] = list[3] }
-    lu.assertEquals(list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true } }", 30) ~= "nil", true)
+    local index, message = list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true } }", 30)
+    lu.assertTrue(index ~= "nil", message)
     list[1] = processes.start("run", ("{ id = 1, listen = '%s', join = true }"):format(addresses[4]))
-    local index, message = list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true, [1] = '"
+    index, message = list[leader]:ask("return node:change_members { voters = { [2] = true, [3] = true, [1] = '"
       .. addresses[4] .. "' } }", 30)
     lu.assertTrue(index ~= "nil", message)
     lu.assertEquals(add(list[1], 1), 2)

@@ -182,6 +182,29 @@ function tests.test_members_are_added_and_removed()
   end)
 end
 
+-- It listens on every interface, and could not tell its address before it knew itself a member: that is no other place.
+function tests.test_one_that_listens_everywhere_comes_back_with_nothing()
+  with_nodes(3, nil, function(nodes, peers)
+    local leader = leader_of(nodes)
+    assert(leader:propose(7))
+    local address = processes.free_addresses(1)[1]
+    local everywhere = address:gsub("^.*:", "0.0.0.0:")
+    local new = assert(raft.node { id = 4, listen = everywhere, join = true, insecure = true, machine = counter() })
+    assert(new:start())
+    assert(leader:change_members { voters = { [1] = true, [2] = true, [3] = true, [4] = address } })
+    new:close()
+    local told = {}
+    leader:on("notice", function(text) told[#told + 1] = text end)
+    new = assert(raft.node { id = 4, listen = everywhere, insecure = true, machine = counter(),
+      peers = { peers[1], peers[2], peers[3], address } })
+    assert(new:start())
+    run_until("a refusal", function()
+      return table.concat(told, "\n"):find("another disk", 1, true)
+    end)
+    new:close()
+  end)
+end
+
 -- ---- errors ----------------------------------------------------------------------------------------
 
 function tests.test_an_error_in_a_callback_is_raised_by_who_drives()

@@ -44,9 +44,15 @@ static bool is_listed(const struct node *node, uint64_t id)
     return raft_configuration_find(raft_members(node->raft), id) != NULL;
 }
 
-static bool is_every_interface(const char *address)
+static bool begins_with(struct bytes text, const char *start)
 {
-    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    size_t size = strlen(start);
+    return text.size >= size && memcmp(text.data, start, size) == 0;
+}
+
+static bool is_every_interface(struct bytes address)
+{
+    return begins_with(address, "0.0.0.0:") || begins_with(address, "[::]:");
 }
 
 /* Where it listens; but one that listens on every interface cannot be dialled there, and tells the
@@ -55,7 +61,8 @@ static bool is_every_interface(const char *address)
 static void append_own_address(struct node *node)
 {
     const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
-    if (!is_every_interface(node->address) || self == NULL || self->address_size == 0) {
+    struct bytes address = {(const uint8_t *)node->address, strlen(node->address)};
+    if (!is_every_interface(address) || self == NULL || self->address_size == 0) {
         append_short(&node->frame, node->address);
         return;
     }
@@ -124,7 +131,9 @@ static bool was_met_elsewhere(const struct node *node, const struct store_peer *
     }
     struct bytes listed = {(const uint8_t *)member->address, member->address_size};
     struct bytes told = {(const uint8_t *)met->address, met->address_size};
-    return bytes_equal(hello->address, listed) && !bytes_equal(told, listed);
+    /* Who listens on every interface tells no place before it knows itself a member. */
+    return bytes_equal(hello->address, listed) && !bytes_equal(told, listed) && told.size > 0 &&
+           !is_every_interface(told);
 }
 
 /* A server that was removed and added again after it was met has every right to another disk; that
