@@ -310,6 +310,10 @@ add("SetThatIsWrong", function(run, path)
   end
   command.assert_has(command.assert_code(run(scenario, "--set", "nodez=3"), 2).err, "there is no option 'nodez'")
   command.assert_has(command.assert_code(run(scenario, "--set", "nodes=0"), 2).err, "'nodes'")
+  local own = "return { parameters = { time = 1, churn = true }, run = function() end }"
+  command.assert_has(command.assert_code(run(own, "--set", "parameters.tme=3"), 2).err,
+    "there is no parameter 'tme'; there is churn, time")
+  command.assert_code(run(own, "--set", "parameters.time=3"), 0)
   command.assert_has(run(script, "--set", "nodes=5").err, path .. " is no scenario: --set had no effect")
 end)
 

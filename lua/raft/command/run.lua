@@ -56,16 +56,21 @@ end
 
 local function run_scenario(path, definition, arguments)
   local raft = require "raft"
+  local problem = settings.problem(definition, arguments.settings)
+  if problem then
+    report.problem(path .. ": " .. problem)
+    return USAGE
+  end
   local options = settings.apply(definition, arguments.settings)
   local made = false
   local function make(given)
-    local c, problem = raft.cluster(given)
+    local c, why = raft.cluster(given)
     made = true
-    return c, problem
+    return c, why
   end
   local outcome = report.protect(function()
-    local summary, problem = scenario.run(options, make, base_name(path))
-    return { summary = summary, problem = problem }
+    local summary, why = scenario.run(options, make, base_name(path))
+    return { summary = summary, problem = why }
   end)
   if not made and not outcome.interrupted then
     report.problem(path .. ": " .. outcome.text) -- its options are wrong, or what --set made of them

@@ -44,6 +44,27 @@ function settings.parse(text)
   return { path = path, value = value_of(value) }
 end
 
+--- What is wrong with settings of a scenario's own parameters: it tells all that it has, with a value.
+-- @tparam table options the scenario's
+-- @tparam table list of parsed settings
+-- @treturn ?string a message; nil: nothing
+function settings.problem(options, list)
+  local has = type(options.parameters) == "table" and options.parameters or {}
+  for _, setting in ipairs(list) do
+    local name = setting.path[2]
+    if setting.path[1] == "parameters" and (not name or has[name] == nil) then
+      local names = {}
+      for each in pairs(has) do
+        names[#names + 1] = tostring(each)
+      end
+      table.sort(names)
+      return ("there is no parameter '%s'; there is %s"):format(tostring(name or ""),
+        #names > 0 and table.concat(names, ", ") or "none")
+    end
+  end
+  return nil
+end
+
 --- A copy of a table of options with settings put in; the tables that are led into are copied too.
 -- @tparam table options
 -- @tparam table list of parsed settings
