@@ -121,12 +121,17 @@ function troubles.crash(c)
   c:crash(leader_or_any(c))
 end
 
-function troubles.crash_many(c)
+-- Does it to about half of the nodes.
+local function to_half(c, act)
   for _, id in ipairs(c:ids()) do
     if c:random(2) == 1 then
-      c:crash(id)
+      act(c, id)
     end
   end
+end
+
+function troubles.crash_many(c)
+  to_half(c, c.crash)
 end
 
 troubles.restart = function(c)
@@ -169,11 +174,7 @@ function troubles.pause(c)
 end
 
 function troubles.pause_many(c)
-  for _, id in ipairs(c:ids()) do
-    if c:random(2) == 1 then
-      c:pause(id)
-    end
-  end
+  to_half(c, c.pause)
   c:sleep(c:random() * 0.5)
   for _, id in ipairs(c:ids()) do
     c:resume(id)

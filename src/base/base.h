@@ -45,6 +45,11 @@ struct bytes {
     size_t size;
 };
 
+static inline struct bytes bytes_of_text(const char *text) /* a view, without the 0 at its end */
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
 bool bytes_equal(struct bytes a, struct bytes b);
 /* Like memcmp, the shorter first where one is a prefix of the other. */
 int bytes_compare(struct bytes a, struct bytes b);

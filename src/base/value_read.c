@@ -267,7 +267,7 @@ bool value_is_valid(struct bytes value)
 
 bool value_field(struct bytes map, const char *key, struct bytes *found)
 {
-    struct bytes wanted = {(const uint8_t *)key, strlen(key)};
+    struct bytes wanted = bytes_of_text(key);
     struct value_reader reader = {map.data, map.size, 0};
     struct value_item item;
     if (!value_read(&reader, &item) || item.kind != VALUE_MAP) {

@@ -194,7 +194,7 @@ static void violated(void *context, const struct check_violation *violation)
         .node = violation->node_count > 0 ? violation->nodes[0] : 0,
     };
     const char *property = check_property_name(violation->property);
-    event.text = (struct bytes){(const uint8_t *)property, strlen(property)};
+    event.text = bytes_of_text(property);
     buffer_clear(&cluster->scratch);
     value_write_string(&cluster->scratch, violation->message, strlen(violation->message));
     event.value = buffer_bytes(&cluster->scratch);

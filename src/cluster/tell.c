@@ -14,7 +14,7 @@ static void emit(struct cluster *cluster, const char *call, uint64_t node)
         .time_ns = cluster_now_ns(cluster),
         .kind = TRACE_FAULT,
         .node = node,
-        .text = {(const uint8_t *)call, strlen(call)},
+        .text = bytes_of_text(call),
         .value = buffer_bytes(&cluster->scratch),
     };
     trace_emit(cluster->trace, &event);

@@ -73,7 +73,7 @@ static void connection_ended(struct host *host, const struct trace_event *event)
                    "node %llu turns this node away; its own notices say why (a node whose log was "
                    "in memory and whose process ended comes back by joining anew)",
                    (unsigned long long)event->peer);
-    add_notice(host, event->peer, (struct bytes){(const uint8_t *)text, strlen(text)});
+    add_notice(host, event->peer, bytes_of_text(text));
 }
 
 static void read_event(void *context, const struct trace_event *event)

@@ -162,7 +162,7 @@ static const char *static_role(struct bytes name, uint8_t *code)
 {
     for (int role = RAFT_FOLLOWER; role <= RAFT_LEARNER; role++) {
         const char *text = raft_role_name((enum raft_role)role);
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+        if (bytes_equal(name, bytes_of_text(text))) {
             *code = (uint8_t)role;
             return text;
         }
@@ -174,7 +174,7 @@ static const char *static_message(struct bytes name, uint8_t *code)
 {
     for (int kind = RAFT_NO_MESSAGE + 1; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
         const char *text = raft_message_name((enum raft_message_kind)kind);
-        if (bytes_equal(name, (struct bytes){(const uint8_t *)text, strlen(text)})) {
+        if (bytes_equal(name, bytes_of_text(text))) {
             *code = (uint8_t)kind;
             return text;
         }

@@ -61,7 +61,7 @@ static bool is_every_interface(struct bytes address)
 static void append_own_address(struct node *node)
 {
     const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
-    struct bytes address = {(const uint8_t *)node->address, strlen(node->address)};
+    struct bytes address = bytes_of_text(node->address);
     if (!is_every_interface(address) || self == NULL || self->address_size == 0) {
         append_short(&node->frame, node->address);
         return;
@@ -161,7 +161,7 @@ static bool is_acceptable(struct node *node, const struct hello *hello, const st
                hello->version_low, hello->version_high, HELLO_VERSION);
         return false;
     }
-    struct bytes own_name = {(const uint8_t *)node->cluster_name, strlen(node->cluster_name)};
+    struct bytes own_name = bytes_of_text(node->cluster_name);
     if (!bytes_equal(hello->cluster_name, own_name)) {
         REFUSE(node, "node %llu is of cluster \"%.*s\", this one of \"%s\"", sender,
                (int)hello->cluster_name.size, (const char *)hello->cluster_name.data,

@@ -344,7 +344,7 @@ void node_consider_joined(struct node *node)
     if (status.durable_index + 1 >= node->listed_until) {
         node->joining = false;
         /* Kept for good, as of any member that was met: it may be needed as a leader. */
-        struct bytes address = {(const uint8_t *)node->address, strlen(node->address)};
+        struct bytes address = bytes_of_text(node->address);
         store_meet(node->store, node->id, node->directory_id, status.durable_index, address);
         node_tick(node);
     }

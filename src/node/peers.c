@@ -71,17 +71,12 @@ static void keep_address(char *kept, struct bytes address)
     }
 }
 
-static struct bytes bytes_of(const char *address)
-{
-    return (struct bytes){(const uint8_t *)address, strlen(address)};
-}
-
 static void compare_addresses(struct node *node, struct peer *peer)
 {
     peer->differ = peer->member && peer->told[0] != 0 && peer->listed[0] != 0 &&
                    strcmp(peer->told, peer->listed) != 0;
     if (peer->member && !peer->differ && peer->listed[0] != 0) {
-        set_address(node, peer, bytes_of(peer->listed));
+        set_address(node, peer, bytes_of_text(peer->listed));
     }
 }
 
@@ -96,14 +91,14 @@ static void try_the_other(struct node *node, struct peer *peer)
     }
     peer->tried_ns = now_ns;
     bool is_listed = strcmp(peer->address, peer->listed) == 0;
-    set_address(node, peer, bytes_of(is_listed ? peer->told : peer->listed));
+    set_address(node, peer, bytes_of_text(is_listed ? peer->told : peer->listed));
 }
 
 /* The address of a member counts when it is news. */
 static void follow_address(struct node *node, struct peer *peer, const struct raft_member *member)
 {
     struct bytes address = {(const uint8_t *)member->address, member->address_size};
-    if (address.size > 0 && !bytes_equal(address, bytes_of(peer->listed))) {
+    if (address.size > 0 && !bytes_equal(address, bytes_of_text(peer->listed))) {
         keep_address(peer->listed, address);
         peer->tried_ns = world_now_ns(node->world);
         set_address(node, peer, address);
@@ -129,7 +124,7 @@ void peers_follow_members(struct node *node)
             peer->member = false;
             peer->differ = false;
             if (peer->told[0] != 0) { /* what the configuration said of it no longer counts */
-                set_address(node, peer, bytes_of(peer->told));
+                set_address(node, peer, bytes_of_text(peer->told));
             }
             peer->used_ns = now_ns; /* the core may still have something to tell it */
         }

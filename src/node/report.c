@@ -25,11 +25,6 @@ static void emit(struct node *node, struct trace_event *event)
     trace_emit(node->world->trace, event);
 }
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* ---- entries and members -------------------------------------------------------------------- */
 
 static uint64_t entry_hash(const struct raft_entry *entry)
@@ -123,7 +118,7 @@ void report_stop(struct node *node, const char *text)
 {
     if (wanted(node, TRACE_STOP)) {
         struct trace_event event = event_of(node, TRACE_STOP);
-        event.text = text_bytes(text);
+        event.text = bytes_of_text(text);
         emit(node, &event);
     }
 }
@@ -133,7 +128,7 @@ void report_notice(struct node *node, uint64_t peer, const char *text)
     if (wanted(node, TRACE_NOTICE)) {
         struct trace_event event = event_of(node, TRACE_NOTICE);
         event.peer = peer;
-        event.text = text_bytes(text);
+        event.text = bytes_of_text(text);
         emit(node, &event);
     }
 }
@@ -143,7 +138,7 @@ void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, c
     if (wanted(node, kind)) {
         struct trace_event event = event_of(node, kind);
         event.peer = peer;
-        event.text = text_bytes(text);
+        event.text = bytes_of_text(text);
         emit(node, &event);
     }
 }

@@ -148,7 +148,7 @@ static const struct trace_field hashes[] = {
 
 static bool is_named(struct bytes key, const char *name)
 {
-    return bytes_equal(key, (struct bytes){(const uint8_t *)name, strlen(name)});
+    return bytes_equal(key, bytes_of_text(name));
 }
 
 static const struct trace_field *find(const struct trace_field *among, size_t count,

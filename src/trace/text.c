@@ -57,7 +57,7 @@ static void value_words(struct buffer *out, const char *before, struct bytes val
 
 static bool is_word(struct bytes words, const char *word)
 {
-    return bytes_equal(words, (struct bytes){(const uint8_t *)word, strlen(word)});
+    return bytes_equal(words, bytes_of_text(word));
 }
 
 /* ---- a node's life -------------------------------------------------------------------------- */
