@@ -6,20 +6,20 @@ local arguments = require "raft.arguments"
 local core = require "raft.core"
 local loop = require "raft.loop"
 
-local hosts = core.hosts()
+local core_loop = core.loop()
 
 local Handle = {}
 Handle.__index = Handle
 
 local function step(self)
-  if not self.is_closed and hosts:is_alive() then
+  if not self.is_closed and core_loop:is_alive() then
     loop.step()
   end
 end
 
 -- While a node runs, it keeps the application's loop alive as a listening socket does.
 local function keep_alive(self)
-  local wanted = hosts:is_alive() and not self.is_unreferenced
+  local wanted = core_loop:is_alive() and not self.is_unreferenced
   if wanted ~= self.keeps_alive then
     self.keeps_alive = wanted
     self.uv[wanted and "ref" or "unref"](self.poll)
@@ -28,14 +28,14 @@ end
 
 -- Before the application's loop waits: what is due is done, and the timer says when more is.
 local function prepare(self)
-  if hosts:timeout_ns() == 0 then
+  if core_loop:timeout_ns() == 0 then
     step(self)
   end
   if self.is_closed then
     return
   end
   keep_alive(self)
-  local wait_ns = hosts:timeout_ns()
+  local wait_ns = core_loop:timeout_ns()
   if wait_ns then
     self.uv.timer_start(self.timer, math.ceil(wait_ns / 1e6), 0, self.step)
   else
@@ -55,7 +55,7 @@ local function attach(uv)
   if not is_luv(uv) then
     arguments.fail("uv", 'luv, as in raft.attach(require "luv"),', uv)
   end
-  local descriptor, message, code = hosts:pollfd()
+  local descriptor, message, code = core_loop:pollfd()
   if not descriptor then
     return nil, message, code
   end
@@ -93,7 +93,7 @@ function Handle:close()
   self.uv.close(self.poll)
   self.uv.close(self.timer)
   self.uv.close(self.prepare)
-  hosts:unpin()
+  core_loop:unpin()
 end
 
 Handle.__tostring = function(self)

@@ -8,7 +8,7 @@ local core = require "raft.core"
 
 local loop = {}
 
-local hosts = core.hosts()
+local core_loop = core.loop()
 
 --- The nodes that were started and have not ended, by id: they need no other holder.
 loop.running = {}
@@ -30,7 +30,7 @@ local function running()
 end
 
 local function not_inside(what)
-  if hosts:is_inside() then
+  if core_loop:is_inside() then
     arguments.raise("%s drives the loop, which is driving this callback already: call it from outside", what)
   end
 end
@@ -38,7 +38,7 @@ end
 -- One turn of the loop.
 local function turn(wait_ns)
   driving = running()
-  return hosts:step(wait_ns)
+  return core_loop:step(wait_ns)
 end
 
 --- Drives the loop, where the application has none.
@@ -49,7 +49,7 @@ function loop.run(seconds)
   not_inside("raft.run")
   is_stopped = false
   local started_ns = core.clock_ns()
-  while hosts:is_alive() do
+  while core_loop:is_alive() do
     local left_ns = core.never
     if length_ns < core.never then
       left_ns = length_ns - (core.clock_ns() - started_ns)
@@ -77,12 +77,12 @@ end
 --- The descriptor to poll, for a loop that is not ours. It stays the same from then on.
 -- @treturn ?integer the descriptor; nil, message, code where the loop cannot be made
 function loop.pollfd()
-  local descriptor, message, code = hosts:pollfd()
+  local descriptor, message, code = core_loop:pollfd()
   if not descriptor then
     return nil, message, code
   end
   if is_pinned then
-    hosts:unpin()
+    core_loop:unpin()
   end
   is_pinned = true
   return descriptor
@@ -97,14 +97,14 @@ end
 --- How long one may wait for the descriptor before raft.step is due.
 -- @treturn ?number seconds; nil: for ever
 function loop.timeout()
-  local wait_ns = hosts:timeout_ns()
+  local wait_ns = core_loop:timeout_ns()
   return wait_ns and wait_ns / 1e9
 end
 
 --- Whether something can still happen.
 -- @treturn boolean
 function loop.is_alive()
-  return hosts:is_alive()
+  return core_loop:is_alive()
 end
 
 --- Calls f whenever a node has started or ended.
@@ -129,7 +129,7 @@ end
 --- Raises an error at the user's line where a wait cannot be made here.
 -- @tparam string what the call's name
 function loop.check_may_wait(what)
-  if hosts:is_inside() and running() == driving then
+  if core_loop:is_inside() and running() == driving then
     arguments.raise("%s waits, which cannot be done from a callback: give it a function, or call it from a coroutine",
       what)
   end

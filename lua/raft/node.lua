@@ -15,7 +15,7 @@ local options = require "raft.node.options"
 
 local node = {}
 
-local hosts = core.hosts()
+local core_loop = core.loop()
 local null = core.null
 
 local Node = {}
@@ -103,7 +103,7 @@ function handlers.closed(self, problem)
   end
 end
 
-hosts:dispatch(function(id, what, ...)
+core_loop:dispatch(function(id, what, ...)
   local self = open[id]
   if self then
     handlers[what](self, ...)
@@ -121,7 +121,7 @@ function node.new(given)
   if not made then
     return nil, message, code, {}
   end
-  local handle, problem, problem_code, detail = hosts:node(made)
+  local handle, problem, problem_code, detail = core_loop:node(made)
   if not handle then
     return nil, problem, problem_code, detail
   end

@@ -12,7 +12,7 @@ static int set_replay(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"cluster", lua_cluster_new}, {"replica", lua_replica_new},
-    {"checker", lua_checker_new}, {"hosts", lua_hosts_function},
+    {"checker", lua_checker_new}, {"loop", lua_embed_loop_function},
     {"set_replay", set_replay},   {"user_error", lua_user_error_function},
     {"own_files", lua_own_files}, {NULL, NULL},
 };
@@ -25,7 +25,7 @@ int luaopen_raft_core(lua_State *L)
     lua_frame_register(L);
     lua_replica_register(L);
     lua_checker_register(L);
-    lua_hosts_register(L);
+    lua_embed_loop_register(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
     luaL_setfuncs(L, lua_codec_functions, 0);

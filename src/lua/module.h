@@ -3,9 +3,9 @@
  * failure.c (failures and arguments), cluster.c (the cluster's userdata: life), control.c (faults
  * and control), drive.c (letting the world go on, tickets), look.c (status, logs), callbacks.c
  * (calls into Lua), event.c (trace events), message.c (messages and held frames), message_read.c
- * (messages from tables), machine.c (Lua machines), members.c (configurations), hosts.h, hosts.c
- * and host.c (nodes inside an application and their loop), replica.c (one bare core), checker.c
- * (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals),
+ * (messages from tables), machine.c (Lua machines), members.c (configurations), embed.h,
+ * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
+ * core), checker.c (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals),
  * prompt.c (prompts: waiting, interrupts), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
@@ -151,8 +151,8 @@ int lua_replica_new(lua_State *L);
 void lua_replica_register(lua_State *L);
 int lua_checker_new(lua_State *L);
 void lua_checker_register(lua_State *L);
-int lua_hosts_function(lua_State *L);
-void lua_hosts_register(lua_State *L);
+int lua_embed_loop_function(lua_State *L);
+void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */

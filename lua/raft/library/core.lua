@@ -244,7 +244,7 @@ function core.cluster(options) end
 ---The loop below raft.node.
 ---@package
 ---@return userdata
-function core.hosts() end
+function core.loop() end
 
 ---What a failed assertion of the C code prints as the way to replay.
 ---@package

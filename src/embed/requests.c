@@ -3,7 +3,7 @@
  * another that they are passed on to. It never hands a request over twice unless it is certain that
  * the first time came to nothing, and never calls the application but in requests_tell.
  */
-#include "host/internal.h"
+#include "embed/internal.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@
 
 static void unlink_request(struct request *request)
 {
-    struct request_list *list = &request->host->requests[request->state];
+    struct request_list *list = &request->embedded->requests[request->state];
     if (request->previous != NULL) {
         request->previous->next = request->next;
     } else {
@@ -28,7 +28,7 @@ static void unlink_request(struct request *request)
 
 static void append_request(struct request *request, enum request_state state)
 {
-    struct request_list *list = &request->host->requests[state];
+    struct request_list *list = &request->embedded->requests[state];
     request->state = state;
     request->next = NULL;
     request->previous = list->last;
@@ -45,7 +45,7 @@ static void move(struct request *request, enum request_state state)
     unlink_request(request);
     append_request(request, state);
     if (state == REQUEST_FRESH || state == REQUEST_READY) {
-        host_tell_soon(request->host);
+        embed_tell_soon(request->embedded);
     }
 }
 
@@ -60,30 +60,30 @@ static void free_request(struct request *request)
 
 /* ---- when ----------------------------------------------------------------------------------- */
 
-static void arm(struct host *host, int64_t at_ns)
+static void arm(struct embedded *embedded, int64_t at_ns)
 {
-    if (at_ns < host->alarm_ns) {
-        struct world *world = host->hosts->world;
-        host->alarm_ns = at_ns;
-        world->operations->wake_at(world, &host->alarm, at_ns);
+    if (at_ns < embedded->alarm_ns) {
+        struct world *world = embedded->loop->world;
+        embedded->alarm_ns = at_ns;
+        world->operations->wake_at(world, &embedded->alarm, at_ns);
     }
 }
 
-static void disarm(struct host *host)
+static void disarm(struct embedded *embedded)
 {
-    struct world *world = host->hosts->world;
-    host->alarm_ns = WORLD_NEVER;
-    host->try_again_ns = WORLD_NEVER;
-    world->operations->wake_at(world, &host->alarm, WORLD_NEVER);
+    struct world *world = embedded->loop->world;
+    embedded->alarm_ns = WORLD_NEVER;
+    embedded->try_again_ns = WORLD_NEVER;
+    world->operations->wake_at(world, &embedded->alarm, WORLD_NEVER);
 }
 
 static void wait_and_try_again(struct request *request)
 {
-    struct host *host = request->host;
+    struct embedded *embedded = request->embedded;
     move(request, REQUEST_WAITING);
-    if (host->try_again_ns == WORLD_NEVER) {
-        host->try_again_ns = hosts_now_ns(host->hosts) + TRY_AGAIN_NS;
-        arm(host, host->try_again_ns);
+    if (embedded->try_again_ns == WORLD_NEVER) {
+        embedded->try_again_ns = embed_loop_now_ns(embedded->loop) + TRY_AGAIN_NS;
+        arm(embedded, embedded->try_again_ns);
     }
 }
 
@@ -115,7 +115,7 @@ static void failed(struct request *request, enum failure_code code, bool unknown
  * superseded may not be what is wanted any more. */
 static bool may_ask_again(const struct request *request, const struct failure *failure)
 {
-    if (!request->host->forward) {
+    if (!request->embedded->forward) {
         return false;
     }
     switch (failure->code) {
@@ -138,10 +138,10 @@ static void answered(struct request *request, const struct node_outcome *outcome
     request->call = 0;
     if (outcome->failure.code == FAILURE_NONE && request->kind != REQUEST_CHANGE) {
         /* Who is told of a command or a read finds this node's own state to be as new. */
-        bool is_there = outcome->index <= node_applied_index(request->host->node);
+        bool is_there = outcome->index <= node_applied_index(request->embedded->node);
         keep(request, outcome);
         move(request, is_there ? REQUEST_READY : REQUEST_APPLYING);
-    } else if (may_ask_again(request, &outcome->failure) && host_is_running(request->host)) {
+    } else if (may_ask_again(request, &outcome->failure) && embed_is_running(request->embedded)) {
         wait_and_try_again(request);
     } else {
         ready(request, outcome);
@@ -161,7 +161,7 @@ static void told(void *context, const struct node_outcome *outcome)
 /* The application is told now; what this node will answer itself finds an empty shell. */
 static void give_up(struct request *request, enum failure_code code, const char *text)
 {
-    struct host *host = request->host;
+    struct embedded *embedded = request->embedded;
     if (request->state == REQUEST_APPLYING && request->kind == REQUEST_PROPOSE) {
         move(request, REQUEST_READY); /* it is committed, whatever becomes of this node */
         return;
@@ -169,13 +169,13 @@ static void give_up(struct request *request, enum failure_code code, const char 
     if (request->state == REQUEST_ASKED && request->call == 0) {
         struct request *shell = request;
         request = memory_new_zeroed(1, sizeof *request);
-        request->host = host;
+        request->embedded = embedded;
         request->kind = shell->kind;
         request->ticket = shell->ticket;
         move(shell, REQUEST_GIVEN_UP);
         append_request(request, REQUEST_ASKED);
     } else if (request->state == REQUEST_ASKED) {
-        node_call_forget(host->node, request->call);
+        node_call_forget(embedded->node, request->call);
     }
     failed(request, code, request->state == REQUEST_ASKED, text);
 }
@@ -185,9 +185,9 @@ static void give_up(struct request *request, enum failure_code code, const char 
 static void change_here(struct request *request)
 {
     struct node_outcome outcome = {0};
-    struct host *host = request->host;
-    if (!change_is_safe(host, &request->wanted, &outcome.failure) ||
-        !node_change(host->node, &request->wanted, &outcome.index, &outcome.term, told, request,
+    struct embedded *embedded = request->embedded;
+    if (!change_is_safe(embedded, &request->wanted, &outcome.failure) ||
+        !node_change(embedded->node, &request->wanted, &outcome.index, &outcome.term, told, request,
                      &outcome.failure)) {
         answered(request, &outcome);
     }
@@ -195,9 +195,9 @@ static void change_here(struct request *request)
 
 static void ask_here(struct request *request)
 {
-    struct node *node = request->host->node;
+    struct node *node = request->embedded->node;
     move(request, REQUEST_ASKED);
-    request->asked = request->host->id;
+    request->asked = request->embedded->id;
     request->call = 0;
     switch (request->kind) {
     case REQUEST_PROPOSE:
@@ -219,7 +219,7 @@ static void pass_on(struct request *request, uint64_t leader)
     struct bytes body = is_read ? (struct bytes){NULL, 0} : buffer_bytes(&request->body);
     move(request, REQUEST_ASKED);
     request->asked = leader;
-    request->call = node_forward(request->host->node, leader,
+    request->call = node_forward(request->embedded->node, leader,
                                  is_read ? NODE_REQUEST_READ : NODE_REQUEST_PROPOSE, body, told,
                                  request, &outcome.failure);
     if (request->call == 0) {
@@ -229,27 +229,27 @@ static void pass_on(struct request *request, uint64_t leader)
 
 static void hand_over(struct request *request)
 {
-    struct host *host = request->host;
+    struct embedded *embedded = request->embedded;
     struct raft_status status;
-    if (!host_is_running(host)) {
+    if (!embed_is_running(embedded)) {
         failed(request, FAILURE_NODE_DOWN, false,
-               host->was_started ? "the node has ended" : "the node has not been started");
+               embedded->was_started ? "the node has ended" : "the node has not been started");
         return;
     }
-    raft_get_status(node_raft(host->node), &status);
-    bool elsewhere = status.role != RAFT_LEADER && host->forward;
+    raft_get_status(node_raft(embedded->node), &status);
+    bool elsewhere = status.role != RAFT_LEADER && embedded->forward;
     if (elsewhere && status.leader == 0) {
         move(request, REQUEST_WAITING);
-    } else if (elsewhere && request->kind != REQUEST_CHANGE && status.leader != host->id) {
+    } else if (elsewhere && request->kind != REQUEST_CHANGE && status.leader != embedded->id) {
         pass_on(request, status.leader);
     } else {
         ask_here(request);
     }
 }
 
-void requests_hand_over(struct host *host)
+void requests_hand_over(struct embedded *embedded)
 {
-    struct request_list *fresh = &host->requests[REQUEST_FRESH];
+    struct request_list *fresh = &embedded->requests[REQUEST_FRESH];
     struct request *last = fresh->last;
     while (fresh->first != NULL) {
         struct request *request = fresh->first;
@@ -262,10 +262,10 @@ void requests_hand_over(struct host *host)
 
 /* ---- what the node tells -------------------------------------------------------------------- */
 
-void requests_try_again(struct host *host)
+void requests_try_again(struct embedded *embedded)
 {
-    struct request_list *waiting = &host->requests[REQUEST_WAITING];
-    host->try_again_ns = WORLD_NEVER;
+    struct request_list *waiting = &embedded->requests[REQUEST_WAITING];
+    embedded->try_again_ns = WORLD_NEVER;
     while (waiting->first != NULL) {
         move(waiting->first, REQUEST_FRESH);
     }
@@ -273,32 +273,32 @@ void requests_try_again(struct host *host)
 
 /* Reads that are with somebody who does not lead any more are asked of the new leader; a command
  * may have been taken, and is not. */
-void requests_role_changed(struct host *host)
+void requests_role_changed(struct embedded *embedded)
 {
     struct raft_status status;
-    if (!host_is_running(host)) {
+    if (!embed_is_running(embedded)) {
         return;
     }
-    raft_get_status(node_raft(host->node), &status);
+    raft_get_status(node_raft(embedded->node), &status);
     if (status.leader == 0) {
         return;
     }
     struct request *next = NULL;
-    for (struct request *at = host->requests[REQUEST_ASKED].first; at != NULL; at = next) {
+    for (struct request *at = embedded->requests[REQUEST_ASKED].first; at != NULL; at = next) {
         next = at->next;
         if (at->kind == REQUEST_READ && at->call != 0 && at->asked != status.leader) {
-            node_call_forget(host->node, at->call);
+            node_call_forget(embedded->node, at->call);
             move(at, REQUEST_FRESH);
         }
     }
-    requests_try_again(host);
+    requests_try_again(embedded);
 }
 
-void requests_applied(struct host *host)
+void requests_applied(struct embedded *embedded)
 {
-    uint64_t applied = node_applied_index(host->node);
+    uint64_t applied = node_applied_index(embedded->node);
     struct request *next = NULL;
-    for (struct request *at = host->requests[REQUEST_APPLYING].first; at != NULL; at = next) {
+    for (struct request *at = embedded->requests[REQUEST_APPLYING].first; at != NULL; at = next) {
         next = at->next;
         if (at->outcome.index <= applied) {
             move(at, REQUEST_READY);
@@ -306,12 +306,12 @@ void requests_applied(struct host *host)
     }
 }
 
-void requests_end(struct host *host, enum failure_code code, const char *why)
+void requests_end(struct embedded *embedded, enum failure_code code, const char *why)
 {
     static const enum request_state states[] = {REQUEST_FRESH, REQUEST_WAITING, REQUEST_ASKED,
                                                 REQUEST_APPLYING};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        struct request_list *list = &host->requests[states[i]];
+        struct request_list *list = &embedded->requests[states[i]];
         struct request *last = list->last;
         bool done = list->first == NULL;
         while (!done) {
@@ -325,7 +325,7 @@ void requests_end(struct host *host, enum failure_code code, const char *why)
 
 static void ask_machine(struct request *request)
 {
-    struct machine *machine = node_machine(request->host->node);
+    struct machine *machine = node_machine(request->embedded->node);
     if (machine == NULL) {
         failure_set(&request->outcome.failure, FAILURE_NODE_DOWN, "the node has ended");
     } else if (!machine_query(machine, buffer_bytes(&request->body), &request->result,
@@ -343,21 +343,21 @@ static void tell(struct request *request)
         ask_machine(request);
     }
     request->outcome.result = buffer_bytes(&request->result);
-    request->host->on_done(request->host->context, request->ticket, &request->outcome);
+    request->embedded->on_done(request->embedded->context, request->ticket, &request->outcome);
     free_request(request);
 }
 
-void requests_tell(struct host *host)
+void requests_tell(struct embedded *embedded)
 {
-    struct request_list *list = &host->requests[REQUEST_READY];
+    struct request_list *list = &embedded->requests[REQUEST_READY];
     struct request *last = list->last;
     bool done = list->first == NULL;
     while (!done) {
         done = list->first == last;
         tell(list->first);
     }
-    if (!host_is_running(host)) {
-        disarm(host); /* nobody waits any more */
+    if (!embed_is_running(embedded)) {
+        disarm(embedded); /* nobody waits any more */
     }
 }
 
@@ -382,12 +382,12 @@ static void time_is_up(struct request *request)
 }
 
 /* The earliest deadline that is left. */
-static int64_t expire(struct host *host, int64_t now_ns)
+static int64_t expire(struct embedded *embedded, int64_t now_ns)
 {
     int64_t earliest_ns = WORLD_NEVER;
     for (int state = REQUEST_FRESH; state <= REQUEST_APPLYING; state++) {
         struct request *next = NULL;
-        for (struct request *at = host->requests[state].first; at != NULL; at = next) {
+        for (struct request *at = embedded->requests[state].first; at != NULL; at = next) {
             next = at->next;
             if (at->deadline_ns <= now_ns) {
                 time_is_up(at);
@@ -401,66 +401,68 @@ static int64_t expire(struct host *host, int64_t now_ns)
 
 static void alarm_fired(void *context)
 {
-    struct host *host = context;
-    int64_t now_ns = hosts_now_ns(host->hosts);
-    host->alarm_ns = WORLD_NEVER;
-    if (host->try_again_ns <= now_ns) {
-        requests_try_again(host);
+    struct embedded *embedded = context;
+    int64_t now_ns = embed_loop_now_ns(embedded->loop);
+    embedded->alarm_ns = WORLD_NEVER;
+    if (embedded->try_again_ns <= now_ns) {
+        requests_try_again(embedded);
     }
-    int64_t earliest_ns = expire(host, now_ns);
-    arm(host, earliest_ns < host->try_again_ns ? earliest_ns : host->try_again_ns);
+    int64_t earliest_ns = expire(embedded, now_ns);
+    arm(embedded, earliest_ns < embedded->try_again_ns ? earliest_ns : embedded->try_again_ns);
 }
 
-void requests_prepare(struct host *host)
+void requests_prepare(struct embedded *embedded)
 {
-    host->alarm = (struct wakeup){.fire = alarm_fired, .context = host};
-    host->alarm_ns = WORLD_NEVER;
-    host->try_again_ns = WORLD_NEVER;
+    embedded->alarm = (struct wakeup){.fire = alarm_fired, .context = embedded};
+    embedded->alarm_ns = WORLD_NEVER;
+    embedded->try_again_ns = WORLD_NEVER;
 }
 
-void requests_free(struct host *host)
+void requests_free(struct embedded *embedded)
 {
-    disarm(host);
+    disarm(embedded);
     for (int state = 0; state < REQUEST_STATE_COUNT; state++) {
-        while (host->requests[state].first != NULL) {
-            free_request(host->requests[state].first);
+        while (embedded->requests[state].first != NULL) {
+            free_request(embedded->requests[state].first);
         }
     }
 }
 
 /* ---- from the application ------------------------------------------------------------------- */
 
-static struct request *new_request(struct host *host, enum request_kind kind, int64_t timeout_ns,
-                                   uint64_t ticket)
+static struct request *new_request(struct embedded *embedded, enum request_kind kind,
+                                   int64_t timeout_ns, uint64_t ticket)
 {
-    ensure(host->on_done != NULL && timeout_ns >= 0);
-    int64_t now_ns = hosts_now_ns(host->hosts);
+    ensure(embedded->on_done != NULL && timeout_ns >= 0);
+    int64_t now_ns = embed_loop_now_ns(embedded->loop);
     struct request *request = memory_new_zeroed(1, sizeof *request);
-    request->host = host;
+    request->embedded = embedded;
     request->kind = kind;
     request->ticket = ticket;
     request->deadline_ns = timeout_ns < WORLD_NEVER - now_ns ? now_ns + timeout_ns : WORLD_NEVER;
     append_request(request, REQUEST_FRESH);
-    host_tell_soon(host);
-    arm(host, request->deadline_ns);
+    embed_tell_soon(embedded);
+    arm(embedded, request->deadline_ns);
     return request;
 }
 
-void host_propose(struct host *host, struct bytes command, int64_t timeout_ns, uint64_t ticket)
+void embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns,
+                   uint64_t ticket)
 {
-    struct request *request = new_request(host, REQUEST_PROPOSE, timeout_ns, ticket);
+    struct request *request = new_request(embedded, REQUEST_PROPOSE, timeout_ns, ticket);
     machine_payload_write(&request->body, &(struct machine_payload){.command = command});
 }
 
-void host_read(struct host *host, struct bytes question, int64_t timeout_ns, uint64_t ticket)
+void embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns,
+                uint64_t ticket)
 {
-    struct request *request = new_request(host, REQUEST_READ, timeout_ns, ticket);
+    struct request *request = new_request(embedded, REQUEST_READ, timeout_ns, ticket);
     buffer_append(&request->body, question.data, question.size);
 }
 
-void host_change(struct host *host, const struct raft_configuration *wanted, int64_t timeout_ns,
-                 uint64_t ticket)
+void embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
+                  int64_t timeout_ns, uint64_t ticket)
 {
-    struct request *request = new_request(host, REQUEST_CHANGE, timeout_ns, ticket);
+    struct request *request = new_request(embedded, REQUEST_CHANGE, timeout_ns, ticket);
     raft_configuration_copy(&request->wanted, wanted);
 }

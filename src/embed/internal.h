@@ -1,19 +1,19 @@
 /*
- * The inside of host/, shared by its files.
+ * The inside of embed/, shared by its files.
  *
  * What nodes tell is noted and told on by a flusher, so that the application is never called from
  * within a node.
  */
-#ifndef RAFTBENCH_HOST_INTERNAL_H
-#define RAFTBENCH_HOST_INTERNAL_H
+#ifndef RAFTBENCH_EMBED_INTERNAL_H
+#define RAFTBENCH_EMBED_INTERNAL_H
 
-#include "host/host.h"
+#include "embed/embed.h"
 
-struct hosts {
+struct embed_loop {
     struct trace *trace;
     struct faults *faults;
     struct world *world;
-    struct host *first;
+    struct embedded *first;
 };
 
 enum request_kind { REQUEST_PROPOSE, REQUEST_READ, REQUEST_CHANGE };
@@ -29,7 +29,7 @@ enum request_state {
 };
 
 struct request {
-    struct host *host;
+    struct embedded *embedded;
     struct request *next;
     struct request *previous;
     enum request_kind kind;
@@ -68,18 +68,18 @@ struct dialled {
     uint32_t quick_ends; /* in a row */
 };
 
-struct host {
-    struct hosts *hosts;
-    struct host *next;
-    struct host *previous;
+struct embedded {
+    struct embed_loop *loop;
+    struct embedded *next;
+    struct embedded *previous;
     uint64_t id;
     bool forward;
     bool was_started;
     struct node *node;
     struct raft_configuration first_members;
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
-    void (*on_event)(void *context, const struct host_event *event);
-    host_done *on_done;
+    void (*on_event)(void *context, const struct embed_event *event);
+    embed_done *on_done;
     void *context;
     struct flusher flusher;
 
@@ -106,28 +106,28 @@ struct host {
     int64_t try_again_ns;
 };
 
-/* ---- host.c */
-void host_tell_soon(struct host *host);
-bool host_is_running(const struct host *host);
+/* ---- node.c */
+void embed_tell_soon(struct embedded *embedded);
+bool embed_is_running(const struct embedded *embedded);
 
 /* ---- notices.c */
-void notices_open(struct host *host);
-void notices_close(struct host *host);
+void notices_open(struct embedded *embedded);
+void notices_close(struct embedded *embedded);
 
 /* ---- requests.c */
-void requests_prepare(struct host *host);
-void requests_hand_over(struct host *host); /* the fresh ones */
-void requests_tell(struct host *host);      /* those that are ready now */
-void requests_try_again(struct host *host); /* those that wait for a leader */
-void requests_role_changed(struct host *host);
-void requests_applied(struct host *host);
+void requests_prepare(struct embedded *embedded);
+void requests_hand_over(struct embedded *embedded); /* the fresh ones */
+void requests_tell(struct embedded *embedded);      /* those that are ready now */
+void requests_try_again(struct embedded *embedded); /* those that wait for a leader */
+void requests_role_changed(struct embedded *embedded);
+void requests_applied(struct embedded *embedded);
 /* What has not been answered fails so. */
-void requests_end(struct host *host, enum failure_code code, const char *why);
-void requests_free(struct host *host);
+void requests_end(struct embedded *embedded, enum failure_code code, const char *why);
+void requests_free(struct embedded *embedded);
 
 /* ---- change.c */
 /* false, and a failure that says what to do, where this change must not be asked for. */
-bool change_is_safe(const struct host *host, const struct raft_configuration *wanted,
+bool change_is_safe(const struct embedded *embedded, const struct raft_configuration *wanted,
                     struct failure *failure);
 
 #endif

@@ -1,21 +1,21 @@
 /*
  * One node of an application, as lua/raft/node.lua holds it. What it tells goes to the one function
- * that was given to hosts:dispatch. It never decides a default.
+ * that was given to loop:dispatch. It never decides a default.
  */
-#include "lua/hosts.h"
+#include "lua/embed.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct lua_host *check(lua_State *L)
+static struct lua_embedded *check(lua_State *L)
 {
-    return luaL_checkudata(L, 1, LUA_HOST);
+    return luaL_checkudata(L, 1, LUA_EMBEDDED);
 }
 
-static struct lua_host *check_open(lua_State *L)
+static struct lua_embedded *check_open(lua_State *L)
 {
-    struct lua_host *box = check(L);
-    if (box->host == NULL || box->closing) {
+    struct lua_embedded *box = check(L);
+    if (box->embedded == NULL || box->closing) {
         lua_user_error(L, "attempt to use a closed node");
     }
     return box;
@@ -32,9 +32,10 @@ static void set_address(lua_State *L, const char *name, const struct raft_member
 }
 
 /* nil, message, code, detail; with the leader's address where it is known */
-static void push_failure(lua_State *L, const struct lua_host *box, const struct failure *failure)
+static void push_failure(lua_State *L, const struct lua_embedded *box,
+                         const struct failure *failure)
 {
-    const struct raft *raft = node_raft(host_node(box->host));
+    const struct raft *raft = node_raft(embed_node(box->embedded));
     lua_failure_push(L, failure);
     if (failure->leader != 0 && raft != NULL) {
         set_address(L, "address", raft_configuration_find(raft_members(raft), failure->leader));
@@ -43,7 +44,7 @@ static void push_failure(lua_State *L, const struct lua_host *box, const struct 
 
 static void on_done(void *context, uint64_t ticket, const struct node_outcome *outcome)
 {
-    struct lua_host *box = context;
+    struct lua_embedded *box = context;
     lua_State *L = box->all->L;
     if (!lua_dispatch_begin(box->all, box->id, "done")) {
         return;
@@ -73,9 +74,9 @@ static void push_members(lua_State *L, const struct raft_configuration *members)
     lua_setfield(L, -2, "addresses");
 }
 
-static void dispatch_members(struct lua_host *box)
+static void dispatch_members(struct lua_embedded *box)
 {
-    const struct raft *raft = node_raft(host_node(box->host));
+    const struct raft *raft = node_raft(embed_node(box->embedded));
     if (raft != NULL && lua_dispatch_begin(box->all, box->id, "members")) {
         push_members(box->all->L, raft_members(raft));
         lua_dispatch(box->all, 1);
@@ -83,19 +84,19 @@ static void dispatch_members(struct lua_host *box)
 }
 
 /* The message, then the traceback of what apply raised, where it did. */
-static void dispatch_failed(struct lua_host *box, const char *text)
+static void dispatch_failed(struct lua_embedded *box, const char *text)
 {
     lua_State *L = box->all->L;
     if (lua_dispatch_begin(box->all, box->id, "failed")) {
         lua_pushstring(L, text);
-        lua_hosts_table(L, "failures");
+        lua_embed_loop_table(L, "failures");
         lua_rawgeti(L, -1, (lua_Integer)box->id);
         lua_remove(L, -2);
         lua_dispatch(box->all, 2);
     }
 }
 
-static void dispatch_number_and_text(struct lua_host *box, const char *what, uint64_t number,
+static void dispatch_number_and_text(struct lua_embedded *box, const char *what, uint64_t number,
                                      const char *text)
 {
     if (lua_dispatch_begin(box->all, box->id, what)) {
@@ -105,32 +106,32 @@ static void dispatch_number_and_text(struct lua_host *box, const char *what, uin
     }
 }
 
-static void on_event(void *context, const struct host_event *event)
+static void on_event(void *context, const struct embed_event *event)
 {
-    struct lua_host *box = context;
+    struct lua_embedded *box = context;
     switch (event->kind) {
-    case HOST_LEADER:
+    case EMBED_LEADER:
         if (lua_dispatch_begin(box->all, box->id, "leader")) {
             lua_pushinteger(box->all->L, (lua_Integer)event->id);
             lua_pushinteger(box->all->L, (lua_Integer)event->term);
             lua_dispatch(box->all, 2);
         }
         return;
-    case HOST_ROLE:
+    case EMBED_ROLE:
         dispatch_number_and_text(box, "role", event->term, raft_role_name(event->role));
         return;
-    case HOST_MEMBERS:
+    case EMBED_MEMBERS:
         dispatch_members(box);
         return;
-    case HOST_REMOVED:
+    case EMBED_REMOVED:
         if (lua_dispatch_begin(box->all, box->id, "removed")) {
             lua_dispatch(box->all, 0);
         }
         return;
-    case HOST_FAILED:
+    case EMBED_FAILED:
         dispatch_failed(box, event->text);
         return;
-    case HOST_NOTICE:
+    case EMBED_NOTICE:
         dispatch_number_and_text(box, "notice", event->id, event->text);
         return;
     }
@@ -138,7 +139,7 @@ static void on_event(void *context, const struct host_event *event)
 
 static void on_trace(void *context, const struct trace_event *event)
 {
-    struct lua_host *box = context;
+    struct lua_embedded *box = context;
     if (lua_dispatch_begin(box->all, box->id, "trace")) {
         lua_event_push(box->all->L, event);
         lua_dispatch(box->all, 1);
@@ -149,32 +150,32 @@ static void on_trace(void *context, const struct trace_event *event)
 
 static lua_State *machine_state(void *self)
 {
-    const struct lua_host *box = self;
+    const struct lua_embedded *box = self;
     return box->all->L;
 }
 
 static void push_machines(void *self, lua_State *L)
 {
     (void)self;
-    lua_hosts_table(L, "machines");
+    lua_embed_loop_table(L, "machines");
 }
 
 static bool call_machine(void *self, int arguments, int results)
 {
-    const struct lua_host *box = self;
+    const struct lua_embedded *box = self;
     return lua_protected_call(box->all->L, arguments, results);
 }
 
 /* What apply raises fails the node, and is told with that; what query raises is raised. */
 static void machine_raised(void *self, uint64_t id, const char *name)
 {
-    const struct lua_host *box = self;
+    const struct lua_embedded *box = self;
     lua_State *L = box->all->L;
     if (strcmp(name, "apply") != 0) {
-        lua_hosts_keep_error(box->all);
+        lua_embed_loop_keep_error(box->all);
         return;
     }
-    lua_hosts_table(L, "failures");
+    lua_embed_loop_table(L, "failures");
     lua_insert(L, -2);
     lua_rawseti(L, -2, (lua_Integer)id);
     lua_pop(L, 1);
@@ -189,13 +190,13 @@ static const struct lua_caller node_caller = {
 
 static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
 {
-    struct lua_host *box = context;
+    struct lua_embedded *box = context;
     lua_State *L = box->all->L;
     if (L == NULL || !lua_checkstack(L, 16)) {
         failure_set(failure, FAILURE_CLOSED, "the node is closing");
         return NULL;
     }
-    lua_hosts_table(L, "machines");
+    lua_embed_loop_table(L, "machines");
     lua_rawgeti(L, -1, (lua_Integer)id);
     lua_remove(L, -2);
     if (lua_isnil(L, -1)) {
@@ -237,35 +238,35 @@ static const char *text_field(lua_State *L, int index, const char *name)
 }
 
 /* The options at 2; what the node has to say of itself. */
-static bool open_trace(lua_State *L, struct lua_host *box, struct failure *failure)
+static bool open_trace(lua_State *L, struct lua_embedded *box, struct failure *failure)
 {
     char problem[160] = "";
     const char *path = text_field(L, 2, "trace");
     if (lua_field_boolean(L, 2, "verbose", false)) {
-        trace_print_to(host_trace(box->host), stderr, TRACE_ALL);
+        trace_print_to(embed_trace(box->embedded), stderr, TRACE_ALL);
     }
     if (lua_field_boolean(L, 2, "reads_trace", false)) {
-        trace_subscribe(host_trace(box->host), TRACE_ALL, on_trace, box);
+        trace_subscribe(embed_trace(box->embedded), TRACE_ALL, on_trace, box);
     }
     box->traced = path != NULL || lua_field_boolean(L, 2, "verbose", false) ||
                   lua_field_boolean(L, 2, "reads_trace", false);
     if (path != NULL &&
-        !trace_file_open(host_trace(box->host), path, false, problem, sizeof problem)) {
+        !trace_file_open(embed_trace(box->embedded), path, false, problem, sizeof problem)) {
         failure_set(failure, FAILURE_STORAGE, "cannot write the trace to %s: %s", path, problem);
         return false;
     }
     return true;
 }
 
-static void link_box(struct lua_host *box)
+static void link_box(struct lua_embedded *box)
 {
     box->next = box->all->first;
     box->all->first = box;
 }
 
-static void unlink_box(struct lua_host *box)
+static void unlink_box(struct lua_embedded *box)
 {
-    struct lua_host **at = &box->all->first;
+    struct lua_embedded **at = &box->all->first;
     while (*at != box) {
         ensure(*at != NULL);
         at = &(*at)->next;
@@ -274,10 +275,10 @@ static void unlink_box(struct lua_host *box)
     box->next = NULL;
 }
 
-static bool make_host(lua_State *L, struct lua_host *box, struct failure *failure)
+static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure *failure)
 {
     struct raft_configuration first = {0};
-    struct host_options options = {
+    struct embed_options options = {
         .cluster_name = text_field(L, 2, "cluster"),
         .listen = text_field(L, 2, "listen"),
         .first_members = &first,
@@ -289,58 +290,58 @@ static bool make_host(lua_State *L, struct lua_host *box, struct failure *failur
     };
     lua_raft_options_read(L, 2, &options.raft);
     options.raft.id = box->id;
-    if (!lua_hosts_need(box->all, failure)) {
+    if (!lua_embed_loop_need(box->all, failure)) {
         return false;
     }
     read_members(L, 2, &first);
-    box->host = host_new(box->all->hosts, &options, failure);
+    box->embedded = embed_new(box->all->loop, &options, failure);
     raft_configuration_free(&first);
-    if (box->host == NULL) {
+    if (box->embedded == NULL) {
         return false;
     }
     link_box(box);
     if (!open_trace(L, box, failure)) {
-        lua_host_drop(box);
+        lua_embed_drop(box);
         return false;
     }
     return true;
 }
 
-/* hosts:node(options) → a node that is stopped; or nil, message, code */
-int lua_host_new(lua_State *L)
+/* loop:node(options) → a node that is stopped; or nil, message, code */
+int lua_embed_new(lua_State *L)
 {
-    struct lua_hosts *all = luaL_checkudata(L, 1, LUA_HOSTS);
+    struct lua_embed_loop *all = luaL_checkudata(L, 1, LUA_EMBED_LOOP);
     luaL_checktype(L, 2, LUA_TTABLE);
-    struct lua_host *box = lua_newuserdatauv(L, sizeof *box, 1);
+    struct lua_embedded *box = lua_newuserdatauv(L, sizeof *box, 1);
     memset(box, 0, sizeof *box);
-    luaL_getmetatable(L, LUA_HOST);
+    luaL_getmetatable(L, LUA_EMBEDDED);
     lua_setmetatable(L, -2);
     box->all = all;
     box->id = (uint64_t)lua_field_integer(L, 2, "id", 0);
     struct failure failure = {0};
-    if (!make_host(L, box, &failure)) {
-        lua_hosts_release(all);
+    if (!make_embedded(L, box, &failure)) {
+        lua_embed_loop_release(all);
         return lua_failure_push(L, &failure);
     }
-    lua_hosts_table(L, "machines");
+    lua_embed_loop_table(L, "machines");
     lua_getfield(L, 2, "machine");
     lua_rawseti(L, -2, (lua_Integer)box->id);
-    lua_hosts_table(L, "failures");
+    lua_embed_loop_table(L, "failures");
     lua_pushnil(L);
     lua_rawseti(L, -2, (lua_Integer)box->id);
     lua_pop(L, 2);
     return 1;
 }
 
-/* host:start() → true; or nil, message, code */
+/* node:start() → true; or nil, message, code */
 static int start(lua_State *L)
 {
-    struct lua_host *box = check_open(L);
+    struct lua_embedded *box = check_open(L);
     struct failure failure = {0};
     lua_State *before = NULL;
-    lua_hosts_enter(L, box->all, &before);
-    bool started = host_start(box->host, &failure);
-    lua_hosts_leave(L, box->all, before);
+    lua_embed_loop_enter(L, box->all, &before);
+    bool started = embed_start(box->embedded, &failure);
+    lua_embed_loop_leave(L, box->all, before);
     if (!started) {
         return lua_failure_push(L, &failure);
     }
@@ -350,57 +351,57 @@ static int start(lua_State *L)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* host:propose(command, timeout_ns, ticket) */
+/* node:propose(command, timeout_ns, ticket) */
 static int propose(lua_State *L)
 {
-    struct lua_host *box = check_open(L);
+    struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
     lua_Integer ticket = luaL_checkinteger(L, 4);
     buffer_clear(&box->all->value);
     lua_value_check(L, 2, "command", &box->all->value);
-    host_propose(box->host, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
+    embed_propose(box->embedded, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
     return 0;
 }
 
-/* host:read(question or nil, timeout_ns, ticket) */
+/* node:read(question or nil, timeout_ns, ticket) */
 static int read(lua_State *L)
 {
-    struct lua_host *box = check_open(L);
+    struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
     lua_Integer ticket = luaL_checkinteger(L, 4);
     buffer_clear(&box->all->value);
     if (!lua_isnil(L, 2)) {
         lua_value_check(L, 2, "request", &box->all->value);
     }
-    host_read(box->host, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
+    embed_read(box->embedded, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
     return 0;
 }
 
-/* host:change(members, timeout_ns, ticket) */
+/* node:change(members, timeout_ns, ticket) */
 static int change(lua_State *L)
 {
-    struct lua_host *box = check_open(L);
+    struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
     lua_Integer ticket = luaL_checkinteger(L, 4);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct raft_configuration wanted = {0};
     read_members(L, 2, &wanted);
-    host_change(box->host, &wanted, timeout_ns, (uint64_t)ticket);
+    embed_change(box->embedded, &wanted, timeout_ns, (uint64_t)ticket);
     raft_configuration_free(&wanted);
     return 0;
 }
 
-/* host:status() → a table */
+/* node:status() → a table */
 static int status(lua_State *L)
 {
-    struct lua_host *box = check(L);
-    if (box->host == NULL) {
+    struct lua_embedded *box = check(L);
+    if (box->embedded == NULL) {
         lua_createtable(L, 0, 2);
         lua_set_integer(L, "id", box->id);
         lua_set_text(L, "state", "closed");
         return 1;
     }
-    const struct node *node = host_node(box->host);
+    const struct node *node = embed_node(box->embedded);
     lua_status_push(L, node);
     if (node_raft(node) != NULL) {
         push_members(L, raft_members(node_raft(node)));
@@ -411,28 +412,29 @@ static int status(lua_State *L)
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
-void lua_host_drop(struct lua_host *box)
+void lua_embed_drop(struct lua_embedded *box)
 {
-    host_free(box->host);
-    box->host = NULL;
+    embed_free(box->embedded);
+    box->embedded = NULL;
     unlink_box(box);
 }
 
 static void forget_machine(lua_State *L, uint64_t id)
 {
-    lua_hosts_table(L, "machines");
+    lua_embed_loop_table(L, "machines");
     lua_pushnil(L);
     lua_rawseti(L, -2, (lua_Integer)id);
     lua_pop(L, 1);
 }
 
-void lua_host_finish(struct lua_host *box)
+void lua_embed_finish(struct lua_embedded *box)
 {
-    struct lua_hosts *all = box->all;
+    struct lua_embed_loop *all = box->all;
     char problem[160] = "";
-    host_close(box->host);
-    bool written = !box->traced || trace_file_close(host_trace(box->host), problem, sizeof problem);
-    lua_host_drop(box);
+    embed_close(box->embedded);
+    bool written =
+        !box->traced || trace_file_close(embed_trace(box->embedded), problem, sizeof problem);
+    lua_embed_drop(box);
     if (all->L != NULL) {
         forget_machine(all->L, box->id);
     }
@@ -442,15 +444,15 @@ void lua_host_finish(struct lua_host *box)
     }
 }
 
-/* host:close(): at once, or from within a callback as soon as that is over. Twice is fine. */
+/* node:close(): at once, or from within a callback as soon as that is over. Twice is fine. */
 static int close_method(lua_State *L)
 {
-    struct lua_host *box = check(L);
+    struct lua_embedded *box = check(L);
     lua_State *before = NULL;
-    if (box->host != NULL && !box->closing) {
+    if (box->embedded != NULL && !box->closing) {
         box->closing = true;
-        lua_hosts_enter(L, box->all, &before);
-        lua_hosts_leave(L, box->all, before);
+        lua_embed_loop_enter(L, box->all, &before);
+        lua_embed_loop_leave(L, box->all, before);
     }
     return 0;
 }
@@ -461,11 +463,11 @@ static int close_method(lua_State *L)
  */
 static int collect(lua_State *L)
 {
-    struct lua_host *box = check(L);
-    if (box->host != NULL &&
-        (box->all->depth == 0 || node_get_state(host_node(box->host)) == NODE_STOPPED)) {
-        lua_host_drop(box);
-        lua_hosts_release(box->all);
+    struct lua_embedded *box = check(L);
+    if (box->embedded != NULL &&
+        (box->all->depth == 0 || node_get_state(embed_node(box->embedded)) == NODE_STOPPED)) {
+        lua_embed_drop(box);
+        lua_embed_loop_release(box->all);
     }
     return 0;
 }
@@ -475,9 +477,9 @@ static const luaL_Reg methods[] = {
     {"status", status}, {"close", close_method}, {NULL, NULL},
 };
 
-void lua_host_register(lua_State *L)
+void lua_embed_register(lua_State *L)
 {
-    luaL_newmetatable(L, LUA_HOST);
+    luaL_newmetatable(L, LUA_EMBEDDED);
     lua_pushcfunction(L, collect);
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);

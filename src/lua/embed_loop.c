@@ -3,40 +3,40 @@
  * and freed with the last node. Callbacks run protected on the state that called; the first error
  * is kept and raised once no frame of the loop is below.
  */
-#include "lua/hosts.h"
+#include "lua/embed.h"
 
 #include <string.h>
 
-struct lua_hosts *lua_hosts_get(lua_State *L)
+struct lua_embed_loop *lua_embed_loop_get(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
-    struct lua_hosts *all = lua_touserdata(L, -1);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_EMBED_LOOP ".all");
+    struct lua_embed_loop *all = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return all;
 }
 
-static struct lua_hosts *check(lua_State *L)
+static struct lua_embed_loop *check(lua_State *L)
 {
-    return luaL_checkudata(L, 1, LUA_HOSTS);
+    return luaL_checkudata(L, 1, LUA_EMBED_LOOP);
 }
 
 /* ---- calling back --------------------------------------------------------------------------- */
 
 static void push_values(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_EMBED_LOOP ".all");
     lua_getiuservalue(L, -1, 1);
     lua_remove(L, -2);
 }
 
-void lua_hosts_table(lua_State *L, const char *name)
+void lua_embed_loop_table(lua_State *L, const char *name)
 {
     push_values(L);
     lua_getfield(L, -1, name);
     lua_remove(L, -2);
 }
 
-void lua_hosts_keep_error(struct lua_hosts *all)
+void lua_embed_loop_keep_error(struct lua_embed_loop *all)
 {
     lua_State *L = all->L;
     if (all->has_error) {
@@ -50,54 +50,54 @@ void lua_hosts_keep_error(struct lua_hosts *all)
     all->has_error = true;
 }
 
-bool lua_dispatch_begin(struct lua_hosts *all, uint64_t id, const char *what)
+bool lua_dispatch_begin(struct lua_embed_loop *all, uint64_t id, const char *what)
 {
     lua_State *L = all->L;
     if (L == NULL || !lua_checkstack(L, 24)) {
         return false;
     }
-    lua_hosts_table(L, "dispatch");
+    lua_embed_loop_table(L, "dispatch");
     lua_pushinteger(L, (lua_Integer)id);
     lua_pushstring(L, what);
     return true;
 }
 
-void lua_dispatch(struct lua_hosts *all, int arguments)
+void lua_dispatch(struct lua_embed_loop *all, int arguments)
 {
     lua_State *L = all->L;
     if (!lua_protected_call(L, arguments + 2, 0)) {
-        lua_hosts_keep_error(all);
+        lua_embed_loop_keep_error(all);
     }
 }
 
-void lua_hosts_enter(lua_State *L, struct lua_hosts *all, lua_State **before)
+void lua_embed_loop_enter(lua_State *L, struct lua_embed_loop *all, lua_State **before)
 {
     *before = all->L;
     all->L = L;
     all->depth++;
 }
 
-static struct lua_host *find_closing(const struct lua_hosts *all)
+static struct lua_embedded *find_closing(const struct lua_embed_loop *all)
 {
-    struct lua_host *box = all->first;
+    struct lua_embedded *box = all->first;
     while (box != NULL && !box->closing) {
         box = box->next;
     }
     return box;
 }
 
-void lua_hosts_leave(lua_State *L, struct lua_hosts *all, lua_State *before)
+void lua_embed_loop_leave(lua_State *L, struct lua_embed_loop *all, lua_State *before)
 {
     ensure(all->depth > 0);
     if (all->depth == 1) {
         /* Nothing of the loop or of a node is below: those that a callback closed can go. */
-        for (struct lua_host *box = find_closing(all); box != NULL; box = find_closing(all)) {
-            lua_host_finish(box);
+        for (struct lua_embedded *box = find_closing(all); box != NULL; box = find_closing(all)) {
+            lua_embed_finish(box);
         }
     }
     all->depth--;
     all->L = before;
-    lua_hosts_release(all);
+    lua_embed_loop_release(all);
     if (all->depth == 0 && all->has_error) {
         all->has_error = false;
         push_values(L);
@@ -110,23 +110,23 @@ void lua_hosts_leave(lua_State *L, struct lua_hosts *all, lua_State *before)
 
 /* ---- the loop ------------------------------------------------------------------------------- */
 
-bool lua_hosts_need(struct lua_hosts *all, struct failure *failure)
+bool lua_embed_loop_need(struct lua_embed_loop *all, struct failure *failure)
 {
-    if (all->hosts == NULL) {
-        all->hosts = hosts_new(failure);
+    if (all->loop == NULL) {
+        all->loop = embed_loop_new(failure);
     }
-    return all->hosts != NULL;
+    return all->loop != NULL;
 }
 
-void lua_hosts_release(struct lua_hosts *all)
+void lua_embed_loop_release(struct lua_embed_loop *all)
 {
-    if (all->hosts != NULL && all->depth == 0 && all->first == NULL && all->pins == 0) {
-        hosts_free(all->hosts);
-        all->hosts = NULL;
+    if (all->loop != NULL && all->depth == 0 && all->first == NULL && all->pins == 0) {
+        embed_loop_free(all->loop);
+        all->loop = NULL;
     }
 }
 
-/* hosts:dispatch(f): what is called for all that nodes tell, with (id, what, ...) */
+/* loop:dispatch(f): what is called for all that nodes tell, with (id, what, ...) */
 static int set_dispatch(lua_State *L)
 {
     check(L);
@@ -137,26 +137,26 @@ static int set_dispatch(lua_State *L)
     return 0;
 }
 
-static bool is_alive(const struct lua_hosts *all)
+static bool is_alive(const struct lua_embed_loop *all)
 {
-    return all->hosts != NULL && hosts_are_alive(all->hosts);
+    return all->loop != NULL && embed_loop_are_alive(all->loop);
 }
 
-/* hosts:step(wait_ns) → whether something can still happen. One turn, which waits so long at most.
+/* loop:step(wait_ns) → whether something can still happen. One turn, which waits so long at most.
  */
 static int step(lua_State *L)
 {
-    struct lua_hosts *all = check(L);
+    struct lua_embed_loop *all = check(L);
     int64_t wait_ns = lua_time_check(L, 2);
     lua_State *before = NULL;
     if (all->depth > 0) {
         return luaL_error(L, "the loop cannot be driven from one of its own callbacks");
     }
     if (is_alive(all)) {
-        int64_t now_ns = hosts_now_ns(all->hosts);
-        lua_hosts_enter(L, all, &before);
-        hosts_step(all->hosts, wait_ns < WORLD_NEVER - now_ns ? now_ns + wait_ns : WORLD_NEVER);
-        lua_hosts_leave(L, all, before);
+        int64_t now_ns = embed_loop_now_ns(all->loop);
+        lua_embed_loop_enter(L, all, &before);
+        embed_loop_step(all->loop, wait_ns < WORLD_NEVER - now_ns ? now_ns + wait_ns : WORLD_NEVER);
+        lua_embed_loop_leave(L, all, before);
     }
     lua_pushboolean(L, is_alive(all));
     return 1;
@@ -168,42 +168,42 @@ static int alive(lua_State *L)
     return 1;
 }
 
-/* hosts:is_inside() → whether a callback is running */
+/* loop:is_inside() → whether a callback is running */
 static int is_inside(lua_State *L)
 {
     lua_pushboolean(L, check(L)->depth > 0);
     return 1;
 }
 
-/* hosts:pollfd() → the descriptor, which stays the same until as many unpins; or nil, message, code
+/* loop:pollfd() → the descriptor, which stays the same until as many unpins; or nil, message, code
  */
 static int pollfd(lua_State *L)
 {
-    struct lua_hosts *all = check(L);
+    struct lua_embed_loop *all = check(L);
     struct failure failure = {0};
-    if (!lua_hosts_need(all, &failure)) {
+    if (!lua_embed_loop_need(all, &failure)) {
         return lua_failure_push(L, &failure);
     }
     all->pins++;
-    lua_pushinteger(L, hosts_pollfd(all->hosts));
+    lua_pushinteger(L, embed_loop_pollfd(all->loop));
     return 1;
 }
 
-/* hosts:unpin(): one who asked for the descriptor does not poll it any more */
+/* loop:unpin(): one who asked for the descriptor does not poll it any more */
 static int unpin(lua_State *L)
 {
-    struct lua_hosts *all = check(L);
+    struct lua_embed_loop *all = check(L);
     ensure(all->pins > 0);
     all->pins--;
-    lua_hosts_release(all);
+    lua_embed_loop_release(all);
     return 0;
 }
 
-/* hosts:timeout_ns() → how long one may wait for it; nil: for ever */
+/* loop:timeout_ns() → how long one may wait for it; nil: for ever */
 static int timeout_ns(lua_State *L)
 {
-    struct lua_hosts *all = check(L);
-    int64_t wait_ns = is_alive(all) ? hosts_timeout_ns(all->hosts) : WORLD_NEVER;
+    struct lua_embed_loop *all = check(L);
+    int64_t wait_ns = is_alive(all) ? embed_loop_timeout_ns(all->loop) : WORLD_NEVER;
     if (wait_ns == WORLD_NEVER) {
         return 0;
     }
@@ -215,34 +215,34 @@ static int timeout_ns(lua_State *L)
 
 static int collect(lua_State *L)
 {
-    struct lua_hosts *all = check(L);
+    struct lua_embed_loop *all = check(L);
     buffer_free(&all->value);
     if (all->depth > 0) {
         return 0; /* os.exit from a callback: the process ends, and the loop is still at work */
     }
     all->L = NULL;
     while (all->first != NULL) {
-        lua_host_drop(all->first);
+        lua_embed_drop(all->first);
     }
     all->pins = 0;
-    lua_hosts_release(all);
+    lua_embed_loop_release(all);
     return 0;
 }
 
 static const luaL_Reg methods[] = {
-    {"dispatch", set_dispatch}, {"step", step},         {"is_alive", alive},
-    {"is_inside", is_inside},   {"pollfd", pollfd},     {"timeout_ns", timeout_ns},
-    {"unpin", unpin},           {"node", lua_host_new}, {NULL, NULL},
+    {"dispatch", set_dispatch}, {"step", step},          {"is_alive", alive},
+    {"is_inside", is_inside},   {"pollfd", pollfd},      {"timeout_ns", timeout_ns},
+    {"unpin", unpin},           {"node", lua_embed_new}, {NULL, NULL},
 };
 
-/* core.hosts() → the one there is */
-int lua_hosts_function(lua_State *L)
+/* core.loop() → the one there is */
+int lua_embed_loop_function(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_EMBED_LOOP ".all");
     if (!lua_isnil(L, -1)) {
         return 1;
     }
-    struct lua_hosts *all = lua_newuserdatauv(L, sizeof *all, 1);
+    struct lua_embed_loop *all = lua_newuserdatauv(L, sizeof *all, 1);
     memset(all, 0, sizeof *all);
     lua_newtable(L);
     lua_newtable(L);
@@ -250,17 +250,17 @@ int lua_hosts_function(lua_State *L)
     lua_newtable(L);
     lua_setfield(L, -2, "failures");
     lua_setiuservalue(L, -2, 1);
-    luaL_getmetatable(L, LUA_HOSTS);
+    luaL_getmetatable(L, LUA_EMBED_LOOP);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, LUA_HOSTS ".all");
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_EMBED_LOOP ".all");
     return 1;
 }
 
-void lua_hosts_register(lua_State *L)
+void lua_embed_loop_register(lua_State *L)
 {
-    lua_host_register(L);
-    luaL_newmetatable(L, LUA_HOSTS);
+    lua_embed_register(L);
+    luaL_newmetatable(L, LUA_EMBED_LOOP);
     lua_pushcfunction(L, collect);
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);

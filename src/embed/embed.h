@@ -1,0 +1,110 @@
+/*
+ * node: nodes inside an application. loop.c (the world they share), node.c (the life of one: its
+ * store, its trace, what the application is told), notices.c (what it should know of its dealings
+ * with others), requests.c (proposals, reads and changes of members, to the leader wherever it is),
+ * change.c (what a change may ask for).
+ *
+ * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
+ * within embed_loop_step, and the application is called only from there and from embed_close, once
+ * all else of that moment is done: whoever is called may call anything here but embed_loop_step,
+ * embed_close and embed_free.
+ */
+#ifndef RAFTBENCH_EMBED_H
+#define RAFTBENCH_EMBED_H
+
+#include "base/base.h"
+#include "machine/machine.h"
+#include "node/node.h"
+#include "raft/raft.h"
+#include "trace/trace.h"
+#include "world/world.h"
+
+/* ---- all of them (loop.c) ------------------------------------------------------------------ */
+
+/* One real world whose clock runs on by itself. */
+struct embed_loop;
+
+/* NULL and a failure where there can be none. */
+struct embed_loop *embed_loop_new(struct failure *failure);
+void embed_loop_free(struct embed_loop *loop); /* when all of its nodes are freed */
+int64_t embed_loop_now_ns(const struct embed_loop *loop);
+/* One turn of the loop, which waits until `until_ns` at most. */
+void embed_loop_step(struct embed_loop *loop, int64_t until_ns);
+/* Whether something can still happen: a node runs, or somebody waits. */
+bool embed_loop_are_alive(const struct embed_loop *loop);
+/* For a loop that is not ours: what to poll for reading, and how long (WORLD_NEVER). */
+int embed_loop_pollfd(const struct embed_loop *loop);
+int64_t embed_loop_timeout_ns(const struct embed_loop *loop);
+
+/* ---- one of them (node.c) ------------------------------------------------------------------- */
+
+struct embedded;
+
+enum embed_event_kind {
+    EMBED_LEADER,  /* id (0: none is known), term */
+    EMBED_ROLE,    /* role, term */
+    EMBED_MEMBERS, /* a committed configuration was applied */
+    EMBED_REMOVED, /* the node has ended: a committed configuration lacks it */
+    EMBED_FAILED,  /* the node has ended; text: why */
+    EMBED_NOTICE,  /* something odd from outside was turned away; id: from whom (0: not known), text
+                    */
+};
+
+struct embed_event {
+    enum embed_event_kind kind;
+    enum raft_role role;
+    uint64_t id;
+    uint64_t term;
+    const char *text;
+};
+
+/* What became of the request that was given this ticket: told once, unless the node is freed
+ * first. The outcome's views are valid during the call. */
+typedef void embed_done(void *context, uint64_t ticket, const struct node_outcome *outcome);
+
+struct embed_options {
+    struct raft_options raft;                       /* id included; `seed` is drawn by the node */
+    const char *cluster_name;                       /* at most 63 bytes */
+    const char *listen;                             /* "127.0.0.1:7001" */
+    const struct raft_configuration *first_members; /* NULL or empty: it waits to be added */
+    bool forward; /* a follower passes proposals and reads on, and waits for a leader */
+    /* As node.h has it; NULL: "kv". */
+    struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
+    void (*on_event)(void *context, const struct embed_event *event);
+    embed_done *on_done;
+    void *context;
+};
+
+/* A node with an empty disk in memory, stopped. NULL and a failure where that does not work: no two
+ * of one world have the same id. */
+struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *options,
+                           struct failure *failure);
+/* Once. */
+bool embed_start(struct embedded *embedded, struct failure *failure);
+/* All that wait are told "closed", then it ends. */
+void embed_close(struct embedded *embedded);
+void embed_free(struct embedded *embedded); /* without a word to anybody */
+
+struct node *embed_node(const struct embedded *embedded);
+/* The trace of this node alone; made at the first call. */
+struct trace *embed_trace(struct embedded *embedded);
+
+/* ---- requests (requests.c) ------------------------------------------------------------------ */
+
+/* Where the node was made to forward, what has certainly come to nothing (this node or the one
+ * that it asked does not lead, another leader's entry took the place) is tried again until the
+ * time-out. A time-out leaves open whether a command is applied (`unknown`), but for NO_LEADER,
+ * where nobody took it. Tickets are the caller's. */
+
+/* One encoded value. result: the machine's answer; this node has applied it too by then. */
+void embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns,
+                   uint64_t ticket);
+/* From then on the state of this node's machine is linearizable. The question, an encoded value, is
+ * then put to it; empty: nothing is asked. */
+void embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns,
+                uint64_t ticket);
+/* `wanted` is a simple configuration. Never passed on: the leader has to be asked. */
+void embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
+                  int64_t timeout_ns, uint64_t ticket);
+
+#endif

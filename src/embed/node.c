@@ -1,0 +1,284 @@
+/*
+ * One node of an application: its store, its part of the trace, its beginning and end, and what the
+ * application is told of it. It never calls the application but from its flusher (and embed_close).
+ */
+#include "embed/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- what happened -------------------------------------------------------------------------- */
+
+void embed_tell_soon(struct embedded *embedded)
+{
+    struct world *world = embedded->loop->world;
+    world->operations->flush_soon(world, &embedded->flusher);
+}
+
+bool embed_is_running(const struct embedded *embedded)
+{
+    return node_get_state(embedded->node) == NODE_RUNNING;
+}
+
+static void on_role(void *context, struct node *node)
+{
+    struct embedded *embedded = context;
+    (void)node;
+    requests_role_changed(embedded);
+    embed_tell_soon(embedded);
+}
+
+static void on_members(void *context, struct node *node)
+{
+    struct embedded *embedded = context;
+    (void)node;
+    embedded->tell_members = true;
+    embed_tell_soon(embedded);
+}
+
+static void on_applied(void *context, struct node *node)
+{
+    (void)node;
+    requests_applied(context);
+}
+
+static void on_stopped(void *context, struct node *node)
+{
+    struct embedded *embedded = context;
+    char why[64];
+    (void)snprintf(why, sizeof why, "node %llu is %s", (unsigned long long)embedded->id,
+                   node_state_name(node_get_state(node)));
+    embedded->tell_stopped = true;
+    requests_end(embedded, FAILURE_NODE_DOWN, why);
+    embed_tell_soon(embedded);
+}
+
+/* ---- what the application is told ----------------------------------------------------------- */
+
+static void tell(struct embedded *embedded, const struct embed_event *event)
+{
+    if (embedded->on_event != NULL) {
+        embedded->on_event(embedded->context, event);
+    }
+}
+
+static void tell_roles(struct embedded *embedded)
+{
+    struct raft_status status;
+    if (!embed_is_running(embedded)) {
+        return;
+    }
+    raft_get_status(node_raft(embedded->node), &status);
+    if (status.role != embedded->role) {
+        embedded->role = status.role;
+        tell(embedded,
+             &(struct embed_event){.kind = EMBED_ROLE, .role = status.role, .term = status.term});
+    }
+    if (status.leader != embedded->leader ||
+        (status.leader != 0 && status.term != embedded->leader_term)) {
+        embedded->leader = status.leader;
+        embedded->leader_term = status.term;
+        tell(embedded,
+             &(struct embed_event){.kind = EMBED_LEADER, .id = status.leader, .term = status.term});
+    }
+}
+
+static void tell_notices(struct embedded *embedded)
+{
+    for (uint32_t i = 0; i < embedded->notice_count; i++) {
+        struct notice notice = embedded->notices[i];
+        tell(embedded,
+             &(struct embed_event){.kind = EMBED_NOTICE, .id = notice.peer, .text = notice.text});
+    }
+    embedded->notice_count = 0;
+}
+
+static void tell_end(struct embedded *embedded)
+{
+    bool removed = node_get_state(embedded->node) == NODE_REMOVED;
+    embedded->tell_stopped = false;
+    tell(embedded, &(struct embed_event){.kind = removed ? EMBED_REMOVED : EMBED_FAILED,
+                                         .text = node_error(embedded->node)});
+}
+
+static void flush(void *context)
+{
+    struct embedded *embedded = context;
+    requests_hand_over(embedded);
+    tell_roles(embedded);
+    if (embedded->tell_members) {
+        embedded->tell_members = false;
+        tell(embedded, &(struct embed_event){.kind = EMBED_MEMBERS});
+    }
+    tell_notices(embedded);
+    requests_tell(embedded);
+    if (embedded->tell_stopped) {
+        tell_end(embedded);
+    }
+}
+
+/* ---- its beginning -------------------------------------------------------------------------- */
+
+static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
+{
+    struct embedded *embedded = context;
+    if (embedded->make_machine == NULL) {
+        return machine_new(&kv_operations, kv_new());
+    }
+    return embedded->make_machine(embedded->context, id, failure);
+}
+
+static bool is_taken(const struct embed_loop *loop, uint64_t id)
+{
+    for (const struct embedded *embedded = loop->first; embedded != NULL;
+         embedded = embedded->next) {
+        if (embedded->id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A disk in memory is another one in each life of a process, and must never pass for the last. */
+static uint64_t draw_seed(void)
+{
+    uint64_t seed = 0;
+    ensure(getentropy(&seed, sizeof seed) == 0);
+    return seed;
+}
+
+static struct node *make_node(struct embedded *embedded, const struct embed_options *options)
+{
+    struct node_options node_options = {
+        .raft = options->raft,
+        .seed = draw_seed(),
+        .cluster_name = options->cluster_name,
+        .address = options->listen,
+        .make_machine = make_machine,
+        .context = embedded,
+        .on_role = on_role,
+        .on_members = on_members,
+        .on_applied = on_applied,
+        .on_stopped = on_stopped,
+    };
+    struct world *world = embedded->loop->world;
+    struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
+    struct store *store = store_memory_new(world, embedded->id, node_options.seed, 0, 0);
+    store_format(store, &start);
+    return node_new(world, store, &node_options);
+}
+
+struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *options,
+                           struct failure *failure)
+{
+    if (is_taken(loop, options->raft.id)) {
+        failure_set(failure, FAILURE_ALREADY_MEMBER,
+                    "there is a node %llu in this process already: close it first",
+                    (unsigned long long)options->raft.id);
+        return NULL;
+    }
+    struct embedded *embedded = memory_new_zeroed(1, sizeof *embedded);
+    embedded->loop = loop;
+    embedded->id = options->raft.id;
+    embedded->forward = options->forward;
+    embedded->make_machine = options->make_machine;
+    embedded->on_event = options->on_event;
+    embedded->on_done = options->on_done;
+    embedded->context = options->context;
+    embedded->role = RAFT_FOLLOWER;
+    embedded->flusher = (struct flusher){.flush = flush, .context = embedded};
+    embedded->trace_subscription = -1;
+    if (options->first_members != NULL) {
+        raft_configuration_copy(&embedded->first_members, options->first_members);
+    }
+    requests_prepare(embedded);
+    embedded->node = make_node(embedded, options);
+    notices_open(embedded);
+    embedded->next = loop->first;
+    if (embedded->next != NULL) {
+        embedded->next->previous = embedded;
+    }
+    loop->first = embedded;
+    return embedded;
+}
+
+bool embed_start(struct embedded *embedded, struct failure *failure)
+{
+    if (embedded->was_started) {
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu has been started already (it is %s); a node that has ended is "
+                    "closed and made anew",
+                    (unsigned long long)embedded->id,
+                    node_state_name(node_get_state(embedded->node)));
+        return false;
+    }
+    embedded->was_started = node_start(embedded->node, failure);
+    if (embedded->was_started && embedded->first_members.count == 1) {
+        (void)node_campaign(embedded->node, true, failure); /* alone: there is nobody to wait for */
+    }
+    embed_tell_soon(embedded); /* what has been asked of it meanwhile */
+    return embedded->was_started;
+}
+
+/* ---- its end -------------------------------------------------------------------------------- */
+
+void embed_close(struct embedded *embedded)
+{
+    char why[64];
+    (void)snprintf(why, sizeof why, "node %llu was closed", (unsigned long long)embedded->id);
+    /* First, so that those whom the node itself would tell are told the same. */
+    requests_end(embedded, FAILURE_CLOSED, why);
+    node_stop(embedded->node, false);
+    requests_tell(embedded);
+}
+
+static void forward_event(void *context, const struct trace_event *event)
+{
+    struct embedded *embedded = context;
+    if (event->node == embedded->id) {
+        struct trace_event copy = *event;
+        trace_emit(embedded->trace, &copy);
+    }
+}
+
+struct trace *embed_trace(struct embedded *embedded)
+{
+    if (embedded->trace == NULL) {
+        embedded->trace = trace_new();
+        embedded->trace_subscription =
+            trace_subscribe(embedded->loop->trace, TRACE_ALL, forward_event, embedded);
+    }
+    return embedded->trace;
+}
+
+void embed_free(struct embedded *embedded)
+{
+    struct embed_loop *loop = embedded->loop;
+    struct world *world = loop->world;
+    embedded->on_event = NULL;
+    node_free(embedded->node);
+    requests_free(embedded);
+    world->operations->flush_cancel(world, &embedded->flusher);
+    notices_close(embedded);
+    if (embedded->trace != NULL) {
+        trace_unsubscribe(loop->trace, embedded->trace_subscription);
+        trace_free(embedded->trace);
+    }
+    if (embedded->previous != NULL) {
+        embedded->previous->next = embedded->next;
+    } else {
+        ensure(loop->first == embedded);
+        loop->first = embedded->next;
+    }
+    if (embedded->next != NULL) {
+        embedded->next->previous = embedded->previous;
+    }
+    raft_configuration_free(&embedded->first_members);
+    memory_free(embedded);
+}
+
+struct node *embed_node(const struct embedded *embedded)
+{
+    return embedded->node;
+}
