@@ -15,7 +15,7 @@ PACKAGES_TEST = tmux
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
-DEPS = .ci/deps
+DEPS = scripts/dev/deps.sh
 
 # ---- how it is compiled ------------------------------------------------------------------------
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
@@ -91,13 +91,13 @@ seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seed
 ASAN_BUILD = $(BUILD)/asan
 ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 ASAN_ENV = RAFTBENCH_BUILD=$(ASAN_BUILD) RAFTBENCH_SPEC_SEEDS=$(or $(SEEDS),10) \
-	LSAN_OPTIONS=suppressions=.ci/lsan.supp:print_suppressions=0 \
+	LSAN_OPTIONS=suppressions=scripts/dev/lsan.supp:print_suppressions=0 \
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1 \
 	RAFTBENCH_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
 
 check-asan: deps ## the suite under AddressSanitizer, UBSan and LeakSanitizer (SEEDS=10 of each)
 	@$(SUBMAKE) BUILD=$(ASAN_BUILD) SANITIZE="$(ASAN_FLAGS)" OPTIMIZE="-O1 -g" all replays
-	@$(ASAN_ENV) .ci/preload $(TEST) $(FILES)
+	@$(ASAN_ENV) scripts/dev/preload.sh $(TEST) $(FILES)
 
 # ---- fuzzers -----------------------------------------------------------------------------------
 # `make test` replays what is kept in spec/fuzz/corpus; `make fuzz` looks for more with libFuzzer.
@@ -126,10 +126,10 @@ fuzzers: deps
 		OPTIMIZE="-O1 -g" WARNINGS=-w $(FUZZERS:%=$(FUZZ_BUILD)/fuzzer/%)
 
 fuzz: fuzzers ## each fuzzer (or FUZZERS="json kv") for SECONDS=600 under AddressSanitizer and UBSan
-	@.ci/fuzz run $(FUZZ_BUILD) $(SECONDS) $(FUZZERS)
+	@scripts/dev/fuzz.sh run $(FUZZ_BUILD) $(SECONDS) $(FUZZERS)
 
 fuzz-corpus: fuzzers ## spec/fuzz/corpus anew: the fewest inputs that reach as much as all that were found
-	@.ci/fuzz merge $(FUZZ_BUILD) $(FUZZERS)
+	@scripts/dev/fuzz.sh merge $(FUZZ_BUILD) $(FUZZERS)
 
 check-valgrind: deps ## a short part of the suite under valgrind
 	@$(DEPS) $(PACKAGES_VALGRIND)
@@ -139,17 +139,14 @@ check-valgrind: deps ## a short part of the suite under valgrind
 		$(LUA) scripts/raftbench test $(or $(FILES),spec/reference_spec.lua spec/values_spec.lua)
 
 # ---- lint --------------------------------------------------------------------------------------
-lint: ## format, static analysis, layers, lengths, documentation
+lint: ## format, static analysis, and the rules of the house (spec/house)
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_LINT)
 	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(FUZZ_SOURCES) spec/fuzz/support/fuzz.h
-	@.ci/layers
-	@.ci/lengths
 	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
 		echo "$$file: not the Lua that 5.1 and LuaJIT read too"; exit 1; }; done
-	@luacheck -q $(LUA_FILES) .ci/layers .ci/lengths .ci/meta .ci/documented .ci/public.lua
+	@luacheck -q $(LUA_FILES)
 	@$(SUBMAKE) all
-	@.ci/meta --check
-	@.ci/documented
+	@$(RAFTBENCH) test spec/house
 	@$(SUBMAKE) --keep-going --output-sync tidy
 
 # A file is looked at again when it, or a header below it, has changed: it follows its object.
@@ -159,8 +156,8 @@ $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
 	@clang-tidy --quiet $*.c -- $(CFLAGS_ALL) >$@.out 2>&1 || { cat $@.out; exit 1; }
 	@mv $@.out $@
 
-meta: all ## lua/raft/library anew, by which editors know the module, from the comments in lua/raft
-	@.ci/meta
+annotations: all ## lua/raft/library anew, by which editors know the module, from the comments in lua/raft
+	@$(LUA) -e 'package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path; package.cpath = "$(BUILD)/?.so;" .. package.cpath; require("scripts.dev.annotations").write()'
 
 # ---- the rest ----------------------------------------------------------------------------------
 # PREFIX=/usr/local: elsewhere than pkg-config says. The places are those the interpreter looks in.
@@ -184,4 +181,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy meta install install-to clean help
+.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations install install-to clean help

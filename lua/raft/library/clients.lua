@@ -1,5 +1,5 @@
 ---@meta _
--- For editors (lua-language-server), never loaded. Made by `make meta` from the comments in lua/raft: edit those.
+-- For editors (lua-language-server), never loaded. Made by `make annotations` from the comments in lua/raft: edit those.
 
 ---@class raft.client
 local client = {}

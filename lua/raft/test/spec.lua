@@ -74,19 +74,21 @@ function spec.collect(value, before, path)
   return list
 end
 
---- The spec files of a folder: `*_spec.lua`, or all `*.lua` where there is none.
+--- The spec files of a folder and the folders in it: `*_spec.lua`. Where there is none: all `*.lua` of the folder.
 -- @tparam string folder
 -- @tparam function quote makes a word safe for the shell
 -- @treturn table sorted paths
 function spec.files(folder, quote)
   local specs, others = {}, {}
-  local pipe = io.popen("LC_ALL=C ls -1 " .. quote(folder) .. " 2>/dev/null", "r")
+  folder = folder:gsub("(.)/+$", "%1")
+  local pipe = io.popen("LC_ALL=C find " .. quote(folder) .. "/ -name '*.lua' 2>/dev/null | LC_ALL=C sort", "r")
   if pipe then
-    for name in pipe:lines() do
-      if name:find("_spec%.lua$") then
-        specs[#specs + 1] = folder .. "/" .. name
-      elseif name:find("%.lua$") then
-        others[#others + 1] = folder .. "/" .. name
+    for path in pipe:lines() do
+      path = path:gsub("^" .. folder:gsub("%p", "%%%0") .. "/+", folder .. "/")
+      if path:find("_spec%.lua$") then
+        specs[#specs + 1] = path
+      elseif not path:find("/", #folder + 2, true) then
+        others[#others + 1] = path
       end
     end
     pipe:close()

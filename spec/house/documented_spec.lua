@@ -1,16 +1,22 @@
-#!/usr/bin/env lua5.4
--- Checks that all that is public is documented: each function has a comment that tells each parameter with its type,
--- and an entry in lua/raft/library for editors; it, each option of raft.cluster and raft.node, and each subcommand and
--- flag of raftbench are in the README; what src/README.md names is where it says. Prints what is missing; exits with 1
--- where something is. Needs the built module.
+-- All that is public is documented: each function has a comment that tells each parameter with its type, and an entry
+-- in lua/raft/library for editors; it and each option of raft.cluster and raft.node are in lua/README.md, each
+-- subcommand and flag of raftbench in scripts/README.md; what src/README.md names is where it says.
+local annotations = require "scripts.dev.annotations"
+local lu = require "luaunit"
+local public = require "scripts.dev.public"
 
-package.path = ".ci/?.lua;" .. package.path
-local public = require "public"
+local tests = {}
 
-local faults = 0
+local faults = {}
 local function fault(place, text, ...)
-  faults = faults + 1
-  io.stderr:write(place, ": ", text:format(...), "\n")
+  faults[#faults + 1] = place .. ": " .. text:format(...)
+end
+
+-- The faults so far, which are then forgotten.
+local function assert_no_fault()
+  local text = table.concat(faults, "\n")
+  faults = {}
+  lu.assertEquals(text, "")
 end
 
 local function read(path)
@@ -20,7 +26,8 @@ local function read(path)
   return text
 end
 
-local readme = read "README.md"
+local readme = read "lua/README.md"
+local command_readme = read "scripts/README.md"
 
 -- ---- functions -------------------------------------------------------------------------------------
 
@@ -49,7 +56,7 @@ local function check_function(class, one)
   end
   check_parameters(place, name, entry)
   if not readme:find("[%.:`]" .. one.name .. "[%({`]") then
-    fault("README.md", "there is no %s", name)
+    fault("lua/README.md", "there is no %s", name)
   end
 end
 
@@ -127,7 +134,7 @@ local function check_options(what, known, class, documented)
   local fields = fields_of(class)
   for name in pairs(known) do
     if not documented[name] then
-      fault("README.md", "the option '%s' of %s is not in its table", name, what)
+      fault("lua/README.md", "the option '%s' of %s is not in its table", name, what)
     end
     if not fields[name] then
       fault("lua/raft/library/types.lua", "%s has no field '%s'", class, name)
@@ -170,7 +177,7 @@ end
 
 local function rows_about(name)
   local rows = {}
-  for line in readme:gmatch "[^\n]+" do
+  for line in command_readme:gmatch "[^\n]+" do
     if line:find("^| `raftbench " .. name .. "[ `]") then
       rows[#rows + 1] = line
     end
@@ -182,12 +189,12 @@ local function check_command()
   for _, name in ipairs(require("raft.command").subcommands) do
     local rows = rows_about(name)
     if rows == "" then
-      fault("README.md", "no table has a row for `raftbench %s`", name)
+      fault("scripts/README.md", "no table has a row for `raftbench %s`", name)
     else
       for _, names in ipairs(flags_of(require("raft.command." .. name))) do
         for flag in names:gmatch "%S+" do
           if not rows:find("`" .. flag:gsub("%-", "%%-") .. "[ `]") then
-            fault("README.md", "the row for `raftbench %s` lacks %s", name, flag)
+            fault("scripts/README.md", "the row for `raftbench %s` lacks %s", name, flag)
           end
         end
       end
@@ -237,14 +244,41 @@ local function check_journey()
   end
 end
 
-check_classes()
-check_core()
-check_all_options()
-check_command()
-check_journey()
-for name in pairs(package.loaded) do
-  if name:find "^raft%.library" then
-    fault("lua/raft/library", "%s was loaded, which is for editors only", name)
+function tests.test_Functions()
+  check_classes()
+  check_core()
+  assert_no_fault()
+end
+
+function tests.test_Options()
+  check_all_options()
+  assert_no_fault()
+end
+
+function tests.test_TheCommand()
+  check_command()
+  assert_no_fault()
+end
+
+function tests.test_TheJourneyInSrc()
+  check_journey()
+  assert_no_fault()
+end
+
+-- `make annotations` makes them anew.
+function tests.test_WhatEditorsReadIsUpToDate()
+  for _, file in ipairs(annotations.render()) do
+    if read(file.path) ~= file.text then
+      fault(file.path, "not what the comments in lua/raft say: make annotations")
+    end
+  end
+  assert_no_fault()
+end
+
+function tests.test_WhatEditorsReadIsNeverLoaded()
+  for name in pairs(package.loaded) do
+    lu.assertNil(name:match "^raft%.library")
   end
 end
-os.exit(faults == 0)
+
+return tests

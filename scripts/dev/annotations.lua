@@ -1,13 +1,13 @@
-#!/usr/bin/env lua5.4
--- Makes lua/raft/library/*.lua, by which editors complete and explain Raftbench, from the comments in lua/raft.
--- types.lua and core.lua there are written by hand. With --check it writes nothing and says which are out of date.
+-- Makes lua/raft/library/*.lua, by which editors complete and explain Raftbench, from the comments in lua/raft:
+-- `make annotations`. types.lua and core.lua there are written by hand. A spec checks that they are up to date.
 
-package.path = ".ci/?.lua;" .. package.path
-local public = require "public"
+local public = require "scripts.dev.public"
 local reference = require "raft.reference"
 
-local HEAD = "-- For editors (lua-language-server), never loaded. Made by `make meta` from the comments in lua/raft: "
-  .. "edit those."
+local annotations = {}
+
+local HEAD = "-- For editors (lua-language-server), never loaded. Made by `make annotations` from the comments "
+  .. "in lua/raft: edit those."
 
 local function optional(kind)
   if kind:find "|" then
@@ -126,28 +126,26 @@ local function render(file, classes)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function read(path)
-  local handle = io.open(path, "r")
-  local text = handle and handle:read "a" or ""
-  if handle then
-    handle:close()
+--- What the files should hold.
+-- @treturn table list of {path, text}
+function annotations.render()
+  local classes, list = {}, {}
+  for _, class in ipairs(public.classes()) do
+    classes[class.name] = class
   end
-  return text
+  for _, file in ipairs(files) do
+    list[#list + 1] = { path = file.path, text = render(file, classes) }
+  end
+  return list
 end
 
-local classes, stale = {}, false
-for _, class in ipairs(public.classes()) do
-  classes[class.name] = class
-end
-for _, file in ipairs(files) do
-  local text = render(file, classes)
-  if arg[1] ~= "--check" then
+--- Writes them.
+function annotations.write()
+  for _, file in ipairs(annotations.render()) do
     local handle = assert(io.open(file.path, "w"))
-    assert(handle:write(text))
+    assert(handle:write(file.text))
     assert(handle:close())
-  elseif read(file.path) ~= text then
-    stale = true
-    io.stderr:write(file.path, ": not what the comments in lua/raft say: make meta\n")
   end
 end
-os.exit(not stale)
+
+return annotations
