@@ -156,7 +156,7 @@ $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
 	@clang-tidy --quiet $*.c -- $(CFLAGS_ALL) >$@.out 2>&1 || { cat $@.out; exit 1; }
 	@mv $@.out $@
 
-annotations: all ## lua/raft/library anew, by which editors know the module, from the comments in lua/raft
+annotations: all ## lua/raft/annotations anew, by which editors know the module, from the comments in lua/raft
 	@$(LUA) -e 'package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path; package.cpath = "$(BUILD)/?.so;" .. package.cpath; require("scripts.dev.annotations").write()'
 
 # ---- the rest ----------------------------------------------------------------------------------

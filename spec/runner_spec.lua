@@ -149,6 +149,17 @@ return { TestTwo = { test_b = function() end }, test_c = function() end }]]), 5,
   lu.assertEquals(ran(result), { "teardown" })
 end)
 
+add("AFolderIsReadWithThoseInIt_ATrailingSlashChangesNothing", function(run, _, folder)
+  os.execute("mkdir -p " .. folder .. "/specs/inner")
+  command.write(folder .. "/specs/one_spec.lua", "return { test_one = function() end }")
+  command.write(folder .. "/specs/inner/two_spec.lua", "return { test_two = function() end }")
+  local out = command.assert_code(command.run { "test", folder .. "/specs/" }, 0).out
+  command.assert_has(out, "one.test_one")
+  command.assert_has(out, "two.test_two")
+  lu.assertNotStrContains(out, "//")
+  command.assert_has(run("return { test_it = function() end }").out, "1 passed")
+end)
+
 add("GlobalsOfOneFileAreNotRunForTheNext", function(_, _, folder)
   local one = command.write(folder .. "/one_spec.lua", "function test_one() end")
   local two = command.write(folder .. "/two_spec.lua", "return { test_two = function() assert(not test_one) end }")

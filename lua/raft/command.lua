@@ -4,7 +4,7 @@
 -- `run(arguments)` → exit code. This one does nothing itself but choose.
 -- @module raft.command
 
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local command = {}
 

@@ -33,12 +33,14 @@ local raft = {
   timeout = loop.timeout,
   step = loop.step,
   --- A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
-  -- @tparam ?raft.cluster c nil: the one opened last, or a new one of three nodes, which is shut down at the end
-  shell = function(c)
-    return require("raft.shell").open(c)
-  end,
   --- The checks as LuaUnit-style assertions; see raft.assert.
   assert = require "raft.assert",
 }
+
+--- A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
+-- @tparam ?raft.cluster c nil: the one opened last, or a new one of three nodes, which is shut down at the end
+function raft.shell(c)
+  return require("raft.shell").open(c, raft)
+end
 
 return raft --[[@as raft.module]]

@@ -6,7 +6,7 @@
 
 local commands = require "raft.menu.commands"
 local open = require "raft.open"
-local report = require "raft.command.report"
+local report = require "raft.report"
 local words = require "raft.menu.words"
 
 local menu = {}

@@ -40,10 +40,10 @@ function Session:cluster()
 end
 
 -- What names mean that are typed: the script's globals, and the shell's own on top of them.
-local function make_environment(self, c)
+local function make_environment(self, c, raft)
   local environment = {
-    c = c, raft = require "raft",
-    help = function(what) self:tell(help.about(what, terminal.width())) end,
+    c = c, raft = raft,
+    help = function(what) self:tell(help.about(what, terminal.width(), raft)) end,
     print = function(...)
       local words = {}
       for position = 1, select("#", ...) do
@@ -55,9 +55,9 @@ local function make_environment(self, c)
   return setmetatable(environment, { __index = _G })
 end
 
-local function new(c)
+local function new(c, raft)
   local self = setmetatable({ typed = {}, failures = 0 }, Session)
-  self.environment = make_environment(self, c)
+  self.environment = make_environment(self, c, raft)
   self.lines = lines.open {
     complete = function(before) return complete.line(before, self.environment, commands, terminal.width()) end,
     problem = function(problem) self:complain(problem, {}) end,
@@ -219,13 +219,14 @@ end
 
 --- Runs a prompt until its end. The cluster stays open.
 -- @param c a cluster, or nil: none yet
+-- @tparam table raft the module, which uses this one and so cannot be required here
 -- @treturn integer how many lines raised an error
-function shell.run(c)
+function shell.run(c, raft)
   local jit = rawget(_G, "jit")
   if jit then
     jit.off() -- its compiled code could not be interrupted
   end
-  local session = new(c)
+  local session = new(c, raft)
   core.begin_prompt(true)
   watch_clients(c)
   if session.lines.is_terminal then
@@ -246,7 +247,8 @@ end
 
 --- A prompt in the middle of a script, with the cluster at hand as `c`. The script goes on when it ends.
 -- @param c a cluster; nil: the one opened last, or a new one of three nodes, which is shut down at the end
-function shell.open(c)
+-- @tparam table raft the module
+function shell.open(c, raft)
   if c ~= nil and not is_cluster(c) then
     arguments.fail("c", "a cluster", c)
   end
@@ -257,11 +259,11 @@ function shell.open(c)
   c = c or open.latest()
   if c then
     c.driver:not_in_step "raft.shell"
-    shell.run(c)
+    shell.run(c, raft)
     return
   end
   local own = assert(require("raft.cluster").new { mode = require("raft.defaults").get "mode" or "tcp" })
-  shell.run(own)
+  shell.run(own, raft)
   open.close(own)
 end
 

@@ -1,4 +1,4 @@
--- Makes lua/raft/library/*.lua, by which editors complete and explain Raftbench, from the comments in lua/raft:
+-- Makes lua/raft/annotations/*.lua, by which editors complete and explain Raftbench, from the comments in lua/raft:
 -- `make annotations`. types.lua and core.lua there are written by hand. A spec checks that they are up to date.
 
 local public = require "scripts.dev.public"
@@ -107,10 +107,10 @@ local function class_lines(class, fields)
 end
 
 local files = { -- file -> the classes in it
-  { path = "lua/raft/library/raft.lua", meta = "raft", classes = { "raft.module", "raft.assert" }, gives = "raft" },
-  { path = "lua/raft/library/cluster.lua", meta = "_", classes = { "raft.cluster" } },
-  { path = "lua/raft/library/clients.lua", meta = "_", classes = { "raft.client", "raft.message" } },
-  { path = "lua/raft/library/node.lua", meta = "_", classes = { "raft.node", "raft.attached" } },
+  { path = "lua/raft/annotations/raft.lua", meta = "raft", classes = { "raft.module", "raft.assert" }, gives = "raft" },
+  { path = "lua/raft/annotations/cluster.lua", meta = "_", classes = { "raft.cluster" } },
+  { path = "lua/raft/annotations/clients.lua", meta = "_", classes = { "raft.client", "raft.message" } },
+  { path = "lua/raft/annotations/node.lua", meta = "_", classes = { "raft.node", "raft.attached" } },
 }
 
 local function render(file, classes)

@@ -1,5 +1,5 @@
 -- All that is public is documented: each function has a comment that tells each parameter with its type, and an entry
--- in lua/raft/library for editors; it and each option of raft.cluster and raft.node are in lua/README.md, each
+-- in lua/raft/annotations for editors; it and each option of raft.cluster and raft.node are in lua/README.md, each
 -- subcommand and flag of raftbench in scripts/README.md; what src/README.md names is where it says.
 local annotations = require "scripts.dev.annotations"
 local lu = require "luaunit"
@@ -75,7 +75,7 @@ end
 
 -- The C module's functions against the library's file of them, both ways.
 local function check_core()
-  local path = "lua/raft/library/core.lua"
+  local path = "lua/raft/annotations/core.lua"
   local entries, above = {}, ""
   for line in io.lines(path) do
     local name = line:match "^function ([%w_]+[%.:][%w_]+)%("
@@ -102,7 +102,7 @@ end
 -- The fields of a class in types.lua, its parents' too.
 local function fields_of(class)
   local fields, inside = {}, false
-  for line in io.lines "lua/raft/library/types.lua" do
+  for line in io.lines "lua/raft/annotations/types.lua" do
     local name, parent = line:match "^%-%-%-@class ([%w_%.]+):? ?([%w_%.]*)"
     if name then
       inside = name == class
@@ -137,12 +137,12 @@ local function check_options(what, known, class, documented)
       fault("lua/README.md", "the option '%s' of %s is not in its table", name, what)
     end
     if not fields[name] then
-      fault("lua/raft/library/types.lua", "%s has no field '%s'", class, name)
+      fault("lua/raft/annotations/types.lua", "%s has no field '%s'", class, name)
     end
     fields[name] = nil
   end
   for name in pairs(fields) do
-    fault("lua/raft/library/types.lua", "%s has the field '%s', which %s does not know", class, name, what)
+    fault("lua/raft/annotations/types.lua", "%s has the field '%s', which %s does not know", class, name, what)
   end
 end
 
@@ -277,7 +277,7 @@ end
 
 function tests.test_WhatEditorsReadIsNeverLoaded()
   for name in pairs(package.loaded) do
-    lu.assertNil(name:match "^raft%.library")
+    lu.assertNil(name:match "^raft%.annotations")
   end
 end
 

@@ -2,7 +2,8 @@
 -- @module raft.command.bench
 
 local common = require "raft.command.common"
-local report = require "raft.command.report"
+local quote = require "raft.quote"
+local report = require "raft.report"
 
 local command = {}
 
@@ -55,7 +56,7 @@ local function in_another_process(arguments)
     if size_of(arguments) ~= "full" then
       words[#words + 1] = "--" .. size_of(arguments)
     end
-    local pipe = assert(io.popen(common.command_line(words), "r"))
+    local pipe = assert(io.popen(quote.command(words), "r"))
     local answer = core.json_decode(pipe:read("*a"))
     pipe:close()
     if type(answer) ~= "table" then

@@ -4,7 +4,7 @@
 -- @module raft.command.common
 
 local defaults = require "raft.defaults"
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local common = {}
 
@@ -100,27 +100,6 @@ function common.again(arguments)
     words[#words + 1] = restart[position]
   end
   return words
-end
-
---- A word as the shell needs it.
--- @tparam string word
--- @treturn string quoted where needed
-function common.quote(word)
-  if word:find("^[%w_@%%+=:,./-]+$") then
-    return word
-  end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
---- Words as one shell command.
--- @tparam table words
--- @treturn string
-function common.command_line(words)
-  local parts = {}
-  for position, word in ipairs(words) do
-    parts[position] = common.quote(word)
-  end
-  return table.concat(parts, " ")
 end
 
 return common

@@ -4,7 +4,7 @@
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
 local menu = require "raft.menu"
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local command = {}
 

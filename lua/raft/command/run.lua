@@ -4,7 +4,8 @@
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
 local open = require "raft.open"
-local report = require "raft.command.report"
+local quote = require "raft.quote"
+local report = require "raft.report"
 local scenario = require "raft.scenario"
 local settings = require "raft.command.settings"
 
@@ -38,7 +39,7 @@ local function replay_hint(path, arguments)
   for _, text in ipairs(arguments.set or {}) do
     add("--set", text)
   end
-  return common.command_line(words)
+  return quote.command(words)
 end
 
 local function tell_failure(outcome, path, arguments)

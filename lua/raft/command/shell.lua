@@ -3,7 +3,7 @@
 
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local command = {}
 
@@ -33,7 +33,7 @@ function command.run(arguments)
     report.problem((tostring(made and message or c):gsub("^[^\n]-:%d+: ", "")))
     return CANNOT_RUN
   end
-  local failures = require("raft.shell").run(c)
+  local failures = require("raft.shell").run(c, raft)
   local leftover = open.close_all()
   if leftover then
     report.problem(leftover)

@@ -6,7 +6,8 @@ local defaults = require "raft.defaults"
 local jobs = require "raft.test.jobs"
 local order = require "raft.test.order"
 local records = require "raft.test.records"
-local report = require "raft.command.report"
+local quote = require "raft.quote"
+local report = require "raft.report"
 local runner = require "raft.test.runner"
 local spec = require "raft.test.spec"
 local terminal = require "raft.view.terminal"
@@ -51,7 +52,7 @@ local function expand(paths)
     if fine then
       files[#files + 1] = path
     else
-      local inside = spec.files(path, common.quote)
+      local inside = spec.files(path, quote.word)
       if #inside == 0 then
         local is_folder = problem and problem:find("Is a directory", 1, true)
         return nil, is_folder and path .. ": there is no spec in it" or problem
@@ -102,7 +103,7 @@ local function replay_command(arguments)
       words[#words + 1] = "--pattern"
       words[#words + 1] = order.exactly(record.name)
     end
-    return common.command_line(words)
+    return quote.command(words)
   end
 end
 
@@ -132,7 +133,7 @@ local function child_command_line(arguments)
       add("--trace", arguments.trace .. "." .. number)
     end
     add("--", job.file)
-    return "exec " .. common.command_line(words)
+    return "exec " .. quote.command(words)
   end
 end
 

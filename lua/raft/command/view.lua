@@ -2,7 +2,7 @@
 -- @module raft.command.view
 
 local common = require "raft.command.common"
-local report = require "raft.command.report"
+local report = require "raft.report"
 local source = require "raft.view.source"
 local table_view = require "raft.view.table"
 local terminal = require "raft.view.terminal"

@@ -1,7 +1,7 @@
 --- What was typed, compiled and run: several lines where one is not whole, errors at the user's own lines.
 -- @module raft.shell.evaluate
 
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local evaluate = {}
 

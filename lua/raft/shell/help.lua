@@ -27,13 +27,12 @@ local function wrapped(text, indent, width)
 end
 
 -- What a function is called: "c:crash", "raft.cluster"; nil: it is nobody's that we know.
-local function name_of(f)
+local function name_of(f, raft)
   for _, name in ipairs(source.keys(methods())) do
     if methods()[name] == f then
       return "c:" .. name
     end
   end
-  local raft = require "raft"
   for _, name in ipairs(source.keys(raft)) do
     if raft[name] == f then
       return "raft." .. name
@@ -45,13 +44,14 @@ end
 --- What there is to read about one function.
 -- @tparam function f
 -- @tparam integer width of the terminal
+-- @tparam table raft the module
 -- @treturn string
-function help.of_function(f, width)
+function help.of_function(f, width, raft)
   local entry = reference.of_function(f)
   if not entry then
     return "nothing is written about this function"
   end
-  local parts = { (name_of(f) or "function") .. entry.signature, wrapped(entry.text, INDENT, width) }
+  local parts = { (name_of(f, raft) or "function") .. entry.signature, wrapped(entry.text, INDENT, width) }
   for _, one in ipairs(entry.parameters) do
     local notes = one.notes ~= "" and " (" .. one.notes .. ")" or ""
     local text = one.name .. notes .. (one.text ~= "" and ": " .. one.text or "")
@@ -116,18 +116,19 @@ end
 --- What there is to read about something.
 -- @param what a function, a call's name, a cluster, a table of functions; nil: the list of a cluster's calls
 -- @tparam integer width of the terminal
+-- @tparam table raft the module
 -- @treturn string
-function help.about(what, width)
+function help.about(what, width, raft)
   local metatable = getmetatable(what)
   local is_cluster = type(metatable) == "table" and metatable.__name == "raft.cluster"
   if what == nil or is_cluster then
     return help.of_cluster(width) .. "\n\nhelp(c.crash) tells more of a call, :help of the shell."
   elseif type(what) == "string" then
     local name = what:match "([%a_][%w_]*)%s*%(?%)?$"
-    local f = methods()[name] or require("raft")[name]
-    return type(f) == "function" and help.of_function(f, width) or ("there is no call '%s'"):format(what)
+    local f = methods()[name] or raft[name]
+    return type(f) == "function" and help.of_function(f, width, raft) or ("there is no call '%s'"):format(what)
   elseif type(what) == "function" then
-    return help.of_function(what, width)
+    return help.of_function(what, width, raft)
   elseif type(what) == "table" then
     return of_table(what, width)
   end

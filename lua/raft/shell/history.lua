@@ -1,7 +1,7 @@
 --- The lines that were typed, kept from one run to the next, one a line of a file.
 -- @module raft.shell.history
 
-local common = require "raft.command.common"
+local quote = require "raft.quote"
 
 local history = {}
 
@@ -60,8 +60,8 @@ function history.open(remember)
   local self = setmetatable({ path = path, remember = remember }, History)
   if path then
     local folder = path:match "^(.*)/[^/]*$"
-    os.execute("umask 077; " .. (folder and "mkdir -p " .. common.quote(folder) .. " 2>/dev/null; " or "")
-      .. ": 2>/dev/null >>" .. common.quote(path))
+    os.execute("umask 077; " .. (folder and "mkdir -p " .. quote.word(folder) .. " 2>/dev/null; " or "")
+      .. ": 2>/dev/null >>" .. quote.word(path))
     for _, line in ipairs(shorten(path, read_lines(path))) do
       remember(line)
       self.last = line

@@ -4,7 +4,7 @@
 -- It reports nothing and ends nothing.
 -- @module raft.test.protect
 
-local report = require "raft.command.report"
+local report = require "raft.report"
 
 local protect = {}
 

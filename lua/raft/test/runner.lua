@@ -8,7 +8,7 @@ local defaults = require "raft.defaults"
 local open = require "raft.open"
 local order = require "raft.test.order"
 local protect = require "raft.test.protect"
-local report = require "raft.command.report"
+local report = require "raft.report"
 local spec = require "raft.test.spec"
 
 local runner = {}

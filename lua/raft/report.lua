@@ -2,14 +2,14 @@
 -- from where that was called; none of our own Lua frames, no C names.
 --
 -- It writes to standard error and never ends the process.
--- @module raft.command.report
+-- @module raft.report
 
 local report = {}
 
 local FRAMES_MOST = 12
 
 -- The folder that holds our own Lua files, as chunk names show it.
-local own_folder = debug.getinfo(1, "S").source:match("^@(.*)command/[^/]*$")
+local own_folder = debug.getinfo(1, "S").source:match "^@(.*)report%.lua$"
 
 local function is_own(source)
   if own_folder and source:sub(2, #own_folder + 1) == own_folder then
