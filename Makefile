@@ -61,7 +61,12 @@ $(LINE_MODULE): $(LINE_OBJECTS)
 	@mkdir -p $(@D)
 	$(call QUIET,LINK)$(CC) -shared -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $$(pkg-config --libs libedit)
 
-$(BUILD)/%.o: %.c Makefile
+# Says which packages are missing before the compiler fails for want of them.
+ready:
+	@pkg-config --exists libuv libxxhash libedit $(LUA) 2>/dev/null || { \
+		echo "What this needs to build is not here: \`make deps\` installs it." >&2; exit 1; }
+
+$(BUILD)/%.o: %.c Makefile | ready
 	@mkdir -p $(@D)
 	$(call QUIET,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
@@ -160,20 +165,31 @@ annotations: all ## lua/raft/annotations anew, by which editors know the module,
 	@$(LUA) -e 'package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path; package.cpath = "$(BUILD)/?.so;" .. package.cpath; require("scripts.dev.annotations").write()'
 
 # ---- the rest ----------------------------------------------------------------------------------
-# PREFIX=/usr/local: elsewhere than pkg-config says. The places are those the interpreter looks in.
-PLACE = $(DESTDIR)$(shell pkg-config $(if $(PREFIX),--define-variable=prefix=$(PREFIX)) --variable=$(1) $(LUA))
+# Below PREFIX the module goes where the interpreter looks for it.
+PREFIX = /usr/local
+PLACE = $(DESTDIR)$(shell $(LUA) scripts/dev/places.lua $(1) $(PREFIX))
+PLACES = TO_C=$(call PLACE,c) TO_LUA=$(call PLACE,lua) TO_BIN=$(DESTDIR)$(PREFIX)/bin
 LUA_MODULES = $(shell cd lua && find . -name '*.lua')
 
-install: all ## install the module, its Lua part and the command
-	@$(MAKE) --no-print-directory install-to TO_C=$(call PLACE,INSTALL_CMOD) \
-		TO_LUA=$(call PLACE,INSTALL_LMOD) TO_BIN=$(call PLACE,prefix)/bin
+install: all ## install the module, its Lua part and the command below PREFIX=/usr/local
+	@$(MAKE) --no-print-directory install-to $(PLACES)
+
+uninstall: ## remove what `make install` put there (with the same PREFIX and LUA)
+	@$(MAKE) --no-print-directory uninstall-from $(PLACES)
 
 install-to: # the same, to folders that are named: luarocks does so
 	install -D -m 755 $(MODULE) $(TO_C)/raft/core.so
 	install -D -m 755 $(LINE_MODULE) $(TO_C)/raft/line.so
-	for file in $(LUA_MODULES); do install -D -m 644 lua/$$file $(TO_LUA)/$$file || exit 1; done
+	@for file in $(LUA_MODULES); do install -D -m 644 lua/$$file $(TO_LUA)/$$file || exit 1; done
+	@echo "installed the modules in Lua in $(TO_LUA)/raft"
 	install -D -m 755 scripts/raftbench $(TO_BIN)/raftbench
 	sed -i '1s/lua5.4/$(LUA)/' $(TO_BIN)/raftbench
+
+uninstall-from:
+	rm -f $(TO_C)/raft/core.so $(TO_C)/raft/line.so $(TO_BIN)/raftbench
+	@for file in $(LUA_MODULES); do rm -f $(TO_LUA)/$$file || exit 1; done
+	@for folder in $(TO_C)/raft $(TO_LUA)/raft; do [ ! -d $$folder ] || find $$folder -depth -type d -empty -delete; done
+	@echo "removed the modules in Lua from $(TO_LUA)/raft"
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
@@ -181,4 +197,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations install install-to clean help
+.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help

@@ -15,7 +15,8 @@ is in memory only: a new process takes the dead one's place under a new id. Here
 end
 local root = (arg[0]:match("^.*/") or "./") .. "../" -- where this file is in a checkout
 package.path = root .. "lua/?.lua;" .. root .. "lua/?/init.lua;" .. package.path
-package.cpath = root .. "build/?.so;" .. package.cpath
+local build = rawget(_G, "jit") and "build/luajit" or _VERSION == "Lua 5.4" and "build" or "build/lua5.3"
+package.cpath = root .. build .. "/?.so;" .. package.cpath
 local raft, uv = require "raft", require "luv"
 
 local function address(of) return "127.0.0.1:" .. 7000 + of end
