@@ -6,8 +6,8 @@ local tests = {}
 -- What places.lua prints under this interpreter, and what it says besides.
 local function place(kind, prefix)
   local interpreter = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "%d+%.%d+"
-  local pipe = assert(io.popen(("LUA_PATH= LUA_CPATH= %s scripts/dev/places.lua %s '%s' 2>&1"):format(interpreter, kind,
-    prefix)))
+  local command = "env -u LUA_PATH -u LUA_CPATH %s scripts/dev/places.lua %s '%s' 2>&1"
+  local pipe = assert(io.popen(command:format(interpreter, kind, prefix)))
   local text = pipe:read "*a"
   pipe:close()
   local said, folder = text:match "^(.-)([^\n]*)\n$"
