@@ -4,9 +4,9 @@
  */
 #include "cluster/internal.h"
 
-static bool is_command(const struct raft *raft, uint64_t index, struct bytes command)
+static bool is_command(const struct node *node, uint64_t index, struct bytes command)
 {
-    const struct raft_entry *entry = raft_entry_at(raft, index);
+    const struct raft_entry *entry = node_log_read(node, index);
     struct machine_payload payload;
     return raft_entry_kind(entry) == RAFT_ENTRY_COMMAND &&
            machine_payload_read(raft_entry_payload(entry), &payload) &&
@@ -15,13 +15,12 @@ static bool is_command(const struct raft *raft, uint64_t index, struct bytes com
 
 /* The lowest index in (*scanned, applied] whose entry is this command; 0: none, and *scanned moves.
  */
-static uint64_t find_applied(const struct raft *raft, struct bytes command, uint64_t *scanned)
+static uint64_t find_applied(struct node *node, struct bytes command, uint64_t *scanned)
 {
-    struct raft_status status;
-    raft_get_status(raft, &status);
-    uint64_t index = *scanned + 1 > status.first_index ? *scanned + 1 : status.first_index;
-    for (; index <= status.applied_index; index++) {
-        if (is_command(raft, index, command)) {
+    const struct node_view *view = node_view(node);
+    uint64_t index = *scanned + 1 > view->first_index ? *scanned + 1 : view->first_index;
+    for (; index <= view->applied_index; index++) {
+        if (is_command(node, index, command)) {
             return index;
         }
         *scanned = index;
@@ -29,10 +28,11 @@ static uint64_t find_applied(const struct raft *raft, struct bytes command, uint
     return 0;
 }
 
-static const struct raft *connected_raft(const struct cluster *cluster, size_t position)
+/* NULL: it does not run or is cut off. */
+static struct node *connected_node(const struct cluster *cluster, size_t position)
 {
     const struct member *member = &cluster->members[position];
-    return cluster_is_connected(cluster, member->id) ? node_raft(member->node) : NULL;
+    return cluster_is_connected(cluster, member->id) ? member->node : NULL;
 }
 
 /* On how many running, connected nodes the entry at `index` is applied and this command. */
@@ -41,15 +41,12 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
 {
     uint64_t count = 0;
     for (size_t i = 0; i < cluster->member_count; i++) {
-        const struct raft *raft = connected_raft(cluster, i);
-        struct raft_status status = {0};
-        if (raft != NULL) {
-            raft_get_status(raft, &status);
-        }
-        if (raft == NULL || status.applied_index < index) {
+        struct node *node = connected_node(cluster, i);
+        const struct node_view *view = node != NULL ? node_view(node) : NULL;
+        if (view == NULL || view->applied_index < index) {
             continue;
         }
-        if (index >= status.first_index && !is_command(raft, index, command)) {
+        if (index >= view->first_index && !is_command(node, index, command)) {
             failure_set(failure, FAILURE_STORAGE,
                         "the logs disagree: index %llu is another entry on node %llu",
                         (unsigned long long)index, (unsigned long long)cluster->members[i].id);
@@ -66,8 +63,8 @@ static uint64_t find_anywhere(const struct cluster *cluster, struct bytes comman
     /* Applied entries are the same everywhere, so that one node's log after the other adds to what
      * has been looked at. */
     for (size_t i = 0; i < cluster->member_count; i++) {
-        const struct raft *raft = connected_raft(cluster, i);
-        uint64_t index = raft != NULL ? find_applied(raft, command, scanned) : 0;
+        struct node *node = connected_node(cluster, i);
+        uint64_t index = node != NULL ? find_applied(node, command, scanned) : 0;
         if (index != 0) {
             return index;
         }

@@ -43,12 +43,11 @@ static bool is_listed(const struct cluster *cluster, uint64_t id)
 {
     const struct member *member = cluster_member(cluster, id);
     for (size_t i = 0; i < cluster->member_count; i++) {
-        const struct node *node = cluster->members[i].node;
+        struct node *node = cluster->members[i].node;
         if (node_get_state(node) != NODE_RUNNING) {
             continue;
         }
-        const struct raft_member *listed =
-            raft_configuration_find(raft_members(node_raft(node)), id);
+        const struct raft_member *listed = raft_configuration_find(node_view(node)->members, id);
         if (listed != NULL && listed->address_size == strlen(member->address) &&
             memcmp(listed->address, member->address, listed->address_size) == 0) {
             return true;

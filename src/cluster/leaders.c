@@ -12,13 +12,12 @@ static bool reaches_both_ways(const struct cluster *cluster, uint64_t a, uint64_
 
 static bool names_leader(const struct cluster *cluster, uint64_t id, uint64_t leader, uint64_t term)
 {
-    const struct node *node = cluster_node(cluster, id);
+    struct node *node = cluster_node(cluster, id);
     if (node == NULL || node_get_state(node) != NODE_RUNNING) {
         return false;
     }
-    struct raft_status status;
-    raft_get_status(node_raft(node), &status);
-    return status.leader == leader && status.term == term &&
+    const struct node_view *view = node_view(node);
+    return view->leader == leader && view->term == term &&
            (id == leader || reaches_both_ways(cluster, id, leader));
 }
 
@@ -50,18 +49,16 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     *term = 0;
     for (size_t i = 0; i < cluster->member_count; i++) {
         uint64_t id = cluster->members[i].id;
-        const struct node *node = cluster->members[i].node;
+        struct node *node = cluster->members[i].node;
         if (node == NULL || node_get_state(node) != NODE_RUNNING) {
             continue;
         }
-        const struct raft *raft = node_raft(node);
-        struct raft_status status;
-        raft_get_status(raft, &status);
-        if (status.role == RAFT_LEADER && status.term > *term &&
+        const struct node_view *view = node_view(node);
+        if (view->role == RAFT_LEADER && view->term > *term &&
             !faults_is_disconnected(cluster->faults, id) &&
-            has_quorum(cluster, raft_members(raft), id, status.term)) {
+            has_quorum(cluster, view->members, id, view->term)) {
             leader = id;
-            *term = status.term;
+            *term = view->term;
         }
     }
     return leader;

@@ -35,10 +35,10 @@ static void set_address(lua_State *L, const char *name, const struct raft_member
 static void push_failure(lua_State *L, const struct lua_embedded *box,
                          const struct failure *failure)
 {
-    const struct raft *raft = node_raft(embed_node(box->embedded));
+    const struct node_view *view = node_view(embed_node(box->embedded));
     lua_failure_push(L, failure);
-    if (failure->leader != 0 && raft != NULL) {
-        set_address(L, "address", raft_configuration_find(raft_members(raft), failure->leader));
+    if (failure->leader != 0) {
+        set_address(L, "address", raft_configuration_find(view->members, failure->leader));
     }
 }
 
@@ -76,9 +76,9 @@ static void push_members(lua_State *L, const struct raft_configuration *members)
 
 static void dispatch_members(struct lua_embedded *box)
 {
-    const struct raft *raft = node_raft(embed_node(box->embedded));
-    if (raft != NULL && lua_dispatch_begin(box->all, box->id, "members")) {
-        push_members(box->all->L, raft_members(raft));
+    const struct node_view *view = node_view(embed_node(box->embedded));
+    if (view->is_up && lua_dispatch_begin(box->all, box->id, "members")) {
+        push_members(box->all->L, view->members);
         lua_dispatch(box->all, 1);
     }
 }
@@ -401,10 +401,11 @@ static int status(lua_State *L)
         lua_set_text(L, "state", "closed");
         return 1;
     }
-    const struct node *node = embed_node(box->embedded);
+    struct node *node = embed_node(box->embedded);
     lua_status_push(L, node);
-    if (node_raft(node) != NULL) {
-        push_members(L, raft_members(node_raft(node)));
+    const struct node_view *view = node_view(node);
+    if (view->is_up) {
+        push_members(L, view->members);
         lua_setfield(L, -2, "members");
     }
     return 1;

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-static void push_peers(lua_State *L, const struct raft *raft)
+static void push_peers(lua_State *L, const struct node *node)
 {
     lua_newtable(L);
     struct raft_peer_status peer;
-    for (uint32_t i = 0; raft_peer_at(raft, i, &peer); i++) {
+    for (uint32_t i = 0; node_peer_at(node, i, &peer); i++) {
         lua_createtable(L, 0, 3);
         lua_set_integer(L, "match", peer.match_index);
         lua_set_integer(L, "next", peer.next_index);
@@ -17,36 +17,35 @@ static void push_peers(lua_State *L, const struct raft *raft)
     lua_setfield(L, -2, "peers");
 }
 
-static void push_raft_status(lua_State *L, const struct raft *raft)
+static void push_core(lua_State *L, const struct node_view *view, const struct node *node)
 {
-    struct raft_status status;
-    raft_get_status(raft, &status);
-    lua_set_text(L, "role", raft_role_name(status.role));
-    lua_set_integer(L, "term", status.term);
-    lua_set_integer(L, "vote", status.vote);
-    lua_set_integer(L, "leader", status.leader);
-    lua_set_integer(L, "commit", status.commit_index);
-    lua_set_integer(L, "applied", status.applied_index);
-    lua_set_integer(L, "first_index", status.first_index);
-    lua_set_integer(L, "last_index", status.last_index);
-    lua_members_push(L, raft_members(raft));
+    lua_set_text(L, "role", raft_role_name(view->role));
+    lua_set_integer(L, "term", view->term);
+    lua_set_integer(L, "vote", view->vote);
+    lua_set_integer(L, "leader", view->leader);
+    lua_set_integer(L, "commit", view->commit_index);
+    lua_set_integer(L, "applied", view->applied_index);
+    lua_set_integer(L, "first_index", view->first_index);
+    lua_set_integer(L, "last_index", view->last_index);
+    lua_members_push(L, view->members);
     lua_setfield(L, -2, "members");
-    if (status.role == RAFT_LEADER) {
-        push_peers(L, raft);
+    if (view->role == RAFT_LEADER) {
+        push_peers(L, node);
     }
 }
 
-void lua_status_push(lua_State *L, const struct node *node)
+void lua_status_push(lua_State *L, struct node *node)
 {
+    const struct node_view *view = node_view(node);
     lua_createtable(L, 0, 16);
-    lua_set_integer(L, "id", node_id(node));
-    lua_set_text(L, "state", node_state_name(node_get_state(node)));
-    lua_set_text(L, "address", node_address(node));
-    if (node_error(node)[0] != '\0') {
-        lua_set_text(L, "error", node_error(node));
+    lua_set_integer(L, "id", view->id);
+    lua_set_text(L, "state", node_state_name(view->state));
+    lua_set_text(L, "address", view->address);
+    if (view->error[0] != '\0') {
+        lua_set_text(L, "error", view->error);
     }
-    if (node_raft(node) != NULL) {
-        push_raft_status(L, node_raft(node));
+    if (view->is_up) {
+        push_core(L, view, node);
     }
 }
 
@@ -115,23 +114,11 @@ static int look_log(lua_State *L)
     if (node == NULL) {
         return 0;
     }
+    const struct node_view *view = node_view(node);
     lua_newtable(L);
     lua_Integer place = 0;
-    const struct raft *raft = node_raft(node);
-    if (raft != NULL) {
-        struct raft_status status;
-        raft_get_status(raft, &status);
-        for (uint64_t index = status.first_index; index <= status.last_index; index++) {
-            lua_entry_push(L, raft_entry_at(raft, index), index);
-            lua_rawseti(L, -2, ++place);
-        }
-        return 1;
-    }
-    struct store_contents contents;
-    store_recover((struct store *)(uintptr_t)node_store(node), &contents);
-    for (uint64_t i = 0; i < contents.entry_count; i++) {
-        uint64_t index = contents.first_index + i;
-        lua_entry_push(L, store_entry_at(node_store(node), index), index);
+    for (uint64_t index = view->first_index; index <= view->last_index; index++) {
+        lua_entry_push(L, node_log_read(node, index), index);
         lua_rawseti(L, -2, ++place);
     }
     return 1;
@@ -145,17 +132,13 @@ static int look_commits(lua_State *L)
     if (node == NULL) {
         return 0;
     }
+    const struct node_view *view = node_view(node);
     lua_newtable(L);
-    const struct raft *raft = node_raft(node);
-    if (raft == NULL) {
-        return 1;
-    }
-    struct raft_status status;
-    raft_get_status(raft, &status);
     lua_Integer place = 0;
-    for (uint64_t index = status.first_index; index <= status.applied_index; index++) {
-        if (raft_entry_kind(raft_entry_at(raft, index)) == RAFT_ENTRY_COMMAND) {
-            lua_entry_push(L, raft_entry_at(raft, index), index);
+    for (uint64_t index = view->first_index; index <= view->applied_index; index++) {
+        const struct raft_entry *entry = node_log_read(node, index);
+        if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
+            lua_entry_push(L, entry, index);
             lua_pushnil(L);
             lua_setfield(L, -2, "kind");
             lua_rawseti(L, -2, ++place);
@@ -183,7 +166,7 @@ static int look_stats(lua_State *L)
     if (node == NULL) {
         return 0;
     }
-    const struct node_stats *stats = node_get_stats(node);
+    const struct node_stats *stats = node_view(node)->statistics;
     lua_createtable(L, 0, 6);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
@@ -197,7 +180,7 @@ static int look_stats(lua_State *L)
     lua_setfield(L, -2, "messages");
     lua_set_integer(L, "elections", stats->elections);
     lua_set_integer(L, "commits", stats->commits);
-    lua_set_integer(L, "syncs", store_sync_count(node_store(node)));
+    lua_set_integer(L, "syncs", stats->syncs);
     lua_set_integer(L, "drops", faults_drop_count(cluster_world(box->cluster)->faults, id));
     return 1;
 }

@@ -127,7 +127,7 @@ enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, str
 int lua_frame_deliver(lua_State *L);
 int lua_frame_drop(lua_State *L);
 /* A node's status: one table. */
-void lua_status_push(lua_State *L, const struct node *node);
+void lua_status_push(lua_State *L, struct node *node);
 void lua_members_push(lua_State *L, const struct raft_configuration *members);
 /* {voters = {ids}, voters_old = , learners = }; raises where it is none. */
 void lua_members_read(lua_State *L, int index, struct raft_configuration *members);

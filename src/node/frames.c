@@ -31,6 +31,21 @@ static bool refuse(struct node *node, uint64_t from, const char *text)
 
 /* ---- frames of a known sender --------------------------------------------------------------- */
 
+/* What a response that rejects refuses. */
+static const char *refused_name(enum raft_message_kind response)
+{
+    switch (response) {
+    case RAFT_PRE_VOTE_RESPONSE:
+        return raft_message_name(RAFT_PRE_VOTE);
+    case RAFT_VOTE_RESPONSE:
+        return raft_message_name(RAFT_VOTE);
+    case RAFT_APPEND_RESPONSE:
+        return raft_message_name(RAFT_APPEND);
+    default:
+        return raft_message_name(response);
+    }
+}
+
 static bool raft_frame(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
                        const struct frame_head *head)
 {
@@ -48,6 +63,9 @@ static bool raft_frame(struct node *node, uint64_t from, struct batch *batch, ui
         return refuse(node, from, node->reason);
     }
     report_raft_message(node, TRACE_RECEIVE, from, head->number, &message);
+    if (message.reject) {
+        view_refused(node, from, refused_name(message.kind), message.term, "");
+    }
     struct raft_event event = {.kind = RAFT_EVENT_MESSAGE, .message = &message};
     node_step(node, &event, NULL);
     node_work(node);
@@ -235,6 +253,9 @@ static void connected(void *context, uint64_t peer)
 static void disconnected(void *context, uint64_t peer, const char *reason)
 {
     report_connection(context, TRACE_DISCONNECT, peer, reason == NULL ? "" : reason);
+    if (reason != NULL) {
+        view_refused(context, peer, "connection", 0, reason);
+    }
 }
 
 static struct batch *invitation(void *context, const struct inbound *from)

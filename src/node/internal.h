@@ -175,6 +175,8 @@ struct node {
     uint64_t call_number;
     uint64_t commit_high; /* for the statistics */
     struct node_stats stats;
+    struct node_refusal refused;
+    struct node_view view; /* filled by node_view */
     node_serve_function *serve;
     void *serve_context;
 
@@ -304,6 +306,12 @@ void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *
 void node_answer_read(struct node *node, const struct ready_read *ready);
 /* Forgets all that wait, after telling them where `tell`. */
 void node_end_waiting(struct node *node, bool tell);
+
+/* ---- view.c --------------------------------------------------------------------------------- */
+
+/* Keeps what another server refused this node; `reason` "" where `what` says it all. */
+void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t term,
+                  const char *reason);
 
 /* ---- peers.c -------------------------------------------------------------------------------- */
 

@@ -279,6 +279,7 @@ bool node_start(struct node *node, struct failure *failure)
     }
     node->error[0] = 0;
     node->tell_stopped = false;
+    node->refused.peer = 0;
     struct machine *machine = node->options.make_machine(node->options.context, node->id, failure);
     if (machine == NULL) {
         return false;
@@ -376,51 +377,4 @@ bool node_campaign(struct node *node, bool force, struct failure *failure)
     node_work(node);
     node_tell_soon(node);
     return true;
-}
-
-/* ---- looking -------------------------------------------------------------------------------- */
-
-uint64_t node_id(const struct node *node)
-{
-    return node->id;
-}
-
-enum node_state node_get_state(const struct node *node)
-{
-    return node->state;
-}
-
-const char *node_error(const struct node *node)
-{
-    return node->error;
-}
-
-const char *node_address(const struct node *node)
-{
-    return node->endpoint == NULL ? "" : node->address;
-}
-
-const struct raft *node_raft(const struct node *node)
-{
-    return node->raft;
-}
-
-const struct store *node_store(const struct node *node)
-{
-    return node->store;
-}
-
-struct machine *node_machine(const struct node *node)
-{
-    return node->machine;
-}
-
-uint64_t node_applied_index(const struct node *node)
-{
-    return node->raft == NULL ? 0 : node->apply_next - 1;
-}
-
-const struct node_stats *node_get_stats(const struct node *node)
-{
-    return &node->stats;
 }

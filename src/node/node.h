@@ -4,7 +4,7 @@
  * (entries to the machine), waiting.c (who waits for what, and their answers), peers.c (whom it
  * keeps connections to), hello.c (who is at the other end), frames.c (what arrives), client.c
  * (requests from the clients' endpoint, or passed on by another node), calls.c (requests between
- * nodes, requests that are passed on), ring.c (a queue).
+ * nodes, requests that are passed on), view.c (what others see of it), ring.c (a queue).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */
@@ -103,22 +103,67 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done
                    void *context, struct failure *failure);
 void node_call_forget(struct node *node, uint64_t call);
 
+/* ---- looking (view.c) ----------------------------------------------------------------------- */
+
 struct node_stats {
     uint64_t messages[RAFT_MESSAGE_KIND_COUNT]; /* sent, by kind; 0: all */
     uint64_t bytes[RAFT_MESSAGE_KIND_COUNT];    /* frames included */
     uint64_t elections;                         /* campaigns that raised its term */
     uint64_t commits; /* entries its commit index passed since it was made */
+    uint64_t syncs;   /* writes that its disk has completed */
 };
+
+/* What another server refused this node last: its vote, an append, or the connection. */
+struct node_refusal {
+    uint64_t peer;    /* 0: nothing was refused since it was started */
+    const char *what; /* the message that was refused ("vote"), or "connection" */
+    uint64_t term;    /* that the refusal carries; of a connection: 0 */
+    int64_t at_ns;    /* the world's time */
+    char reason[160]; /* of a connection, in words; else "" */
+};
+
+/* All that others see of a node, filled by the node itself: from its own structures here, from
+ * messages where it runs in another process. */
+struct node_view {
+    uint64_t id;
+    uint64_t directory_id; /* whose disk it is: another one after the disk was emptied */
+    enum node_state state;
+    /* Its core is at work, or paused: the fields below are the core's. Else those from `term` to
+     * `last_index` tell what its disk holds, as far as the disk holds such a thing, and are 0
+     * otherwise. */
+    bool is_up;
+    enum raft_role role;
+    uint64_t term;
+    uint64_t vote;
+    uint64_t leader; /* 0: none known */
+    uint64_t commit_index;
+    uint64_t applied_index; /* by its machine */
+    uint64_t durable_index;
+    uint64_t first_index;
+    uint64_t last_index;
+    uint64_t members_index;                   /* of the entry that set `members`; 0: the first */
+    const struct raft_configuration *members; /* in force; empty where it is not up */
+    const char *address;                      /* "" while it does not listen */
+    const char *error;                        /* why it failed; "" */
+    const struct node_refusal *refused;
+    const struct node_stats *statistics;
+};
+
+/* Up to date, and valid until the node's next event. */
+const struct node_view *node_view(struct node *node);
+/* One entry from the view's first_index to last_index, valid until the node's next event; of a node
+ * that is not up: from its disk. NULL: outside of them. */
+const struct raft_entry *node_log_read(const struct node *node, uint64_t index);
+/* A leader's peer number `position`, from 0; false: past the last, or it does not lead. */
+bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_status *peer);
 
 uint64_t node_id(const struct node *node);
 enum node_state node_get_state(const struct node *node);
-const char *node_error(const struct node *node);       /* why it failed; "" */
-const char *node_address(const struct node *node);     /* "" while it does not listen */
-const struct raft *node_raft(const struct node *node); /* NULL unless running or paused */
-const struct store *node_store(const struct node *node);
-struct machine *node_machine(const struct node *node); /* NULL unless running or paused */
-uint64_t node_applied_index(const struct node *node);  /* by its machine; 0 where it has none */
-const struct node_stats *node_get_stats(const struct node *node);
+struct machine *node_machine(const struct node *node); /* NULL unless it is up */
+/* To go when nobody reads them any more: node_view has all of it. */
+const struct raft *node_raft(const struct node *node);
+const char *node_error(const struct node *node);
+uint64_t node_applied_index(const struct node *node);
 
 /* ---- the clients' side of the messages between endpoint "client" and a node (client.c) --------
  */

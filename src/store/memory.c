@@ -260,7 +260,7 @@ void store_format(struct store *store, const struct raft_start *start)
     }
 }
 
-void store_recover(struct store *store, struct store_contents *contents)
+void store_recover(const struct store *store, struct store_contents *contents)
 {
     ensure(!store->open);
     *contents = (struct store_contents){

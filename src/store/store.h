@@ -55,7 +55,7 @@ void store_free(struct store *store);
  * what was there, the directory id and the peers that were met included. */
 void store_format(struct store *store, const struct raft_start *start);
 /* Reads all; only while closed. */
-void store_recover(struct store *store, struct store_contents *contents);
+void store_recover(const struct store *store, struct store_contents *contents);
 const struct raft_entry *store_entry_at(const struct store *store,
                                         uint64_t index); /* durable ones */
 /* From now on writes are taken and confirmed to this handler. */

@@ -89,7 +89,7 @@ bool lone_node_frame(struct lone_node *lone, struct inbound *from, enum frame_ki
     struct buffer frame = {0};
     struct frame_head head;
     const char *problem = NULL;
-    if (node_raft(lone->node) == NULL) {
+    if (!node_view(lone->node)->is_up) {
         return false; /* it has stopped: no world would hand it anything */
     }
     frame_begin(&frame);
