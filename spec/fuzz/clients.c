@@ -24,9 +24,10 @@ static bool serve(void *context, struct node *node, struct bytes value, uint64_t
     return true;
 }
 
-static void called(void *context, const struct node_outcome *outcome)
+static void called(void *context, uint64_t number, const struct node_outcome *outcome)
 {
     uint64_t *waiting = context;
+    (void)number;
     ensure(*waiting > 0);
     (*waiting)--;
     ensure(failure_name(outcome->failure.code) != NULL);
@@ -105,8 +106,9 @@ static void act(struct subject *subject, uint8_t what, uint64_t number, const st
         check_answer(body);
         break;
     default:
-        subject->call = node_call(subject->lone.node, PEER, batch_bytes(body), called,
-                                  &subject->waiting, &failure);
+        subject->call =
+            node_call(subject->lone.node, PEER, batch_bytes(body),
+                      &(struct node_asker){.done = called, .context = &subject->waiting}, &failure);
         ensure(subject->call != 0);
         subject->waiting++;
         break;

@@ -9,12 +9,15 @@
 
 #define MILLISECOND_NS INT64_C(1000000)
 
-static void ignore(void *context, const struct node_outcome *outcome)
+static void ignore(void *context, uint64_t number, const struct node_outcome *outcome)
 {
     (void)context;
+    (void)number;
     ensure(outcome->failure.code != FAILURE_NONE || outcome->result.size == 0 ||
            is_value(outcome->result));
 }
+
+static const struct node_asker nobody = {.done = ignore};
 
 /* The sender that the message names is whom the connection belongs to, mostly. */
 static void raft_frame(struct lone_node *lone, const struct batch *body)
@@ -38,7 +41,7 @@ static void change(struct node *node, const struct batch *body)
     uint64_t index = 0;
     uint64_t term = 0;
     if (raft_configuration_decode(batch_bytes(body), &wanted)) {
-        (void)node_change(node, &wanted, &index, &term, ignore, NULL, &failure);
+        (void)node_change(node, &wanted, &index, &term, &nobody, &failure);
         raft_configuration_free(&wanted);
     }
 }
@@ -69,7 +72,7 @@ static void act(struct lone_node *lone, uint8_t what, const struct batch *body)
     struct failure failure = {0};
     switch (what % 10) {
     case 1:
-        node_propose(lone->node, batch_bytes(body), ignore, NULL);
+        node_propose(lone->node, batch_bytes(body), &nobody);
         break;
     case 2:
         change(lone->node, body);
@@ -80,7 +83,7 @@ static void act(struct lone_node *lone, uint8_t what, const struct batch *body)
         lone_node_run(lone, (int64_t)body->size * 10 * MILLISECOND_NS);
         break;
     case 6:
-        node_read(lone->node, NODE_READ_LINEARIZABLE, batch_bytes(body), ignore, NULL);
+        node_read(lone->node, NODE_READ_LINEARIZABLE, batch_bytes(body), &nobody);
         break;
     case 7:
         (void)node_campaign(lone->node, body->size == 0, &failure);

@@ -34,10 +34,11 @@ void hook_free(struct hook *hook)
     memory_free(hook);
 }
 
-static void told(void *context, const struct node_outcome *outcome)
+static void told(void *context, uint64_t number, const struct node_outcome *outcome)
 {
     struct hook *hook = context;
     struct cluster *cluster = hook->cluster;
+    (void)number;
     struct ticket *ticket = hook->ticket != 0 ? ticket_find(cluster, hook->ticket) : NULL;
     if (ticket != NULL) {
         ticket->hook = NULL;
@@ -86,7 +87,8 @@ uint64_t cluster_change_members(struct cluster *cluster, uint64_t id,
         struct ticket *ticket = ticket_new(cluster, TICKET_CHANGE, deadline_ns);
         struct hook *hook = hook_new(cluster, ticket);
         number = ticket->number;
-        if (node_change(node, &configuration, index, term, told, hook, failure)) {
+        if (node_change(node, &configuration, index, term,
+                        &(struct node_asker){.done = told, .context = hook}, failure)) {
             cluster_trace_fault(cluster, "change_members", wanted->voters, wanted->voter_count);
         } else {
             ticket->hook = NULL;
@@ -111,7 +113,9 @@ uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struc
     struct hook *hook = hook_new(cluster, ticket);
     uint64_t number = ticket->number;
     ticket->call_node = from;
-    ticket->call = node_call(node, to, value, told, hook, failure);
+    ticket->call =
+        node_call(node, to, value,
+                  &(struct node_asker){.done = told, .context = hook, .number = number}, failure);
     if (ticket->call == 0) {
         ticket->hook = NULL;
         hook_free(hook);

@@ -288,7 +288,7 @@ static void settle_hook(struct cluster *cluster, struct ticket *ticket)
     if (ticket->kind == TICKET_CALL) {
         struct node *node = cluster_node(cluster, ticket->call_node);
         if (node != NULL) {
-            node_call_forget(node, ticket->call);
+            node_call_forget(node, ticket->hook, ticket->number);
         }
         hook_free(ticket->hook);
     } else {

@@ -148,8 +148,9 @@ static void answered(struct request *request, const struct node_outcome *outcome
     }
 }
 
-static void told(void *context, const struct node_outcome *outcome)
+static void told(void *context, uint64_t number, const struct node_outcome *outcome)
 {
+    (void)number;
     struct request *request = context;
     if (request->state == REQUEST_GIVEN_UP) {
         free_request(request);
@@ -175,7 +176,7 @@ static void give_up(struct request *request, enum failure_code code, const char 
         move(shell, REQUEST_GIVEN_UP);
         append_request(request, REQUEST_ASKED);
     } else if (request->state == REQUEST_ASKED) {
-        node_call_forget(embedded->node, request->call);
+        node_call_forget(embedded->node, request, 0);
     }
     failed(request, code, request->state == REQUEST_ASKED, text);
 }
@@ -187,8 +188,8 @@ static void change_here(struct request *request)
     struct node_outcome outcome = {0};
     struct embedded *embedded = request->embedded;
     if (!change_is_safe(embedded, &request->wanted, &outcome.failure) ||
-        !node_change(embedded->node, &request->wanted, &outcome.index, &outcome.term, told, request,
-                     &outcome.failure)) {
+        !node_change(embedded->node, &request->wanted, &outcome.index, &outcome.term,
+                     &(struct node_asker){.done = told, .context = request}, &outcome.failure)) {
         answered(request, &outcome);
     }
 }
@@ -196,15 +197,16 @@ static void change_here(struct request *request)
 static void ask_here(struct request *request)
 {
     struct node *node = request->embedded->node;
+    struct node_asker asker = {.done = told, .context = request};
     move(request, REQUEST_ASKED);
     request->asked = request->embedded->id;
     request->call = 0;
     switch (request->kind) {
     case REQUEST_PROPOSE:
-        node_propose(node, buffer_bytes(&request->body), told, request);
+        node_propose(node, buffer_bytes(&request->body), &asker);
         break;
     case REQUEST_READ:
-        node_read(node, NODE_READ_LINEARIZABLE, (struct bytes){NULL, 0}, told, request);
+        node_read(node, NODE_READ_LINEARIZABLE, (struct bytes){NULL, 0}, &asker);
         break;
     case REQUEST_CHANGE:
         change_here(request);
@@ -219,10 +221,10 @@ static void pass_on(struct request *request, uint64_t leader)
     struct bytes body = is_read ? (struct bytes){NULL, 0} : buffer_bytes(&request->body);
     move(request, REQUEST_ASKED);
     request->asked = leader;
-    request->call = node_forward(request->embedded->node, leader,
-                                 is_read ? NODE_REQUEST_READ : NODE_REQUEST_PROPOSE, body, told,
-                                 request, &outcome.failure);
-    if (request->call == 0) {
+    request->call = 1;
+    if (!node_forward(request->embedded->node, leader,
+                      is_read ? NODE_REQUEST_READ : NODE_REQUEST_PROPOSE, body,
+                      &(struct node_asker){.done = told, .context = request}, &outcome.failure)) {
         answered(request, &outcome);
     }
 }
@@ -287,7 +289,7 @@ void requests_role_changed(struct embedded *embedded)
     for (struct request *at = embedded->requests[REQUEST_ASKED].first; at != NULL; at = next) {
         next = at->next;
         if (at->kind == REQUEST_READ && at->call != 0 && at->asked != status.leader) {
-            node_call_forget(embedded->node, at->call);
+            node_call_forget(embedded->node, at, 0);
             move(at, REQUEST_FRESH);
         }
     }

@@ -27,17 +27,17 @@ void node_serve(struct node *node, node_serve_function *serve, void *context)
 }
 
 /* Its number stands at the head of the frame that is begun. */
-static void begin_call(struct node *node, node_done *done, void *context)
+static void begin_call(struct node *node, const struct node_asker *asker)
 {
     struct call *call = ring_push(&node->calls);
-    *call = (struct call){++node->call_number, done, context};
+    *call = (struct call){++node->call_number, *asker};
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
     store_u64(buffer_extend(&node->frame, 8), node->call_number);
 }
 
-uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done *done,
-                   void *context, struct failure *failure)
+uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
+                   const struct node_asker *asker, struct failure *failure)
 {
     if (!node_check_running(node, failure)) {
         return 0;
@@ -52,32 +52,39 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done
                     RAFT_ENTRY_BYTES_MAX);
         return 0;
     }
-    begin_call(node, done, context);
+    begin_call(node, asker);
     buffer_append(&node->frame, value.data, value.size);
     send_frame(node, to, FRAME_REQUEST, "request");
     return node->call_number;
 }
 
-uint64_t node_forward(struct node *node, uint64_t to, enum node_request_kind kind,
-                      struct bytes body, node_done *done, void *context, struct failure *failure)
+bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, struct bytes body,
+                  const struct node_asker *asker, struct failure *failure)
 {
     if (!node_check_running(node, failure)) {
-        return 0;
+        return false;
     }
     if (body.size > RAFT_ENTRY_BYTES_MAX) {
         node_refused(node, RAFT_TOO_LARGE, failure);
-        return 0;
+        return false;
     }
     if (to == node->id || !node->world->operations->is_connected(node->endpoint, to)) {
         failure_set(failure, FAILURE_NO_LEADER, "node %llu has no connection to node %llu",
                     (unsigned long long)node->id, (unsigned long long)to);
-        return 0;
+        return false;
     }
-    begin_call(node, done, context);
+    begin_call(node, asker);
     buffer_append_byte(&node->frame, (uint8_t)kind);
     buffer_append(&node->frame, body.data, body.size);
     send_frame(node, to, FRAME_FORWARD, "forward");
-    return node->call_number;
+    return true;
+}
+
+/* The order of calls does not matter: the first goes where it was. */
+static void take_out(struct node *node, struct call *call)
+{
+    *call = *(struct call *)ring_at(&node->calls, 0);
+    ring_pop(&node->calls);
 }
 
 /* Takes the call out; false: it is not (or no longer) waited for. */
@@ -86,20 +93,23 @@ static bool take_call(struct node *node, uint64_t number, struct call *taken)
     for (size_t i = 0; i < node->calls.count; i++) {
         struct call *call = ring_at(&node->calls, i);
         if (call->number == number) {
-            struct call *first = ring_at(&node->calls, 0);
             *taken = *call;
-            *call = *first;
-            ring_pop(&node->calls);
+            take_out(node, call);
             return true;
         }
     }
     return false;
 }
 
-void node_call_forget(struct node *node, uint64_t call)
+void node_call_forget(struct node *node, const void *context, uint64_t number)
 {
-    struct call taken;
-    (void)take_call(node, call, &taken);
+    for (size_t i = 0; i < node->calls.count; i++) {
+        struct call *call = ring_at(&node->calls, i);
+        if (call->asker.context == context && call->asker.number == number) {
+            take_out(node, call);
+            return;
+        }
+    }
 }
 
 static bool ask_server(struct node *node, uint64_t from, struct bytes value, struct buffer *answer,
@@ -169,7 +179,7 @@ bool calls_answer(struct node *node, struct bytes body)
         outcome.failure.code = (enum failure_code)body.data[8];
         memcpy(outcome.failure.message, rest.data, size);
     }
-    call.done(call.context, &outcome);
+    asker_tell(node, &call.asker, &outcome);
     return true;
 }
 
@@ -182,7 +192,7 @@ bool calls_forward_answer(struct node *node, struct bytes body)
         return false;
     }
     if (take_call(node, number, &call)) {
-        call.done(call.context, &outcome);
+        asker_tell(node, &call.asker, &outcome);
     }
     return true;
 }
@@ -198,7 +208,7 @@ void calls_end(struct node *node, bool tell)
                     "node %llu went down (%s) before it was answered", (unsigned long long)node->id,
                     node_state_name(node->state));
         outcome.failure.unknown = true;
-        call->done(call->context, &outcome);
+        asker_tell(node, &call->asker, &outcome);
     }
     ring_free(&calls);
 }

@@ -111,7 +111,7 @@ void client_forget(struct node *node)
 /* ---- requests ------------------------------------------------------------------------------- */
 
 static void propose(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
-                    const struct asker *asker)
+                    const struct node_asker *asker)
 {
     struct failure failure;
     struct reply reply = {0};
@@ -125,10 +125,10 @@ static void propose(struct node *node, struct batch *batch, uint32_t offset, uin
 }
 
 /* A request's kind and body. */
-static bool take_request(struct node *node, const struct asker *asker, struct batch *batch,
+static bool take_request(struct node *node, const struct node_asker *asker, struct batch *batch,
                          uint32_t offset, uint32_t size)
 {
-    if (size < 1 || asker->as.number == 0) {
+    if (size < 1 || asker->number == 0) {
         return false;
     }
     enum node_request_kind kind = (enum node_request_kind)batch->data[offset++];
@@ -136,7 +136,7 @@ static bool take_request(struct node *node, const struct asker *asker, struct ba
     if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
         return false;
     }
-    if (!is_new(&node->seen, asker->as.number)) {
+    if (!is_new(&node->seen, asker->number)) {
         return true;
     }
     switch (kind) {
@@ -157,7 +157,7 @@ static bool take_request(struct node *node, const struct asker *asker, struct ba
 bool client_request(struct node *node, struct batch *batch, uint32_t offset,
                     const struct frame_head *head)
 {
-    struct asker asker = {.as.number = head->number};
+    struct node_asker asker = {.number = head->number};
     return take_request(node, &asker, batch, offset + FRAME_HEAD_BYTES,
                         head->length - FRAME_HEAD_BYTES);
 }
@@ -169,7 +169,7 @@ bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, 
     if (head->length < FRAME_HEAD_BYTES + 8) {
         return false;
     }
-    struct asker asker = {.peer = peer, .as.number = load_u64(batch->data + start)};
+    struct node_asker asker = {.peer = peer, .number = load_u64(batch->data + start)};
     return take_request(node, &asker, batch, start + 8, head->length - FRAME_HEAD_BYTES - 8);
 }
 
@@ -215,7 +215,8 @@ void client_connected(struct node *node, uint64_t peer)
     }
 }
 
-void client_answer(struct node *node, const struct asker *asker, const struct node_outcome *outcome)
+void client_answer(struct node *node, const struct node_asker *asker,
+                   const struct node_outcome *outcome)
 {
     if (node->endpoint == NULL) {
         return; /* its process has ended; the client learns nothing */
@@ -223,7 +224,7 @@ void client_answer(struct node *node, const struct asker *asker, const struct no
     uint64_t number = 0;
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
-    append_answer(&node->frame, asker->as.number, outcome);
+    append_answer(&node->frame, asker->number, outcome);
     if (asker->peer != 0) {
         struct batch *frame = node_seal_frame(node, FRAME_FORWARD_ANSWER, &number);
         report_frame(node, TRACE_SEND, asker->peer, number, "forward_answer");

@@ -31,22 +31,11 @@ void ring_free(struct ring *ring);
 
 /* ---- who waits for an answer (waiting.c) ---------------------------------------------------- */
 
-/* A caller of node.h, or where `done` is NULL a client's request of that number; where there is a
- * peer, one that it passed on. */
-struct asker {
-    node_done *done;
-    uint64_t peer;
-    union {
-        void *context;
-        uint64_t number;
-    } as;
-};
-
 /* Waits for the entry that was given this index and term. */
 struct waiter {
     uint64_t index;
     uint64_t term;
-    struct asker asker;
+    struct node_asker asker;
     uint32_t next; /* in its slot or in the free list; places are stored plus one, 0 is none */
     bool change;   /* of members: done only when the final configuration has committed */
 };
@@ -75,7 +64,7 @@ void waiters_free(struct waiters *waiters);
 
 /* A linearizable read. Its place in the ring of reads is its id less the id of the first. */
 struct read_wait {
-    struct asker asker;
+    struct node_asker asker;
     struct batch *batch; /* the request's bytes */
     uint32_t offset;
     uint32_t size;
@@ -130,9 +119,8 @@ struct peer {
 };
 
 struct call {
-    uint64_t number;
-    node_done *done;
-    void *context;
+    uint64_t number; /* on the wire */
+    struct node_asker asker;
 };
 
 /* An answer to a request that was passed on. The latest are kept, and sent again when a connection
@@ -295,13 +283,15 @@ void node_work(struct node *node);
 
 /* ---- waiting.c ------------------------------------------------------------------------------ */
 
-void asker_tell(struct node *node, const struct asker *asker, const struct node_outcome *outcome);
+void asker_tell(struct node *node, const struct node_asker *asker,
+                const struct node_outcome *outcome);
 /* One command, its payload a range of `batch`. */
 bool node_submit_batch(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
-                       const struct asker *asker, struct reply *reply, struct failure *failure);
+                       const struct node_asker *asker, struct reply *reply,
+                       struct failure *failure);
 /* Takes its own reference of the batch; the asker is told in any case. */
 void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *batch,
-                     uint32_t offset, uint32_t size, const struct asker *asker);
+                     uint32_t offset, uint32_t size, const struct node_asker *asker);
 /* Answers a read that the core let pass; the reads before it stay. */
 void node_answer_read(struct node *node, const struct ready_read *ready);
 /* Forgets all that wait, after telling them where `tell`. */
@@ -358,7 +348,7 @@ bool client_request(struct node *node, struct batch *batch, uint32_t offset,
                     const struct frame_head *head);
 bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
                          const struct frame_head *head);
-void client_answer(struct node *node, const struct asker *asker,
+void client_answer(struct node *node, const struct node_asker *asker,
                    const struct node_outcome *outcome);
 /* A frame's body to an outcome; false: malformed. */
 bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome);

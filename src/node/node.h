@@ -71,25 +71,33 @@ struct node_outcome {
     uint64_t term;
     struct bytes result; /* an encoded value, valid during the call; of a change: empty */
 };
-typedef void node_done(void *context, const struct node_outcome *outcome);
+typedef void node_done(void *context, uint64_t number, const struct node_outcome *outcome);
+/* Who is told, once. The number is the asker's own, to know again what it asked. */
+struct node_asker {
+    node_done *done; /* NULL: a client or a peer, whom the node answers by a frame */
+    union {
+        void *context;
+        uint64_t peer; /* where `done` is NULL: who passed it on; 0: a client */
+    };
+    uint64_t number;
+};
 
 /* Hands one command to this node now; a copy is taken. false and a failure (not_leader with the
  * leader, busy, too_large, node_down). */
 bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint64_t *term,
                  struct failure *failure);
-/* The same, and `done` is told once: when it was applied here (with the machine's result),
- * superseded, or the node went down. `done` may be called before it returns where the node refuses.
- */
-void node_propose(struct node *node, struct bytes payload, node_done *done, void *context);
+/* The same, and the asker is told: when it was applied here (with the machine's result),
+ * superseded, or the node went down; before it returns where the node refuses. */
+void node_propose(struct node *node, struct bytes payload, const struct node_asker *asker);
 enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
 /* An empty request asks nothing of the machine: the outcome's index is what a state that is to be
  * as fresh has applied. */
-void node_read(struct node *node, enum node_read_mode mode, struct bytes request, node_done *done,
-               void *context);
-/* `wanted` is a simple configuration. done: when the final configuration has committed. false:
- * refused at once, done is not called. */
+void node_read(struct node *node, enum node_read_mode mode, struct bytes request,
+               const struct node_asker *asker);
+/* `wanted` is a simple configuration. The asker is told when the final configuration has committed.
+ * false: refused at once, nobody is told. */
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
-                 uint64_t *term, node_done *done, void *context, struct failure *failure);
+                 uint64_t *term, const struct node_asker *asker, struct failure *failure);
 bool node_campaign(struct node *node, bool force, struct failure *failure);
 
 /* Requests over the nodes' own transport. `serve` answers with one encoded value appended to
@@ -97,11 +105,12 @@ bool node_campaign(struct node *node, bool force, struct failure *failure);
 typedef bool node_serve_function(void *context, struct node *node, struct bytes value,
                                  uint64_t from, struct buffer *answer, struct failure *failure);
 void node_serve(struct node *node, node_serve_function *serve, void *context); /* NULL: none */
-/* The call's number; done is told once, unless node_call_forget. It has no time-out of its own. 0
- * and a failure where it cannot be sent at all (node down). */
-uint64_t node_call(struct node *node, uint64_t to, struct bytes value, node_done *done,
-                   void *context, struct failure *failure);
-void node_call_forget(struct node *node, uint64_t call);
+/* The call's number on the wire; the asker is told, unless node_call_forget. It has no time-out of
+ * its own. 0 and a failure where it cannot be sent at all (node down). */
+uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
+                   const struct node_asker *asker, struct failure *failure);
+/* Of that asker, by its number: nobody waits any more. */
+void node_call_forget(struct node *node, const void *context, uint64_t number);
 
 /* ---- looking (view.c) ----------------------------------------------------------------------- */
 
@@ -184,10 +193,10 @@ struct node_request {
 
 struct batch *node_request_frame(const struct node_request *request);
 /* Passes a request on to that node, which answers as it would a client; it never passes it on
- * further. As node_call: the call's number, no time-out of its own; 0 and a failure where nothing
- * was sent (node down, not connected, too large). */
-uint64_t node_forward(struct node *node, uint64_t to, enum node_request_kind kind,
-                      struct bytes body, node_done *done, void *context, struct failure *failure);
+ * further. As node_call: no time-out of its own. false and a failure where nothing was sent (node
+ * down, not connected, too large). */
+bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, struct bytes body,
+                  const struct node_asker *asker, struct failure *failure);
 /* An answer's frame, head included, to an outcome; false: malformed. Views point into the batch. */
 bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct frame_head *head,
                        uint64_t *number, struct node_outcome *outcome);

@@ -117,10 +117,11 @@ void waiters_free(struct waiters *waiters)
     memset(waiters, 0, sizeof *waiters);
 }
 
-void asker_tell(struct node *node, const struct asker *asker, const struct node_outcome *outcome)
+void asker_tell(struct node *node, const struct node_asker *asker,
+                const struct node_outcome *outcome)
 {
     if (asker->done != NULL) {
-        asker->done(asker->as.context, outcome);
+        asker->done(asker->context, asker->number, outcome);
     } else {
         client_answer(node, asker, outcome);
     }
@@ -129,7 +130,7 @@ void asker_tell(struct node *node, const struct asker *asker, const struct node_
 /* ---- commands ------------------------------------------------------------------------------- */
 
 bool node_submit_batch(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
-                       const struct asker *asker, struct reply *reply, struct failure *failure)
+                       const struct node_asker *asker, struct reply *reply, struct failure *failure)
 {
     if (size > RAFT_ENTRY_BYTES_MAX) {
         node_refused(node, RAFT_TOO_LARGE, failure);
@@ -154,7 +155,7 @@ bool node_submit_batch(struct node *node, struct batch *batch, uint32_t offset, 
     return true;
 }
 
-static bool submit_copy(struct node *node, struct bytes payload, const struct asker *asker,
+static bool submit_copy(struct node *node, struct bytes payload, const struct node_asker *asker,
                         struct reply *reply, struct failure *failure)
 {
     if (!node_check_running(node, failure)) {
@@ -182,19 +183,18 @@ bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint6
     return taken;
 }
 
-void node_propose(struct node *node, struct bytes payload, node_done *done, void *context)
+void node_propose(struct node *node, struct bytes payload, const struct node_asker *asker)
 {
-    struct asker asker = {.done = done, .as.context = context};
     struct node_outcome outcome = {0};
     struct reply reply = {0};
-    ensure(done != NULL);
-    if (!submit_copy(node, payload, &asker, &reply, &outcome.failure)) {
-        done(context, &outcome);
+    ensure(asker->done != NULL);
+    if (!submit_copy(node, payload, asker, &reply, &outcome.failure)) {
+        asker->done(asker->context, asker->number, &outcome);
     }
 }
 
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
-                 uint64_t *term, node_done *done, void *context, struct failure *failure)
+                 uint64_t *term, const struct node_asker *asker, struct failure *failure)
 {
     struct reply reply = {0};
     if (!node_check_running(node, failure)) {
@@ -207,11 +207,9 @@ bool node_change(struct node *node, const struct raft_configuration *wanted, uin
         node_refused(node, reply.refusal, failure);
         taken = false;
     }
-    if (taken && done != NULL) {
-        struct waiter waiter = {.index = reply.index,
-                                .term = reply.term,
-                                .asker = {.done = done, .as.context = context},
-                                .change = true};
+    if (taken) {
+        struct waiter waiter = {
+            .index = reply.index, .term = reply.term, .asker = *asker, .change = true};
         waiters_add(&node->waiters, &waiter);
     }
     *index = reply.index;
@@ -239,7 +237,8 @@ static void answer_by_machine(struct node *node, const struct read_wait *read,
     asker_tell(node, &read->asker, &outcome);
 }
 
-static void answer_refusal(struct node *node, const struct asker *asker, enum raft_refusal refusal)
+static void answer_refusal(struct node *node, const struct node_asker *asker,
+                           enum raft_refusal refusal)
 {
     struct node_outcome outcome = {0};
     node_refused(node, refusal, &outcome.failure);
@@ -281,7 +280,7 @@ static void read_stale(struct node *node, const struct read_wait *read)
 }
 
 void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *batch,
-                     uint32_t offset, uint32_t size, const struct asker *asker)
+                     uint32_t offset, uint32_t size, const struct node_asker *asker)
 {
     struct read_wait read = {.asker = *asker, .batch = batch, .offset = offset, .size = size};
     if (mode == NODE_READ_STALE) {
@@ -301,18 +300,17 @@ void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *
     }
 }
 
-void node_read(struct node *node, enum node_read_mode mode, struct bytes request, node_done *done,
-               void *context)
+void node_read(struct node *node, enum node_read_mode mode, struct bytes request,
+               const struct node_asker *asker)
 {
-    struct asker asker = {.done = done, .as.context = context};
     struct node_outcome outcome = {0};
-    ensure(done != NULL);
+    ensure(asker->done != NULL);
     if (!node_check_running(node, &outcome.failure)) {
-        done(context, &outcome);
+        asker->done(asker->context, asker->number, &outcome);
         return;
     }
     struct batch *batch = batch_copy(request.data, request.size);
-    node_read_batch(node, mode, batch, 0, (uint32_t)request.size, &asker);
+    node_read_batch(node, mode, batch, 0, (uint32_t)request.size, asker);
     batch_release(batch);
     node_work(node);
     node_tell_soon(node);
@@ -320,7 +318,8 @@ void node_read(struct node *node, enum node_read_mode mode, struct bytes request
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void tell_down(struct node *node, const struct asker *asker, uint64_t index, uint64_t term)
+static void tell_down(struct node *node, const struct node_asker *asker, uint64_t index,
+                      uint64_t term)
 {
     struct node_outcome outcome = {.index = index, .term = term};
     failure_set(&outcome.failure, FAILURE_NODE_DOWN, "node %llu went down (%s) before it answered",
