@@ -1,6 +1,7 @@
 /*
- * base: what every other room stands on. Assertions, memory, growable buffers, reference-counted
- * batches of payload bytes, CRC-32C, hashing, random streams, values (deterministic CBOR) and JSON.
+ * base: what every other room stands on. Assertions, memory, growable buffers, containers
+ * (containers.h), reference-counted batches of payload bytes, CRC-32C, hashing, random streams,
+ * values (deterministic CBOR) and JSON.
  *
  * It never opens, reads or writes anything, reads no clock and knows nothing of Raft.
  */
@@ -29,6 +30,8 @@ _Noreturn void ensure_failed(const char *condition, const char *file, int line,
  * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed.
  */
 void ensure_set_replay(const char *text);
+
+#include "base/containers.h"
 
 /* ---- memory (memory.c, buffer.c) ------------------------------------------------------------ */
 

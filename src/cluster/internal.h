@@ -40,9 +40,8 @@ struct ticket {
     enum ticket_kind kind;
     enum ticket_state state;
     int64_t deadline_ns;
-    int64_t due_ns;     /* in the heap of what is due: the deadline, or sooner to try again */
-    size_t heap_place;  /* from 1; 0: not in the heap */
-    size_t watch_place; /* from 1; 0: not looked at when something changed */
+    struct heap_item due; /* at its deadline, or sooner to try again */
+    size_t watch_place;   /* from 1; 0: not looked at when something changed */
     struct ticket *next_ready;
     struct ticket *previous_ready;
     struct cluster_outcome outcome;
@@ -86,8 +85,7 @@ struct cluster {
     size_t slot_count;
     struct ticket **free_slots;
     size_t free_count;
-    struct ticket **heap;
-    size_t heap_count;
+    struct heap due; /* waiting tickets, by time and then by number */
     struct ticket **watched;
     size_t watched_count;
     struct ticket *ready_first;

@@ -40,9 +40,7 @@ static void hand_over(struct cluster *cluster, struct ticket *ticket, uint64_t i
         int64_t again_ns = cluster_now_ns(cluster) + REPEAT_NS;
         due_ns = again_ns < due_ns ? again_ns : due_ns;
     }
-    if (due_ns != ticket->due_ns) {
-        ticket_set_due(cluster, ticket, due_ns);
-    }
+    ticket_set_due(cluster, ticket, due_ns);
     cluster->world->operations->client_send(cluster->world, id, node_request_frame(&request));
 }
 

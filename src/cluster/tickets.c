@@ -13,67 +13,10 @@
 
 /* ---- the heap of what is due ---------------------------------------------------------------- */
 
-static bool due_before(const struct ticket *a, const struct ticket *b)
-{
-    return a->due_ns < b->due_ns || (a->due_ns == b->due_ns && a->number < b->number);
-}
-
-static void heap_put(struct cluster *cluster, size_t place, struct ticket *ticket)
-{
-    cluster->heap[place - 1] = ticket;
-    ticket->heap_place = place;
-}
-
-static void heap_up(struct cluster *cluster, struct ticket *ticket)
-{
-    size_t place = ticket->heap_place;
-    while (place > 1 && due_before(ticket, cluster->heap[place / 2 - 1])) {
-        heap_put(cluster, place, cluster->heap[place / 2 - 1]);
-        place /= 2;
-    }
-    heap_put(cluster, place, ticket);
-}
-
-static void heap_down(struct cluster *cluster, struct ticket *ticket)
-{
-    size_t place = ticket->heap_place;
-    for (;;) {
-        size_t child = place * 2;
-        if (child > cluster->heap_count) {
-            break;
-        }
-        if (child < cluster->heap_count &&
-            due_before(cluster->heap[child], cluster->heap[child - 1])) {
-            child++;
-        }
-        if (!due_before(cluster->heap[child - 1], ticket)) {
-            break;
-        }
-        heap_put(cluster, place, cluster->heap[child - 1]);
-        place = child;
-    }
-    heap_put(cluster, place, ticket);
-}
-
-static void heap_remove(struct cluster *cluster, struct ticket *ticket)
-{
-    size_t place = ticket->heap_place;
-    if (place == 0) {
-        return;
-    }
-    ensure(cluster->heap[place - 1] == ticket);
-    struct ticket *last = cluster->heap[--cluster->heap_count];
-    ticket->heap_place = 0;
-    if (last != ticket) {
-        heap_put(cluster, place, last);
-        heap_up(cluster, last);
-        heap_down(cluster, last);
-    }
-}
-
 static void set_alarm(struct cluster *cluster)
 {
-    int64_t due_ns = cluster->heap_count > 0 ? cluster->heap[0]->due_ns : WORLD_NEVER;
+    const struct heap_entry *first = heap_first(&cluster->due);
+    int64_t due_ns = first == NULL ? WORLD_NEVER : first->key;
     if (due_ns != cluster->alarm_ns) {
         cluster->alarm_ns = due_ns;
         cluster->world->operations->wake_at(cluster->world, &cluster->alarm, due_ns);
@@ -83,12 +26,10 @@ static void set_alarm(struct cluster *cluster)
 void ticket_set_due(struct cluster *cluster, struct ticket *ticket, int64_t due_ns)
 {
     ensure(ticket->state == TICKET_WAITING);
-    heap_remove(cluster, ticket);
-    ticket->due_ns = due_ns;
-    if (due_ns != WORLD_NEVER) {
-        cluster->heap_count++;
-        ticket->heap_place = cluster->heap_count;
-        heap_up(cluster, ticket);
+    if (due_ns == WORLD_NEVER) {
+        heap_remove(&cluster->due, &ticket->due);
+    } else {
+        heap_set(&cluster->due, &ticket->due, due_ns, ticket->number);
     }
     set_alarm(cluster);
 }
@@ -101,7 +42,6 @@ static struct ticket *slot_new(struct cluster *cluster)
     ensure(count < (1U << SLOT_BITS));
     cluster->slots = memory_resize(cluster->slots, count * sizeof(struct ticket *));
     cluster->free_slots = memory_resize(cluster->free_slots, count * sizeof(struct ticket *));
-    cluster->heap = memory_resize(cluster->heap, count * sizeof(struct ticket *));
     cluster->watched = memory_resize(cluster->watched, count * sizeof(struct ticket *));
     struct ticket *ticket = memory_new_zeroed(1, sizeof *ticket);
     ticket->number = count - 1; /* its slot; never used yet */
@@ -133,7 +73,6 @@ struct ticket *ticket_new(struct cluster *cluster, enum ticket_kind kind, int64_
     ticket->state = TICKET_WAITING;
     ticket->deadline_ns = deadline_ns;
     ticket->outcome.ticket = number;
-    ticket->due_ns = WORLD_NEVER;
     ticket_set_due(cluster, ticket, deadline_ns);
     return ticket;
 }
@@ -230,7 +169,7 @@ void ticket_ready(struct cluster *cluster, struct ticket *ticket)
 {
     ensure(ticket->state == TICKET_WAITING);
     ticket->state = TICKET_READY;
-    heap_remove(cluster, ticket);
+    heap_remove(&cluster->due, &ticket->due);
     set_alarm(cluster);
     ticket_unwatch(cluster, ticket);
     ticket->next_ready = NULL;
@@ -269,8 +208,9 @@ static void alarm_fired(void *context)
     struct cluster *cluster = context;
     cluster->alarm_ns = WORLD_NEVER;
     int64_t now_ns = cluster_now_ns(cluster);
-    while (cluster->heap_count > 0 && cluster->heap[0]->due_ns <= now_ns) {
-        struct ticket *ticket = cluster->heap[0];
+    const struct heap_entry *first = NULL;
+    while ((first = heap_first(&cluster->due)) != NULL && first->key <= now_ns) {
+        struct ticket *ticket = item_of(first->of.item, struct ticket, due);
         if (ticket->kind == TICKET_REQUEST) {
             request_due(cluster, ticket);
         } else {
@@ -328,7 +268,7 @@ void cluster_forget(struct cluster *cluster, uint64_t number)
     if (ticket->state == TICKET_READY) {
         ready_remove(cluster, ticket);
     }
-    heap_remove(cluster, ticket);
+    heap_remove(&cluster->due, &ticket->due);
     set_alarm(cluster);
     ticket_unwatch(cluster, ticket);
     settle_hook(cluster, ticket);
@@ -380,7 +320,7 @@ void tickets_free(struct cluster *cluster)
     }
     memory_free(cluster->slots);
     memory_free(cluster->free_slots);
-    memory_free(cluster->heap);
+    heap_free(&cluster->due);
     memory_free(cluster->watched);
     while (cluster->hooks != NULL) {
         hook_free(cluster->hooks);

@@ -182,9 +182,9 @@ static void apply_one(struct node *node)
 static bool work_once(struct node *node)
 {
     if (node->ready_reads.count > 0) {
-        struct ready_read ready = *(struct ready_read *)ring_at(&node->ready_reads, 0);
+        struct ready_read ready = *ring_at(&node->ready_reads, 0);
         if (ready.index < node->apply_next) {
-            ring_pop(&node->ready_reads);
+            (void)ring_pop(&node->ready_reads);
             node_answer_read(node, &ready);
             return true;
         }

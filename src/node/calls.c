@@ -29,8 +29,7 @@ void node_serve(struct node *node, node_serve_function *serve, void *context)
 /* Its number stands at the head of the frame that is begun. */
 static void begin_call(struct node *node, const struct node_asker *asker)
 {
-    struct call *call = ring_push(&node->calls);
-    *call = (struct call){++node->call_number, *asker};
+    *ring_push(&node->calls) = (struct call){++node->call_number, *asker};
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
     store_u64(buffer_extend(&node->frame, 8), node->call_number);
@@ -83,8 +82,7 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
 /* The order of calls does not matter: the first goes where it was. */
 static void take_out(struct node *node, struct call *call)
 {
-    *call = *(struct call *)ring_at(&node->calls, 0);
-    ring_pop(&node->calls);
+    *call = *ring_pop(&node->calls);
 }
 
 /* Takes the call out; false: it is not (or no longer) waited for. */
@@ -199,8 +197,8 @@ bool calls_forward_answer(struct node *node, struct bytes body)
 
 void calls_end(struct node *node, bool tell)
 {
-    struct ring calls = node->calls;
-    node->calls = (struct ring){.item_size = calls.item_size};
+    __typeof__(node->calls) calls = node->calls;
+    memset(&node->calls, 0, sizeof node->calls);
     for (size_t i = 0; tell && i < calls.count; i++) {
         const struct call *call = ring_at(&calls, i);
         struct node_outcome outcome = {0};

@@ -73,7 +73,7 @@ static void grow(struct seen_requests *seen)
     memory_free(seen->slots);
     seen->slots = memory_new_zeroed(seen->capacity, sizeof *seen->slots);
     for (size_t i = 0; i < seen->order.count; i++) {
-        uint64_t number = *(const uint64_t *)ring_at(&seen->order, i);
+        uint64_t number = *ring_at(&seen->order, i);
         seen->slots[find_slot(seen, number)] = number;
     }
 }
@@ -85,14 +85,13 @@ static bool is_new(struct seen_requests *seen, uint64_t number)
         return false;
     }
     if (seen->order.count == REQUESTS_REMEMBERED) {
-        drop_number(seen, *(const uint64_t *)ring_at(&seen->order, 0));
-        ring_pop(&seen->order);
+        drop_number(seen, *ring_pop(&seen->order));
     }
     if ((seen->order.count + 1) * 2 > seen->capacity) {
         grow(seen);
     }
     seen->slots[find_slot(seen, number)] = number;
-    *(uint64_t *)ring_push(&seen->order) = number;
+    *ring_push(&seen->order) = number;
     return true;
 }
 
@@ -103,7 +102,7 @@ void client_forget(struct node *node)
     node->seen.capacity = 0;
     ring_free(&node->seen.order);
     for (size_t i = 0; i < node->kept_answers.count; i++) {
-        batch_release(((struct kept_answer *)ring_at(&node->kept_answers, i))->frame);
+        batch_release(ring_at(&node->kept_answers, i)->frame);
     }
     ring_free(&node->kept_answers);
 }
@@ -194,13 +193,10 @@ static void append_answer(struct buffer *out, uint64_t request, const struct nod
 static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
 {
     if (node->kept_answers.count == KEPT_ANSWERS_MAX) {
-        batch_release(((struct kept_answer *)ring_at(&node->kept_answers, 0))->frame);
-        ring_pop(&node->kept_answers);
+        batch_release(ring_pop(&node->kept_answers)->frame);
     }
     if (frame->size <= KEPT_ANSWER_BYTES_MAX) {
-        struct kept_answer *kept = ring_push(&node->kept_answers);
-        kept->peer = peer;
-        kept->frame = batch_hold(frame);
+        *ring_push(&node->kept_answers) = (struct kept_answer){peer, batch_hold(frame)};
     }
     peers_send(node, peer, frame, false);
 }

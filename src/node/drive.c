@@ -72,22 +72,18 @@ static void send_when_durable(struct node *node, const struct raft_update *updat
             send_message(node, message, frame, number);
             continue;
         }
-        struct outgoing *held = ring_push(&node->outgoing);
-        held->sequence = sequence;
-        held->message = *message;
-        held->number = number;
-        held->frame = frame;
+        *ring_push(&node->outgoing) = (struct outgoing){
+            .sequence = sequence, .message = *message, .number = number, .frame = frame};
     }
 }
 
 static void send_held(struct node *node)
 {
     while (node->outgoing.count > 0) {
-        struct outgoing held = *(struct outgoing *)ring_at(&node->outgoing, 0);
-        if (held.sequence > node->durable_sequence) {
+        if (ring_at(&node->outgoing, 0)->sequence > node->durable_sequence) {
             return;
         }
-        ring_pop(&node->outgoing);
+        struct outgoing held = *ring_pop(&node->outgoing);
         send_message(node, &held.message, held.frame, held.number);
     }
 }
@@ -100,7 +96,7 @@ static void persist(struct node *node, const struct raft_persist *persist)
         return;
     }
     report_write(node, TRACE_WRITE, persist);
-    *(struct raft_persist *)ring_push(&node->writes) = *persist;
+    *ring_push(&node->writes) = *persist;
     store_persist(node->store, persist, node->raft);
 }
 
@@ -138,9 +134,8 @@ static void queue_work(struct node *node, const struct raft_update *update)
         node->apply_last = update->apply_last;
     }
     for (uint32_t i = 0; i < update->read_count; i++) {
-        struct ready_read *ready = ring_push(&node->ready_reads);
-        ready->read_id = update->reads[i].read_id;
-        ready->index = update->reads[i].index;
+        *ring_push(&node->ready_reads) =
+            (struct ready_read){update->reads[i].read_id, update->reads[i].index};
     }
 }
 
@@ -282,7 +277,7 @@ static void store_persisted(void *context, uint64_t sequence)
             break;
         }
         report_write(node, TRACE_SYNC, written);
-        ring_pop(&node->writes);
+        (void)ring_pop(&node->writes);
     }
     if (node->state == NODE_PAUSED) {
         node->owed_persisted = sequence;

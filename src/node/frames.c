@@ -139,18 +139,19 @@ static void hold(struct node *node, const struct inbound *from, struct batch *ba
         return;
     }
     held->bytes += head->length;
-    struct incoming *incoming = ring_push(&node->incoming);
-    incoming->from = from->peer;
-    incoming->directory_id = from->directory_id;
-    incoming->batch = batch_hold(batch);
-    incoming->offset = offset;
-    incoming->head = *head;
+    *ring_push(&node->incoming) = (struct incoming){
+        .from = from->peer,
+        .directory_id = from->directory_id,
+        .batch = batch_hold(batch),
+        .offset = offset,
+        .head = *head,
+    };
 }
 
 void frames_drop_held(struct node *node)
 {
     for (size_t i = 0; i < node->incoming.count; i++) {
-        batch_release(((struct incoming *)ring_at(&node->incoming, i))->batch);
+        batch_release(ring_at(&node->incoming, i)->batch);
     }
     ring_free(&node->incoming);
     memory_free(node->held);
@@ -199,9 +200,8 @@ static bool hear(struct node *node, const struct inbound *from, struct batch *ba
 void frames_deliver_held(struct node *node)
 {
     while (node_is_running(node) && node->incoming.count > 0) {
-        struct incoming incoming = *(struct incoming *)ring_at(&node->incoming, 0);
+        struct incoming incoming = *ring_pop(&node->incoming);
         struct inbound from = {.peer = incoming.from, .directory_id = incoming.directory_id};
-        ring_pop(&node->incoming);
         held_of(node, incoming.from)->bytes -= incoming.head.length;
         (void)hear(node, &from, incoming.batch, incoming.offset, &incoming.head);
         batch_release(incoming.batch);

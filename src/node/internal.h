@@ -13,22 +13,6 @@
 #define CLUSTER_NAME_BYTES_MAX 63
 #define HELLO_VERSION 1 /* of the protocol; a hello tells the lowest and the highest one spoken */
 
-/* ---- a queue of items of one size (ring.c) -------------------------------------------------- */
-
-/* All zero but item_size is an empty one. */
-struct ring {
-    uint8_t *items;
-    size_t item_size;
-    size_t capacity; /* a power of two, or 0 */
-    size_t head;
-    size_t count;
-};
-
-void *ring_push(struct ring *ring); /* the new last item, its bytes zero */
-void *ring_at(const struct ring *ring, size_t position);
-void ring_pop(struct ring *ring); /* the first */
-void ring_free(struct ring *ring);
-
 /* ---- who waits for an answer (waiting.c) ---------------------------------------------------- */
 
 /* Waits for the entry that was given this index and term. */
@@ -138,8 +122,8 @@ struct kept_answer {
 /* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
 struct seen_requests {
     uint64_t *slots;
-    size_t capacity;   /* a power of two, or 0 */
-    struct ring order; /* the numbers as they came */
+    size_t capacity;         /* a power of two, or 0 */
+    ring_of(uint64_t) order; /* the numbers as they came */
 };
 
 /* ---- the node ------------------------------------------------------------------------------- */
@@ -174,20 +158,20 @@ struct node {
     struct endpoint *endpoint;
     uint64_t directory_id;
     uint64_t durable_sequence;
-    struct ring writes;   /* struct raft_persist: handed to the disk, not confirmed */
-    struct ring outgoing; /* struct outgoing, by rising sequence */
+    ring_of(struct raft_persist) writes; /* handed to the disk, not confirmed */
+    ring_of(struct outgoing) outgoing;   /* by rising sequence */
 
     /* Work: entries to apply, reads and those who wait. */
     uint64_t apply_next;
     uint64_t apply_last;
     struct waiters waiters;
     struct waiter change; /* of members: its first entry was applied, the final one was not */
-    struct ring reads;    /* struct read_wait */
+    ring_of(struct read_wait) reads;
     uint64_t first_read_id;
-    struct ring ready_reads; /* struct ready_read */
-    struct ring calls;       /* struct call */
+    ring_of(struct ready_read) ready_reads;
+    ring_of(struct call) calls;
     struct seen_requests seen;
-    struct ring kept_answers; /* struct kept_answer */
+    ring_of(struct kept_answer) kept_answers;
 
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
@@ -201,7 +185,7 @@ struct node {
     uint32_t peer_capacity;
 
     /* What came while it was paused. */
-    struct ring incoming; /* struct incoming */
+    ring_of(struct incoming) incoming;
     struct held_bytes *held;
     uint64_t owed_persisted; /* 0: nothing */
 

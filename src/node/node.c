@@ -48,14 +48,6 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     struct random numbers = random_stream_of(options->seed, "node", node->id, 0, "call");
     node->call_number = random_next(&numbers) >> 1;
     node_clock_init(&node->clock, world_now_ns(world));
-    node->writes.item_size = sizeof(struct raft_persist);
-    node->outgoing.item_size = sizeof(struct outgoing);
-    node->reads.item_size = sizeof(struct read_wait);
-    node->ready_reads.item_size = sizeof(struct ready_read);
-    node->calls.item_size = sizeof(struct call);
-    node->seen.order.item_size = sizeof(uint64_t);
-    node->kept_answers.item_size = sizeof(struct kept_answer);
-    node->incoming.item_size = sizeof(struct incoming);
     node_prepare(node);
     return node;
 }
@@ -73,7 +65,7 @@ static void report_last_syncs(struct node *node)
 static void drop_volatile(struct node *node)
 {
     for (size_t i = 0; i < node->outgoing.count; i++) {
-        batch_release(((struct outgoing *)ring_at(&node->outgoing, i))->frame);
+        batch_release(ring_at(&node->outgoing, i)->frame);
     }
     ring_free(&node->outgoing);
     ring_free(&node->writes);

@@ -4,7 +4,7 @@
  * (entries to the machine), waiting.c (who waits for what, and their answers), peers.c (whom it
  * keeps connections to), hello.c (who is at the other end), frames.c (what arrives), client.c
  * (requests from the clients' endpoint, or passed on by another node), calls.c (requests between
- * nodes, requests that are passed on), view.c (what others see of it), ring.c (a queue).
+ * nodes, requests that are passed on), view.c (what others see of it).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */

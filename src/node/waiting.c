@@ -253,8 +253,8 @@ static struct read_wait take_read(struct node *node, uint64_t read_id)
     ensure(!place->answered);
     struct read_wait read = *place;
     place->answered = true;
-    while (node->reads.count > 0 && ((struct read_wait *)ring_at(&node->reads, 0))->answered) {
-        ring_pop(&node->reads);
+    while (node->reads.count > 0 && ring_at(&node->reads, 0)->answered) {
+        (void)ring_pop(&node->reads);
         node->first_read_id++;
     }
     return read;
@@ -288,7 +288,7 @@ void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *
         return;
     }
     uint64_t read_id = node->first_read_id + node->reads.count;
-    *(struct read_wait *)ring_push(&node->reads) = read;
+    *ring_push(&node->reads) = read;
     (void)batch_hold(batch);
     struct reply reply = {0};
     struct raft_event event = {.kind = RAFT_EVENT_READ, .read_id = read_id};
@@ -331,10 +331,10 @@ static void tell_down(struct node *node, const struct node_asker *asker, uint64_
 void node_end_waiting(struct node *node, bool tell)
 {
     struct waiters waiters = node->waiters;
-    struct ring reads = node->reads;
+    __typeof__(node->reads) reads = node->reads;
     struct waiter waiter;
     memset(&node->waiters, 0, sizeof node->waiters);
-    node->reads = (struct ring){.item_size = reads.item_size};
+    memset(&node->reads, 0, sizeof node->reads);
     node->first_read_id += reads.count;
     if (node->change_waits) {
         node->change_waits = false;
@@ -347,7 +347,7 @@ void node_end_waiting(struct node *node, bool tell)
         }
     }
     for (size_t i = 0; i < reads.count; i++) {
-        struct read_wait read = *(struct read_wait *)ring_at(&reads, i);
+        struct read_wait read = *ring_at(&reads, i);
         if (!read.answered) {
             if (tell) {
                 tell_down(node, &read.asker, 0, 0);

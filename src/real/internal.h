@@ -43,32 +43,10 @@ void watch_events(struct watch *watch, int events);
  * with a reset, and what it has not sent is lost. */
 void watch_close(struct watch *watch, bool reset);
 
-/* ---- wake-ups (alarms.c) -------------------------------------------------------------------- */
-
-/* A binary heap by (queued_ns, order). A wake-up's position is its place from 1; 0: not in it. */
-struct alarms {
-    struct wakeup **heap;
-    size_t count;
-    size_t capacity;
-    uint64_t order;
-};
-
-void alarms_set(struct alarms *alarms, struct wakeup *wakeup, int64_t at_ns);
-/* A time before which nothing is due; WORLD_NEVER where there is nothing. */
-int64_t alarms_earliest(const struct alarms *alarms);
-/* When the first is due, exact where that is not after now_ns. */
-int64_t alarms_first_due(struct alarms *alarms, int64_t now_ns);
-/* Takes out the first that is due at horizon_ns; NULL: none. */
-struct wakeup *alarms_take(struct alarms *alarms, int64_t horizon_ns);
-void alarms_free(struct alarms *alarms);
-
 /* ---- frames that wait for one peer (queue.c) ------------------------------------------------ */
 
 struct frame_ring {
-    struct batch **frames;
-    size_t first;
-    size_t count;
-    size_t capacity; /* a power of two, or 0 */
+    ring_of(struct batch *);
 };
 
 /* Urgent frames go before others, but never into a frame whose first bytes have left. */
@@ -119,13 +97,6 @@ struct routed_frame {
     bool urgent;
 };
 
-struct local_queue {
-    struct routed_frame *frames;
-    size_t first;
-    size_t count;
-    size_t capacity; /* a power of two, or 0 */
-};
-
 /* A frame that the fault model delays. */
 struct departure {
     struct wakeup alarm;
@@ -154,14 +125,12 @@ struct real {
     int64_t base_real_ns;
     struct watch *timer;
     int64_t timer_real_ns; /* when it will fire, by CLOCK_MONOTONIC; WORLD_NEVER: it will not */
-    struct alarms alarms;
-    struct flusher *flusher_first;
-    struct flusher *flusher_last;
+    struct agenda agenda;
     struct endpoint *endpoints;
     struct reservation *reservations;
     struct outbound *unwritten; /* connections with frames to write at the end of the turn */
     struct departure *departures;
-    struct local_queue local;
+    ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
     struct grave *graves;
     uint8_t *scratch; /* what is read lands here first */

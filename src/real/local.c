@@ -6,34 +6,9 @@
  */
 #include "real/internal.h"
 
-static void grow(struct local_queue *queue)
-{
-    size_t capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
-    struct routed_frame *frames = memory_new(capacity * sizeof *frames);
-    for (size_t i = 0; i < queue->count; i++) {
-        frames[i] = queue->frames[(queue->first + i) & (queue->capacity - 1)];
-    }
-    memory_free(queue->frames);
-    *queue = (struct local_queue){.frames = frames, .count = queue->count, .capacity = capacity};
-}
-
 void local_push(struct real *real, const struct routed_frame *frame)
 {
-    struct local_queue *queue = &real->local;
-    if (queue->count == queue->capacity) {
-        grow(queue);
-    }
-    queue->frames[(queue->first + queue->count) & (queue->capacity - 1)] = *frame;
-    queue->count++;
-}
-
-static struct routed_frame take(struct local_queue *queue)
-{
-    ensure(queue->count > 0);
-    struct routed_frame frame = queue->frames[queue->first];
-    queue->first = (queue->first + 1) & (queue->capacity - 1);
-    queue->count--;
-    return frame;
+    *ring_push(&real->local) = *frame;
 }
 
 /* Who takes frames for `to`; NULL: nobody is there. */
@@ -79,7 +54,7 @@ bool local_deliver(struct real *real)
 {
     size_t count = real->local.count;
     for (size_t i = 0; i < count; i++) {
-        struct routed_frame frame = take(&real->local);
+        struct routed_frame frame = *ring_pop(&real->local);
         deliver_one(real, &frame);
     }
     return count > 0;
@@ -88,8 +63,7 @@ bool local_deliver(struct real *real)
 void local_free(struct real *real)
 {
     while (real->local.count > 0) {
-        batch_release(take(&real->local).frame);
+        batch_release(ring_pop(&real->local)->frame);
     }
-    memory_free(real->local.frames);
-    real->local = (struct local_queue){0};
+    ring_free(&real->local);
 }

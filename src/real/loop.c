@@ -100,76 +100,31 @@ void loop_set_free_running(struct real *real, bool free_running)
 
 void loop_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_ns)
 {
-    alarms_set(&real_of(world)->alarms, wakeup, at_ns);
+    agenda_wake_at(&real_of(world)->agenda, wakeup, at_ns);
 }
 
 void loop_flush_soon(struct world *world, struct flusher *flusher)
 {
-    struct real *real = real_of(world);
-    ensure(flusher->flush != NULL);
-    if (flusher->queued) {
-        return;
-    }
-    flusher->queued = true;
-    flusher->next = NULL;
-    if (real->flusher_last != NULL) {
-        real->flusher_last->next = flusher;
-    } else {
-        real->flusher_first = flusher;
-    }
-    real->flusher_last = flusher;
+    agenda_flush_soon(&real_of(world)->agenda, flusher);
 }
 
 void loop_flush_cancel(struct world *world, struct flusher *flusher)
 {
-    struct real *real = real_of(world);
-    if (!flusher->queued) {
-        return;
-    }
-    struct flusher *before = NULL;
-    struct flusher *at = real->flusher_first;
-    while (at != flusher) {
-        ensure(at != NULL);
-        before = at;
-        at = at->next;
-    }
-    if (before != NULL) {
-        before->next = flusher->next;
-    } else {
-        real->flusher_first = flusher->next;
-    }
-    if (real->flusher_last == flusher) {
-        real->flusher_last = before;
-    }
-    flusher->queued = false;
-}
-
-/* Runs those that are queued now, not those that they queue; whether there was one. */
-static bool run_flushers(struct real *real)
-{
-    size_t count = 0;
-    for (struct flusher *at = real->flusher_first; at != NULL; at = at->next) {
-        count++;
-    }
-    for (size_t i = 0; i < count && real->flusher_first != NULL; i++) {
-        struct flusher *flusher = real->flusher_first;
-        loop_flush_cancel(&real->world, flusher);
-        flusher->flush(flusher->context);
-    }
-    return count > 0;
+    (void)world;
+    agenda_flush_cancel(flusher);
 }
 
 static void fire_due(struct real *real)
 {
-    int64_t first_ns = alarms_first_due(&real->alarms, real->now_ns);
+    int64_t first_ns = agenda_next_ns(&real->agenda, real->now_ns);
     if (first_ns > real->now_ns) {
         return;
     }
     int64_t horizon_ns = first_ns + loop_to_world(real, DUE_TOGETHER_NS);
     horizon_ns = horizon_ns < real->now_ns ? horizon_ns : real->now_ns;
     /* What is set to fire at once, again and again, does not keep the input from being read. */
-    for (size_t left = real->alarms.count; left > 0; left--) {
-        struct wakeup *wakeup = alarms_take(&real->alarms, horizon_ns);
+    for (size_t left = heap_count(&real->agenda.wakeups); left > 0; left--) {
+        struct wakeup *wakeup = agenda_take(&real->agenda, horizon_ns);
         if (wakeup == NULL) {
             return;
         }
@@ -219,14 +174,14 @@ static void set_timer(struct real *real, int64_t at_real_ns)
 
 static int64_t next_deadline(const struct real *real)
 {
-    int64_t alarm_ns = alarms_earliest(&real->alarms);
+    int64_t alarm_ns = agenda_earliest_ns(&real->agenda);
     int64_t held_ns = faults_deadline(real->world.faults);
     return alarm_ns < held_ns ? alarm_ns : held_ns;
 }
 
 static bool has_work(const struct real *real)
 {
-    return real->flusher_first != NULL || real->local.count > 0 || real->unwritten != NULL;
+    return agenda_has_flushers(&real->agenda) || real->local.count > 0 || real->unwritten != NULL;
 }
 
 int64_t loop_timeout_real_ns(const struct real *real)
@@ -250,7 +205,7 @@ static bool settle(struct real *real)
     bool was_busy = false;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         bool delivered = local_deliver(real);
-        bool flushed = run_flushers(real);
+        bool flushed = agenda_flush(&real->agenda);
         if (!delivered && !flushed) {
             break;
         }

@@ -6,47 +6,6 @@
  */
 #include "real/internal.h"
 
-static struct batch *ring_at(const struct frame_ring *ring, size_t position)
-{
-    ensure(position < ring->count);
-    return ring->frames[(ring->first + position) & (ring->capacity - 1)];
-}
-
-static void ring_grow(struct frame_ring *ring)
-{
-    size_t capacity = ring->capacity == 0 ? 16 : 2 * ring->capacity;
-    struct batch **frames = memory_new(capacity * sizeof(struct batch *));
-    for (size_t i = 0; i < ring->count; i++) {
-        frames[i] = ring_at(ring, i);
-    }
-    memory_free(ring->frames);
-    *ring = (struct frame_ring){.frames = frames, .count = ring->count, .capacity = capacity};
-}
-
-static void ring_push(struct frame_ring *ring, struct batch *frame)
-{
-    if (ring->count == ring->capacity) {
-        ring_grow(ring);
-    }
-    ring->frames[(ring->first + ring->count) & (ring->capacity - 1)] = frame;
-    ring->count++;
-}
-
-static struct batch *ring_take(struct frame_ring *ring)
-{
-    struct batch *frame = ring_at(ring, 0);
-    ring->first = (ring->first + 1) & (ring->capacity - 1);
-    ring->count--;
-    return frame;
-}
-
-static struct batch *ring_take_last(struct frame_ring *ring)
-{
-    struct batch *frame = ring_at(ring, ring->count - 1);
-    ring->count--;
-    return frame;
-}
-
 bool frame_queue_is_empty(const struct frame_queue *queue)
 {
     return queue->begun == NULL && queue->urgent.count == 0 && queue->normal.count == 0;
@@ -60,7 +19,7 @@ bool frame_queue_accepts(const struct frame_queue *queue, size_t size)
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent)
 {
     ensure(frame->size >= FRAME_HEAD_BYTES && frame_queue_accepts(queue, frame->size));
-    ring_push(urgent ? &queue->urgent : &queue->normal, frame);
+    *ring_push(urgent ? &queue->urgent : &queue->normal) = frame;
     queue->waiting_bytes += frame->size;
 }
 
@@ -68,7 +27,7 @@ static size_t gather_ring(const struct frame_ring *ring, struct iovec *vectors, 
                           size_t max)
 {
     for (size_t i = 0; i < ring->count && used < max; i++) {
-        struct batch *frame = ring_at(ring, i);
+        struct batch *frame = *ring_at(ring, i);
         vectors[used++] = (struct iovec){.iov_base = frame->data, .iov_len = frame->size};
     }
     return used;
@@ -89,7 +48,7 @@ size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors
 void frame_queue_begin(struct frame_queue *queue)
 {
     ensure(queue->begun == NULL);
-    queue->begun = ring_take(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
+    queue->begun = *ring_pop(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
     queue->begun_bytes = 0;
 }
 
@@ -131,7 +90,7 @@ struct batch *frame_queue_take_last(struct frame_queue *queue)
     if (queue->normal.count == 0) {
         return NULL;
     }
-    struct batch *frame = ring_take_last(&queue->normal);
+    struct batch *frame = *ring_pop_last(&queue->normal);
     queue->waiting_bytes -= frame->size;
     return frame;
 }
@@ -139,7 +98,6 @@ struct batch *frame_queue_take_last(struct frame_queue *queue)
 void frame_queue_free(struct frame_queue *queue)
 {
     ensure(frame_queue_is_empty(queue) && queue->waiting_bytes == 0);
-    memory_free(queue->urgent.frames);
-    memory_free(queue->normal.frames);
-    *queue = (struct frame_queue){0};
+    ring_free(&queue->urgent);
+    ring_free(&queue->normal);
 }

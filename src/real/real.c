@@ -269,7 +269,7 @@ static void drain(struct real *real)
 
 static void free_memory(struct real *real)
 {
-    alarms_free(&real->alarms);
+    agenda_free(&real->agenda);
     memory_free(real->scratch);
     memory_free(real);
 }
@@ -379,8 +379,8 @@ int64_t real_timeout_ns(const struct world *world)
 bool real_is_alive(const struct world *world)
 {
     const struct real *real = const_real_of(world);
-    return real->endpoints != NULL || real->alarms.count > 0 || real->flusher_first != NULL ||
-           real->local.count > 0;
+    return real->endpoints != NULL || agenda_has_wakeups(&real->agenda) ||
+           agenda_has_flushers(&real->agenda) || real->local.count > 0;
 }
 
 void real_interrupt(struct world *world)

@@ -47,36 +47,17 @@ struct delivery {
     uint64_t epoch; /* of a frame: the fault model's; DISCONNECTED: the dialler's life */
 };
 
-struct queue_entry {
-    int64_t time_ns;
-    uint64_t order;
-    union {
-        struct wakeup *wakeup;
-        uint32_t slot; /* of a delivery */
-    };
-};
-
-struct heap {
-    struct queue_entry *entries;
-    size_t count;
-    size_t capacity;
-};
-
-/* Events by (time, order), the order being that of their asking, so that no two are equal.
- * Wake-ups stand apart from deliveries: they are few, move often, and know their place. */
+/* Deliveries, whose contents lie in a pool beside the heap, and the agenda's wake-ups: in one order
+ * by time and then by when they were asked for, so that no two are equal. Wake-ups stand apart:
+ * they are few, move often, and know their place. */
 struct queue {
-    struct heap deliveries;
-    struct heap wakeups;
-    uint64_t order;
-    struct delivery *pool;
-    uint32_t pool_count;
-    uint32_t pool_capacity;
+    struct agenda agenda;
+    struct heap deliveries; /* values: slots of the pool */
+    array_of(struct delivery) pool;
     uint32_t unused; /* a slot + 1; 0: none */
 };
 
 void queue_add(struct queue *queue, int64_t time_ns, const struct delivery *delivery);
-/* Sets, moves or (WORLD_NEVER) takes out a wake-up. */
-void queue_set_wakeup(struct queue *queue, struct wakeup *wakeup, int64_t at_ns);
 /* The time of the next event; WORLD_NEVER: none. */
 int64_t queue_next_ns(struct queue *queue);
 /* Takes the next event out: a wake-up, which is off now, or NULL and `*delivery`. There must be
@@ -119,17 +100,11 @@ struct sim {
     uint64_t seed;
     int64_t now_ns;
     struct queue queue;
-    struct flusher *flush_first;
-    struct flusher *flush_last;
     struct pairs places; /* (id, 0) */
-    struct place **place_list;
-    size_t place_count;
-    size_t place_capacity;
+    array_of(struct place *) place_list;
     struct pairs links;
-    struct sim_link **link_list; /* in order of first use */
-    size_t link_count;
-    size_t link_capacity;
-    struct sim_link *sending; /* a guess for the fault model's emit */
+    array_of(struct sim_link *) link_list; /* in order of first use */
+    struct sim_link *sending;              /* a guess for the fault model's emit */
     struct connection *connections_unused;
     struct endpoint_handler client;
     bool client_is_open;

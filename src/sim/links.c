@@ -71,7 +71,7 @@ void link_try(struct sim_link *link)
         faults_is_cut(sim->world.faults, link->from->id, link->to->id, NULL)) {
         return;
     }
-    queue_set_wakeup(&sim->queue, &link->redial, WORLD_NEVER);
+    agenda_wake_at(&sim->queue.agenda, &link->redial, WORLD_NEVER);
     link->connection = connection_new(link);
     queue_add(&sim->queue, sim->now_ns,
               &(struct delivery){.kind = DELIVERY_CONNECTED,
@@ -117,7 +117,7 @@ void link_dial(struct sim_link *link, const char *address)
 void link_hang_up(struct sim_link *link)
 {
     link->wanted = false;
-    queue_set_wakeup(&link->sim->queue, &link->redial, WORLD_NEVER);
+    agenda_wake_at(&link->sim->queue.agenda, &link->redial, WORLD_NEVER);
     /* What is under way arrives all the same, as from a socket that was closed in order. */
     connection_release(link->sim, link->connection);
     link->connection = NULL;
@@ -140,7 +140,7 @@ static void refuse(struct connection *connection, const char *reason)
     } else if (link->backoff_ns > BACKOFF_MAX_NS) {
         link->backoff_ns = BACKOFF_MAX_NS;
     }
-    queue_set_wakeup(&link->sim->queue, &link->redial, link->sim->now_ns + link->backoff_ns);
+    agenda_wake_at(&link->sim->queue.agenda, &link->redial, link->sim->now_ns + link->backoff_ns);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */

@@ -16,16 +16,6 @@ static struct sim *sim_of(struct world *world)
 
 /* ---- places and links ----------------------------------------------------------------------- */
 
-/* Room for one more pointer at the end of a list that doubles. */
-static void *grow_list(void *list, size_t count, size_t *capacity)
-{
-    if (count < *capacity) {
-        return list;
-    }
-    *capacity = *capacity == 0 ? 16 : *capacity * 2;
-    return memory_resize(list, *capacity * sizeof(void *));
-}
-
 struct place *sim_place(struct sim *sim, uint64_t id)
 {
     struct place *place = pairs_find(&sim->places, id, 0);
@@ -33,8 +23,7 @@ struct place *sim_place(struct sim *sim, uint64_t id)
     if (place == NULL) {
         place = memory_new_zeroed(1, sizeof *place);
         place->id = id;
-        sim->place_list = grow_list(sim->place_list, sim->place_count, &sim->place_capacity);
-        sim->place_list[sim->place_count++] = place;
+        *array_push(&sim->place_list) = place;
         pairs_add(&sim->places, id, 0, place);
     }
     return place;
@@ -55,8 +44,7 @@ struct sim_link *sim_link(struct sim *sim, uint64_t from, uint64_t to)
         link->from = sim_place(sim, from);
         link->to = sim_place(sim, to);
         link->redial = (struct wakeup){.fire = redial, .context = link, .at_ns = WORLD_NEVER};
-        sim->link_list = grow_list(sim->link_list, sim->link_count, &sim->link_capacity);
-        sim->link_list[sim->link_count++] = link;
+        *array_push(&sim->link_list) = link;
         pairs_add(&sim->links, from, to, link);
     }
     return link;
@@ -73,48 +61,18 @@ static void sim_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_n
 {
     struct sim *sim = sim_of(world);
 
-    queue_set_wakeup(&sim->queue, wakeup, at_ns > sim->now_ns ? at_ns : sim->now_ns);
+    agenda_wake_at(&sim->queue.agenda, wakeup, at_ns > sim->now_ns ? at_ns : sim->now_ns);
 }
 
 static void sim_flush_soon(struct world *world, struct flusher *flusher)
 {
-    struct sim *sim = sim_of(world);
-
-    if (flusher->queued) {
-        return;
-    }
-    flusher->queued = true;
-    flusher->next = NULL;
-    *(sim->flush_last != NULL ? &sim->flush_last->next : &sim->flush_first) = flusher;
-    sim->flush_last = flusher;
+    agenda_flush_soon(&sim_of(world)->queue.agenda, flusher);
 }
 
 static void sim_flush_cancel(struct world *world, struct flusher *flusher)
 {
-    struct sim *sim = sim_of(world);
-    struct flusher *previous = NULL;
-
-    if (!flusher->queued) {
-        return;
-    }
-    for (struct flusher *at = sim->flush_first; at != flusher; at = at->next) {
-        ensure(at != NULL);
-        previous = at;
-    }
-    *(previous != NULL ? &previous->next : &sim->flush_first) = flusher->next;
-    if (sim->flush_last == flusher) {
-        sim->flush_last = previous;
-    }
-    flusher->queued = false;
-}
-
-static void flush_all(struct sim *sim)
-{
-    while (sim->flush_first != NULL) {
-        struct flusher *flusher = sim->flush_first;
-        sim_flush_cancel(&sim->world, flusher);
-        flusher->flush(flusher->context);
-    }
+    (void)world;
+    agenda_flush_cancel(flusher);
 }
 
 static void fire_next(struct sim *sim)
@@ -141,8 +99,9 @@ static bool sim_step(struct world *world, int64_t until_ns)
     if (release) {
         next_ns = release_ns;
     }
-    if (next_ns > sim->now_ns && sim->flush_first != NULL) {
-        flush_all(sim);
+    if (next_ns > sim->now_ns && agenda_has_flushers(&sim->queue.agenda)) {
+        while (agenda_flush(&sim->queue.agenda)) {
+        }
         return true;
     }
     if (next_ns > until_ns || next_ns == WORLD_NEVER) {
@@ -193,8 +152,8 @@ static bool may_open(struct sim *sim, uint64_t id, const char *address, struct f
                     ADDRESS_BYTES_MAX);
         return false;
     }
-    for (size_t i = 0; i < sim->place_count; i++) {
-        const struct endpoint *other = sim->place_list[i]->endpoint;
+    for (size_t i = 0; i < sim->place_list.count; i++) {
+        const struct endpoint *other = sim->place_list.items[i]->endpoint;
         if (other != NULL && strcmp(other->address, address) == 0) {
             failure_set(failure, FAILURE_ADDRESS,
                         "node %" PRIu64 " cannot listen on %.100s: node %" PRIu64 " does", id,
@@ -229,10 +188,10 @@ static struct endpoint *sim_open(struct world *world, uint64_t id, const char *a
     memcpy(endpoint->address, address, strlen(address) + 1);
     place->endpoint = endpoint;
     place->life++;
-    for (size_t i = 0; i < sim->link_count; i++) {
-        if (sim->link_list[i]->to == place) {
-            sim->link_list[i]->backoff_ns = 0;
-            link_try(sim->link_list[i]);
+    for (size_t i = 0; i < sim->link_list.count; i++) {
+        if (sim->link_list.items[i]->to == place) {
+            sim->link_list.items[i]->backoff_ns = 0;
+            link_try(sim->link_list.items[i]);
         }
     }
     return endpoint;
@@ -245,8 +204,8 @@ static void sim_close(struct world *world, struct endpoint *endpoint)
 
     ensure(place->endpoint == endpoint);
     place->endpoint = NULL;
-    for (size_t i = 0; i < sim->link_count; i++) {
-        struct sim_link *link = sim->link_list[i];
+    for (size_t i = 0; i < sim->link_list.count; i++) {
+        struct sim_link *link = sim->link_list.items[i];
         if (link->from == place) {
             link_hang_up(link);
         } else if (link->to == place) {
@@ -331,8 +290,8 @@ static void sim_links_changed(struct world *world)
 {
     struct sim *sim = sim_of(world);
 
-    for (size_t i = 0; i < sim->link_count; i++) {
-        struct sim_link *link = sim->link_list[i];
+    for (size_t i = 0; i < sim->link_list.count; i++) {
+        struct sim_link *link = sim->link_list.items[i];
         const char *reason = NULL;
         if (faults_is_cut(world->faults, link->from->id, link->to->id, &reason)) {
             link_end(link, reason);
@@ -367,26 +326,26 @@ static void sim_free(struct world *world)
     struct sim *sim = sim_of(world);
 
     faults_set_emit(world->faults, NULL, NULL);
-    for (size_t i = 0; i < sim->place_count; i++) {
-        if (sim->place_list[i]->endpoint != NULL) {
-            sim_close(world, sim->place_list[i]->endpoint);
+    for (size_t i = 0; i < sim->place_list.count; i++) {
+        if (sim->place_list.items[i]->endpoint != NULL) {
+            sim_close(world, sim->place_list.items[i]->endpoint);
         }
     }
     release_deliveries(sim);
-    for (size_t i = 0; i < sim->link_count; i++) {
-        ensure(sim->link_list[i]->connection == NULL);
-        memory_free(sim->link_list[i]);
+    for (size_t i = 0; i < sim->link_list.count; i++) {
+        ensure(sim->link_list.items[i]->connection == NULL);
+        memory_free(sim->link_list.items[i]);
     }
-    for (size_t i = 0; i < sim->place_count; i++) {
-        memory_free(sim->place_list[i]);
+    for (size_t i = 0; i < sim->place_list.count; i++) {
+        memory_free(sim->place_list.items[i]);
     }
     while (sim->connections_unused != NULL) {
         struct connection *connection = sim->connections_unused;
         sim->connections_unused = connection->next_unused;
         memory_free(connection);
     }
-    memory_free((void *)sim->link_list);
-    memory_free((void *)sim->place_list);
+    array_free(&sim->link_list);
+    array_free(&sim->place_list);
     pairs_free(&sim->links);
     pairs_free(&sim->places);
     queue_free(&sim->queue);

@@ -1,8 +1,8 @@
 /*
  * world: what a node may ask of the world it lives in (a clock, wake-ups, a transport), and the one
- * fault model for every world. world.c (clocks of nodes), frame.c (frame heads), pairs.c (things by
- * sender and receiver), faults.c (the fate of each message), links.c (which faults are in force on
- * which link). The worlds themselves are sim/ and real/.
+ * fault model for every world. agenda.c (wake-ups and flushers), world.c (clocks of nodes), frame.c
+ * (frame heads), pairs.c (things by sender and receiver), faults.c (the fate of each message),
+ * links.c (which faults are in force on which link). The worlds themselves are sim/ and real/.
  *
  * It never looks into a frame behind its head, and knows neither Raft nor which world it is.
  */
@@ -57,7 +57,7 @@ enum frame_verdict { FRAME_WHOLE, FRAME_PARTIAL, FRAME_BAD };
 enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head *head,
                                const char **problem);
 
-/* ---- wake-ups, clocks ----------------------------------------------------------------------- */
+/* ---- wake-ups, flushers (agenda.c) ---------------------------------------------------------- */
 
 struct world;
 
@@ -67,11 +67,9 @@ struct world;
 struct wakeup {
     void (*fire)(void *context);
     void *context;
-    int64_t at_ns;       /* WORLD_NEVER: off */
-    int64_t queued_ns;   /* the world's: where it stands in the queue (moved lazily) */
-    uint64_t order;      /* the world's: breaks ties */
-    struct wakeup *next; /* the world's */
-    size_t position;     /* the world's */
+    int64_t at_ns;           /* WORLD_NEVER: off */
+    uint64_t order;          /* the agenda's: of the time when it was last set */
+    struct heap_item queued; /* the agenda's: it may stand at an earlier time */
 };
 
 /* Something to be called once when the world is about to let time pass (in "sim": after the
@@ -79,9 +77,58 @@ struct wakeup {
 struct flusher {
     void (*flush)(void *context);
     void *context;
-    bool queued;          /* the world's */
-    struct flusher *next; /* the world's */
+    struct list_link queued; /* the agenda's */
 };
+
+/* A world's wake-ups, by time and then by the order in which they were last set, and its flushers,
+ * in the order in which they were asked for. All zero: empty. */
+struct agenda {
+    struct heap wakeups;
+    struct list flushers;
+    uint64_t order;
+};
+
+/* WORLD_NEVER: off. */
+void agenda_wake_at(struct agenda *agenda, struct wakeup *wakeup, int64_t at_ns);
+/* When the first wake-up is due, exact where that is not after horizon_ns; else a time after it
+ * before which nothing is due. WORLD_NEVER: never. */
+int64_t agenda_next_ns(struct agenda *agenda, int64_t horizon_ns);
+/* Takes the first wake-up that is due at horizon_ns out, which is off then; NULL: none. */
+struct wakeup *agenda_take(struct agenda *agenda, int64_t horizon_ns);
+void agenda_flush_soon(struct agenda *agenda, struct flusher *flusher);
+/* Calls as many flushers as wait now, not those that they ask for; whether there was one. */
+bool agenda_flush(struct agenda *agenda);
+void agenda_free(struct agenda *agenda); /* what is still on it belongs to its owners */
+
+/* The next order, for what a world has to put in order with its wake-ups. */
+static inline uint64_t agenda_order(struct agenda *agenda)
+{
+    return ++agenda->order;
+}
+
+/* A time before which nothing is due; WORLD_NEVER: there is nothing. */
+static inline int64_t agenda_earliest_ns(const struct agenda *agenda)
+{
+    const struct heap_entry *first = heap_first(&agenda->wakeups);
+    return first == NULL ? WORLD_NEVER : first->key;
+}
+
+static inline bool agenda_has_wakeups(const struct agenda *agenda)
+{
+    return heap_count(&agenda->wakeups) > 0;
+}
+
+static inline bool agenda_has_flushers(const struct agenda *agenda)
+{
+    return !list_is_empty(&agenda->flushers);
+}
+
+static inline void agenda_flush_cancel(struct flusher *flusher)
+{
+    list_remove(&flusher->queued);
+}
+
+/* ---- clocks --------------------------------------------------------------------------------- */
 
 /* A node's own clock: runs at a rate beside the world's, jumps. In whole nanoseconds, rates in
  * billionths. */
