@@ -137,6 +137,7 @@ void terms_free(struct terms *terms)
 {
     for (size_t i = 0; i < terms->count; i++) {
         hashes_free(&terms->list[i]->hashes);
+        memory_free(terms->list[i]->votes);
         memory_free(terms->list[i]);
     }
     memory_free(terms->list);

@@ -1,8 +1,12 @@
 /*
  * check: judges a run by its trace. checker.c (subscription, nodes, the first violation), safety.c
- * (leaders, logs), commits.c (what is committed), durability.c (votes, terms, disks, promises),
+ * (leaders, logs), configurations.c (which one is in force), majorities.c (votes, commits and reads
+ * that need one), commits.c (what is committed), durability.c (votes, terms, disks, promises),
  * machines.c (applies, answers), chains.c (the memory of logs). Later: histories, linearizability,
  * exploration.
+ *
+ * Each rule is judged where it is made, when the node acts on it, and not only by what follows: a
+ * leader with too few votes is told of at once, and not when a committed entry is lost.
  *
  * It only reads events; it never touches a node, and it costs the same for an event however long
  * the logs are.
@@ -24,9 +28,20 @@
  *   MONOTONIC_COMMIT      a running node's commit index never goes back
  *   ONE_VOTE              looked at where the vote is given, where its answer leaves (it must be
  *                         durable then), and at a restart
+ *   VOTE_BY_LOG           a vote goes only to a candidate whose log is at least as complete
+ *   VOTE_MAJORITY         a leader has the votes of more than half of the voters that the latest
+ *                         configuration in its log lists, of both sets while joint, given in its
+ *                         term; its own is durable
+ *   COMMIT_MAJORITY       an entry committed by counting is on as many disks
+ *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
+ *                         the read came; the leader had committed in its own term, and its index
+ *                         covers what was committed when the read came
+ *   LATEST_CONFIGURATION  a node goes by the latest configuration in its own log, committed or not
+ *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
+ *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
  *   MATCH_IS_TRUE         of that follower's durable log; and a follower acknowledges only what is
- *                         durable there
+ *                         durable there, with the term that its log and its leader's have there
  *   COMMITTED_IS_KEPT     no node removes a committed entry, or forgets one at a restart that it
  *                         had durably
  *   SAME_ANSWERS          the machines' answers at an index are alike, also after a restart */
@@ -39,6 +54,12 @@
     X(MONOTONIC_TERM, "monotonic term")                                                            \
     X(MONOTONIC_COMMIT, "monotonic commit")                                                        \
     X(ONE_VOTE, "one vote in a term")                                                              \
+    X(VOTE_BY_LOG, "votes go to complete logs")                                                    \
+    X(VOTE_MAJORITY, "a leader has a majority of votes")                                           \
+    X(COMMIT_MAJORITY, "what is committed is on a majority of disks")                              \
+    X(READ_MAJORITY, "a read is confirmed by a majority")                                          \
+    X(LATEST_CONFIGURATION, "the latest configuration is in force")                                \
+    X(ONE_CHANGE, "one change of members at a time")                                               \
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \
     X(MATCH_IS_TRUE, "match index is true")                                                        \
     X(COMMITTED_IS_KEPT, "committed entries are kept")                                             \
@@ -67,12 +88,15 @@ struct checker;
 /* Subscribes to the trace; `violated` is called at most once, from within the event that shows it
  * (NULL: none). Made before the nodes start.
  *
- * What it expects of a node's events. ROLE comes before the APPEND and TRUNCATE of the same step,
- * TRUNCATE before APPEND, these before WRITE, MATCH and COMMIT, COMMIT before APPLY, and SYNC
- * before what waited for it (SEND, MATCH, COMMIT). An APPLY's hash is its entry's, as in APPEND (0:
- * not told). START's commit is the index of the snapshot that its machine starts from. A node may
- * start with an empty disk (term 0, no entries) if it is new, was stopped as "removed", was named
- * by a FAULT "wipe", or its START is flagged; any other start must show what was durable. */
+ * What it expects of a node's events: the order in which the node did it. ROLE comes before the
+ * APPEND and TRUNCATE of the same step, TRUNCATE before APPEND, MEMBERS next, where another
+ * configuration is in force, these before WRITE and COMMIT; but a MATCH and a COMMIT by counting
+ * before what the leader appends because of them. COMMIT comes before APPLY, READ before the SEND
+ * of its round, and SYNC before what waited for it (SEND, MATCH, COMMIT). An APPLY's hash is its
+ * entry's, as in APPEND (0: not told). START's commit is the index of the snapshot that its machine
+ * starts from. A node may start with an empty disk (term 0, no entries) if it is new, was stopped
+ * as "removed", was named by a FAULT "wipe", or its START is flagged; any other start must show
+ * what was durable. */
 struct checker *checker_new(struct trace *trace,
                             void (*violated)(void *context,
                                              const struct check_violation *violation),

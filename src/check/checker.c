@@ -177,10 +177,24 @@ static void read_rare(struct checker *checker, struct check_node *node,
     case TRACE_INSTALL:
         machines_install(checker, node, event);
         break;
+    case TRACE_MEMBERS:
+        configurations_members(checker, node, event);
+        break;
+    case TRACE_READ:
+        majorities_read(checker, node, event);
+        break;
+    case TRACE_CONFIRM:
+        majorities_confirm(checker, node, event);
+        break;
     default:
         break;
     }
 }
+
+/* What may stand between a change of the log and the MEMBERS that it causes; and a node's end. */
+#define SAME_STEP                                                                                  \
+    (TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) |           \
+     TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP))
 
 static void read_event(void *context, const struct trace_event *event)
 {
@@ -196,9 +210,22 @@ static void read_event(void *context, const struct trace_event *event)
         return;
     }
     struct check_node *node = checker_node(checker, event->node);
+    if (node->members_due && (SAME_STEP & TRACE_MASK(event->kind)) == 0 &&
+        !configurations_judge_due(checker, node, event)) {
+        return;
+    }
     switch (event->kind) {
     case TRACE_SEND:
-        durability_send(checker, node, event);
+        if (event->message_kind == RAFT_READ) {
+            majorities_round(node, event);
+        } else {
+            durability_send(checker, node, event);
+        }
+        break;
+    case TRACE_RECEIVE:
+        if (event->message_kind == RAFT_READ_RESPONSE) {
+            majorities_round_answer(node, event);
+        }
         break;
     case TRACE_APPEND:
         safety_append(checker, node, event);
@@ -241,10 +268,12 @@ checker_new(struct trace *trace,
     checker->subscription = trace_subscribe(
         trace,
         TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP) | TRACE_MASK(TRACE_ROLE) |
-            TRACE_MASK(TRACE_VOTE) | TRACE_MASK(TRACE_SEND) | TRACE_MASK(TRACE_APPEND) |
-            TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) | TRACE_MASK(TRACE_SYNC) |
-            TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) | TRACE_MASK(TRACE_APPLY) |
-            TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) | TRACE_MASK(TRACE_FAULT),
+            TRACE_MASK(TRACE_VOTE) | TRACE_MASK(TRACE_SEND) | TRACE_MASK(TRACE_RECEIVE) |
+            TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) | TRACE_MASK(TRACE_READ) |
+            TRACE_MASK(TRACE_CONFIRM) | TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) |
+            TRACE_MASK(TRACE_SYNC) | TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) |
+            TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) |
+            TRACE_MASK(TRACE_FAULT),
         read_event, checker);
     return checker;
 }
@@ -261,6 +290,10 @@ void checker_free(struct checker *checker)
         struct check_node *node = checker->nodes[i];
         chain_free(&node->log);
         chain_free(&node->disk);
+        configurations_forget(node);
+        memory_free(node->configurations);
+        memory_free(node->answers);
+        memory_free(node->reads);
         memory_free(node->writes);
         memory_free(node);
     }

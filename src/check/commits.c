@@ -128,7 +128,11 @@ void commits_commit(struct checker *checker, struct check_node *node,
                        node->id, node->term, index, entry_term);
         return;
     }
+    if (event->flag && !majorities_judge_commit(checker, node, event)) {
+        return;
+    }
     node->commit = index;
+    configurations_committed(node);
     if (judge_record(checker, node, event, index) && node->term > 0) {
         note_committed(checker, event, node->term, index);
     }

@@ -186,6 +186,8 @@ static void reset_node(struct checker *checker, struct check_node *node,
     node->applied = node->snapshot;
     node->write_head = 0;
     node->write_count = 0;
+    configurations_forget(node);
+    majorities_forget_reads(node);
 }
 
 /* A node that is new, was removed or wiped, or whose event is flagged may start with an empty disk.
@@ -201,8 +203,14 @@ void durability_start(struct checker *checker, struct check_node *node,
         return;
     }
     reset_node(checker, node, event);
-    if (!safety_take_entries(checker, node, event) || !judge_kept(checker, node, event)) {
+    if (!safety_take_entries(checker, node, event) || !judge_kept(checker, node, event) ||
+        !configurations_take(checker, node, event)) {
         return;
+    }
+    node->members_due = false;
+    if (event->vote != 0 && event->term > 0) {
+        majorities_note_vote(terms_get(&checker->terms, event->term),
+                             (struct vote){.voter = node->id, .candidate = event->vote});
     }
     node->disk_term = event->term;
     node->disk_vote = event->vote;
@@ -228,6 +236,14 @@ void durability_vote(struct checker *checker, struct check_node *node,
     }
     node->vote_term = event->term;
     node->vote = event->peer;
+    if (event->term > 0 && majorities_judge_vote(checker, node, event)) {
+        majorities_note_vote(terms_get(&checker->terms, event->term),
+                             (struct vote){.voter = node->id,
+                                           .candidate = event->peer,
+                                           .last = event->last,
+                                           .last_term = event->prev_term,
+                                           .seen = true});
+    }
 }
 
 /* A leader's match index of a peer: true of that peer's durable log, unless the peer has moved on
@@ -256,6 +272,37 @@ void durability_match(struct checker *checker, struct check_node *node,
                    peer->disk.last);
 }
 
+/* A follower says that its log matches its leader's up to an index: that much is on its disk, with
+ * the term that its own log and its leader's have there. */
+static void judge_acknowledged(struct checker *checker, const struct check_node *node,
+                               const struct trace_event *event)
+{
+    uint64_t index = event->index;
+    if (index > node->disk.last) {
+        checker_report(checker, event, CHECK_MATCH_IS_TRUE, event->peer,
+                       "node %" PRIu64 " acknowledges index %" PRIu64 " to node %" PRIu64
+                       " in term %" PRIu64 ", but its durable log ends at index %" PRIu64,
+                       node->id, index, event->peer, event->term, node->disk.last);
+        return;
+    }
+    const struct check_node *leader = checker_find(checker, event->peer);
+    const struct term *on_disk = chain_term(&node->disk, index);
+    const struct term *in_log = chain_term(&node->log, index);
+    const struct term *leaders = NULL;
+    if (leader != NULL && leader->leads && leader->term == event->term) {
+        leaders = chain_term(&leader->log, index);
+    }
+    const struct term *other = in_log != NULL && in_log != on_disk ? in_log : leaders;
+    if (on_disk != NULL && other != NULL && other != on_disk) {
+        checker_report(checker, event, CHECK_MATCH_IS_TRUE, event->peer,
+                       "node %" PRIu64 " acknowledges index %" PRIu64 " to node %" PRIu64
+                       " in term %" PRIu64 ", but on its disk is an entry of term %" PRIu64
+                       " there, and in %s log one of term %" PRIu64,
+                       node->id, index, event->peer, event->term, on_disk->term,
+                       other == in_log ? "its own" : "its leader's", other->term);
+    }
+}
+
 /* An answer that promises something leaves only when that is on disk (paper, section 5: servers
  * update stable storage before they respond). Answers of an earlier term than the node's own may
  * speak of what was rightly replaced since, and bind nobody any more. */
@@ -275,10 +322,7 @@ void durability_send(struct checker *checker, struct check_node *node,
                        " before that is durable (on disk: term %" PRIu64 ", vote for %" PRIu64
                        ", 0: nobody); after a crash it could vote again",
                        node->id, event->peer, event->term, node->disk_term, node->disk_vote);
-    } else if (event->message_kind == RAFT_APPEND_RESPONSE && event->index > node->disk.last) {
-        checker_report(checker, event, CHECK_MATCH_IS_TRUE, event->peer,
-                       "node %" PRIu64 " acknowledges index %" PRIu64 " to node %" PRIu64
-                       " in term %" PRIu64 ", but its durable log ends at index %" PRIu64,
-                       node->id, event->index, event->peer, event->term, node->disk.last);
+    } else if (event->message_kind == RAFT_APPEND_RESPONSE) {
+        judge_acknowledged(checker, node, event);
     }
 }

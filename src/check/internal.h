@@ -39,6 +39,15 @@ static inline uint32_t hashes_digest(uint64_t hash)
     return digest == 0 ? 1 : digest;
 }
 
+/* A vote that was given. */
+struct vote {
+    uint64_t voter;
+    uint64_t candidate;
+    uint64_t last; /* its own log's end at that moment, */
+    uint64_t last_term;
+    bool seen; /* where that was seen */
+};
+
 /* What is known of one term: its leader, its entries, and how far the log is committed. */
 struct term {
     uint64_t term;
@@ -49,6 +58,9 @@ struct term {
     uint64_t committed;   /* highest index that was committed in this term or an earlier one */
     struct term *next;    /* the next higher term that is known */
     struct hashes hashes; /* of its entries */
+    struct vote *votes;   /* one for each voter */
+    uint32_t vote_count;
+    uint32_t vote_capacity;
 };
 
 /* All terms, ascending. */
@@ -118,6 +130,27 @@ struct write {
     uint32_t what;
 };
 
+/* A configuration in a node's log. */
+struct check_configuration {
+    uint64_t index;
+    struct raft_configuration members;
+};
+
+/* Reads first..last that came at a leader when `round` was the latest round that it had begun, and
+ * index `committed` was committed somewhere. */
+struct read {
+    uint64_t first;
+    uint64_t last;
+    uint64_t round;
+    uint64_t committed;
+};
+
+/* The latest round of reads that a voter answered. */
+struct round_answer {
+    uint64_t voter;
+    uint64_t round;
+};
+
 struct check_node {
     uint64_t id;
     uint64_t life; /* how often it started */
@@ -131,6 +164,20 @@ struct check_node {
     uint64_t applied;
     uint64_t snapshot;
     struct chain log;
+    /* Of its log: the latest that is committed and those after it; none: not known. */
+    struct check_configuration *configurations;
+    uint32_t configuration_count;
+    uint32_t configuration_capacity;
+    bool members_due; /* another one is in force now, and no MEMBERS has told so yet */
+    /* As a leader, of this term: its rounds of reads, and the reads that wait. */
+    uint64_t round;
+    struct round_answer *answers;
+    uint32_t answer_count;
+    uint32_t answer_capacity;
+    struct read *reads; /* [read_first, read_first + read_count) */
+    size_t read_first;
+    size_t read_count;
+    size_t read_capacity;
     /* The disk, as far as it was synced. */
     struct chain disk;
     uint64_t disk_term;
@@ -190,6 +237,39 @@ void safety_truncate(struct checker *checker, struct check_node *node,
 /* Takes the event's entries into the node's log, behind its last. false: reported. */
 bool safety_take_entries(struct checker *checker, struct check_node *node,
                          const struct trace_event *event);
+
+/* ---- configurations.c ----------------------------------------------------------------------- */
+
+void configurations_forget(struct check_node *node); /* none is known from now on */
+const struct check_configuration *configurations_in_force(const struct check_node *node);
+/* The event's configurations are in the node's log now. false: reported. */
+bool configurations_take(struct checker *checker, struct check_node *node,
+                         const struct trace_event *event);
+void configurations_truncate(struct check_node *node, uint64_t first);
+void configurations_committed(struct check_node *node);
+void configurations_members(struct checker *checker, struct check_node *node,
+                            const struct trace_event *event);
+/* Where members_due, before an event of another step. false: reported. */
+bool configurations_judge_due(struct checker *checker, struct check_node *node,
+                              const struct trace_event *event);
+
+/* ---- majorities.c --------------------------------------------------------------------------- */
+
+void majorities_note_vote(struct term *term, struct vote vote);
+/* Each: false: reported. */
+bool majorities_judge_vote(struct checker *checker, const struct check_node *node,
+                           const struct trace_event *event);
+bool majorities_judge_leader(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event, struct term *term);
+bool majorities_judge_commit(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event);
+void majorities_forget_reads(struct check_node *node);
+void majorities_read(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event);
+void majorities_round(struct check_node *node, const struct trace_event *event);
+void majorities_round_answer(struct check_node *node, const struct trace_event *event);
+void majorities_confirm(struct checker *checker, struct check_node *node,
+                        const struct trace_event *event);
 
 /* ---- commits.c ------------------------------------------------------------------------------ */
 

@@ -130,6 +130,8 @@ void machines_install(struct checker *checker, struct check_node *node,
         chain_compact(&node->log, index); /* what follows the snapshot's last entry is kept */
     } else {
         chain_reset(&node->log, index, committed);
+        configurations_forget(node);
+        (void)configurations_take(checker, node, event); /* the snapshot's */
     }
     node->applied = index;
     node->snapshot = index;

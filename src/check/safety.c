@@ -49,7 +49,9 @@ static void elected(struct checker *checker, struct check_node *node,
     if (checker->leading == NULL || checker->leading->term < term->term) {
         checker->leading = term;
     }
-    commits_leader(checker, node, event, term);
+    if (majorities_judge_leader(checker, node, event, term)) {
+        commits_leader(checker, node, event, term);
+    }
 }
 
 void safety_role(struct checker *checker, struct check_node *node, const struct trace_event *event)
@@ -58,6 +60,7 @@ void safety_role(struct checker *checker, struct check_node *node, const struct 
         return;
     }
     node->leads = event->role == RAFT_LEADER;
+    majorities_forget_reads(node);
     if (node->leads && event->term > 0) {
         elected(checker, node, event);
     }
@@ -204,6 +207,7 @@ void safety_append(struct checker *checker, struct check_node *node,
             return;
         }
         chain_truncate(log, event->first - 1);
+        configurations_truncate(node, event->first);
     } else if (event->first > log->last + 1) {
         if (node->life > 0 && !checker->gaps) {
             checker_report(checker, event, CHECK_LOG_MATCHING, 0,
@@ -213,8 +217,11 @@ void safety_append(struct checker *checker, struct check_node *node,
             return;
         }
         chain_reset(log, event->first - 1, NULL);
+        configurations_forget(node);
     }
-    (void)safety_take_entries(checker, node, event);
+    if (safety_take_entries(checker, node, event)) {
+        (void)configurations_take(checker, node, event);
+    }
 }
 
 void safety_truncate(struct checker *checker, struct check_node *node,
@@ -225,4 +232,5 @@ void safety_truncate(struct checker *checker, struct check_node *node,
         return;
     }
     chain_truncate(&node->log, first - 1);
+    configurations_truncate(node, first);
 }

@@ -31,8 +31,36 @@ static int push_violation(lua_State *L, const struct check_violation *violation)
     return 1;
 }
 
-/* checker:event{ kind = , node = , ..., entries = {{term = , hash = }} } → the first violation so
- * far, or nil */
+/* The field `configurations`: {{index = , voters = , voters_old = , learners = }}, ... */
+static void read_configurations(lua_State *L, struct buffer *out, struct trace_event *event)
+{
+    lua_getfield(L, 2, "configurations");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    int at = lua_gettop(L);
+    size_t count = (size_t)lua_rawlen(L, at);
+    struct buffer bytes = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct raft_configuration members = {0};
+        lua_rawgeti(L, at, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_members_read(L, lua_gettop(L), &members);
+        buffer_clear(&bytes);
+        raft_configuration_encode(&members, &bytes);
+        raft_configuration_free(&members);
+        value_write_integer(out, lua_field_integer(L, lua_gettop(L), "index", 0));
+        value_write_string(out, bytes.data, bytes.size);
+        lua_pop(L, 1);
+    }
+    buffer_free(&bytes);
+    lua_pop(L, 1);
+    event->configurations = buffer_bytes(out);
+}
+
+/* checker:event{ kind = , node = , ..., entries = {{term = , hash = }}, configurations = } → the
+ * first violation so far, or nil */
 static int checker_event(lua_State *L)
 {
     struct lua_checker *box = checker_check(L);
@@ -53,7 +81,10 @@ static int checker_event(lua_State *L)
         event.entries = entries;
         event.entry_count = (uint32_t)count;
     }
+    struct buffer configurations = {0};
+    read_configurations(L, &configurations, &event);
     trace_emit(box->trace, &event);
+    buffer_free(&configurations);
     return push_violation(L, checker_violation(box->checker));
 }
 

@@ -142,6 +142,9 @@ static void queue_work(struct node *node, const struct raft_update *update)
 static void carry_out(struct node *node, const struct raft_update *update)
 {
     note_changes(node, update);
+    if (update->read_count > 0) {
+        report_confirmed(node, update);
+    }
     if (update->fatal != NULL) {
         node_fail(node, update->fatal);
         return;

@@ -197,6 +197,7 @@ struct node {
     struct raft_entry *entries;
     struct trace_entry *trace_entries;
     size_t trace_entries_capacity;
+    struct buffer trace_configurations;
 
     /* The small ones, side by side. */
     uint32_t entries_capacity;
@@ -359,6 +360,8 @@ void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer,
 void report_frame(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
                   const char *name);
 void report_write(struct node *node, enum trace_kind kind, const struct raft_persist *persist);
+void report_read(struct node *node, uint64_t read_id); /* before the core sees it */
+void report_confirmed(struct node *node, const struct raft_update *update);
 void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
                     struct bytes answer);
 void report_notice(struct node *node, uint64_t peer, const char *text);

@@ -80,6 +80,7 @@ static void drop_volatile(struct node *node)
     buffer_free(&node->value);
     memory_free(node->entries);
     memory_free(node->trace_entries);
+    buffer_free(&node->trace_configurations);
     node->entries = NULL;
     node->entries_capacity = 0;
     node->trace_entries = NULL;

@@ -34,6 +34,13 @@ static uint64_t entry_hash(const struct raft_entry *entry)
                       (uint64_t)raft_entry_kind(entry));
 }
 
+/* An index and a configuration's bytes, for the checker. */
+static void write_configuration(struct node *node, uint64_t index, struct bytes bytes)
+{
+    value_write_integer(&node->trace_configurations, (int64_t)index);
+    value_write_string(&node->trace_configurations, bytes.data, bytes.size);
+}
+
 static void add_entries(struct node *node, struct trace_event *event, uint64_t first, uint64_t last)
 {
     event->first = first;
@@ -48,9 +55,13 @@ static void add_entries(struct node *node, struct trace_event *event, uint64_t f
     for (size_t i = 0; i < count; i++) {
         const struct raft_entry *entry = raft_entry_at(node->raft, first + i);
         node->trace_entries[i] = (struct trace_entry){entry->term, entry_hash(entry)};
+        if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION) {
+            write_configuration(node, first + i, raft_entry_payload(entry));
+        }
     }
     event->entries = node->trace_entries;
     event->entry_count = (uint32_t)count;
+    event->configurations = buffer_bytes(&node->trace_configurations);
 }
 
 enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD };
@@ -98,6 +109,14 @@ static void add_members(struct node *node, struct trace_event *event)
     event->value = buffer_bytes(&node->value);
 }
 
+static void write_members(struct node *node, uint64_t index,
+                          const struct raft_configuration *members)
+{
+    buffer_clear(&node->value);
+    raft_configuration_encode(members, &node->value);
+    write_configuration(node, index, buffer_bytes(&node->value));
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 void report_start(struct node *node, const struct raft_status *status)
@@ -108,6 +127,8 @@ void report_start(struct node *node, const struct raft_status *status)
     struct trace_event event = event_of(node, TRACE_START);
     event.term = status->term;
     event.vote = status->vote;
+    buffer_clear(&node->trace_configurations);
+    write_members(node, status->first_index - 1, &node->applied_members);
     add_entries(node, &event, status->first_index, status->last_index);
     add_members(node, &event);
     event.index = raft_members_index(node->raft);
@@ -167,6 +188,17 @@ static void report_role_and_vote(struct node *node, const struct raft_update *up
     }
 }
 
+static void report_members(struct node *node)
+{
+    struct trace_event event = event_of(node, TRACE_MEMBERS);
+    event.index = raft_members_index(node->raft);
+    buffer_clear(&node->trace_configurations);
+    write_members(node, event.index, raft_members(node->raft));
+    event.configurations = buffer_bytes(&node->trace_configurations);
+    add_members(node, &event);
+    emit(node, &event);
+}
+
 static void report_log(struct node *node, const struct raft_update *update)
 {
     if (update->truncated_from != 0 && wanted(node, TRACE_TRUNCATE)) {
@@ -177,22 +209,18 @@ static void report_log(struct node *node, const struct raft_update *update)
     }
     if (update->appended_first != 0 && wanted(node, TRACE_APPEND)) {
         struct trace_event event = event_of(node, TRACE_APPEND);
+        buffer_clear(&node->trace_configurations);
         add_entries(node, &event, update->appended_first, update->appended_last);
         emit(node, &event);
     }
     if (update->members_changed && wanted(node, TRACE_MEMBERS)) {
-        struct trace_event event = event_of(node, TRACE_MEMBERS);
-        event.index = raft_members_index(node->raft);
-        add_members(node, &event);
-        emit(node, &event);
+        report_members(node);
     }
 }
 
-void report_update(struct node *node, const struct raft_update *update,
-                   const struct raft_status *status)
+static void report_commit(struct node *node, const struct raft_update *update,
+                          const struct raft_status *status)
 {
-    report_role_and_vote(node, update, status);
-    report_log(node, update);
     if (update->match_peer != 0 && wanted(node, TRACE_MATCH)) {
         struct trace_event event = event_of(node, TRACE_MATCH);
         event.peer = update->match_peer;
@@ -207,6 +235,21 @@ void report_update(struct node *node, const struct raft_update *update,
         event.prev_term = raft_term_at(node->raft, status->commit_index);
         event.flag = update->commit_counted;
         emit(node, &event);
+    }
+}
+
+/* In the order in which the core did it: a leader counts, and what that commits may make it append
+ * the final configuration or step down; others commit what the log has just taken in. */
+void report_update(struct node *node, const struct raft_update *update,
+                   const struct raft_status *status)
+{
+    if (update->commit_counted) {
+        report_commit(node, update, status);
+    }
+    report_role_and_vote(node, update, status);
+    report_log(node, update);
+    if (!update->commit_counted) {
+        report_commit(node, update, status);
     }
     for (uint32_t i = 0; i < update->notice_count; i++) {
         report_notice(node, update->notices[i].from, update->notices[i].text);
@@ -284,4 +327,44 @@ void report_applied(struct node *node, uint64_t index, const struct raft_entry *
         event.answer_hash = hash_bytes(answer.data, answer.size, 0);
     }
     emit(node, &event);
+}
+
+/* ---- reads ---------------------------------------------------------------------------------- */
+
+void report_read(struct node *node, uint64_t read_id)
+{
+    if (!wanted(node, TRACE_READ)) {
+        return;
+    }
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    if (status.role != RAFT_LEADER) {
+        return; /* it will be refused */
+    }
+    struct trace_event event = event_of(node, TRACE_READ);
+    event.sequence = read_id;
+    event.term = status.term;
+    emit(node, &event);
+}
+
+void report_confirmed(struct node *node, const struct raft_update *update)
+{
+    if (!wanted(node, TRACE_CONFIRM)) {
+        return;
+    }
+    for (uint32_t i = 0; i < update->read_count;) {
+        const struct raft_read_result *first = &update->reads[i];
+        uint32_t count = 1;
+        while (i + count < update->read_count && first[count].index == first->index) {
+            count++;
+        }
+        if (first->index != 0) {
+            struct trace_event event = event_of(node, TRACE_CONFIRM);
+            event.first = first->read_id;
+            event.last = first[count - 1].read_id;
+            event.index = first->index;
+            emit(node, &event);
+        }
+        i += count;
+    }
 }

@@ -290,6 +290,7 @@ void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *
     uint64_t read_id = node->first_read_id + node->reads.count;
     *ring_push(&node->reads) = read;
     (void)batch_hold(batch);
+    report_read(node, read_id);
     struct reply reply = {0};
     struct raft_event event = {.kind = RAFT_EVENT_READ, .read_id = read_id};
     node_step(node, &event, &reply);

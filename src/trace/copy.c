@@ -34,9 +34,11 @@ void event_copy_set(struct event_copy *copy, const struct trace_event *event, bo
 {
     bool has_entries = with_entries && event->entries != NULL && event->entry_count > 0;
     size_t entries_size = has_entries ? event->entry_count * sizeof *event->entries : 0;
-    size_t size = entries_size + event->text.size + event->value.size;
+    struct bytes configurations = with_entries ? event->configurations : (struct bytes){NULL, 0};
+    size_t size = entries_size + event->text.size + event->value.size + configurations.size;
     copy->event = *event;
     copy->event.entries = NULL;
+    copy->event.configurations = (struct bytes){NULL, 0};
     if (size == 0) {
         return;
     }
@@ -48,6 +50,7 @@ void event_copy_set(struct event_copy *copy, const struct trace_event *event, bo
     size_t at = entries_size;
     copy->event.text = store(copy->storage, &at, event->text);
     copy->event.value = store(copy->storage, &at, event->value);
+    copy->event.configurations = store(copy->storage, &at, configurations);
     ensure(at == size);
 }
 

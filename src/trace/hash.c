@@ -65,5 +65,9 @@ void trace_hash_read(void *context, const struct trace_event *event)
     if (event->value.size > 0) {
         hash = hash_mix(hash, hash_bytes(event->value.data, event->value.size, 2));
     }
+    if (event->configurations.size > 0) {
+        hash =
+            hash_mix(hash, hash_bytes(event->configurations.data, event->configurations.size, 4));
+    }
     trace->hash = hash;
 }

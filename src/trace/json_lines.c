@@ -32,6 +32,8 @@ static const uint32_t fields_needed[TRACE_KIND_COUNT] = {
     [TRACE_SNAPSHOT] = HAS(INDEX),
     [TRACE_INSTALL] = HAS(INDEX),
     [TRACE_MEMBERS] = HAS(INDEX),
+    [TRACE_READ] = HAS(SEQUENCE),
+    [TRACE_CONFIRM] = HAS(FIRST) | HAS(LAST) | HAS(INDEX),
 };
 
 static uint64_t number_of(const struct trace_event *event, size_t i)

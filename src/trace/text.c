@@ -220,6 +220,14 @@ static void log_sentence(const struct trace_event *event, struct buffer *out)
     case TRACE_SNAPSHOT:
         text_number(out, "takes a snapshot up to ", event->index);
         break;
+    case TRACE_READ:
+        text_number(out, "takes read ", event->sequence);
+        break;
+    case TRACE_CONFIRM:
+        text_range(out, event->first == event->last ? "may answer read " : "may answer reads ",
+                   event->first, event->last);
+        text_number(out, " as of entry ", event->index);
+        break;
     default:
         ensure(event->kind == TRACE_INSTALL);
         text_number(out, "installs a snapshot up to ", event->index);

@@ -15,7 +15,8 @@
 #include <stdio.h>
 
 #define TRACE_KINDS(X)                                                                             \
-    X(START, "start") /* a node begins: term, vote, first, last, entries (its log), members */     \
+    X(START, "start") /* a node begins: term, vote, first, last, entries (its log), members,       \
+                         configurations (the one before its entries, then theirs) */               \
     X(STOP, "stop")   /* text: why ("crash", "shutdown", "removed", "failed: ...") */              \
     X(ROLE, "role")   /* role, term, peer = leader known (0: none) */                              \
     X(VOTE, "vote")   /* it votes: term, peer = the candidate, last / last_term of its own log;    \
@@ -24,7 +25,7 @@
     X(RECEIVE, "receive") /* message fields, peer = from */                                        \
     X(DROP, "drop") /* of the sender's message: node = sender, peer = to, message_number, text =   \
                        reason */                                                                   \
-    X(APPEND, "append")     /* first, last, entries */                                             \
+    X(APPEND, "append")     /* first, last, entries, configurations (among them) */                \
     X(TRUNCATE, "truncate") /* first, last: removed */                                             \
     X(WRITE, "write")       /* handed to the disk: what, sequence, term, vote, first, last */      \
     X(SYNC, "sync")         /* durable now: what, sequence, term, vote, first, last */             \
@@ -34,7 +35,10 @@
                                (answer_hash counts) */                                             \
     X(SNAPSHOT, "snapshot") /* taken: index */                                                     \
     X(INSTALL, "install")   /* from a leader: index */                                             \
-    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners) */            \
+    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners),              \
+                               configurations (that one) */                                        \
+    X(READ, "read")         /* a leader takes a linearizable read: sequence = its number */        \
+    X(CONFIRM, "confirm")   /* reads first..last are confirmed: answered once index is applied */  \
     X(CONNECT, "connect")   /* a connection to peer is up; text: how */                            \
     X(DISCONNECT, "disconnect") /* or down; text: why */                                           \
     X(CLIENT, "client")         /* a client's history entry: value */                              \
@@ -104,6 +108,9 @@ struct trace_event {
     const struct trace_entry *entries;
     struct bytes text;
     struct bytes value; /* an encoded value (base.h) */
+    /* Configurations as the checker needs them: encoded values in pairs, an index and the bytes of
+     * an entry's payload. Like entries, not in JSON lines nor in the ring. */
+    struct bytes configurations;
 };
 
 /* All zero, to begin an event with. Copying it costs little, but for initialisers compilers clear

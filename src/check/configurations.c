@@ -1,0 +1,214 @@
+/*
+ * configurations: which configuration is in force at a node: the latest in its own log (paper,
+ * section 6), rolled back where the log is truncated; and that changes are made one at a time, by
+ * way of a joint one where voters change.
+ *
+ * It knows a node's configurations from the entries of that node's own log (START, APPEND), and
+ * holds against them what the node says that it goes by (MEMBERS). Where they are not known nothing
+ * is judged.
+ */
+#include "check/internal.h"
+
+#include <inttypes.h>
+
+void configurations_forget(struct check_node *node)
+{
+    for (uint32_t i = 0; i < node->configuration_count; i++) {
+        raft_configuration_free(&node->configurations[i].members);
+    }
+    node->configuration_count = 0;
+    node->members_due = false;
+}
+
+const struct check_configuration *configurations_in_force(const struct check_node *node)
+{
+    uint32_t count = node->configuration_count;
+    return count == 0 ? NULL : &node->configurations[count - 1];
+}
+
+static void push(struct check_node *node, uint64_t index, const struct raft_configuration *members)
+{
+    if (node->configuration_count == node->configuration_capacity) {
+        node->configuration_capacity = 2 * node->configuration_capacity + 4;
+        node->configurations =
+            memory_resize(node->configurations,
+                          node->configuration_capacity * sizeof(struct check_configuration));
+    }
+    node->configurations[node->configuration_count++] =
+        (struct check_configuration){index, *members};
+    node->members_due = true;
+}
+
+/* ---- one change at a time ------------------------------------------------------------------- */
+
+static bool is_voter(const struct raft_configuration *members, uint64_t id)
+{
+    const struct raft_member *member = raft_configuration_find(members, id);
+    return member != NULL && member->voter;
+}
+
+static bool was_voter(const struct raft_configuration *members, uint64_t id)
+{
+    const struct raft_member *member = raft_configuration_find(members, id);
+    return member != NULL && member->voter_old;
+}
+
+/* May `after` follow `before`? The voters stay, or become the old ones of a joint configuration,
+ * or are the new ones of the joint one that ends. */
+static bool may_follow(const struct raft_configuration *before,
+                       const struct raft_configuration *after)
+{
+    for (uint32_t i = 0; i < before->count + after->count; i++) {
+        uint64_t id =
+            i < before->count ? before->members[i].id : after->members[i - before->count].id;
+        bool voted = is_voter(before, id);
+        if (voted != (after->joint ? was_voter(after, id) : is_voter(after, id))) {
+            return false;
+        }
+    }
+    return !(before->joint && after->joint);
+}
+
+/* A leader puts another configuration into its log. */
+static bool judge_change(struct checker *checker, const struct check_node *node,
+                         const struct trace_event *event, uint64_t index,
+                         const struct raft_configuration *members)
+{
+    const struct check_configuration *before = configurations_in_force(node);
+    const struct term *commit_term = chain_term(&node->log, node->commit);
+    if (!node->leads || before == NULL) {
+        return true;
+    }
+    if (before->index > node->commit) {
+        checker_report(checker, event, CHECK_ONE_CHANGE, 0,
+                       "node %" PRIu64 ", leader of term %" PRIu64
+                       ", appends a configuration at index %" PRIu64 ", but the one before, at "
+                       "index %" PRIu64 ", is not committed (its commit index is %" PRIu64 ")",
+                       node->id, node->term, index, before->index, node->commit);
+        return false;
+    }
+    if (commit_term != NULL && commit_term->term != node->term) {
+        checker_report(checker, event, CHECK_ONE_CHANGE, 0,
+                       "node %" PRIu64 ", leader of term %" PRIu64
+                       ", appends a configuration at index %" PRIu64
+                       " before an entry of its own term is committed (its commit index %" PRIu64
+                       " is of term %" PRIu64 ")",
+                       node->id, node->term, index, node->commit, commit_term->term);
+        return false;
+    }
+    if (!may_follow(&before->members, members)) {
+        checker_report(checker, event, CHECK_ONE_CHANGE, 0,
+                       "node %" PRIu64 ", leader of term %" PRIu64
+                       ", appends a configuration at index %" PRIu64
+                       " whose voters are not those of the one at index %" PRIu64
+                       "; voters change only by way of a joint configuration",
+                       node->id, node->term, index, before->index);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the node's log ------------------------------------------------------------------------- */
+
+bool configurations_take(struct checker *checker, struct check_node *node,
+                         const struct trace_event *event)
+{
+    struct value_reader reader = {event->configurations.data, event->configurations.size, 0};
+    struct value_item index;
+    struct value_item bytes;
+    while (value_read(&reader, &index) && value_read(&reader, &bytes)) {
+        ensure(index.kind == VALUE_INTEGER && bytes.kind == VALUE_STRING);
+        struct raft_configuration members;
+        uint64_t at = (uint64_t)index.integer;
+        if (!raft_configuration_decode(bytes.string, &members)) {
+            continue; /* whoever holds it cannot go by it either: MEMBERS will tell */
+        }
+        if (!judge_change(checker, node, event, at, &members)) {
+            raft_configuration_free(&members);
+            return false;
+        }
+        push(node, at, &members);
+    }
+    return true;
+}
+
+void configurations_truncate(struct check_node *node, uint64_t first)
+{
+    while (node->configuration_count > 0 &&
+           node->configurations[node->configuration_count - 1].index >= first) {
+        raft_configuration_free(&node->configurations[--node->configuration_count].members);
+        node->members_due = true;
+    }
+    if (node->configuration_count == 0) {
+        node->members_due = false; /* what was before it is not known */
+    }
+}
+
+/* What is committed is never truncated: only its latest configuration can count again. */
+void configurations_committed(struct check_node *node)
+{
+    uint32_t old = 0;
+    while (old + 1 < node->configuration_count &&
+           node->configurations[old + 1].index <= node->commit) {
+        raft_configuration_free(&node->configurations[old].members);
+        old++;
+    }
+    if (old > 0) {
+        node->configuration_count -= old;
+        for (uint32_t i = 0; i < node->configuration_count; i++) {
+            node->configurations[i] = node->configurations[i + old];
+        }
+    }
+}
+
+/* ---- what the node goes by ------------------------------------------------------------------ */
+
+static bool is_same(const struct raft_configuration *members, struct bytes told)
+{
+    struct buffer bytes = {0};
+    raft_configuration_encode(members, &bytes);
+    bool same = bytes_equal(buffer_bytes(&bytes), told);
+    buffer_free(&bytes);
+    return same;
+}
+
+void configurations_members(struct checker *checker, struct check_node *node,
+                            const struct trace_event *event)
+{
+    const struct check_configuration *latest = configurations_in_force(node);
+    struct value_reader reader = {event->configurations.data, event->configurations.size, 0};
+    struct value_item index;
+    struct value_item bytes;
+    node->members_due = false;
+    if (latest == NULL || !value_read(&reader, &index) || !value_read(&reader, &bytes)) {
+        return;
+    }
+    if (event->index != latest->index) {
+        checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
+                       "node %" PRIu64 " goes by the configuration of index %" PRIu64
+                       ", but the latest in its own log is that of index %" PRIu64,
+                       node->id, event->index, latest->index);
+    } else if (!is_same(&latest->members, bytes.string)) {
+        checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
+                       "node %" PRIu64 " goes by other members than those in the configuration of "
+                       "index %" PRIu64 " in its own log",
+                       node->id, latest->index);
+    }
+}
+
+/* Its log has another latest configuration, and the step that did it ended without a MEMBERS. */
+bool configurations_judge_due(struct checker *checker, struct check_node *node,
+                              const struct trace_event *event)
+{
+    if (checker->gaps) {
+        node->members_due = false;
+        return true;
+    }
+    checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
+                   "the latest configuration in the log of node %" PRIu64
+                   " is now that of index %" PRIu64
+                   ", but it goes on by the one before; a configuration is in force as soon as it "
+                   "is appended, and is rolled back when it is truncated",
+                   node->id, configurations_in_force(node)->index);
+    return false;
+}

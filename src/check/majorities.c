@@ -1,0 +1,347 @@
+/*
+ * majorities: what needs more than half of the voters, and of both sets while joint: a leader's
+ * votes (paper, 5.2), what it commits by counting (5.3), the reads that it confirms (dissertation
+ * 6.4). Judged when the node acts on it, by the configuration in force in its own log.
+ *
+ * It counts votes, disks and answers from the events that tell of them, never from what the node
+ * believes to have counted. Where the configuration is not known nothing is judged.
+ */
+#include "check/internal.h"
+
+#include <inttypes.h>
+
+/* ---- counting ------------------------------------------------------------------------------- */
+
+/* What each voter is asked. */
+struct question {
+    const struct checker *checker;
+    const struct check_node *node; /* who acts */
+    struct term *term;             /* of the entry, or of the votes */
+    uint64_t index;                /* of the entry, or the round of reads */
+    bool (*says_yes)(const struct question *question, uint64_t voter);
+};
+
+struct tally {
+    uint32_t voters;
+    uint32_t yes;
+};
+
+static struct tally count(const struct question *question, const struct raft_configuration *members,
+                          bool old_set)
+{
+    struct tally tally = {0, 0};
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->members[i];
+        if (old_set ? member->voter_old : member->voter) {
+            tally.voters++;
+            tally.yes += question->says_yes(question, member->id) ? 1U : 0U;
+        }
+    }
+    return tally;
+}
+
+static bool is_majority(struct tally tally)
+{
+    return tally.yes > tally.voters / 2;
+}
+
+static bool has_majority(const struct question *question, const struct raft_configuration *members)
+{
+    return is_majority(count(question, members, false)) &&
+           (!members->joint || is_majority(count(question, members, true)));
+}
+
+static void write_set(struct buffer *out, const struct question *question,
+                      const struct raft_configuration *members, bool old_set)
+{
+    struct tally tally = count(question, members, old_set);
+    const char *before = ": ";
+    buffer_append_format(out, "%" PRIu32 " of %" PRIu32 "%s", tally.yes, tally.voters,
+                         !members->joint ? ""
+                         : old_set       ? " old voters"
+                                         : " new voters");
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct raft_member *member = &members->members[i];
+        if ((old_set ? member->voter_old : member->voter) &&
+            question->says_yes(question, member->id)) {
+            buffer_append_format(out, "%s%" PRIu64, before, member->id);
+            before = ", ";
+        }
+    }
+}
+
+/* "2 of 5: 2, 3"; while joint "2 of 3 new voters: 1, 2 and 1 of 3 old voters: 1". */
+static void write_tally(struct buffer *out, const struct question *question,
+                        const struct raft_configuration *members)
+{
+    write_set(out, question, members, false);
+    if (members->joint) {
+        buffer_append_text(out, " and ");
+        write_set(out, question, members, true);
+    }
+    buffer_append_byte(out, 0);
+}
+
+/* ---- votes ---------------------------------------------------------------------------------- */
+
+static const struct vote *vote_of(const struct term *term, uint64_t voter)
+{
+    for (uint32_t i = 0; i < term->vote_count; i++) {
+        if (term->votes[i].voter == voter) {
+            return &term->votes[i];
+        }
+    }
+    return NULL;
+}
+
+void majorities_note_vote(struct term *term, struct vote vote)
+{
+    for (uint32_t i = 0; i < term->vote_count; i++) {
+        if (term->votes[i].voter == vote.voter) {
+            term->votes[i] = vote; /* a crash took the one before, which nobody heard of */
+            return;
+        }
+    }
+    if (term->vote_count == term->vote_capacity) {
+        term->vote_capacity = 2 * term->vote_capacity + 4;
+        term->votes = memory_resize(term->votes, term->vote_capacity * sizeof(struct vote));
+    }
+    term->votes[term->vote_count++] = vote;
+}
+
+/* Paper, 5.4.1: the later last term wins, then the longer log. The candidate's log is the one that
+ * it had when it voted for itself. */
+bool majorities_judge_vote(struct checker *checker, const struct check_node *node,
+                           const struct trace_event *event)
+{
+    const struct term *term = terms_get(&checker->terms, event->term);
+    const struct vote *own = vote_of(term, event->peer);
+    if (event->peer == node->id || own == NULL || own->candidate != event->peer || !own->seen) {
+        return true;
+    }
+    bool up_to_date = own->last_term != event->prev_term ? own->last_term > event->prev_term
+                                                         : own->last >= event->last;
+    if (!up_to_date) {
+        checker_report(checker, event, CHECK_VOTE_BY_LOG, event->peer,
+                       "node %" PRIu64 " votes in term %" PRIu64 " for node %" PRIu64
+                       ", whose log ends with index %" PRIu64 " of term %" PRIu64
+                       ", but its own ends with index %" PRIu64 " of term %" PRIu64
+                       "; a vote goes only to a log that is at least as complete",
+                       node->id, event->term, event->peer, own->last, own->last_term, event->last,
+                       event->prev_term);
+    }
+    return up_to_date;
+}
+
+static bool gave_its_vote(const struct question *question, uint64_t voter)
+{
+    const struct vote *vote = vote_of(question->term, voter);
+    if (vote == NULL) {
+        return question->checker->gaps; /* its event may come later */
+    }
+    if (vote->candidate != question->node->id) {
+        return false;
+    }
+    /* Its own counts once it is on its disk; that of others was when they answered. */
+    return voter != question->node->id || question->node->disk_term > question->term->term ||
+           (question->node->disk_term == question->term->term &&
+            question->node->disk_vote == voter);
+}
+
+bool majorities_judge_leader(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event, struct term *term)
+{
+    const struct check_configuration *in_force = configurations_in_force(node);
+    struct question question = {checker, node, term, 0, gave_its_vote};
+    if (in_force == NULL || has_majority(&question, &in_force->members)) {
+        return true;
+    }
+    struct buffer tally = {0};
+    write_tally(&tally, &question, &in_force->members);
+    checker_report(checker, event, CHECK_VOTE_MAJORITY, 0,
+                   "node %" PRIu64 " leads term %" PRIu64
+                   " with the votes of %s (by the configuration of index %" PRIu64
+                   ", the latest in its log)",
+                   node->id, term->term, (const char *)tally.data, in_force->index);
+    buffer_free(&tally);
+    return false;
+}
+
+/* ---- commits -------------------------------------------------------------------------------- */
+
+/* Is the leader's entry on that voter's disk? What is not known counts. */
+static bool has_on_disk(const struct question *question, uint64_t voter)
+{
+    const struct check_node *peer = checker_find(question->checker, voter);
+    if (peer == NULL || peer->life == 0) {
+        return question->checker->gaps;
+    }
+    if (question->index > peer->disk.last) {
+        return question->checker->gaps || question->index <= peer->lost_last;
+    }
+    const struct term *held = chain_term(&peer->disk, question->index);
+    return held == NULL || held == question->term || question->index <= peer->lost_last;
+}
+
+bool majorities_judge_commit(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event)
+{
+    const struct check_configuration *in_force = configurations_in_force(node);
+    struct question question = {checker, node, chain_term(&node->log, event->index), event->index,
+                                has_on_disk};
+    if (in_force == NULL || question.term == NULL || has_majority(&question, &in_force->members)) {
+        return true;
+    }
+    struct buffer tally = {0};
+    write_tally(&tally, &question, &in_force->members);
+    checker_report(checker, event, CHECK_COMMIT_MAJORITY, 0,
+                   "node %" PRIu64 ", leader of term %" PRIu64 ", commits index %" PRIu64
+                   " by counting, but that entry is on the disks of %s (by the configuration of "
+                   "index %" PRIu64 ", the latest in its log)",
+                   node->id, node->term, event->index, (const char *)tally.data, in_force->index);
+    buffer_free(&tally);
+    return false;
+}
+
+/* ---- reads ---------------------------------------------------------------------------------- */
+
+void majorities_forget_reads(struct check_node *node)
+{
+    node->read_first = 0;
+    node->read_count = 0;
+    node->round = 0;
+    node->answer_count = 0;
+}
+
+/* A read has come: it needs a round that begins later than those of now, and an index that covers
+ * what was committed by now. */
+void majorities_read(struct checker *checker, struct check_node *node,
+                     const struct trace_event *event)
+{
+    uint64_t committed = checker->gaps ? 0 : checker->committed.last;
+    if (node->read_count > 0) {
+        struct read *tail = &node->reads[node->read_first + node->read_count - 1];
+        if (tail->round == node->round && tail->committed == committed &&
+            tail->last + 1 == event->sequence) {
+            tail->last = event->sequence;
+            return;
+        }
+    }
+    if (node->read_first + node->read_count == node->read_capacity) {
+        for (size_t i = 0; i < node->read_count; i++) {
+            node->reads[i] = node->reads[node->read_first + i];
+        }
+        node->read_first = 0;
+        if (2 * node->read_count >= node->read_capacity) {
+            node->read_capacity = 2 * node->read_capacity + 16;
+            node->reads = memory_resize(node->reads, node->read_capacity * sizeof(struct read));
+        }
+    }
+    node->reads[node->read_first + node->read_count++] =
+        (struct read){event->sequence, event->sequence, node->round, committed};
+}
+
+void majorities_round(struct check_node *node, const struct trace_event *event)
+{
+    if (event->sequence > node->round) {
+        node->round = event->sequence;
+    }
+}
+
+void majorities_round_answer(struct check_node *node, const struct trace_event *event)
+{
+    if (event->reject || event->term != node->term || !node->leads) {
+        return;
+    }
+    for (uint32_t i = 0; i < node->answer_count; i++) {
+        if (node->answers[i].voter == event->peer) {
+            if (event->sequence > node->answers[i].round) {
+                node->answers[i].round = event->sequence;
+            }
+            return;
+        }
+    }
+    if (node->answer_count == node->answer_capacity) {
+        node->answer_capacity = 2 * node->answer_capacity + 8;
+        node->answers =
+            memory_resize(node->answers, node->answer_capacity * sizeof(struct round_answer));
+    }
+    node->answers[node->answer_count++] = (struct round_answer){event->peer, event->sequence};
+}
+
+static bool answered_round(const struct question *question, uint64_t voter)
+{
+    const struct check_node *node = question->node;
+    if (voter == node->id) {
+        return true;
+    }
+    for (uint32_t i = 0; i < node->answer_count; i++) {
+        if (node->answers[i].voter == voter) {
+            return node->answers[i].round >= question->index;
+        }
+    }
+    return false;
+}
+
+/* The newest read up to `last` that was seen to come, which asks for the most; older ones go. */
+static bool take_reads(struct check_node *node, uint64_t last, struct read *newest)
+{
+    bool found = false;
+    while (node->read_count > 0 && node->reads[node->read_first].first <= last) {
+        struct read *read = &node->reads[node->read_first];
+        *newest = *read;
+        found = true;
+        if (read->last > last) {
+            read->first = last + 1;
+            break;
+        }
+        node->read_first++;
+        node->read_count--;
+    }
+    return found;
+}
+
+static bool judge_read_index(struct checker *checker, const struct check_node *node,
+                             const struct trace_event *event, const struct read *read)
+{
+    const struct term *commit_term = chain_term(&node->log, node->commit);
+    if (commit_term != NULL && commit_term->term != node->term) {
+        checker_report(checker, event, CHECK_READ_MAJORITY, 0,
+                       "node %" PRIu64 ", leader of term %" PRIu64
+                       ", confirms reads before an entry of its own term is committed (its commit "
+                       "index %" PRIu64 " is of term %" PRIu64 ")",
+                       node->id, node->term, node->commit, commit_term->term);
+        return false;
+    }
+    if (event->index < read->committed) {
+        checker_report(checker, event, CHECK_READ_MAJORITY, 0,
+                       "node %" PRIu64 ", leader of term %" PRIu64
+                       ", confirms a read as of index %" PRIu64 ", but index %" PRIu64
+                       " was committed when the read came",
+                       node->id, node->term, event->index, read->committed);
+        return false;
+    }
+    return true;
+}
+
+void majorities_confirm(struct checker *checker, struct check_node *node,
+                        const struct trace_event *event)
+{
+    const struct check_configuration *in_force = configurations_in_force(node);
+    struct read read = {0};
+    if (!take_reads(node, event->last, &read) || !judge_read_index(checker, node, event, &read)) {
+        return;
+    }
+    struct question question = {checker, node, NULL, read.round + 1, answered_round};
+    if (in_force == NULL || has_majority(&question, &in_force->members)) {
+        return;
+    }
+    struct buffer tally = {0};
+    write_tally(&tally, &question, &in_force->members);
+    checker_report(checker, event, CHECK_READ_MAJORITY, 0,
+                   "node %" PRIu64 ", leader of term %" PRIu64
+                   ", confirms a read, but a round that began after the read came was answered by "
+                   "%s (by the configuration of index %" PRIu64 ", the latest in its log)",
+                   node->id, node->term, (const char *)tally.data, in_force->index);
+    buffer_free(&tally);
+}
