@@ -84,7 +84,7 @@ function options.run(c, given)
   run.over = true
   heal_all(c)
   for _, client in ipairs(run.clients) do
-    client:wait(60)
+    assert(client:wait(60))
   end
   heal_all(c) -- what the last trouble left
   settle_members(c)

@@ -198,7 +198,7 @@ clusters.in_both(tests, "EventuallyInAClient", { nodes = 3 }, function(c)
   end)
   c:sleep(0.5)
   assert(c:set("key", "value"))
-  lu.assertEquals(assert(client:wait()), "value")
+  lu.assertEquals({ client:wait() }, { true, "value" })
 end)
 
 clusters.add(tests, "ASkipEndsEventually", { nodes = 1, mode = "sim" }, function(c)

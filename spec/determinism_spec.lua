@@ -21,7 +21,7 @@ local function storm(c)
   c:partition { leader }
   c:sleep(0.5)
   c:heal()
-  writer:wait(60)
+  assert(writer:wait(60))
   c:add_servers { 4 }
   c:check_live()
 end

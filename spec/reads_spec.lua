@@ -65,7 +65,7 @@ in_both(tests, "ALeaderThatWasPausedDoesNotAnswerFromBefore", { nodes = 3 }, fun
   end)
   c:sleep(2)
   c:resume(old)
-  local value, message, code = reader:wait()
+  local value, message, code = clusters.result(reader)
   if value ~= nil then
     lu.assertEquals(value, "new")
   else
@@ -94,7 +94,7 @@ in_both(tests, "ReadsThatWaitShareARound", { nodes = 3 }, function(c)
     end)
   end
   for i = 1, 40 do
-    lu.assertEquals(assert(readers[i]:wait()), 1)
+    lu.assertEquals(clusters.result(readers[i]), 1)
   end
   local messages = c:stats(leader).messages.read - before
   lu.assertTrue(messages <= 40, messages .. " messages for 40 reads of two peers")

@@ -32,6 +32,7 @@ tell("linearizable_reads_new_leader", function(c)
   end)
   local index = assert(c:set("key", "new"))
   c:crash(old)
+  c:intercept(nil)
   c:intercept(function(message)
     return message.kind == "append" and #message.entries > 0 and "drop" or nil
   end)
@@ -75,7 +76,7 @@ tell("linearizable_reads_paused_leader", function(c)
   c:resume(old)
   read_there()
   for _, reader in ipairs(readers) do
-    local value, message, code = reader:wait()
+    local value, message, code = clusters.result(reader)
     if value ~= nil then
       lu.assertEquals(value, "new")
     else

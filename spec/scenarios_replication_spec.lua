@@ -335,7 +335,7 @@ tell("superseded_though_nothing_more_is_written", {
   make_leader(c, 2)
   c:heal()
   for number = 1, 5 do
-    clusters.assert_refused("superseded", waiting[number]:wait(3))
+    clusters.assert_refused("superseded", clusters.result(waiting[number], 3))
   end
 end)
 

@@ -112,7 +112,10 @@ local function judge(fine, ...)
     return false, raised
   elseif select("#", ...) > 0 and not (...) then
     local _, message = ...
-    return false, message ~= nil and tostring(message) or "it returned " .. tostring((...))
+    if message == nil then
+      return false, (...) == nil and "it returned nil (a key that is missing reads as nil, too)" or "it returned false"
+    end
+    return false, tostring(message)
   end
   return true
 end
@@ -147,8 +150,9 @@ function assertions.eventually(f, timeout, cluster)
   if not cluster then
     error("there is no open cluster whose time could pass", 2)
   end
-  local deadline = cluster:now() + (timeout or TIMEOUT_S)
+  local deadline, tries = cluster:now() + (timeout or TIMEOUT_S), 0
   while true do
+    tries = tries + 1
     local results, count = pack(pcall(f))
     local fine, problem = judge(unpack(results, 1, count))
     if fine then
@@ -156,7 +160,8 @@ function assertions.eventually(f, timeout, cluster)
     elseif is_verdict(problem) then
       error(problem, 0)
     elseif cluster:now() >= deadline then
-      fail(string.format("not within %g s: %s", timeout or TIMEOUT_S, plain(problem)))
+      fail(string.format("not within %g s: %s (tried %d time%s)", timeout or TIMEOUT_S, plain(problem), tries,
+        tries == 1 and "" or "s"))
     end
     cluster:sleep(PAUSE_S)
   end

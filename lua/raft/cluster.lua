@@ -44,6 +44,7 @@ function cluster.new(given)
     core = handle, options = made, driver = inner.driver, recording = inner.recording, inner = inner,
   }, metatable)
   inner.handle = self
+  script.own(self)
   self.driver.replay = defaults.get("replay") or ("seed %d, mode %s"):format(made.seed, made.mode)
   core.set_replay(self.driver.replay)
   open.add(self)
@@ -76,6 +77,12 @@ end
 -- @treturn boolean
 function Cluster:is_closed()
   return self.core:is_closed()
+end
+
+--- The seed that decides everything in the simulated world.
+-- @treturn integer
+function Cluster:seed()
+  return self.options.seed
 end
 
 --- The kind of its world.

@@ -185,9 +185,25 @@ local function resume(self, client, ...)
   judge(self, client, before, coroutine.resume(client.thread, ...))
 end
 
--- A wait has ended: its client goes on.
+-- A timer's function, which must not wait: what it raises is raised by the call that drives the world.
+local function run_timer(self, f)
+  self.busy = "a function that c:after calls"
+  local fine, problem = xpcall(f, function(raised)
+    return type(raised) == "string" and debug.traceback(raised, 2) or raised
+  end)
+  self.busy = false
+  if not fine and not self.failure then
+    self.failure = { value = problem }
+  end
+end
+
+-- A wait has ended: its client goes on, or its function is called.
 function finish(self, wait, outcome)
   wait.done, wait.outcome = true, outcome
+  if wait.timer then
+    run_timer(self, wait.timer)
+    return
+  end
   if wait.predicate then
     remove(self.predicates, wait)
   end
@@ -333,6 +349,20 @@ function Driver:check_may_wait(what)
   return asking(self, what)
 end
 
+--- Calls a function at a time of the world's clock. It must not wait.
+-- @tparam integer deadline_ns
+-- @tparam function f
+-- @treturn function ends it
+function Driver:after(deadline_ns, f)
+  local wait = { ticket = self.core:wait_time(deadline_ns), timer = f, done = false }
+  self.waits[wait.ticket] = wait
+  return function()
+    if not wait.done and self.waits[wait.ticket] == wait then
+      forget(self, wait)
+    end
+  end
+end
+
 --- Waits for a ticket.
 -- @tparam integer ticket
 -- @treturn table its outcome
@@ -375,6 +405,9 @@ end
 function Driver:start_client(f, client)
   if self.is_closed then
     arguments.raise("attempt to use a closed cluster")
+  elseif self.busy then
+    arguments.raise("a client cannot be started from %s; start it from the main script or from another client",
+      self.busy)
   end
   local thread = coroutine.create(f)
   self.started = (self.started or 0) + 1
@@ -406,6 +439,19 @@ function Driver:await_client(client, deadline_ns)
     remove(client.waiters, wait)
   end
   return client.finished or false
+end
+
+--- The clients that have not ended, the one that asks left out.
+-- @treturn table a list, the oldest first
+function Driver:running_clients()
+  local list = {}
+  for _, client in pairs(self.clients) do
+    if client ~= self.current then
+      list[#list + 1] = client
+    end
+  end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
 end
 
 --- Ends all clients that wait, the latest first, without resuming them.

@@ -7,8 +7,10 @@
 --
 -- @module raft
 
+local arguments = require "raft.arguments"
 local core = require "raft.core"
 local loop = require "raft.loop"
+local source = require "raft.script.source"
 
 local raft = {
   --- This release, as text.
@@ -41,6 +43,29 @@ local raft = {
 -- @tparam ?raft.cluster c nil: the one opened last, or a new one of three nodes, which is shut down at the end
 function raft.shell(c)
   return require("raft.shell").open(c, raft)
+end
+
+--- As `pairs`, in an order that is the same in every run: numbers, then strings, then booleans, each rising. `pairs`
+-- itself goes through a table in an order of the process's own, so that a script that decides by it is not the same
+-- under the same seed. Keys of other types raise an error: they have no such order.
+-- @tparam table t
+-- @treturn fun():any,any to be used as `for key, value in raft.sorted(t) do`
+function raft.sorted(t)
+  if type(t) ~= "table" then
+    arguments.fail("t", "a table", t)
+  end
+  for key in pairs(t) do
+    local kind = type(key)
+    if kind ~= "number" and kind ~= "string" and kind ~= "boolean" then
+      arguments.fail("t", "numbers, strings and booleans as keys", key)
+    end
+  end
+  local keys, position = source.keys(t), 0
+  return function()
+    position = position + 1
+    local key = keys[position]
+    return key, t[key]
+  end
 end
 
 return raft --[[@as raft.module]]

@@ -4,6 +4,7 @@
 -- clients, predicates and callbacks do, for they do it again. In the simulated world the script gives the same trace.
 -- @module raft.script
 
+local arguments = require "raft.arguments"
 local core = require "raft.core"
 local functions = require "raft.script.functions"
 local source = require "raft.script.source"
@@ -16,7 +17,7 @@ local GAP_LEAST_NS = 1000000
 -- Calls that change nothing, neither the trace nor what later calls find.
 local looks = {}
 for name in ("commits events held ids is_alive is_closed is_connected leader leaders log machine members mode now "
-  .. "script shutdown stats status trace_hash view"):gmatch "[%a_]+" do
+  .. "script seed shutdown stats status trace_hash view"):gmatch "[%a_]+" do
   looks[name] = true
 end
 
@@ -74,9 +75,9 @@ local function ended(recording, call)
   end
 end
 
--- What is given back and can be used later: the end of `on`, a client.
+-- What is given back and can be used later: the end of `on` or `after`, a client.
 local function followed(recording, call, result)
-  if call.name == "on" and type(result) == "function" then
+  if (call.name == "on" or call.name == "after") and type(result) == "function" then
     local name = keep(recording, call)
     return function()
       local end_call = not recording.is_full and add(recording, { text = name .. "()" })
@@ -96,7 +97,7 @@ local function finish(recording, call, ...)
     return ...
   end
   ended(recording, call)
-  if call.name == "on" or call.name == "client" then
+  if call.name == "on" or call.name == "after" or call.name == "client" then
     return followed(recording, call, ...)
   end
   return ...
@@ -120,13 +121,26 @@ local function begin(recording, name, ...)
   return push(recording, call)
 end
 
+local clusters = setmetatable({}, { __mode = "k" }) -- what scripts hold
+
+-- Raised where a method is called with a dot, or with something else in the cluster's place.
+local function no_cluster(name)
+  arguments.raise("%s was called without its cluster: call it as c:%s()", name, name)
+end
+
 local function wrap(name, method)
   if looks[name] then
     return function(self, ...)
+      if self == nil or not clusters[self] then
+        no_cluster(name)
+      end
       return method(self.inner, ...)
     end
   end
   return function(self, ...)
+    if self == nil or not clusters[self] then
+      no_cluster(name)
+    end
     local recording = self.recording
     -- First of all whether it is kept: clients call much, and nothing of it is.
     if recording.is_full or not is_ours(recording) or recording.driver.core:is_closed() then
@@ -141,6 +155,12 @@ local function wrap(name, method)
 end
 
 local raw_methods = {} -- the function that a script sees → the one that does it
+
+--- Takes what a script is to hold for a cluster: only such have the methods.
+-- @tparam table handle
+function script.own(handle)
+  clusters[handle] = true
+end
 
 --- What scripts call: each method hands on to `self.inner`, and is kept in `self.recording` where it matters.
 -- @tparam table methods by name
@@ -268,8 +288,8 @@ function Writer:arguments(call)
   return table.concat(parts, ", ")
 end
 
-function Writer:interrupted(call, arguments)
-  local text = ("c:%s(%s)"):format(call.name, arguments)
+function Writer:interrupted(call, given)
+  local text = ("c:%s(%s)"):format(call.name, given)
   if commands[call.name] then
     self:add("c:client(function() %s end) -- not waited for: it was interrupted", text)
   else
@@ -285,16 +305,16 @@ function Writer:call(call)
     self:add((call.place and ("kept[%d] = "):format(call.place) or "") .. call.text)
     return
   end
-  local arguments, why = self:arguments(call)
-  if not arguments then
+  local given, why = self:arguments(call)
+  if not given then
     self:refuse("c:" .. call.name, why, call)
   elseif call.interrupted then
-    self:interrupted(call, arguments)
+    self:interrupted(call, given)
   elseif call.raised then
-    self:add("pcall(c.%s, c%s) -- raised an error", call.name, call.count > 0 and ", " .. arguments or "")
+    self:add("pcall(c.%s, c%s) -- raised an error", call.name, call.count > 0 and ", " .. given or "")
   else
     local kept = call.place and ("kept[%d] = "):format(call.place) or ""
-    self:add("%sc:%s(%s)%s", kept, call.name, arguments, call.remark and " -- " .. call.remark or "")
+    self:add("%sc:%s(%s)%s", kept, call.name, given, call.remark and " -- " .. call.remark or "")
   end
 end
 
@@ -364,7 +384,7 @@ script.methods = methods
 function methods:script(path)
   local recording = self.recording
   if path ~= nil then
-    require("raft.arguments").text("path", path)
+    arguments.text("path", path)
   end
   if recording.is_full then
     return nil, ("more than %d calls were made: too many for a script that lists them"):format(CALLS_MOST), "too_large",

@@ -255,6 +255,22 @@ function tests.test_Options()
   assert_no_fault()
 end
 
+-- Editors, filters and the README know the same fields of events.
+function tests.test_EventFields()
+  local known, written = require("raft.filters").fields(), fields_of "raft.event"
+  for name in pairs(known) do
+    if not written[name] then
+      fault("lua/raft/annotations/types.lua", "raft.event has no field '%s'", name)
+    end
+  end
+  for name in pairs(written) do
+    if not known[name] then
+      fault("lua/raft/filters.lua", "the field '%s' of raft.event is not known", name)
+    end
+  end
+  assert_no_fault()
+end
+
 function tests.test_TheCommand()
   check_command()
   assert_no_fault()

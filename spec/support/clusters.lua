@@ -95,6 +95,11 @@ function M.assert_refused(code, value, message, got, detail)
   return message, detail
 end
 
+-- What a client's function returned, once it has ended.
+function M.result(client, timeout)
+  return select(2, assert(client:wait(timeout)))
+end
+
 -- f raises, and its message has each of these texts in it.
 function M.assert_raises(f, ...)
   local ok, problem = pcall(f)

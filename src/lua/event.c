@@ -11,7 +11,7 @@ static void set_if(lua_State *L, const char *name, uint64_t value)
 }
 
 /* What the text of a kind is called. */
-static const char *text_name(enum trace_kind kind)
+const char *lua_event_text_name(enum trace_kind kind)
 {
     switch (kind) {
     case TRACE_DROP:
@@ -30,7 +30,7 @@ static const char *text_name(enum trace_kind kind)
     }
 }
 
-static const char *value_name(enum trace_kind kind)
+const char *lua_event_value_name(enum trace_kind kind)
 {
     switch (kind) {
     case TRACE_FAULT:
@@ -86,6 +86,7 @@ void lua_event_push(lua_State *L, const struct trace_event *event)
 {
     enum trace_kind kind = (enum trace_kind)event->kind;
     lua_createtable(L, 0, 12);
+    lua_event_dress(L);
     lua_pushnumber(L, (lua_Number)event->time_ns / 1e9);
     lua_setfield(L, -2, "time");
     lua_set_integer(L, "node", event->node);
@@ -110,11 +111,11 @@ void lua_event_push(lua_State *L, const struct trace_event *event)
         lua_set_boolean(L, "flag", true);
     }
     if (event->text.size > 0) {
-        lua_set_bytes(L, text_name(kind), event->text);
+        lua_set_bytes(L, lua_event_text_name(kind), event->text);
     }
     if (event->value.size > 0) {
         lua_value_push(L, event->value);
-        lua_setfield(L, -2, value_name(kind));
+        lua_setfield(L, -2, lua_event_value_name(kind));
     }
 }
 

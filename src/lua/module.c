@@ -22,6 +22,7 @@ __attribute__((visibility("default"))) int luaopen_raft_core(lua_State *L);
 int luaopen_raft_core(lua_State *L)
 {
     lua_cluster_register(L);
+    lua_event_register(L);
     lua_frame_register(L);
     lua_replica_register(L);
     lua_checker_register(L);

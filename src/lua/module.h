@@ -105,6 +105,12 @@ extern const luaL_Reg lua_callback_methods[];
 void lua_event_push(lua_State *L, const struct trace_event *event);
 uint64_t lua_event_mask(lua_State *L, int index); /* nil: all; a kind's name; a list of names */
 void lua_event_read(lua_State *L, int index, struct trace_event *event);
+/* What an event's text and value are called in Lua. */
+const char *lua_event_text_name(enum trace_kind kind);
+const char *lua_event_value_name(enum trace_kind kind);
+/* The table on top of the stack is an event: tostring gives its line. */
+void lua_event_dress(lua_State *L);
+void lua_event_register(lua_State *L);
 void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message);
 /* What a message or a list of entries was read into; a userdata, left on the stack. */
 struct lua_message_parts {

@@ -4,11 +4,12 @@
 ---@class raft.client
 local client = {}
 
----Waits until it has ended.
+---Waits until it has ended. An error that ended it is raised.
 ---@param timeout? number seconds, 10 if not given
----@return any # what its function returned; nil, message, "timeout"
----@return string? message
+---@return boolean? # true; nil, message, "timeout", detail
+---@return any|string # what its function returned
 ---@return string? code
+---@return raft.detail? detail
 function client:wait(timeout) end
 
 ---@class raft.message

@@ -16,6 +16,10 @@ function cluster:shutdown() end
 ---@return boolean
 function cluster:is_closed() end
 
+---The seed that decides everything in the simulated world.
+---@return integer
+function cluster:seed() end
+
 ---The kind of its world.
 ---@return string # "sim" or "tcp"
 function cluster:mode() end
@@ -27,6 +31,15 @@ function cluster:mode() end
 ---@param options? raft.client_options `session = true`: its commands are applied exactly once
 ---@return raft.client # the client, with `wait`
 function cluster:client(f, options) end
+
+---Waits until all clients have ended, those too that begin meanwhile; called by one of them, all others. An error that
+---ended one of them is raised.
+---@param timeout? number seconds, 10 if not given
+---@return boolean? # true; nil, message, "timeout", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:wait_clients(timeout) end
 
 -- Commands and reads, and what was committed.
 
@@ -150,7 +163,7 @@ function cluster:check_one_leader() end
 function cluster:check_no_leader() end
 
 ---Fires a node's election timer now.
----@param id integer
+---@param id raft.ids a node's id, a list of ids or "all"; a number that follows is ignored
 ---@param options? raft.campaign_options `force = true`: without pre-vote, and voters do not hold back for a live leader
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
@@ -282,7 +295,7 @@ function cluster:promote(ids, options) end
 -- The network's faults, intercepted messages, calls between nodes.
 
 ---Cuts a node's links to all others.
----@param id integer
+---@param id raft.ids a node's id, a list of ids or "all"; what follows is ignored
 ---@return boolean? # true; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
@@ -290,14 +303,15 @@ function cluster:promote(ids, options) end
 function cluster:disconnect(id) end
 
 ---Restores a node's links.
----@param id integer
+---@param id raft.ids as for disconnect
 ---@return boolean? # true; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
 function cluster:reconnect(id) end
 
----Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition.
+---Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition: one
+---group of all nodes ends it.
 ---@param ... integer[] groups: lists of ids
 ---@return boolean? # true; nil, message, "unknown_node", detail
 ---@return string? message
@@ -305,7 +319,8 @@ function cluster:reconnect(id) end
 ---@return raft.detail? detail
 function cluster:partition(...) end
 
----Sets the faults of one direction of one link; replaces what it had.
+---Sets the faults of one direction of one link; replaces what it had. `delay` keeps the order of messages; `reorder`
+---is the chance that a message waits for the next two on its link, at most 100 ms.
 ---@param from raft.endpoint an id, "*" (every node) or "client"
 ---@param to raft.endpoint the same
 ---@param faults? raft.faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
@@ -319,8 +334,8 @@ function cluster:link(from, to, faults) end
 ---@return boolean # true
 function cluster:heal() end
 
----Looks at each message before it leaves.
----@param f? fun(message:raft.message):"drop"|"hold"|nil f(message): nothing lets it pass, "drop", "hold"; nil ends it, held ones stay
+---Looks at each message before it leaves. One function at a time: end the one in force before you set another.
+---@param f? fun(message:raft.message):"drop"|"hold"|number|nil f(message): nothing lets it pass, "drop", "hold", or a number: it arrives so many seconds later, whatever overtakes it; nil ends it, held ones stay
 ---@return boolean # true
 function cluster:intercept(f) end
 
@@ -351,7 +366,7 @@ function cluster:call(from, to, value, timeout) end
 -- What is done to nodes: crash, restart, pause, clocks.
 
 ---Stops a node at once: what was not synced is lost.
----@param id integer
+---@param id raft.ids a node's id, a list of ids or "all"; what follows is ignored, so that `c:crash(c:leader())` works
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code
@@ -359,7 +374,7 @@ function cluster:call(from, to, value, timeout) end
 function cluster:crash(id) end
 
 ---Starts a crashed node again from its disk.
----@param id integer
+---@param id raft.ids as for crash
 ---@param options? raft.restart_options `wipe = true`: from an empty disk, refused by the others until it is removed and added again; `wait = false`: returns at once (recovery from memory takes no time)
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
@@ -368,7 +383,7 @@ function cluster:crash(id) end
 function cluster:restart(id, options) end
 
 ---Freezes a node: what arrives waits.
----@param id integer
+---@param id raft.ids as for crash
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code
@@ -376,7 +391,7 @@ function cluster:restart(id, options) end
 function cluster:pause(id) end
 
 ---Lets a frozen node go on.
----@param id integer
+---@param id raft.ids as for crash
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code
@@ -384,8 +399,8 @@ function cluster:pause(id) end
 function cluster:resume(id) end
 
 ---Changes a node's own clock.
----@param id integer
----@param clock raft.clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a stand-still
+---@param id raft.ids as for crash
+---@param clock raft.clock `rate`: beside the world's, from 0.001 to 1000 (1.0); `offset` seconds, less than 1e6 either way: a jump forward, or for a negative one a stand-still
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code
@@ -439,6 +454,12 @@ function cluster:wait_event(filter, timeout) end
 ---@return string? code
 ---@return raft.detail? detail
 function cluster:step(n) end
+
+---Calls a function so much later on the world's clock. As one that `on` calls it may call faults, and must not wait.
+---@param s number seconds
+---@param f fun()
+---@return fun() # ends it: f is not called any more
+function cluster:after(s, f) end
 
 ---Calls a function at each event that matches. It may call faults, which take effect after the present step.
 ---@param filter raft.filter a function, or a table of fields that must be equal

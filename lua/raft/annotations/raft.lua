@@ -26,6 +26,13 @@ function raft.cluster(given) end
 ---@param c? raft.cluster nil: the one opened last, or a new one of three nodes, which is shut down at the end
 function raft.shell(c) end
 
+---As `pairs`, in an order that is the same in every run: numbers, then strings, then booleans, each rising. `pairs`
+---itself goes through a table in an order of the process's own, so that a script that decides by it is not the same
+---under the same seed. Keys of other types raise an error: they have no such order.
+---@param t table
+---@return fun():any,any # to be used as `for key, value in raft.sorted(t) do`
+function raft.sorted(t) end
+
 ---Drives the loop, where the application has none.
 ---@param seconds? number for so long at most; nil: until nothing is alive or raft.stop is called
 ---@return boolean # false once nothing is alive: no node runs and nobody waits

@@ -9,6 +9,9 @@
 ---A function, or a table of fields that must be equal.
 ---@alias raft.filter (fun(event: raft.event): any)|table<string, any>
 
+---A node's id, a list of ids, or "all" nodes that were not removed.
+---@alias raft.ids integer|integer[]|"all"
+
 ---A node's id, "*" (every node) or "client".
 ---@alias raft.endpoint integer|"*"|"client"
 

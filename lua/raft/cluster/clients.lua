@@ -8,6 +8,7 @@ local clients = {}
 
 local Client = {}
 Client.__index = Client
+Client.__name = "raft.client"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
@@ -28,10 +29,25 @@ function clients:client(f, options)
   return client
 end
 
---- Waits until it has ended.
+-- What became of a client that has ended or was waited for.
+local function outcome_of(driver, client, in_time, length_ns)
+  if not in_time then
+    return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
+  elseif client.failure then
+    driver:was_told(client.failure)
+    error(client.failure.value, 0)
+  end
+  return true, unpack(client.results, 1, client.results.n)
+end
+
+--- Waits until it has ended. An error that ended it is raised.
 -- @tparam[opt=10] ?number timeout seconds
--- @return what its function returned; nil, message, "timeout"
+-- @treturn ?boolean true; nil, message, "timeout", detail
+-- @return what its function returned
 function Client:wait(timeout)
+  if getmetatable(self) ~= Client then
+    arguments.raise "wait was called without its client: call it as client:wait()"
+  end
   local cluster = self.cluster
   local length_ns = arguments.seconds("timeout", timeout, 10)
   cluster.driver:check_may_wait("client:wait")
@@ -39,13 +55,31 @@ function Client:wait(timeout)
   local returned = script.object_call(cluster.recording, self, (":wait(%s)"):format(words))
   local in_time = cluster.driver:await_client(self, cluster:deadline_ns(length_ns))
   returned()
-  if not in_time then
-    return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
-  elseif self.failure then
-    cluster.driver:was_told(self.failure)
-    error(self.failure.value, 0)
+  return outcome_of(cluster.driver, self, in_time, length_ns)
+end
+
+--- Waits until all clients have ended, those too that begin meanwhile; called by one of them, all others. An error that
+-- ended one of them is raised.
+-- @tparam[opt=10] ?number timeout seconds
+-- @treturn ?boolean true; nil, message, "timeout", detail
+function clients:wait_clients(timeout)
+  local length_ns = arguments.seconds("timeout", timeout, 10)
+  local driver = self.driver
+  driver:check_may_wait("wait_clients")
+  local deadline_ns = self:deadline_ns(length_ns)
+  while true do
+    local running = driver:running_clients()
+    if #running == 0 then
+      return true
+    elseif not driver:await_client(running[1], deadline_ns) then
+      local left = #driver:running_clients()
+      return nil, ("%d client%s did not end within %g s"):format(left, left == 1 and "" or "s", length_ns / 1e9),
+        "timeout", {}
+    end
+    if running[1].failure then
+      outcome_of(driver, running[1], true)
+    end
   end
-  return unpack(self.results, 1, self.results.n)
 end
 
 Client.__tostring = function(self)

@@ -99,7 +99,7 @@ function leaders:check_no_leader()
 end
 
 --- Fires a node's election timer now.
--- @tparam integer id
+-- @tparam raft.ids id a node's id, a list of ids or "all"; a number that follows is ignored
 -- @tparam ?raft.campaign_options options `force = true`: without pre-vote, and voters do not hold back for a live
 -- leader
 -- @treturn ?boolean true; nil, message, code, detail
@@ -108,8 +108,8 @@ function leaders:campaign(id, options)
   if options.force ~= nil and type(options.force) ~= "boolean" then
     arguments.fail("options.force", "a boolean", options.force)
   end
-  return self:control(id, function()
-    return self.core:campaign(id, options.force == true)
+  return self:control(id, function(one)
+    return self.core:campaign(one, options.force == true)
   end)
 end
 

@@ -7,24 +7,25 @@ local script = require "raft.script"
 local network = {}
 
 --- Cuts a node's links to all others.
--- @tparam integer id
+-- @tparam raft.ids id a node's id, a list of ids or "all"; what follows is ignored
 -- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:disconnect(id)
-  return self:control(id, function()
-    return self.core:set_disconnected(id, true)
+  return self:control(id, function(one)
+    return self.core:set_disconnected(one, true)
   end)
 end
 
 --- Restores a node's links.
--- @tparam integer id
+-- @tparam raft.ids id as for disconnect
 -- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:reconnect(id)
-  return self:control(id, function()
-    return self.core:set_disconnected(id, false)
+  return self:control(id, function(one)
+    return self.core:set_disconnected(one, false)
   end)
 end
 
---- Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition.
+--- Parts the nodes into groups that cannot talk; nodes in no group form one more. Replaces the last partition: one
+-- group of all nodes ends it.
 -- @tparam integer[] ... groups: lists of ids
 -- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:partition(...)
@@ -56,7 +57,8 @@ local function is_end(self, name, value)
   return value == "*" or value == "client" or self:knows(name, value)
 end
 
---- Sets the faults of one direction of one link; replaces what it had.
+--- Sets the faults of one direction of one link; replaces what it had. `delay` keeps the order of messages; `reorder`
+-- is the chance that a message waits for the next two on its link, at most 100 ms.
 -- @tparam raft.endpoint from an id, "*" (every node) or "client"
 -- @tparam raft.endpoint to the same
 -- @tparam ?raft.faults faults `drop`, `duplicate`, `delay`, `reorder`, `bandwidth`, `cut`; nil: back to the default
@@ -83,9 +85,27 @@ end
 
 local Message = {}
 Message.__index = Message
+Message.__name = "raft.message"
 
-local function position_held(message)
-  for position, one in ipairs(message.cluster.held_messages) do
+-- What is behind a message, kept apart so that printing one shows the message only.
+local insides = setmetatable({}, { __mode = "k" }) -- message → { cluster, frame }
+
+local function words_of(message, name)
+  local value = message[name]
+  return value ~= nil and value ~= 0 and (", %s %s"):format(name, tostring(value)) or ""
+end
+
+Message.__tostring = function(message)
+  local entries, first = message.entries or {}, message.prev_index + 1
+  local text = ("%s from %d to %d, term %d"):format(message.kind, message.from, message.to, message.term)
+  if #entries > 0 then
+    text = text .. (#entries == 1 and ", entry %d" or ", entries %d..%d"):format(first, first + #entries - 1)
+  end
+  return text .. words_of(message, "index") .. words_of(message, "commit") .. (message.reject and ", rejected" or "")
+end
+
+local function position_held(inside, message)
+  for position, one in ipairs(inside.cluster.held_messages) do
     if one == message then
       return position
     end
@@ -95,20 +115,24 @@ end
 
 -- Before something is done to a message: it is held no more.
 local function take(message, call)
-  local position = position_held(message)
-  local returned = script.object_call(message.cluster.recording, message, (":%s()"):format(call),
+  local inside = insides[message]
+  if not inside then
+    arguments.raise("%s was called without its message: call it as message:%s()", call, call)
+  end
+  local position = position_held(inside, message)
+  local returned = script.object_call(inside.cluster.recording, message, (":%s()"):format(call),
     position and ("c:held()[%d]"):format(position))
   returned()
   if position then
-    table.remove(message.cluster.held_messages, position)
+    table.remove(inside.cluster.held_messages, position)
   end
+  return inside.cluster.driver, inside.cluster.core, inside.frame
 end
 
 --- Lets a held message arrive now; again: a replay.
 -- @treturn boolean true
 function Message:deliver()
-  local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
-  take(self, "deliver")
+  local driver, handle, frame = take(self, "deliver")
   return driver:control(function()
     handle:deliver(frame)
     return true
@@ -118,35 +142,48 @@ end
 --- Loses a held message.
 -- @treturn boolean true
 function Message:drop()
-  local driver, handle, frame = self.cluster.driver, self.cluster.core, self.frame
-  take(self, "drop")
+  local driver, handle, frame = take(self, "drop")
   return driver:control(function()
     handle:drop(frame)
     return true
   end)
 end
 
---- Looks at each message before it leaves.
--- @tparam ?fun(message:raft.message):"drop"|"hold"|nil f f(message): nothing lets it pass, "drop", "hold"; nil ends it,
--- held ones stay
+-- What becomes of a message, by what the script's function returned: what raft.core takes for it.
+local function judge(self, verdict, message, frame)
+  if verdict == nil or verdict == "drop" then
+    return verdict
+  elseif verdict == "hold" then
+    self.held_messages[#self.held_messages + 1] = message
+    return "hold"
+  elseif type(verdict) == "number" and verdict >= 0 then
+    self.driver:after(self:deadline_ns(arguments.ns(verdict)), function()
+      self.core:deliver(frame)
+    end)
+    return "hold"
+  end
+  error(('intercept: f must return nothing, "drop", "hold" or seconds, not %s'):format(tostring(verdict)), 0)
+end
+
+--- Looks at each message before it leaves. One function at a time: end the one in force before you set another.
+-- @tparam ?fun(message:raft.message):"drop"|"hold"|number|nil f f(message): nothing lets it pass, "drop", "hold", or a
+-- number: it arrives so many seconds later, whatever overtakes it; nil ends it, held ones stay
 -- @treturn boolean true
 function network:intercept(f)
   if f == nil then
+    self.is_intercepting = nil
     self.core:intercept(nil)
     return true
   end
   arguments.callable("f", f)
+  if self.is_intercepting then
+    arguments.raise "an intercept is in force already: end it first, by c:intercept(nil)"
+  end
+  self.is_intercepting = true
   self.held_messages = self.held_messages or {}
   self.core:intercept(function(message, frame)
-    message.cluster, message.frame = self, frame
-    setmetatable(message, Message)
-    local verdict = f(message)
-    if verdict ~= nil and verdict ~= "drop" and verdict ~= "hold" then
-      error(('intercept: f must return nothing, "drop" or "hold", not %s'):format(tostring(verdict)), 0)
-    elseif verdict == "hold" then
-      self.held_messages[#self.held_messages + 1] = message
-    end
-    return verdict
+    insides[message] = { cluster = self, frame = frame }
+    return judge(self, f(setmetatable(message, Message)), message, frame)
   end)
   return true
 end

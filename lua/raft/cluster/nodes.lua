@@ -16,25 +16,70 @@ function nodes:unknown_node(id)
   return nil, ("there is no node %d in this cluster (its nodes are %s)"):format(id, ids), "unknown_node", {}
 end
 
--- Does something to a node: now, or after the present step where a callback asks for it.
-function nodes:control(id, f)
-  if not self:knows("id", id) then
-    return self:unknown_node(id)
+-- The ids that are meant by one, a list of them, or "all" (that were not removed); nil, message, code, detail where
+-- there is no such node.
+local function targets(self, what)
+  if what == "all" then
+    local ids = {}
+    for _, id in ipairs(self.core:ids()) do
+      if self.core:state(id) ~= "removed" then
+        ids[#ids + 1] = id
+      end
+    end
+    return ids
+  elseif type(what) ~= "table" then
+    if not self:knows("id", what) then
+      return self:unknown_node(what)
+    end
+    return { what }
   end
-  return self.driver:control(f)
+  local ids = {}
+  for position, id in ipairs(arguments.ids("id", what, true)) do
+    if not self:knows("id", id) then
+      return self:unknown_node(id)
+    end
+    ids[position] = id
+  end
+  return ids
+end
+
+-- Does f(id) to one node after the other, whatever fails; gives the first failure.
+local function do_to_each(ids, f)
+  local failed
+  for _, id in ipairs(ids) do
+    local fine, message, code, detail = f(id)
+    if not fine then
+      failed = failed or { message, code, detail }
+    end
+  end
+  if failed then
+    return nil, failed[1], failed[2], failed[3]
+  end
+  return true
+end
+
+-- Does f(id) to a node, each of a list of nodes, or "all": now, or after the present step where a callback asks for it.
+function nodes:control(what, f)
+  local ids, message, code, detail = targets(self, what)
+  if not ids then
+    return nil, message, code, detail
+  end
+  return self.driver:control(function()
+    return do_to_each(ids, f)
+  end)
 end
 
 --- Stops a node at once: what was not synced is lost.
--- @tparam integer id
+-- @tparam raft.ids id a node's id, a list of ids or "all"; what follows is ignored, so that `c:crash(c:leader())` works
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:crash(id)
-  return self:control(id, function()
-    return self.core:crash(id)
+  return self:control(id, function(one)
+    return self.core:crash(one)
   end)
 end
 
 --- Starts a crashed node again from its disk.
--- @tparam integer id
+-- @tparam raft.ids id as for crash
 -- @tparam ?raft.restart_options options `wipe = true`: from an empty disk, refused by the others until it is removed
 -- and added again; `wait = false`: returns at once (recovery from memory takes no time)
 -- @treturn ?boolean true; nil, message, code, detail
@@ -45,42 +90,41 @@ function nodes:restart(id, options)
       arguments.fail("options." .. name, "a boolean", value)
     end
   end
-  return self:control(id, function()
+  return self:control(id, function(one)
     if options.wipe then
-      local fine, message, code, detail = self.core:wipe(id)
+      local fine, message, code, detail = self.core:wipe(one)
       if not fine then
         return nil, message, code, detail
       end
     end
-    return self.core:restart(id)
+    return self.core:restart(one)
   end)
 end
 
 --- Freezes a node: what arrives waits.
--- @tparam integer id
+-- @tparam raft.ids id as for crash
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:pause(id)
-  return self:control(id, function()
-    return self.core:pause(id)
+  return self:control(id, function(one)
+    return self.core:pause(one)
   end)
 end
 
 --- Lets a frozen node go on.
--- @tparam integer id
+-- @tparam raft.ids id as for crash
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:resume(id)
-  return self:control(id, function()
-    return self.core:resume(id)
+  return self:control(id, function(one)
+    return self.core:resume(one)
   end)
 end
 
 --- Changes a node's own clock.
--- @tparam integer id
--- @tparam raft.clock clock `rate`: beside the world's (1.0); `offset` seconds: a jump forward, or for a negative one a
--- stand-still
+-- @tparam raft.ids id as for crash
+-- @tparam raft.clock clock `rate`: beside the world's, from 0.001 to 1000 (1.0); `offset` seconds, less than 1e6 either
+-- way: a jump forward, or for a negative one a stand-still
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:clock(id, clock)
-  arguments.id("id", id)
   if type(clock) ~= "table" then
     arguments.fail("clock", "a table { rate, offset }", clock)
   end
@@ -89,10 +133,10 @@ function nodes:clock(id, clock)
   if type(rate) ~= "number" or not (rate >= 0.001 and rate <= 1000) then
     arguments.fail("clock.rate", "a number from 0.001 to 1000", rate)
   elseif type(offset) ~= "number" or not (offset > -1e6 and offset < 1e6) then
-    arguments.fail("clock.offset", "seconds", offset)
+    arguments.fail("clock.offset", "seconds, less than 1e6 either way,", offset)
   end
-  return self:control(id, function()
-    return self.core:clock(id, arguments.ns(rate), math.floor(offset * 1e9 + 0.5))
+  return self:control(id, function(one)
+    return self.core:clock(one, arguments.ns(rate), math.floor(offset * 1e9 + 0.5))
   end)
 end
 

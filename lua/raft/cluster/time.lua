@@ -112,6 +112,16 @@ function time:step(n)
   return events
 end
 
+--- Calls a function so much later on the world's clock. As one that `on` calls it may call faults, and must not wait.
+-- @tparam number s seconds
+-- @tparam fun() f
+-- @treturn fun() ends it: f is not called any more
+function time:after(s, f)
+  local length_ns = arguments.seconds("s", s)
+  arguments.callable("f", f)
+  return self.driver:after(self:deadline_ns(length_ns), f)
+end
+
 --- Calls a function at each event that matches. It may call faults, which take effect after the present step.
 -- @tparam raft.filter filter a function, or a table of fields that must be equal
 -- @tparam fun(event:raft.event) f f(event)

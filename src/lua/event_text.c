@@ -1,0 +1,134 @@
+/*
+ * An event's table as the line that the trace's log has for it: what tostring(event) gives. A
+ * script may have put anything into the table, so that each field is looked at before it is used.
+ */
+#include "lua/module.h"
+
+#include <string.h>
+
+#define LUA_EVENT "raft.event"
+
+static uint64_t number_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    uint64_t value = (uint64_t)lua_tointeger(L, -1); /* 0 where it is none */
+    lua_pop(L, 1);
+    return value;
+}
+
+/* A text of the table's, which keeps it alive; NULL where it is none. */
+static const char *text_field(lua_State *L, const char *name, struct bytes *text)
+{
+    lua_getfield(L, 1, name);
+    const char *found = NULL;
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        found = lua_tolstring(L, -1, &text->size);
+        text->data = (const uint8_t *)found;
+    }
+    lua_pop(L, 1);
+    return found;
+}
+
+static int64_t time_field(lua_State *L)
+{
+    lua_getfield(L, 1, "time");
+    lua_Number seconds = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return seconds > -9e9 && seconds < 9e9 ? (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5))
+                                           : 0;
+}
+
+static uint8_t what_field(lua_State *L)
+{
+    struct bytes text = {0};
+    const char *words = text_field(L, "what", &text);
+    if (words == NULL) {
+        return 0;
+    }
+    return (uint8_t)((strstr(words, "state") != NULL ? TRACE_STATE : 0U) |
+                     (strstr(words, "entries") != NULL ? TRACE_ENTRIES : 0U) |
+                     (strstr(words, "snapshot") != NULL ? TRACE_SNAPSHOTS : 0U));
+}
+
+static void read_numbers(lua_State *L, struct trace_event *event)
+{
+    event->time_ns = time_field(L);
+    event->node = number_field(L, "node");
+    event->peer = number_field(L, "peer");
+    event->term = number_field(L, "term");
+    event->index = number_field(L, "index");
+    event->first = number_field(L, "first");
+    event->last = number_field(L, "last");
+    event->message_number = number_field(L, "number");
+    event->sequence = number_field(L, "sequence");
+    event->prev_index = number_field(L, "prev_index");
+    event->prev_term = number_field(L, "prev_term");
+    event->commit = number_field(L, "commit");
+    event->vote = number_field(L, "vote");
+    event->entry_count = (uint32_t)number_field(L, "entries");
+    event->what = what_field(L);
+    lua_getfield(L, 1, "reject");
+    lua_getfield(L, 1, "flag");
+    event->reject = lua_toboolean(L, -2);
+    event->flag = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+}
+
+static void read_words(lua_State *L, struct trace_event *event, struct buffer *value)
+{
+    enum trace_kind kind = (enum trace_kind)event->kind;
+    struct bytes name = {0};
+    event->role_name = text_field(L, "role", &name);
+    event->message_name = text_field(L, "message", &name);
+    for (int code = RAFT_NO_MESSAGE + 1; event->message_name && code < RAFT_MESSAGE_KIND_COUNT;
+         code++) {
+        if (strcmp(event->message_name, raft_message_name((enum raft_message_kind)code)) == 0) {
+            event->message_kind = (uint8_t)code;
+        }
+    }
+    (void)text_field(L, lua_event_text_name(kind), &event->text);
+    lua_getfield(L, 1, lua_event_value_name(kind));
+    if (!lua_isnil(L, -1)) {
+        if (lua_value_write(L, -1, value)) {
+            event->value = buffer_bytes(value);
+        } else {
+            lua_pop(L, 1); /* why not */
+        }
+    }
+    lua_pop(L, 1);
+}
+
+static int event_tostring(lua_State *L)
+{
+    struct trace_event event = {0};
+    struct bytes name = {0};
+    enum trace_kind kind = TRACE_KIND_COUNT;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (text_field(L, "kind", &name) == NULL || !trace_kind_from_name(name, &kind)) {
+        lua_pushliteral(L, LUA_EVENT " (of no kind that is known)");
+        return 1;
+    }
+    event.kind = (uint8_t)kind;
+    struct buffer value = {0};
+    struct buffer line = {0};
+    read_numbers(L, &event);
+    read_words(L, &event, &value);
+    trace_write_text(&event, &line);
+    lua_bytes_push(L, buffer_bytes(&line));
+    buffer_free(&line);
+    buffer_free(&value);
+    return 1;
+}
+
+void lua_event_register(lua_State *L)
+{
+    luaL_newmetatable(L, LUA_EVENT);
+    lua_pushcfunction(L, event_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}
+
+void lua_event_dress(lua_State *L)
+{
+    luaL_setmetatable(L, LUA_EVENT);
+}
