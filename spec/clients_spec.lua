@@ -295,6 +295,34 @@ in_both(tests, "ASessionAppliesOnceThoughTheLeaderDies", { nodes = 3, machine = 
   lu.assertEquals(assert(c:query("count")), 5)
 end)
 
+-- Each second, at 50 % loss each way, would take two minutes.
+in_both(tests, "ASessionRepeatsAsOftenAsItIsTold", { nodes = 3, machine = counter }, function(c)
+  c:check_one_leader()
+  c:link("*", "client", { drop = 0.5 })
+  c:link("client", "*", { drop = 0.5 })
+  local began = c:now()
+  local client = c:client(function()
+    local last
+    for _ = 1, 50 do
+      local _, result = assert(c:propose("add"))
+      last = result
+    end
+    return last
+  end, { session = true, repeat_every = 0.02 })
+  lu.assertEquals(clusters.result(client, 60), 50)
+  lu.assertTrue(c:now() - began < 20, c:now() - began)
+end)
+
+clusters.add(tests, "RepeatEveryIsOfASessionOnly", { nodes = 1 }, function(c)
+  for _, wrong in ipairs { 0, -1, "x", math.huge, 0 / 0 } do
+    clusters.assert_raises(function()
+      c:client(function() end, { session = true, repeat_every = wrong })
+    end, "repeat_every")
+  end
+  clusters.assert_raises(function() c:client(function() end, { repeat_every = 1 }) end, "only the commands of a session")
+  clusters.assert_raises(function() c:client(function() end, { session = 1 }) end, "options.session")
+end)
+
 in_both(tests, "WithoutASessionALostAnswerLeavesItOpen", { nodes = 3, machine = counter }, function(c)
   c:check_one_leader()
   c:link("*", "client", { cut = true })

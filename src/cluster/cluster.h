@@ -122,7 +122,8 @@ struct cluster_request {
     enum node_request_kind kind;
     uint64_t node; /* 0: the leader, found again where it was none or changed */
     uint64_t session;
-    uint64_t sequence;   /* with a session: sent again each second until it is answered */
+    uint64_t sequence;   /* with a session */
+    int64_t repeat_ns;   /* with a session: sent again after so long, until it is answered */
     struct bytes body;   /* the command, or the query's request: one encoded value */
     int64_t deadline_ns; /* of the world's clock */
 };

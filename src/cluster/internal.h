@@ -59,8 +59,8 @@ struct ticket {
     uint64_t asked;       /* the node that has it now; 0: none, looking for a leader */
     uint64_t refused_by;  /* the node that refused last, and in what term */
     uint64_t refused_term;
-    uint32_t tries; /* each has a number of its own on the wire */
-    bool repeats;
+    uint32_t tries;     /* each has a number of its own on the wire */
+    int64_t repeat_ns;  /* sent again after so long without an answer; 0: never */
     bool maybe_applied; /* handed to some node whose answer is unknown */
     /* CHANGE, CALL */
     uint64_t call_node;

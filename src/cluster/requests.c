@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define REPEAT_NS 1000000000LL  /* a session's command is sent again after this long */
 #define ASK_AGAIN_NS 20000000LL /* after a refusal by a node that still looks like the leader */
 #define TRIES_SHIFT 52          /* above a ticket's number (tickets.c) */
 #define TICKET_MASK ((1ULL << TRIES_SHIFT) - 1)
@@ -36,8 +35,8 @@ static void hand_over(struct cluster *cluster, struct ticket *ticket, uint64_t i
         .body = buffer_bytes(&ticket->body),
     };
     int64_t due_ns = ticket->deadline_ns;
-    if (ticket->repeats) {
-        int64_t again_ns = cluster_now_ns(cluster) + REPEAT_NS;
+    if (ticket->repeat_ns != 0) {
+        int64_t again_ns = cluster_now_ns(cluster) + ticket->repeat_ns;
         due_ns = again_ns < due_ns ? again_ns : due_ns;
     }
     ticket_set_due(cluster, ticket, due_ns);
@@ -74,7 +73,7 @@ void request_try(struct cluster *cluster, struct ticket *ticket)
             return;
         }
         if (!takes_requests(node)) {
-            if (!ticket->repeats) {
+            if (ticket->repeat_ns == 0) {
                 node_is_down(cluster, ticket, ticket->wanted_node, ticket->maybe_applied);
             }
             return;
@@ -127,7 +126,7 @@ void requests_node_down(struct cluster *cluster, uint64_t id)
             continue;
         }
         ticket->maybe_applied = ticket->request_kind == NODE_REQUEST_PROPOSE;
-        if (ticket->repeats) {
+        if (ticket->repeat_ns != 0) {
             look_for_leader(cluster, ticket);
         } else {
             node_is_down(cluster, ticket, id, ticket->maybe_applied);
@@ -145,7 +144,7 @@ static void answered(struct cluster *cluster, struct ticket *ticket,
                      const struct node_outcome *outcome)
 {
     enum failure_code code = outcome->failure.code;
-    if (ticket->repeats && code == FAILURE_NODE_DOWN) {
+    if (ticket->repeat_ns != 0 && code == FAILURE_NODE_DOWN) {
         look_for_leader(cluster, ticket);
         return;
     }
@@ -188,7 +187,7 @@ static bool client_frame(void *context, struct inbound *from, struct batch *batc
     /* An answer to an earlier try of a session's command is as good as one to the latest. */
     bool latest = ticket != NULL && (number >> TRIES_SHIFT) == (ticket->tries & 0xfffU);
     if (ticket != NULL && ticket->kind == TICKET_REQUEST && ticket->asked != 0 &&
-        (latest || (ticket->repeats && outcome.failure.code == FAILURE_NONE))) {
+        (latest || (ticket->repeat_ns != 0 && outcome.failure.code == FAILURE_NONE))) {
         answered(cluster, ticket, &outcome);
     }
     return true;
@@ -205,7 +204,7 @@ uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_requ
     struct ticket *ticket = ticket_new(cluster, TICKET_REQUEST, request->deadline_ns);
     ticket->request_kind = request->kind;
     ticket->wanted_node = request->node;
-    ticket->repeats = request->session != 0;
+    ticket->repeat_ns = request->session != 0 ? request->repeat_ns : 0;
     if (request->kind == NODE_REQUEST_PROPOSE) {
         struct machine_payload payload = {
             .session = request->session,

@@ -181,7 +181,7 @@ static int64_t deadline_after(const struct cluster *cluster, int64_t length_ns)
     return length_ns >= LUA_NEVER - now_ns ? WORLD_NEVER : now_ns + length_ns;
 }
 
-/* core:request(kind, node, body, timeout_ns, session, sequence) → ticket */
+/* core:request(kind, node, body, timeout_ns, session, sequence, repeat_ns) → ticket */
 static int request(lua_State *L)
 {
     static const char *const kinds[] = {"propose", "read", "stale", NULL};
@@ -192,6 +192,7 @@ static int request(lua_State *L)
         .node = (uint64_t)luaL_optinteger(L, 3, 0),
         .session = (uint64_t)luaL_optinteger(L, 6, 0),
         .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
+        .repeat_ns = luaL_optinteger(L, 8, 0),
     };
     int64_t timeout_ns = lua_time_check(L, 5);
     /* Without a question a read only waits until it may be answered. */

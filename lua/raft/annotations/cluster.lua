@@ -28,7 +28,7 @@ function cluster:mode() end
 
 ---Runs a function beside the main script; calls that it makes wait without stopping the others.
 ---@param f fun(client:raft.client):any f(client)
----@param options? raft.client_options `session = true`: its commands are applied exactly once
+---@param options? raft.client_options `session = true`: its commands are applied exactly once, and sent again each `repeat_every` seconds (1) until they are answered
 ---@return raft.client # the client, with `wait`
 function cluster:client(f, options) end
 

@@ -98,6 +98,7 @@
 
 ---@class raft.client_options
 ---@field session? boolean its commands are applied exactly once
+---@field repeat_every? number seconds after which a session's command is sent again until it is answered; 1 if not given
 
 ---@class raft.clock
 ---@field rate? number beside the world's, 1.0 if not given

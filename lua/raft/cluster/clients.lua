@@ -2,9 +2,12 @@
 -- @module raft.cluster.clients
 
 local arguments = require "raft.arguments"
+local never = require("raft.core").never
 local script = require "raft.script"
 
 local clients = {}
+
+local REPEAT_S = 1
 
 local Client = {}
 Client.__index = Client
@@ -14,16 +17,26 @@ local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 --- Runs a function beside the main script; calls that it makes wait without stopping the others.
 -- @tparam fun(client:raft.client):any f f(client)
--- @tparam ?raft.client_options options `session = true`: its commands are applied exactly once
+-- @tparam ?raft.client_options options `session = true`: its commands are applied exactly once, and sent again each
+-- `repeat_every` seconds (1) until they are answered
 -- @treturn raft.client the client, with `wait`
 function clients:client(f, options)
   arguments.callable("f", f)
-  options = arguments.options("options", options, { session = true })
+  options = arguments.options("options", options, { session = true, repeat_every = true })
+  if options.session ~= nil and type(options.session) ~= "boolean" then
+    arguments.fail("options.session", "a boolean", options.session)
+  elseif options.repeat_every ~= nil and not options.session then
+    arguments.raise "bad argument 'options.repeat_every' (only the commands of a session are sent again)"
+  end
+  local repeat_ns = arguments.seconds("options.repeat_every", options.repeat_every, REPEAT_S)
+  if repeat_ns == 0 or repeat_ns == never then
+    arguments.fail("options.repeat_every", "seconds above 0", options.repeat_every)
+  end
   self.driver:not_in_step("client")
   local client = setmetatable({ cluster = self, session = false }, Client)
   if options.session then
     self.last_session = (self.last_session or 0) + 1
-    client.session, client.sequence = self.last_session, 0
+    client.session, client.sequence, client.repeat_ns = self.last_session, 0, repeat_ns
   end
   self.driver:start_client(f, client)
   return client

@@ -40,12 +40,13 @@ end
 
 -- Sends one request and waits for its answer. `client`: who asks, as check_may_wait has said.
 local function request(self, client, kind, body, options, length_ns)
-  local session, sequence = 0, 0
+  local node = options.node or 0
   if kind == "propose" and client and client.session then
     client.sequence = client.sequence + 1
-    session, sequence = client.session, client.sequence
+    return self.driver:await_for(client, self.core:request(kind, node, body, length_ns, client.session, client.sequence,
+      client.repeat_ns))
   end
-  return self.driver:await_for(client, self.core:request(kind, options.node or 0, body, length_ns, session, sequence))
+  return self.driver:await_for(client, self.core:request(kind, node, body, length_ns, 0, 0, 0))
 end
 
 --- Hands a command to a node; does not wait.
