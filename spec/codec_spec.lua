@@ -179,7 +179,7 @@ function tests.test_EveryFlippedBitIsSeen()
 end
 
 function tests.test_AnOversizedLengthIsBadAtOnce()
-  local verdict, problem = core.frame_check("\255\255\255\127" .. ("\0"):rep(16))
+  local verdict, problem = core.frame_check("\255\255\255\127" .. ("\0"):rep(24))
   lu.assertEquals(verdict, "bad")
   lu.assertIsString(problem)
   lu.assertEquals(core.frame_check("\1\0\0\0" .. ("\0"):rep(16)), "bad") -- shorter than its own head
@@ -202,7 +202,7 @@ local messages = {
   { kind = "pre_vote", from = 1, to = 2, term = 7, prev_index = 9, prev_term = 6 },
   { kind = "vote", from = 1, to = 2, term = 7, prev_index = 9, prev_term = 6, force = true },
   { kind = "pre_vote_response", from = 2, to = 1, term = 7, reject = true },
-  { kind = "vote_response", from = 2, to = 1, term = 7 },
+  { kind = "vote_response", from = 2, to = 1, to_directory = 2 ^ 52 + 1, term = 7 },
   { kind = "append_response", from = 2, to = 1, term = 7, index = 12 },
   { kind = "append_response", from = 2, to = 1, term = 7, index = 12, reject = true, hint_index = 8, hint_term = 3 },
   { kind = "read", from = 1, to = 2, term = 7, sequence = 99 },
@@ -220,7 +220,8 @@ local messages = {
 -- Fields that a kind does not use are 0 after decoding.
 local function complete(message)
   local all = { reject = false, force = false, quiet = false, prev_index = 0, prev_term = 0, commit = 0, index = 0,
-    hint_index = 0, hint_term = 0, sequence = 0, entries = {}, from = 0, to = 0 }
+    hint_index = 0, hint_term = 0, sequence = 0, entries = {}, from = 0, to = 0,
+    from_directory = 0, to_directory = 0 }
   for key, value in pairs(message) do
     if key ~= "from" and key ~= "to" then -- those are the connection's
       all[key] = value

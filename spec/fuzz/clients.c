@@ -44,7 +44,7 @@ static void check_answer(const struct batch *body)
     const char *problem = NULL;
     frame_begin(&frame);
     buffer_append(&frame, body->data, body->size);
-    frame_seal(&frame, FRAME_CLIENT_ANSWER, 1);
+    frame_seal(&frame, FRAME_CLIENT_ANSWER, 1, 0);
     struct batch *batch = batch_copy(frame.data, frame.size);
     ensure(frame_parse(batch_bytes(batch), true, &head, &problem) == FRAME_WHOLE);
     if (node_answer_parse(batch, 0, &head, &number, &outcome)) {

@@ -23,7 +23,7 @@ static void seal_again(struct bytes bytes, const struct frame_head *head)
     struct buffer frame = {0};
     frame_begin(&frame);
     buffer_append(&frame, bytes.data + FRAME_HEAD_BYTES, head->length - FRAME_HEAD_BYTES);
-    frame_seal(&frame, head->kind, head->number);
+    frame_seal(&frame, head->kind, head->number, head->directory);
     ensure(bytes_equal(buffer_bytes(&frame), (struct bytes){bytes.data, head->length}));
     buffer_free(&frame);
 }

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ensure(from.peer != 1); /* itself */
         if (taken) {            /* it may be said again on the same connection */
             ensure(lone_node_frame(&lone, &from, FRAME_HELLO, 2, batch_bytes(body)));
-            from.directory_id++; /* but not by another */
+            from.directory++; /* but not by another */
             ensure(!lone_node_frame(&lone, &from, FRAME_HELLO, 3, batch_bytes(body)));
         }
         lone_node_run(&lone, 10 * MILLISECOND_NS);

@@ -28,7 +28,7 @@ static int64_t encode(uint64_t frames, struct raft_message *message, struct buff
         buffer_clear(frame);
         frame_begin(frame);
         raft_message_encode(NULL, message, frame);
-        frame_seal(frame, FRAME_RAFT, number);
+        frame_seal(frame, FRAME_RAFT, number, 1);
     }
     return bench_now_ns() - start_ns;
 }

@@ -53,18 +53,23 @@ static void told(void *context, uint64_t number, const struct node_outcome *outc
     hook_free(hook);
 }
 
-static bool add_members(const struct cluster *cluster, const uint64_t *ids, size_t count,
-                        bool voter, struct raft_configuration *wanted, struct failure *failure)
+/* Who is a member already stays the server that it is, whatever disk that id has now. */
+static bool add_members(const struct cluster *cluster, const struct raft_configuration *present,
+                        const uint64_t *ids, size_t count, bool voter,
+                        struct raft_configuration *wanted, struct failure *failure)
 {
     for (size_t i = 0; i < count; i++) {
         const struct member *known = cluster_member(cluster, ids[i]);
         if (known == NULL) {
             return cluster_no_such(failure, ids[i]);
         }
-        struct raft_member member = {.id = ids[i], .voter = voter, .learner = !voter};
-        size_t size = strlen(known->address);
-        member.address_size = (uint8_t)size;
-        memcpy(member.address, known->address, size);
+        struct raft_member member;
+        cluster_describe(known, &member);
+        member.voter = voter;
+        member.learner = !voter;
+        if (raft_configuration_find(present, ids[i]) != NULL) {
+            member.directory = 0;
+        }
         raft_configuration_put(wanted, &member);
     }
     return true;
@@ -79,11 +84,13 @@ uint64_t cluster_change_members(struct cluster *cluster, uint64_t id,
         cluster_no_such(failure, id);
         return 0;
     }
+    const struct raft_configuration *present = node_view(node)->members;
     struct raft_configuration configuration = {0};
     uint64_t number = 0;
-    if (add_members(cluster, wanted->voters, wanted->voter_count, true, &configuration, failure) &&
-        add_members(cluster, wanted->learners, wanted->learner_count, false, &configuration,
-                    failure)) {
+    if (add_members(cluster, present, wanted->voters, wanted->voter_count, true, &configuration,
+                    failure) &&
+        add_members(cluster, present, wanted->learners, wanted->learner_count, false,
+                    &configuration, failure)) {
         struct ticket *ticket = ticket_new(cluster, TICKET_CHANGE, deadline_ns);
         struct hook *hook = hook_new(cluster, ticket);
         number = ticket->number;

@@ -97,13 +97,14 @@ struct node_options cluster_node_options(struct cluster *cluster, struct member 
     return options;
 }
 
-static struct store *make_store(struct cluster *cluster, uint64_t id,
-                                const struct raft_start *start)
+/* An empty disk, another one each time. */
+static struct store *make_store(struct cluster *cluster, struct member *member)
 {
     bool real = cluster->options.real;
-    struct store *store = store_memory_new(cluster->world, id, cluster->options.seed,
-                                           real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
-    store_format(store, start);
+    struct store *store =
+        store_memory_new(cluster->world, member->id, member->disks++, cluster->options.seed,
+                         real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
+    member->directory = store_directory(store);
     return store;
 }
 
@@ -117,36 +118,61 @@ static const struct raft_start *disk_of(const struct cluster_options *options, u
     return NULL;
 }
 
-static bool make_nodes(struct cluster *cluster, const struct cluster_options *options,
-                       struct failure *failure)
+void cluster_describe(const struct member *member, struct raft_member *out)
+{
+    size_t size = strlen(member->address);
+    ensure(size < sizeof out->address);
+    *out = (struct raft_member){.id = member->id, .directory = member->directory};
+    out->address_size = (uint8_t)size;
+    memcpy(out->address, member->address, size);
+}
+
+static void format_disk(const struct cluster *cluster, const struct cluster_options *options,
+                        const struct member *member, struct store *store,
+                        const struct raft_configuration *first)
+{
+    struct raft_start start = {.first_index = 1};
+    const struct raft_start *given = disk_of(options, member->id);
+    if (given != NULL) {
+        const struct member *voted = cluster_member(cluster, given->vote);
+        start = *given;
+        start.vote_directory = voted != NULL ? voted->directory : 0;
+    }
+    start.first_members = first;
+    store_format(store, &start);
+}
+
+/* Their disks first: the configuration that all of them begin with tells of each. */
+static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
+{
+    struct raft_configuration first = {0};
+    struct store **stores = memory_new(cluster->member_count * sizeof(struct store *));
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        struct raft_member listed;
+        stores[i] = make_store(cluster, &cluster->members[i]);
+        cluster_describe(&cluster->members[i], &listed);
+        listed.voter = true;
+        raft_configuration_put(&first, &listed);
+    }
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        struct member *member = &cluster->members[i];
+        struct node_options node_options = cluster_node_options(cluster, member);
+        format_disk(cluster, options, member, stores[i], &first);
+        member->node = node_new(cluster->world, stores[i], &node_options);
+    }
+    memory_free(stores);
+    raft_configuration_free(&first);
+}
+
+static bool make_members(struct cluster *cluster, const struct cluster_options *options,
+                         struct failure *failure)
 {
     for (size_t i = 0; i < options->id_count; i++) {
         if (!cluster_reserve(cluster, cluster_insert(cluster, options->ids[i]), failure)) {
             return false;
         }
     }
-    struct raft_configuration first = {0};
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct raft_member member = {.id = cluster->members[i].id, .voter = true};
-        size_t size = strlen(cluster->members[i].address);
-        ensure(size < sizeof member.address);
-        member.address_size = (uint8_t)size;
-        memcpy(member.address, cluster->members[i].address, size);
-        raft_configuration_put(&first, &member);
-    }
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct member *member = &cluster->members[i];
-        struct raft_start start = {.first_index = 1};
-        const struct raft_start *given = disk_of(options, member->id);
-        if (given != NULL) {
-            start = *given;
-        }
-        start.first_members = &first;
-        struct node_options node_options = cluster_node_options(cluster, member);
-        member->node =
-            node_new(cluster->world, make_store(cluster, member->id, &start), &node_options);
-    }
-    raft_configuration_free(&first);
+    make_nodes(cluster, options);
     return true;
 }
 
@@ -252,7 +278,7 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
     }
     tickets_init(cluster);
     requests_open(cluster);
-    if (!make_nodes(cluster, options, failure)) {
+    if (!make_members(cluster, options, failure)) {
         return false;
     }
     emit_run(cluster);
@@ -377,9 +403,8 @@ static void empty_node(struct cluster *cluster, struct member *member)
         node_free(member->node);
         cluster_trace_fault(cluster, "wipe", &member->id, 1);
     }
-    struct raft_start start = {.first_index = 1};
     struct node_options options = cluster_node_options(cluster, member);
-    member->node = node_new(cluster->world, make_store(cluster, member->id, &start), &options);
+    member->node = node_new(cluster->world, make_store(cluster, member), &options);
 }
 
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)

@@ -10,6 +10,8 @@
 struct member {
     uint64_t id;
     struct node *node;
+    uint64_t directory; /* of its present disk */
+    uint64_t disks;     /* how many it has had */
     char address[CLUSTER_ADDRESS_BYTES];
 };
 
@@ -98,6 +100,8 @@ struct cluster {
 };
 
 struct member *cluster_member(const struct cluster *cluster, uint64_t id);
+/* Its id, directory and address, as a configuration lists them. */
+void cluster_describe(const struct member *member, struct raft_member *out);
 struct node_options cluster_node_options(struct cluster *cluster, struct member *member);
 bool cluster_reserve(struct cluster *cluster, struct member *member, struct failure *failure);
 struct member *cluster_insert(struct cluster *cluster, uint64_t id);

@@ -164,7 +164,7 @@ static struct node *make_node(struct embedded *embedded, const struct embed_opti
     };
     struct world *world = embedded->loop->world;
     struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
-    struct store *store = store_memory_new(world, embedded->id, node_options.seed, 0, 0);
+    struct store *store = store_memory_new(world, embedded->id, 0, node_options.seed, 0, 0);
     store_format(store, &start);
     return node_new(world, store, &node_options);
 }

@@ -157,17 +157,18 @@ static int frame_check(lua_State *L)
     return 2;
 }
 
-/* core.frame(kind, number, body) → the bytes of one frame */
+/* core.frame(kind, number, body, directory) → the bytes of one frame */
 static int frame_make(lua_State *L)
 {
     lua_Integer kind = luaL_checkinteger(L, 1);
     lua_Integer number = luaL_checkinteger(L, 2);
     struct bytes body = bytes_argument(L, 3);
+    uint64_t directory = (uint64_t)luaL_optinteger(L, 4, 0);
     luaL_argcheck(L, kind >= FRAME_HELLO && kind <= FRAME_HELLO_WANTED, 1, "no kind of frame");
     struct buffer *out = scratch_new(L);
     frame_begin(out);
     buffer_append(out, body.data, body.size);
-    frame_seal(out, (enum frame_kind)kind, (uint64_t)number);
+    frame_seal(out, (enum frame_kind)kind, (uint64_t)number, directory);
     lua_bytes_push(L, buffer_bytes(out));
     return 1;
 }

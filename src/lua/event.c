@@ -79,6 +79,8 @@ static void set_numbers(lua_State *L, const struct trace_event *event)
     set_if(L, "prev_term", event->prev_term);
     set_if(L, "commit", event->commit);
     set_if(L, "vote", event->vote);
+    set_if(L, "vote_directory", event->vote_directory);
+    set_if(L, "directory", event->directory);
     set_if(L, "entries", event->entry_count);
 }
 
@@ -214,6 +216,8 @@ void lua_event_read(lua_State *L, int index, struct trace_event *event)
         {"prev_term", &event->prev_term},
         {"commit", &event->commit},
         {"vote", &event->vote},
+        {"vote_directory", &event->vote_directory},
+        {"directory", &event->directory},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i].field = (uint64_t)lua_field_integer(L, index, numbers[i].name, 0);

@@ -65,9 +65,21 @@ static void read_part(lua_State *L, int index, const char *name, enum part part,
     lua_pop(L, 1);
 }
 
+static void read_directories(lua_State *L, int index, struct raft_configuration *members)
+{
+    lua_getfield(L, index, "directories");
+    for (uint32_t i = 0; i < members->count && lua_istable(L, -1); i++) {
+        lua_rawgeti(L, -1, (lua_Integer)members->members[i].id);
+        members->members[i].directory = (uint64_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 void lua_members_read(lua_State *L, int index, struct raft_configuration *members)
 {
     read_part(L, index, "voters", PART_VOTERS, members);
     read_part(L, index, "voters_old", PART_VOTERS_OLD, members);
     read_part(L, index, "learners", PART_LEARNERS, members);
+    read_directories(L, index, members);
 }

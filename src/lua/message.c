@@ -37,6 +37,8 @@ void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_m
     lua_set_text(L, "kind", raft_message_name(message->kind));
     lua_set_integer(L, "from", message->from);
     lua_set_integer(L, "to", message->to);
+    lua_set_integer(L, "from_directory", message->from_directory);
+    lua_set_integer(L, "to_directory", message->to_directory);
     lua_set_integer(L, "term", message->term);
     lua_set_integer(L, "prev_index", message->prev_index);
     lua_set_integer(L, "prev_term", message->prev_term);
@@ -107,9 +109,12 @@ static bool decode(struct lua_cluster *box, struct batch *batch, struct raft_mes
     struct frame_head head;
     const char *problem = NULL;
     struct bytes bytes = {batch->data, batch->size};
-    return frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE && head.kind == FRAME_RAFT &&
-           raft_message_decode(batch, FRAME_HEAD_BYTES, head.length - FRAME_HEAD_BYTES, message,
-                               &box->entries, &box->entries_capacity, &problem);
+    bool decoded = frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE &&
+                   head.kind == FRAME_RAFT &&
+                   raft_message_decode(batch, FRAME_HEAD_BYTES, head.length - FRAME_HEAD_BYTES,
+                                       message, &box->entries, &box->entries_capacity, &problem);
+    message->from_directory = head.directory;
+    return decoded;
 }
 
 static enum faults_verdict verdict_of(lua_State *L)

@@ -104,6 +104,8 @@ void lua_message_read(lua_State *L, struct lua_message_parts *parts, struct raft
     message->force = lua_field_boolean(L, at, "force", false);
     message->from = (uint64_t)lua_field_integer(L, at, "from", 0);
     message->to = (uint64_t)lua_field_integer(L, at, "to", 0);
+    message->from_directory = (uint64_t)lua_field_integer(L, at, "from_directory", 0);
+    message->to_directory = (uint64_t)lua_field_integer(L, at, "to_directory", 0);
     message->term = (uint64_t)lua_field_integer(L, at, "term", 0);
     message->prev_index = (uint64_t)lua_field_integer(L, at, "prev_index", 0);
     message->prev_term = (uint64_t)lua_field_integer(L, at, "prev_term", 0);

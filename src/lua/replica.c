@@ -60,6 +60,7 @@ static void push_persist(lua_State *L, const struct raft_persist *persist)
     lua_set_boolean(L, "hard_state", persist->hard_state);
     lua_set_integer(L, "term", persist->term);
     lua_set_integer(L, "vote", persist->vote);
+    lua_set_integer(L, "vote_directory", persist->vote_directory);
     lua_set_integer(L, "first_index", persist->first_index);
     lua_set_integer(L, "last_index", persist->last_index);
     lua_setfield(L, -2, "persist");
@@ -188,12 +189,15 @@ static int replica_status(lua_State *L)
     struct replica *replica = replica_check(L);
     struct raft_status status;
     raft_get_status(replica->raft, &status);
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 16);
     lua_set_integer(L, "id", status.id);
     lua_set_text(L, "role", raft_role_name(status.role));
     lua_set_integer(L, "term", status.term);
     lua_set_integer(L, "vote", status.vote);
+    lua_set_integer(L, "vote_directory", status.vote_directory);
     lua_set_integer(L, "leader", status.leader);
+    lua_set_integer(L, "leader_directory", status.leader_directory);
+    lua_set_boolean(L, "member", status.member);
     lua_set_integer(L, "commit_index", status.commit_index);
     lua_set_integer(L, "applied_index", status.applied_index);
     lua_set_integer(L, "durable_index", status.durable_index);
@@ -230,7 +234,14 @@ static int replica_log(lua_State *L)
 static int replica_members(lua_State *L)
 {
     struct replica *replica = replica_check(L);
-    lua_members_push(L, raft_members(replica->raft));
+    const struct raft_configuration *members = raft_members(replica->raft);
+    lua_members_push(L, members);
+    lua_newtable(L);
+    for (uint32_t i = 0; i < members->count; i++) {
+        lua_pushinteger(L, (lua_Integer)members->members[i].directory);
+        lua_rawseti(L, -2, (lua_Integer)members->members[i].id);
+    }
+    lua_setfield(L, -2, "directories");
     lua_pushinteger(L, (lua_Integer)raft_members_index(replica->raft));
     return 2;
 }
@@ -272,6 +283,7 @@ static int replica_gc(lua_State *L)
 static void read_options(lua_State *L, struct raft_options *options)
 {
     options->id = (uint64_t)lua_field_integer(L, 1, "id", 1);
+    options->directory = (uint64_t)lua_field_integer(L, 1, "directory", 0);
     options->election_timeout_min_ns =
         lua_time_from(lua_field_integer(L, 1, "election_timeout_min_ns", 150000000));
     options->election_timeout_max_ns =
@@ -290,8 +302,8 @@ static void read_options(lua_State *L, struct raft_options *options)
     options->seed = (uint64_t)lua_field_integer(L, 1, "seed", 1);
 }
 
-/* core.replica{ id, voters = {ids}, learners, term, vote, log = {entries}, now_ns, and raft.h's
- * options } → replica */
+/* core.replica{ id, directory, voters = {ids}, learners, directories = {[id] = n}, term, vote, log
+ * = {entries}, now_ns, and raft.h's options } → replica */
 int lua_replica_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -306,6 +318,7 @@ int lua_replica_new(lua_State *L)
     struct raft_start start = {
         .term = (uint64_t)lua_field_integer(L, 1, "term", 0),
         .vote = (uint64_t)lua_field_integer(L, 1, "vote", 0),
+        .vote_directory = (uint64_t)lua_field_integer(L, 1, "vote_directory", 0),
         .first_members = &parts->members,
         .first_index = 1,
         .entries = parts->entries,

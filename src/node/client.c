@@ -21,7 +21,7 @@ struct batch *node_request_frame(const struct node_request *request)
     frame_begin(&frame);
     buffer_append_byte(&frame, (uint8_t)request->kind);
     buffer_append(&frame, request->body.data, request->body.size);
-    frame_seal(&frame, FRAME_CLIENT_REQUEST, request->number);
+    frame_seal(&frame, FRAME_CLIENT_REQUEST, request->number, 0);
     ensure(frame.data == batch->data && frame.size == batch->size);
     return batch;
 }

@@ -16,7 +16,7 @@ static struct bytes body_of(const struct batch *batch, uint32_t offset,
 struct batch *node_seal_frame(struct node *node, enum frame_kind kind, uint64_t *number)
 {
     *number = ++node->message_number;
-    frame_seal(&node->frame, kind, *number);
+    frame_seal(&node->frame, kind, *number, node->directory);
     return batch_copy(node->frame.data, node->frame.size);
 }
 
@@ -62,6 +62,7 @@ static bool raft_frame(struct node *node, uint64_t from, struct batch *batch, ui
                        (unsigned long long)from);
         return refuse(node, from, node->reason);
     }
+    message.from_directory = head->directory;
     report_raft_message(node, TRACE_RECEIVE, from, head->number, &message);
     if (message.reject) {
         view_refused(node, from, refused_name(message.kind), message.term, "");
@@ -141,7 +142,7 @@ static void hold(struct node *node, const struct inbound *from, struct batch *ba
     held->bytes += head->length;
     *ring_push(&node->incoming) = (struct incoming){
         .from = from->peer,
-        .directory_id = from->directory_id,
+        .directory = from->directory,
         .batch = batch_hold(batch),
         .offset = offset,
         .head = *head,
@@ -184,7 +185,7 @@ static bool hear(struct node *node, const struct inbound *from, struct batch *ba
     /* What its id's former life sent last may come after its new life has said hello. */
     const struct store_peer *met =
         from->peer == WORLD_CLIENT ? NULL : store_met(node->store, from->peer);
-    if (met != NULL && from->directory_id != 0 && met->directory_id != from->directory_id) {
+    if (met != NULL && from->directory != 0 && met->directory != from->directory) {
         return refuse(node, from->peer, "from a disk that has been replaced");
     }
     if (!node_is_running(node)) {
@@ -201,7 +202,7 @@ void frames_deliver_held(struct node *node)
 {
     while (node_is_running(node) && node->incoming.count > 0) {
         struct incoming incoming = *ring_pop(&node->incoming);
-        struct inbound from = {.peer = incoming.from, .directory_id = incoming.directory_id};
+        struct inbound from = {.peer = incoming.from, .directory = incoming.directory};
         held_of(node, incoming.from)->bytes -= incoming.head.length;
         (void)hear(node, &from, incoming.batch, incoming.offset, &incoming.head);
         batch_release(incoming.batch);

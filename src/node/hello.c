@@ -24,7 +24,7 @@ struct hello {
     uint32_t version_high;
     uint64_t sender;
     uint64_t receiver;
-    uint64_t directory_id;
+    uint64_t directory;
     uint64_t listed_until;
     uint64_t dropped_index;
     struct bytes cluster_name;
@@ -81,7 +81,7 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u32(fixed + 12, HELLO_VERSION);
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
-    store_u64(fixed + 32, node->directory_id);
+    store_u64(fixed + 32, node->directory);
     /* So that it does not take an older configuration that dropped it, and that it is about to
      * replay, as its own removal. */
     store_u64(fixed + 40, is_listed(node, to) ? raft_members_index(node->raft) + 1 : 0);
@@ -111,7 +111,7 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->version_high = load_u32(body.data + 12);
     hello->sender = load_u64(body.data + 16);
     hello->receiver = load_u64(body.data + 24);
-    hello->directory_id = load_u64(body.data + 32);
+    hello->directory = load_u64(body.data + 32);
     hello->listed_until = load_u64(body.data + 40);
     hello->dropped_index = load_u64(body.data + 48);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
@@ -141,7 +141,7 @@ static bool was_met_elsewhere(const struct node *node, const struct store_peer *
 static bool has_another_disk(struct node *node, const struct hello *hello)
 {
     const struct store_peer *met = store_met(node->store, hello->sender);
-    if (met == NULL || met->directory_id == hello->directory_id) {
+    if (met == NULL || met->directory == hello->directory) {
         return false;
     }
     if (hello->dropped_index > met->index || was_met_elsewhere(node, met, hello)) {
@@ -173,12 +173,11 @@ static bool is_acceptable(struct node *node, const struct hello *hello, const st
                (unsigned long long)hello->receiver, (unsigned long long)node->id);
         return false;
     }
-    if (hello->sender == 0 || hello->sender == node->id || hello->directory_id == 0) {
+    if (hello->sender == 0 || hello->sender == node->id || hello->directory == 0) {
         REFUSE(node, "a hello from node %llu, which it cannot be", sender);
         return false;
     }
-    if (from->peer != 0 &&
-        (hello->sender != from->peer || hello->directory_id != from->directory_id)) {
+    if (from->peer != 0 && (hello->sender != from->peer || hello->directory != from->directory)) {
         REFUSE(node, "a second hello on the connection of node %llu, and of another",
                (unsigned long long)from->peer);
         return false;
@@ -208,8 +207,7 @@ static bool meet(struct node *node, const struct hello *hello)
         return false;
     }
     raft_get_status(node->raft, &status);
-    store_meet(node->store, hello->sender, hello->directory_id, status.commit_index,
-               hello->address);
+    store_meet(node->store, hello->sender, hello->directory, status.commit_index, hello->address);
     return true;
 }
 
@@ -234,7 +232,7 @@ bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct i
         from->hello_number = number;
     }
     from->peer = hello.sender;
-    from->directory_id = hello.directory_id;
+    from->directory = hello.directory;
     return true;
 }
 
@@ -246,7 +244,7 @@ struct batch *hello_invitation(struct node *node, const struct inbound *from)
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
     uint8_t *body = buffer_extend(&node->frame, INVITATION_BYTES);
-    store_u64(body, from->directory_id);
+    store_u64(body, from->directory);
     store_u64(body + 8, from->hello_number);
     return node_seal_frame(node, FRAME_INVITATION, &number);
 }
@@ -254,7 +252,7 @@ struct batch *hello_invitation(struct node *node, const struct inbound *from)
 bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from)
 {
     /* What goes back is taken for the words of that disk. */
-    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory_id ||
+    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory ||
         load_u64(body.data + 8) == 0) {
         REFUSE(node, "an invitation to another than this node's disk");
         report_notice(node, from->peer, node->reason);

@@ -73,7 +73,7 @@ struct outgoing {
 /* A frame that arrived while the node was paused. */
 struct incoming {
     uint64_t from;
-    uint64_t directory_id; /* as in struct inbound */
+    uint64_t directory; /* as in struct inbound */
     struct batch *batch;
     uint32_t offset;
     struct frame_head head;
@@ -156,7 +156,7 @@ struct node {
     struct raft *raft;
     struct machine *machine;
     struct endpoint *endpoint;
-    uint64_t directory_id;
+    uint64_t directory;
     uint64_t durable_sequence;
     ring_of(struct raft_persist) writes; /* handed to the disk, not confirmed */
     ring_of(struct outgoing) outgoing;   /* by rising sequence */

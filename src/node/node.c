@@ -223,12 +223,14 @@ static struct raft *recover(struct node *node, struct failure *failure)
     }
     struct raft_start start = {.term = contents.term,
                                .vote = contents.vote,
+                               .vote_directory = contents.vote_directory,
                                .first_members = contents.first_members,
                                .first_index = contents.first_index,
                                .entries = entries,
                                .entry_count = contents.entry_count};
     struct raft_options options = node->options.raft;
     options.seed = random_next(&node->election_stream);
+    options.directory = contents.directory;
     int64_t now_ns = node_clock_now(&node->clock, world_now_ns(node->world));
     const char *problem = "no reason given";
     struct raft *raft = raft_new(&options, &start, now_ns, &problem);
@@ -238,11 +240,13 @@ static struct raft *recover(struct node *node, struct failure *failure)
                     (unsigned long long)node->id, problem);
         return NULL;
     }
-    node->directory_id = contents.directory_id;
+    node->directory = contents.directory;
     node->apply_next = contents.first_index;
     node->apply_last = contents.first_index - 1;
     raft_configuration_copy(&node->applied_members, contents.first_members);
-    node->was_member = raft_configuration_find(contents.first_members, node->id) != NULL;
+    raft_configuration_claim(&node->applied_members, node->id, contents.directory);
+    node->was_member =
+        raft_configuration_lists(&node->applied_members, node->id, contents.directory);
     find_drop(node, &contents);
     node->joining = !node->was_member && store_met(node->store, node->id) == NULL;
     return raft;
@@ -339,7 +343,7 @@ void node_consider_joined(struct node *node)
         node->joining = false;
         /* Kept for good, as of any member that was met: it may be needed as a leader. */
         struct bytes address = bytes_of_text(node->address);
-        store_meet(node->store, node->id, node->directory_id, status.durable_index, address);
+        store_meet(node->store, node->id, node->directory, status.durable_index, address);
         node_tick(node);
     }
 }

@@ -135,7 +135,7 @@ struct node_refusal {
  * messages where it runs in another process. */
 struct node_view {
     uint64_t id;
-    uint64_t directory_id; /* whose disk it is: another one after the disk was emptied */
+    uint64_t directory; /* whose disk it is: another one after the disk was emptied */
     enum node_state state;
     /* Its core is at work, or paused: the fields below are the core's. Else those from `term` to
      * `last_index` tell what its disk holds, as far as the disk holds such a thing, and are 0

@@ -95,17 +95,28 @@ static void write_ids(struct buffer *out, const char *key,
     }
 }
 
-/* {voters, learners} and voters_old while joint: shorter keys are the smaller ones when encoded. */
+static void write_directories(struct buffer *out, const struct raft_configuration *configuration)
+{
+    value_write_string(out, "directories", 11);
+    value_write_array(out, configuration->count);
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        value_write_integer(out, (int64_t)configuration->members[i].directory);
+    }
+}
+
+/* {voters, learners, directories} and voters_old while joint: shorter keys are the smaller ones
+ * when encoded. */
 static void add_members(struct node *node, struct trace_event *event)
 {
     const struct raft_configuration *members = raft_members(node->raft);
     buffer_clear(&node->value);
-    value_write_map(&node->value, members->joint ? 3 : 2);
+    value_write_map(&node->value, members->joint ? 4 : 3);
     write_ids(&node->value, "voters", members, PART_VOTER);
     write_ids(&node->value, "learners", members, PART_LEARNER);
     if (members->joint) {
         write_ids(&node->value, "voters_old", members, PART_VOTER_OLD);
     }
+    write_directories(&node->value, members);
     event->value = buffer_bytes(&node->value);
 }
 
@@ -127,6 +138,8 @@ void report_start(struct node *node, const struct raft_status *status)
     struct trace_event event = event_of(node, TRACE_START);
     event.term = status->term;
     event.vote = status->vote;
+    event.vote_directory = status->vote_directory;
+    event.directory = status->directory;
     buffer_clear(&node->trace_configurations);
     write_members(node, status->first_index - 1, &node->applied_members);
     add_entries(node, &event, status->first_index, status->last_index);
@@ -175,12 +188,14 @@ static void report_role_and_vote(struct node *node, const struct raft_update *up
         event.role_name = raft_role_name(status->role);
         event.term = status->term;
         event.peer = status->leader;
+        event.directory = status->leader_directory;
         emit(node, &event);
     }
     if (update->voted && wanted(node, TRACE_VOTE)) {
         struct trace_event event = event_of(node, TRACE_VOTE);
         event.term = status->term;
         event.peer = status->vote;
+        event.directory = status->vote_directory;
         event.last = status->last_index;
         event.prev_term = status->last_term;
         event.flag = update->persist.hard_state;
@@ -224,6 +239,7 @@ static void report_commit(struct node *node, const struct raft_update *update,
     if (update->match_peer != 0 && wanted(node, TRACE_MATCH)) {
         struct trace_event event = event_of(node, TRACE_MATCH);
         event.peer = update->match_peer;
+        event.directory = update->match_directory;
         event.index = update->match_index;
         event.term = status->term;
         emit(node, &event);
@@ -266,6 +282,7 @@ void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer,
     }
     struct trace_event event = event_of(node, kind);
     event.peer = peer;
+    event.directory = kind == TRACE_SEND ? message->to_directory : message->from_directory;
     event.message_number = number;
     event.message_kind = (uint8_t)message->kind;
     event.message_name = raft_message_name(message->kind);
@@ -303,6 +320,7 @@ void report_write(struct node *node, enum trace_kind kind, const struct raft_per
         event.what |= TRACE_STATE;
         event.term = persist->term;
         event.vote = persist->vote;
+        event.vote_directory = persist->vote_directory;
     }
     if (persist->first_index != 0) {
         event.what |= TRACE_ENTRIES;

@@ -12,7 +12,7 @@ static void view_core(const struct node *node, struct node_view *view)
 {
     struct raft_status status;
     raft_get_status(node->raft, &status);
-    view->directory_id = node->directory_id;
+    view->directory = node->directory;
     view->role = status.role;
     view->term = status.term;
     view->vote = status.vote;
@@ -30,7 +30,7 @@ static void view_disk(const struct node *node, struct node_view *view)
 {
     struct store_contents contents;
     store_recover(node->store, &contents);
-    view->directory_id = contents.directory_id;
+    view->directory = contents.directory;
     view->role = RAFT_FOLLOWER;
     view->term = contents.term;
     view->vote = contents.vote;

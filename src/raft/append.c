@@ -12,13 +12,13 @@
 void append_answer_stale(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->term < raft->term);
-    update_message(raft, RAFT_APPEND_RESPONSE, message->from)->reject = true;
+    update_answer(raft, RAFT_APPEND_RESPONSE, message)->reject = true;
 }
 
 /* The hint: no entry of ours behind it can match, since terms only rise along both logs. */
 static void refuse_with_hint(struct raft *raft, const struct raft_message *message)
 {
-    struct raft_message *answer = update_message(raft, RAFT_APPEND_RESPONSE, message->from);
+    struct raft_message *answer = update_answer(raft, RAFT_APPEND_RESPONSE, message);
     uint64_t hint = log_find_term(&raft->log, message->prev_index, message->prev_term);
     answer->reject = true;
     answer->index = message->prev_index;
@@ -104,8 +104,7 @@ void append_handle(struct raft *raft, const struct raft_message *message)
     if (message->quiet) {
         return;
     }
-    struct raft_message *answer =
-        update_promise(raft, RAFT_APPEND_RESPONSE, message->from, matching);
+    struct raft_message *answer = update_promise(raft, RAFT_APPEND_RESPONSE, message, matching);
     answer->index = matching;
     answer->commit = raft->commit;
     answer->sequence = message->sequence;

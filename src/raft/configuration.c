@@ -4,8 +4,8 @@
  *
  * It knows nothing of the log; which configuration is in force is membership's.
  *
- * Bytes: u8 joint, varint count, and for each member varint id, u8 parts, u8 size of the address,
- * the address.
+ * Bytes: u8 joint, varint count, and for each member varint id, varint directory, u8 parts, u8 size
+ * of the address, the address.
  */
 #include "raft/internal.h"
 
@@ -14,7 +14,7 @@
 #define PART_VOTER 1U
 #define PART_LEARNER 2U
 #define PART_VOTER_OLD 4U
-#define MEMBER_BYTES_MIN 3
+#define MEMBER_BYTES_MIN 4
 
 void raft_configuration_free(struct raft_configuration *configuration)
 {
@@ -73,6 +73,21 @@ const struct raft_member *raft_configuration_find(const struct raft_configuratio
     return at < configuration->count && configuration->members[at].id == id
                ? &configuration->members[at]
                : NULL;
+}
+
+bool raft_configuration_lists(const struct raft_configuration *configuration, uint64_t id,
+                              uint64_t directory)
+{
+    const struct raft_member *member = raft_configuration_find(configuration, id);
+    return member != NULL && member->directory == directory;
+}
+
+void raft_configuration_claim(struct raft_configuration *first, uint64_t id, uint64_t directory)
+{
+    uint32_t at = position_of(first, id);
+    if (at < first->count && first->members[at].id == id && first->members[at].directory == 0) {
+        first->members[at].directory = directory;
+    }
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */
@@ -187,6 +202,7 @@ void raft_configuration_encode(const struct raft_configuration *configuration, s
     for (uint32_t i = 0; i < configuration->count; i++) {
         const struct raft_member *member = &configuration->members[i];
         buffer_append(out, number, (size_t)(varint_write(number, member->id) - number));
+        buffer_append(out, number, (size_t)(varint_write(number, member->directory) - number));
         buffer_append_byte(out, (uint8_t)((member->voter ? PART_VOTER : 0U) |
                                           (member->learner ? PART_LEARNER : 0U) |
                                           (member->voter_old ? PART_VOTER_OLD : 0U)));
@@ -199,6 +215,7 @@ static void read_member(struct reader *reader, struct raft_member *member)
 {
     memset(member, 0, sizeof *member);
     member->id = reader_varint(reader);
+    member->directory = reader_varint(reader);
     uint8_t parts = reader_byte(reader);
     member->voter = (parts & PART_VOTER) != 0;
     member->learner = (parts & PART_LEARNER) != 0;

@@ -30,25 +30,36 @@ static void forget_votes(struct raft *raft)
     }
 }
 
-static void enter_term(struct raft *raft, uint64_t term, uint64_t vote)
+static void give_vote(struct raft *raft, uint64_t id, uint64_t directory)
 {
-    ensure(term > raft->term);
-    raft->term = term;
-    raft->vote = vote;
+    raft->vote = id;
+    raft->vote_directory = directory;
     raft->dirty_hard_state = true;
 }
 
-void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader)
+static void enter_term(struct raft *raft, uint64_t term)
+{
+    ensure(term > raft->term);
+    raft->term = term;
+    give_vote(raft, 0, 0);
+}
+
+static void set_leader(struct raft *raft, uint64_t id, uint64_t directory)
+{
+    raft->leader = id;
+    raft->leader_directory = directory;
+}
+
+void election_become_follower(struct raft *raft, uint64_t term)
 {
     ensure(term >= raft->term);
-    ensure(leader != raft->options.id);
     bool was_passive = raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER;
     bool led = raft->role == RAFT_LEADER;
     if (term > raft->term) {
-        enter_term(raft, term, 0);
+        enter_term(raft, term);
     }
     raft_rest(raft);
-    raft->leader = leader;
+    set_leader(raft, 0, 0);
     if (led) {
         replication_stop(raft);
     }
@@ -56,9 +67,14 @@ void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader)
         forget_votes(raft);
         election_draw_timeout(raft);
     }
-    if (leader != 0) {
-        election_heard_leader(raft);
-    }
+}
+
+void election_follow(struct raft *raft, const struct raft_message *message)
+{
+    ensure(message->from != raft->options.id);
+    election_become_follower(raft, message->term);
+    set_leader(raft, message->from, message->from_directory);
+    election_heard_leader(raft);
 }
 
 /* ---- a candidate ---------------------------------------------------------------------------- */
@@ -67,7 +83,7 @@ static void ask_voters(struct raft *raft, enum raft_message_kind kind, uint64_t 
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct peer *peer = &raft->peers[i];
-        if ((!peer->voter && !peer->voter_old) || raft_is_self(raft, peer)) {
+        if ((!peer->voter && !peer->voter_old) || raft_has_own_id(raft, peer)) {
             continue;
         }
         /* A vote request promises our own vote and our log's end: both are on disk before it
@@ -84,18 +100,20 @@ static void ask_voters(struct raft *raft, enum raft_message_kind kind, uint64_t 
 
 static void become_leader(struct raft *raft)
 {
-    ensure(raft->role == RAFT_CANDIDATE && raft->vote == raft->options.id);
+    ensure(raft->role == RAFT_CANDIDATE &&
+           raft_voted_for(raft, raft->options.id, raft->options.directory));
     raft->role = RAFT_LEADER;
-    raft->leader = raft->options.id;
+    set_leader(raft, raft->options.id, raft->options.directory);
     replication_start(raft);
 }
 
 /* Paper 5.2: raise the term, vote for itself, ask the others. */
 static void campaign(struct raft *raft, bool force)
 {
-    enter_term(raft, raft->term + 1, raft->options.id);
+    enter_term(raft, raft->term + 1);
+    give_vote(raft, raft->options.id, raft->options.directory);
     raft->role = RAFT_CANDIDATE;
-    raft->leader = 0;
+    set_leader(raft, 0, 0);
     raft->update.voted = true;
     forget_votes(raft);
     election_draw_timeout(raft);
@@ -110,7 +128,7 @@ static void judge_pre_votes(struct raft *raft)
         campaign(raft, false);
         break;
     case QUORUM_LOST:
-        election_become_follower(raft, raft->term, 0);
+        election_become_follower(raft, raft->term);
         break;
     case QUORUM_PENDING:
         break;
@@ -121,7 +139,7 @@ static void judge_pre_votes(struct raft *raft)
 static void pre_campaign(struct raft *raft)
 {
     raft->role = RAFT_PRE_CANDIDATE;
-    raft->leader = 0;
+    set_leader(raft, 0, 0);
     forget_votes(raft);
     election_draw_timeout(raft);
     if (raft->self >= 0) {
@@ -154,7 +172,7 @@ static void judge_votes(struct raft *raft)
         become_leader(raft);
         break;
     case QUORUM_LOST:
-        election_become_follower(raft, raft->term, 0);
+        election_become_follower(raft, raft->term);
         break;
     case QUORUM_PENDING:
         break;
@@ -227,33 +245,34 @@ bool election_holds_back(const struct raft *raft, const struct raft_message *mes
 void election_handle_pre_vote(struct raft *raft, const struct raft_message *message)
 {
     bool grant = message->term > raft->term && is_up_to_date(raft, message);
-    struct raft_message *answer = update_message(raft, RAFT_PRE_VOTE_RESPONSE, message->from);
+    struct raft_message *answer = update_answer(raft, RAFT_PRE_VOTE_RESPONSE, message);
     answer->reject = !grant;
     answer->term = grant ? message->term : raft->term;
     ensure(answer->term > 0); /* with an empty log nothing is refused in term 0 */
 }
 
 /* A learner, or a server that is in no configuration it knows, votes as well: it may be a voter in
- * one that it has not seen. So is a stranger answered. */
+ * one that it has not seen. So is a stranger answered. The vote is that server's: another disk
+ * under the same id does not have it. */
 void election_handle_vote(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->term <= raft->term);
-    bool grant = message->term == raft->term && (raft->vote == 0 || raft->vote == message->from) &&
-                 is_up_to_date(raft, message);
+    bool has_it = raft_voted_for(raft, message->from, message->from_directory);
+    bool grant =
+        message->term == raft->term && (raft->vote == 0 || has_it) && is_up_to_date(raft, message);
     if (!grant) {
-        update_message(raft, RAFT_VOTE_RESPONSE, message->from)->reject = true;
+        update_answer(raft, RAFT_VOTE_RESPONSE, message)->reject = true;
         return;
     }
     if (raft->vote == 0) {
         ensure(raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER ||
                raft->role == RAFT_PRE_CANDIDATE);
-        raft->vote = message->from;
-        raft->dirty_hard_state = true;
+        give_vote(raft, message->from, message->from_directory);
         raft->update.voted = true;
     }
     if (raft->role == RAFT_PRE_CANDIDATE) {
-        election_become_follower(raft, raft->term, 0);
+        election_become_follower(raft, raft->term);
     }
     election_draw_timeout(raft);
-    update_promise(raft, RAFT_VOTE_RESPONSE, message->from, raft->log.last_index);
+    (void)update_promise(raft, RAFT_VOTE_RESPONSE, message, raft->log.last_index);
 }

@@ -9,10 +9,14 @@ void raft_get_status(const struct raft *raft, struct raft_status *status)
 {
     *status = (struct raft_status){
         .id = raft->options.id,
+        .directory = raft->options.directory,
+        .member = raft->self >= 0,
         .role = raft->role,
         .term = raft->term,
         .vote = raft->vote,
+        .vote_directory = raft->vote_directory,
         .leader = raft->leader,
+        .leader_directory = raft->leader_directory,
         .commit_index = raft->commit,
         .applied_index = raft->applied,
         .durable_index = raft->durable,
@@ -50,7 +54,7 @@ bool raft_peer_at(const struct raft *raft, uint32_t position, struct raft_peer_s
     }
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct peer *peer = &raft->peers[i];
-        if (raft_is_self(raft, peer)) {
+        if (raft_has_own_id(raft, peer)) {
             continue;
         }
         if (position-- == 0) {
@@ -89,6 +93,7 @@ static uint64_t hash_configuration(uint64_t hash, const struct raft_configuratio
     for (uint32_t i = 0; i < configuration->count; i++) {
         const struct raft_member *member = &configuration->members[i];
         hash = hash_mix(hash, member->id);
+        hash = hash_mix(hash, member->directory);
         hash = hash_mix(hash, (member->voter ? 1U : 0U) | (member->learner ? 2U : 0U) |
                                   (member->voter_old ? 4U : 0U));
         hash = hash_mix(hash, hash_bytes(member->address, member->address_size, 0));
@@ -100,7 +105,7 @@ static uint64_t hash_peers(uint64_t hash, const struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct peer *peer = &raft->peers[i];
-        if (raft->role == RAFT_LEADER && !raft_is_self(raft, peer)) {
+        if (raft->role == RAFT_LEADER && !raft_has_own_id(raft, peer)) {
             hash = hash_mix(hash, peer->id);
             hash = hash_mix(hash, peer->match);
             hash = hash_mix(hash, peer->next);
@@ -119,7 +124,9 @@ uint64_t raft_hash(const struct raft *raft)
     uint64_t hash = hash_mix(raft->options.id, (uint64_t)raft->role);
     hash = hash_mix(hash, raft->term);
     hash = hash_mix(hash, raft->vote);
+    hash = hash_mix(hash, raft->vote_directory);
     hash = hash_mix(hash, raft->leader);
+    hash = hash_mix(hash, raft->leader_directory);
     hash = hash_mix(hash, raft->commit);
     hash = hash_mix(hash, raft->applied);
     hash = hash_mix(hash, raft->durable);

@@ -101,6 +101,8 @@ struct flight {
  * and is still being told. Invariant: match < next. */
 struct peer {
     uint64_t id;
+    uint64_t directory;  /* as listed; 0: not known yet */
+    uint64_t met;        /* that of its last answer; 0: none yet */
     uint64_t match;      /* known to be durable there and equal to our log up to it */
     uint64_t next;       /* the next entry to send */
     uint64_t heard_ns;   /* when it last answered in our term */
@@ -155,6 +157,7 @@ struct persist_mark {
 
 struct members_record {
     uint64_t index;
+    bool fill; /* this leader appended it to fill in directories: no quorum is another by it */
     struct raft_configuration configuration;
 };
 
@@ -173,7 +176,9 @@ struct raft {
     /* Hard state (paper, figure 2), and what is volatile. */
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     uint64_t leader;
+    uint64_t leader_directory;
     enum raft_role role;
     bool flush_needed;     /* a leader has something for the next FLUSH */
     bool dirty_hard_state; /* this step's: term or vote changed */
@@ -190,8 +195,9 @@ struct raft {
     /* Members and servers that are leaving, sorted by id. */
     struct peer *peers;
     uint32_t peer_count;
-    int32_t self;      /* position in peers; -1: not a member */
-    uint64_t *scratch; /* 2 * peer_count values for quorum arithmetic */
+    int32_t self; /* position in peers; -1: the configuration does not list this very server */
+    uint32_t unknown_directories; /* members whose directory is not known yet */
+    uint64_t *scratch;            /* 2 * peer_count values for quorum arithmetic */
 
     int64_t election_timeout_ns; /* as drawn */
     int64_t election_deadline_ns;
@@ -239,7 +245,9 @@ struct raft {
 
 /* raft.c */
 struct peer *raft_find_peer(struct raft *raft, uint64_t id); /* NULL: unknown */
-bool raft_is_self(const struct raft *raft, const struct peer *peer);
+/* It has our id, so that nothing can be sent to it; not always this very server. */
+bool raft_has_own_id(const struct raft *raft, const struct peer *peer);
+bool raft_voted_for(const struct raft *raft, uint64_t id, uint64_t directory);
 bool raft_votes(const struct raft *raft); /* a voter of its configuration, the old set included */
 void raft_rest(struct raft *raft);        /* its role becomes follower or learner, whichever fits */
 int64_t time_after(int64_t now_ns, int64_t delay_ns); /* RAFT_NEVER stays */
@@ -254,10 +262,13 @@ struct raft_message *update_message(struct raft *raft, enum raft_message_kind ki
 /* The same, once all that this replica has now is on disk. */
 struct raft_message *update_message_after(struct raft *raft, enum raft_message_kind kind,
                                           uint64_t to);
-/* The same: an answer that promises the hard state and the log up to `index`. At once where both
- * are durable. */
-struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind, uint64_t to,
-                                    uint64_t index);
+/* An answer to the very server that asked; leaves at once. */
+struct raft_message *update_answer(struct raft *raft, enum raft_message_kind kind,
+                                   const struct raft_message *asked);
+/* The same, but one that promises the hard state and the log up to `index`: it leaves at once where
+ * both are durable. */
+struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind,
+                                    const struct raft_message *asked, uint64_t index);
 void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index);
 __attribute__((format(printf, 3, 4))) void update_notice(struct raft *raft, uint64_t from,
                                                          const char *format, ...);
@@ -270,6 +281,7 @@ void persist_confirmed(struct raft *raft, uint64_t sequence);
 
 /* validate.c: why a message is not worth looking at; NULL: it is. */
 const char *message_problem(const struct raft *raft, const struct raft_message *message);
+bool message_is_answer(enum raft_message_kind kind);
 
 /* configuration.c */
 const char *configuration_problem(const struct raft_configuration *configuration);
@@ -285,7 +297,9 @@ bool configuration_same_voters(const struct raft_configuration *a,
 void election_draw_timeout(struct raft *raft);
 void election_heard_leader(struct raft *raft); /* moves the deadline */
 void election_timeout(struct raft *raft, bool force);
-void election_become_follower(struct raft *raft, uint64_t term, uint64_t leader);
+void election_become_follower(struct raft *raft, uint64_t term);
+/* The same, of the server that sent this as a leader of its term. */
+void election_follow(struct raft *raft, const struct raft_message *message);
 void election_persisted(struct raft *raft); /* a candidate's own vote may be durable now */
 bool election_holds_back(const struct raft *raft, const struct raft_message *message);
 void election_handle_pre_vote(struct raft *raft, const struct raft_message *message);
@@ -313,6 +327,8 @@ void membership_put_first(struct raft *raft, const struct raft_configuration *co
 void membership_truncated(struct raft *raft, uint64_t from);
 void membership_committed(struct raft *raft); /* the commit index moved */
 void membership_change(struct raft *raft, const struct raft_configuration *wanted);
+/* Writes the directories that a leader has met into the configuration, where that is due. */
+void membership_fill_directories(struct raft *raft);
 void membership_drop_leaving(struct raft *raft, bool all); /* those who know or took too long */
 /* Over the voters of the configuration in force, of both sets while joint. `offset`: of a uint64_t
  * in struct peer. */

@@ -22,7 +22,8 @@ static void find_self(struct raft *raft)
 {
     raft->self = -1;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
-        if (raft->peers[i].id == raft->options.id) {
+        const struct peer *peer = &raft->peers[i];
+        if (raft_has_own_id(raft, peer) && peer->directory == raft->options.directory) {
             raft->self = (int32_t)i;
         }
     }
@@ -31,8 +32,10 @@ static void find_self(struct raft *raft)
 static void fill_member(struct raft *raft, struct peer *peer, const struct raft_member *member,
                         uint64_t index)
 {
-    bool fresh = peer->id == 0 || peer->leaving_index != 0;
+    bool another = peer->directory != 0 && peer->directory != member->directory;
+    bool fresh = peer->id == 0 || peer->leaving_index != 0 || another;
     peer->id = member->id;
+    peer->directory = member->directory;
     peer->voter = member->voter;
     peer->voter_old = member->voter_old;
     peer->leaving_index = 0;
@@ -41,6 +44,8 @@ static void fill_member(struct raft *raft, struct peer *peer, const struct raft_
         /* One that comes, or comes back perhaps with another disk: nothing is known of it. It is
          * sent the entry that brings it. */
         progress_reset(peer, index > 0 ? index : 1);
+        peer->met = 0;
+        peer->vote = VOTE_NO_ANSWER;
         peer->heard_ns = (uint64_t)raft->now_ns;
     }
 }
@@ -71,6 +76,7 @@ static void sync_peers(struct raft *raft)
     uint32_t count = 0;
     uint32_t i = 0;
     uint32_t j = 0;
+    raft->unknown_directories = 0;
     while (i < configuration->count || j < raft->peer_count) {
         const struct raft_member *member =
             i < configuration->count ? &configuration->members[i] : NULL;
@@ -81,6 +87,7 @@ static void sync_peers(struct raft *raft)
                 j++;
             }
             fill_member(raft, &peers[count++], member, record->index);
+            raft->unknown_directories += member->directory == 0 ? 1U : 0U;
             i++;
         } else if (fill_leaving(raft, known, record->index)) {
             peers[count++] = *known;
@@ -139,6 +146,7 @@ static void push_record(struct raft *raft, uint64_t index,
     }
     struct members_record *record = &raft->records[raft->record_count++];
     record->index = index;
+    record->fill = false;
     record->configuration = *configuration;
     changed(raft);
 }
@@ -150,6 +158,7 @@ void membership_put_first(struct raft *raft, const struct raft_configuration *co
     memset(&copy, 0, sizeof copy);
     if (configuration != NULL) {
         raft_configuration_copy(&copy, configuration);
+        raft_configuration_claim(&copy, raft->options.id, raft->options.directory);
     }
     push_record(raft, 0, &copy);
 }
@@ -166,7 +175,8 @@ bool membership_may_campaign(const struct raft *raft)
     }
     const struct raft_member *member = raft_configuration_find(
         &raft->records[raft->record_count - 2].configuration, raft->options.id);
-    return member != NULL && (member->voter || member->voter_old);
+    return member != NULL && member->directory == raft->options.directory &&
+           (member->voter || member->voter_old);
 }
 
 bool membership_appended(struct raft *raft, uint64_t index)
@@ -268,10 +278,23 @@ static uint64_t append_configuration(struct raft *raft,
     return index;
 }
 
+/* Sets the directories that are not known yet to those met. */
+static void fill_met(struct raft *raft, struct raft_configuration *configuration)
+{
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        struct raft_member *member = &configuration->members[i];
+        const struct peer *peer = raft_find_peer(raft, member->id);
+        if (member->directory == 0 && peer != NULL && peer->leaving_index == 0) {
+            member->directory = peer->met;
+        }
+    }
+}
+
 static void append_final(struct raft *raft)
 {
     struct raft_configuration final;
     configuration_make_final(&membership_in_force(raft)->configuration, &final);
+    fill_met(raft, &final);
     (void)append_configuration(raft, &final);
     raft_configuration_free(&final);
 }
@@ -280,11 +303,11 @@ static void append_final(struct raft *raft)
 static void leave_office(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
-        if (!raft_is_self(raft, &raft->peers[i])) {
+        if (!raft_has_own_id(raft, &raft->peers[i])) {
             replication_send_commit(raft, &raft->peers[i], false);
         }
     }
-    election_become_follower(raft, raft->term, 0);
+    election_become_follower(raft, raft->term);
 }
 
 static void set_leaving_deadlines(struct raft *raft)
@@ -322,6 +345,32 @@ void membership_committed(struct raft *raft)
     }
 }
 
+/* A change that moves no quorum needs no joint phase, and once this leader has committed in its
+ * term, no further one has to wait for it. All that are known go together: a heartbeat's interval
+ * is waited for those whose answer is still to come. */
+void membership_fill_directories(struct raft *raft)
+{
+    const struct members_record *record = membership_in_force(raft);
+    if (raft->commit < raft->term_start || record->index > raft->commit ||
+        record->configuration.joint) {
+        return;
+    }
+    uint32_t met = 0;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        met += peer->leaving_index == 0 && peer->directory == 0 && peer->met != 0 ? 1U : 0U;
+    }
+    if (met == 0 || (met < raft->unknown_directories && raft->heartbeat_round == 0)) {
+        return;
+    }
+    struct raft_configuration filled;
+    raft_configuration_copy(&filled, &record->configuration);
+    fill_met(raft, &filled);
+    (void)append_configuration(raft, &filled);
+    raft->records[raft->record_count - 1].fill = true;
+    raft_configuration_free(&filled);
+}
+
 static enum raft_refusal change_refusal(const struct raft *raft,
                                         const struct raft_configuration *wanted)
 {
@@ -337,16 +386,31 @@ static enum raft_refusal change_refusal(const struct raft *raft,
         return RAFT_NOT_READY;
     }
     const struct members_record *record = membership_in_force(raft);
-    bool pending = record->configuration.joint || record->index > raft->commit;
+    bool pending = record->configuration.joint || (record->index > raft->commit && !record->fill);
     return pending ? RAFT_MEMBERSHIP_PENDING : RAFT_ACCEPTED;
 }
 
-void membership_change(struct raft *raft, const struct raft_configuration *wanted)
+/* Who stays is the server that it was, whatever was asked for: another one in its place would move
+ * a quorum unseen. false: another one was asked for by its directory. */
+static bool keep_directories(const struct raft_configuration *present,
+                             struct raft_configuration *wanted)
 {
-    raft->update.refusal = change_refusal(raft, wanted);
-    if (raft->update.refusal != RAFT_ACCEPTED) {
-        return;
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        struct raft_member *member = &wanted->members[i];
+        const struct raft_member *known = raft_configuration_find(present, member->id);
+        if (known == NULL) {
+            continue;
+        }
+        if (member->directory != 0 && known->directory != member->directory) {
+            return false;
+        }
+        member->directory = known->directory;
     }
+    return true;
+}
+
+static void append_change(struct raft *raft, const struct raft_configuration *wanted)
+{
     const struct raft_configuration *present = &membership_in_force(raft)->configuration;
     if (configuration_same_voters(present, wanted)) {
         raft->update.index = append_configuration(raft, wanted);
@@ -356,4 +420,21 @@ void membership_change(struct raft *raft, const struct raft_configuration *wante
     configuration_make_joint(present, wanted, &joint);
     raft->update.index = append_configuration(raft, &joint);
     raft_configuration_free(&joint);
+}
+
+void membership_change(struct raft *raft, const struct raft_configuration *wanted)
+{
+    raft->update.refusal = change_refusal(raft, wanted);
+    if (raft->update.refusal != RAFT_ACCEPTED) {
+        return;
+    }
+    struct raft_configuration exact;
+    raft_configuration_copy(&exact, wanted);
+    if (keep_directories(&membership_in_force(raft)->configuration, &exact)) {
+        fill_met(raft, &exact);
+        append_change(raft, &exact);
+    } else {
+        raft->update.refusal = RAFT_BAD_CONFIGURATION;
+    }
+    raft_configuration_free(&exact);
 }

@@ -3,7 +3,7 @@
  *
  *   u8      kind, or-ed with the flags below
  *   varint  from, to, term
- *   then by kind (see write_body): varints
+ *   an answer's to_directory, then by kind (see write_body): varints
  *   APPEND's entries: varint size << 3 | new_term << 2 | kind, where new_term: varint (rise of the
  *   term since the entry before), payload. So an entry costs one to four bytes beside its payload.
  *
@@ -18,7 +18,7 @@
 #define FLAG_QUIET 0x80U
 #define KIND_MASK 0x1fU
 
-#define HEAD_BYTES_MAX (1 + 9 * VARINT_BYTES_MAX)
+#define HEAD_BYTES_MAX (1 + 10 * VARINT_BYTES_MAX)
 #define ENTRY_HEAD_BYTES_MAX (5 + VARINT_BYTES_MAX)
 #define ENTRY_NEW_TERM 4U
 #define ENTRY_KIND_MASK 3U
@@ -67,6 +67,9 @@ const char *raft_message_name(enum raft_message_kind kind)
 
 static uint8_t *write_body(uint8_t *at, const struct raft_message *message)
 {
+    if (message_is_answer(message->kind)) {
+        at = varint_write(at, message->to_directory);
+    }
     switch (message->kind) {
     case RAFT_PRE_VOTE:
     case RAFT_VOTE:
@@ -195,6 +198,9 @@ static const char *read_entries(struct reader *reader, struct batch *batch,
 /* The fields of a kind, APPEND's entries apart; false: a kind that is not in use. */
 static bool read_body(struct reader *reader, struct raft_message *message)
 {
+    if (message_is_answer(message->kind)) {
+        message->to_directory = reader_varint(reader);
+    }
     switch (message->kind) {
     case RAFT_PRE_VOTE:
     case RAFT_VOTE:

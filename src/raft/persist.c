@@ -49,6 +49,7 @@ void persist_hand_out(struct raft *raft)
     persist->hard_state = raft->dirty_hard_state;
     persist->term = raft->term;
     persist->vote = raft->vote;
+    persist->vote_directory = raft->vote_directory;
     persist->first_index = raft->dirty_first;
     persist->last_index = raft->dirty_first != 0 ? raft->log.last_index : 0;
     ensure(persist->first_index == 0 || persist->last_index + 1 >= persist->first_index);

@@ -23,9 +23,14 @@ struct peer *raft_find_peer(struct raft *raft, uint64_t id)
     return low < raft->peer_count && raft->peers[low].id == id ? &raft->peers[low] : NULL;
 }
 
-bool raft_is_self(const struct raft *raft, const struct peer *peer)
+bool raft_has_own_id(const struct raft *raft, const struct peer *peer)
 {
     return peer->id == raft->options.id;
+}
+
+bool raft_voted_for(const struct raft *raft, uint64_t id, uint64_t directory)
+{
+    return raft->vote == id && raft->vote_directory == directory;
 }
 
 bool raft_votes(const struct raft *raft)
@@ -132,6 +137,7 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
     raft->now_ns = now_ns;
     raft->term = start->term;
     raft->vote = start->vote;
+    raft->vote_directory = start->vote_directory;
     raft->self = -1;
     membership_put_first(raft, start->first_members);
     if (!load_log(raft, start)) {
@@ -209,7 +215,7 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
         append_answer_stale(raft, message);
         break;
     case RAFT_READ: {
-        struct raft_message *answer = update_message(raft, RAFT_READ_RESPONSE, message->from);
+        struct raft_message *answer = update_answer(raft, RAFT_READ_RESPONSE, message);
         answer->reject = true;
         answer->sequence = message->sequence;
         break;
@@ -223,52 +229,35 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
 }
 
 /* Paper 5.1. false: the message is dealt with. */
-/* A server that was removed, and was away meanwhile, answers what its leader still tells it with
- * the higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a term that
- * matters reaches a leader through its members. */
-static bool is_outsiders_term(struct raft *raft, const struct raft_message *message)
-{
-    if (raft->role != RAFT_LEADER || message->term <= raft->term ||
-        (message->kind != RAFT_APPEND_RESPONSE && message->kind != RAFT_READ_RESPONSE)) {
-        return false;
-    }
-    struct peer *peer = raft_find_peer(raft, message->from);
-    if (peer != NULL && (peer->leaving_index == 0 || peer->leaving_deadline_ns == RAFT_NEVER)) {
-        return false; /* a member, or one until its removal is committed */
-    }
-    if (peer != NULL) {
-        peer->leaving_deadline_ns = raft->now_ns; /* it hears nothing of our term any more */
-        membership_drop_leaving(raft, false);
-    }
-    return true;
-}
-
 static bool meet_term(struct raft *raft, const struct raft_message *message)
 {
-    if (is_outsiders_term(raft, message)) {
-        return false;
-    }
     if (message->term < raft->term) {
         answer_stale(raft, message);
         return false;
     }
-    if (message->term > raft->term) {
-        election_become_follower(raft, message->term, is_from_leader(message) ? message->from : 0);
+    if (message->term > raft->term && is_from_leader(message)) {
+        election_follow(raft, message);
+    } else if (message->term > raft->term) {
+        election_become_follower(raft, message->term);
     }
     return true;
 }
 
-/* In its own term a leader is obeyed; a second one cannot be (election safety, paper 5.2). */
+/* In its own term a leader is obeyed. A second one cannot be (election safety, paper 5.2): whoever
+ * says so is not believed. */
 static bool obey_leader(struct raft *raft, const struct raft_message *message)
 {
-    if (raft->role == RAFT_LEADER || (raft->leader != 0 && raft->leader != message->from)) {
-        update_fatal(raft, "two leaders in one term");
+    bool is_known =
+        raft->leader == message->from && raft->leader_directory == message->from_directory;
+    if (raft->role == RAFT_LEADER || (raft->leader != 0 && !is_known)) {
+        update_notice(raft, message->from, "%s: a second leader of term %llu",
+                      raft_message_name(message->kind), (unsigned long long)message->term);
         return false;
     }
-    if (raft->leader == message->from) {
+    if (is_known) {
         election_heard_leader(raft);
     } else {
-        election_become_follower(raft, raft->term, message->from);
+        election_follow(raft, message);
     }
     return true;
 }
@@ -305,10 +294,43 @@ static void handle_by_kind(struct raft *raft, const struct raft_message *message
 static void handle_pre_vote_response(struct raft *raft, const struct raft_message *message)
 {
     if (message->reject && message->term > raft->term) {
-        election_become_follower(raft, message->term, 0);
+        election_become_follower(raft, message->term);
     } else {
         election_handle_vote_response(raft, message);
     }
+}
+
+/* Requests authorise themselves, by their term and log; an answer counts only from the server that
+ * the configuration in force lists, and only for the server that asked. A late frame, one of a
+ * former life, or one of a disk that was emptied can do no harm. */
+static bool answer_counts(struct raft *raft, const struct raft_message *message)
+{
+    struct peer *peer = raft_find_peer(raft, message->from);
+    if (peer == NULL) { /* nothing odd: of a server that was removed, and comes late */
+        raft->dropped_messages++;
+        return false;
+    }
+    if (peer->directory != 0 && peer->directory != message->from_directory) {
+        update_notice(raft, message->from, "%s: from another disk than the member's",
+                      raft_message_name(message->kind));
+        return false;
+    }
+    if (message->to_directory != raft->options.directory) {
+        update_notice(raft, message->from, "%s: to another disk of this id",
+                      raft_message_name(message->kind));
+        return false;
+    }
+    peer->met = message->from_directory;
+    if (peer->leaving_index == 0 || message->term <= raft->term) {
+        return true;
+    }
+    /* A server that was removed, and was away meanwhile, answers what its leader still tells it
+     * with the higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a
+     * term that matters reaches a leader through its members. It hears nothing of our term any
+     * more. */
+    peer->leaving_deadline_ns = raft->now_ns;
+    membership_drop_leaving(raft, false);
+    return false;
 }
 
 static void handle_message(struct raft *raft, const struct raft_message *message)
@@ -316,6 +338,9 @@ static void handle_message(struct raft *raft, const struct raft_message *message
     const char *problem = message_problem(raft, message);
     if (problem != NULL) {
         update_notice(raft, message->from, "%s: %s", raft_message_name(message->kind), problem);
+        return;
+    }
+    if (message_is_answer(message->kind) && !answer_counts(raft, message)) {
         return;
     }
     bool asks_vote = message->kind == RAFT_VOTE || message->kind == RAFT_PRE_VOTE;
@@ -387,7 +412,8 @@ static void ensure_sound(const struct raft *raft)
     ensure(raft->applied <= raft->commit && raft->applied <= raft->durable);
     ensure(raft->commit <= raft->log.last_index && raft->durable <= raft->log.last_index);
     ensure(raft->term >= raft->log.last_term);
-    ensure(raft->role != RAFT_LEADER || raft->vote == raft->options.id);
+    ensure(raft->role != RAFT_LEADER ||
+           raft_voted_for(raft, raft->options.id, raft->options.directory));
 }
 
 void raft_step(struct raft *raft, const struct raft_event *event, const struct raft_update **update)
@@ -398,10 +424,14 @@ void raft_step(struct raft *raft, const struct raft_event *event, const struct r
     before.role = raft->role;
     before.term = raft->term;
     before.leader = raft->leader;
+    before.leader_directory = raft->leader_directory;
     before.commit_index = raft->commit;
     update_begin(raft);
     if (raft->fatal == NULL) {
         handle_event(raft, event);
+    }
+    if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER && raft->fatal == NULL) {
+        membership_fill_directories(raft);
     }
     update_finish(raft, &before);
     ensure(raft->fatal != NULL || raft->commit >= before.commit_index);

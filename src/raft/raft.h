@@ -61,11 +61,15 @@ static inline struct bytes raft_entry_payload(const struct raft_entry *entry)
 
 /* ---- configurations (configuration.c) ------------------------------------------------------- */
 
+/* A server is an id and a directory: the random number that its disk was given when it was made. An
+ * emptied disk is another server, and nothing else tells the lives of one id apart. */
+
 /* A member's part in the set in force (in the new set, while joint): voter, learner, or neither:
  * then it is of the old set only and is dropped when the joint phase ends. While joint, `voter_old`
  * tells the voters of the old set. */
 struct raft_member {
     uint64_t id;
+    uint64_t directory; /* 0: not known yet; answers from any of that id count */
     bool voter;
     bool learner;
     bool voter_old;
@@ -87,6 +91,11 @@ void raft_configuration_put(struct raft_configuration *configuration,
                             const struct raft_member *member);
 const struct raft_member *raft_configuration_find(const struct raft_configuration *configuration,
                                                   uint64_t id);
+/* Whether it lists that very server: its id with its directory. */
+bool raft_configuration_lists(const struct raft_configuration *configuration, uint64_t id,
+                              uint64_t directory);
+/* In a server's first configuration, its own id without a directory is that server. */
+void raft_configuration_claim(struct raft_configuration *first, uint64_t id, uint64_t directory);
 /* Its bytes in an entry's payload; and back: false where the bytes are none. */
 void raft_configuration_encode(const struct raft_configuration *configuration, struct buffer *out);
 bool raft_configuration_decode(struct bytes payload, struct raft_configuration *out);
@@ -119,6 +128,9 @@ const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" 
 
 /* clang-format off */
 /* One message. Which fields count depends on the kind; the others are 0.
+ *   from_directory      of the sender. It stands in the head of the frame, not in the message's wire
+ *                       form: the node fills it in.
+ *   to_directory        of an answer: whom it answers; another server of that id does not take it.
  *   PRE_VOTE, VOTE      prev_index, prev_term: the candidate's last entry. force: voters do not hold
  *                       back for a live leader (dissertation 4.2.3). A PRE_VOTE's term is the term
  *                       that the candidate would have.
@@ -143,7 +155,9 @@ struct raft_message {
     bool quiet;
     uint32_t entry_count;
     uint64_t from;
+    uint64_t from_directory;
     uint64_t to;
+    uint64_t to_directory;
     uint64_t term;
     uint64_t prev_index;
     uint64_t prev_term;
@@ -229,6 +243,7 @@ struct raft_persist {
     bool hard_state; /* term and vote changed: write them, together */
     uint64_t term;   /* always the present ones */
     uint64_t vote;
+    uint64_t vote_directory; /* of the server that has the vote */
     uint64_t first_index; /* 0: no entries. Else the log from first_index on is replaced by ... */
     uint64_t
         last_index; /* ... first_index..last_index of this log (last = first - 1: only truncated) */
@@ -285,13 +300,15 @@ struct raft_update {
      * this update is empty, and each later step gives the same. */
     const char *fatal;
     uint64_t match_peer; /* 0: none. A leader's match_index of this peer is now match_index */
+    uint64_t match_directory;
     uint64_t match_index;
 };
 
 /* ---- a replica ------------------------------------------------------------------------------ */
 
 struct raft_options {
-    uint64_t id;                     /* >= 1 */
+    uint64_t id;        /* >= 1 */
+    uint64_t directory; /* its own; 0 where nobody's is told apart (cores without disks) */
     int64_t election_timeout_min_ns; /* > 0; RAFT_NEVER: never by itself */
     int64_t election_timeout_max_ns; /* >= min */
     int64_t heartbeat_interval_ns;   /* > 0 */
@@ -313,6 +330,7 @@ struct raft_options {
 struct raft_start {
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     const struct raft_configuration
         *first_members;   /* the configuration at index 0; NULL or empty: waits to be added */
     uint64_t first_index; /* of `entries`; 1 without a snapshot */
@@ -337,10 +355,14 @@ void raft_step(struct raft *raft, const struct raft_event *event,
 
 struct raft_status {
     uint64_t id;
+    uint64_t directory;
     enum raft_role role;
+    bool member; /* the configuration in force lists this very server */
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     uint64_t leader; /* 0: none known */
+    uint64_t leader_directory;
     uint64_t commit_index;
     uint64_t applied_index; /* handed out for applying */
     uint64_t durable_index; /* of its own log */

@@ -73,7 +73,7 @@ static void send_round(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct peer *peer = &raft->peers[i];
-        if ((peer->voter || peer->voter_old) && !raft_is_self(raft, peer) &&
+        if ((peer->voter || peer->voter_old) && !raft_has_own_id(raft, peer) &&
             peer->read_acked < raft->read_sequence) {
             update_message(raft, RAFT_READ, peer->id)->sequence = raft->read_sequence;
         }
@@ -116,7 +116,7 @@ void read_fail_all(struct raft *raft)
 /* A follower: its answer says that in this term it knows no other leader. */
 void read_handle(struct raft *raft, const struct raft_message *message)
 {
-    update_promise(raft, RAFT_READ_RESPONSE, message->from, 0)->sequence = message->sequence;
+    update_promise(raft, RAFT_READ_RESPONSE, message, 0)->sequence = message->sequence;
 }
 
 void read_handle_response(struct raft *raft, const struct raft_message *message)

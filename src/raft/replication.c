@@ -118,7 +118,7 @@ void replication_flush(struct raft *raft)
     raft->flush_needed = false;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!raft_is_self(raft, peer) && !send_window(raft, peer)) {
+        if (!raft_has_own_id(raft, peer) && !send_window(raft, peer)) {
             replication_send_commit(raft, peer, peer->leaving_index == 0);
         }
     }
@@ -144,7 +144,7 @@ void replication_start(struct raft *raft)
         struct peer *peer = &raft->peers[i];
         progress_reset(peer, raft->log.last_index + 1);
         peer->heard_ns = (uint64_t)raft->now_ns;
-        if (raft_is_self(raft, peer)) {
+        if (raft_has_own_id(raft, peer)) {
             progress_accept(peer, raft->durable);
         }
     }
@@ -153,7 +153,7 @@ void replication_start(struct raft *raft)
     uint64_t index = replication_append(raft, &empty, 1);
     ensure(index == raft->term_start);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
-        if (!raft_is_self(raft, &raft->peers[i])) {
+        if (!raft_has_own_id(raft, &raft->peers[i])) {
             send_probe(raft, &raft->peers[i]);
         }
     }
@@ -266,6 +266,7 @@ static void accept_match(struct raft *raft, struct peer *peer, uint64_t index, b
     if (progress_accept(peer, index)) {
         peer->progress_round = raft->heartbeat_round;
         raft->update.match_peer = peer->id;
+        raft->update.match_directory = peer->met;
         raft->update.match_index = index;
         if (peer->state == PROGRESS_PROBE) {
             progress_replicate(peer);
@@ -323,7 +324,7 @@ static void send_heartbeats(struct raft *raft)
     raft->heartbeat_round++;
     raft->heartbeat_deadline_ns = time_after(raft->now_ns, raft->options.heartbeat_interval_ns);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
-        if (!raft_is_self(raft, &raft->peers[i])) {
+        if (!raft_has_own_id(raft, &raft->peers[i])) {
             send_empty(raft, &raft->peers[i])->sequence = raft->heartbeat_round;
         }
     }
@@ -349,7 +350,7 @@ void replication_tick(struct raft *raft)
 {
     ensure(raft->role == RAFT_LEADER);
     if (lost_quorum(raft)) {
-        election_become_follower(raft, raft->term, 0);
+        election_become_follower(raft, raft->term);
         return;
     }
     if (raft->now_ns >= raft->leaving_deadline_ns) {

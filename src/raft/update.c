@@ -46,6 +46,7 @@ static struct raft_message *add_message(struct raft *raft, struct raft_message *
     struct raft_message *message = &(*messages)[(*count)++];
     (void)clear(message, 0, sizeof *message);
     message->from = raft->options.id;
+    message->from_directory = raft->options.directory;
     message->term = raft->term;
     return message;
 }
@@ -72,12 +73,25 @@ struct raft_message *update_message_after(struct raft *raft, enum raft_message_k
     return message;
 }
 
-struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind, uint64_t to,
-                                    uint64_t index)
+struct raft_message *update_answer(struct raft *raft, enum raft_message_kind kind,
+                                   const struct raft_message *asked)
+{
+    struct raft_message *answer = update_message(raft, kind, asked->from);
+    answer->to_directory = asked->from_directory;
+    return answer;
+}
+
+struct raft_message *update_promise(struct raft *raft, enum raft_message_kind kind,
+                                    const struct raft_message *asked, uint64_t index)
 {
     bool durable = !raft->dirty_hard_state &&
                    raft->hard_state_sequence <= raft->persisted_sequence && index <= raft->durable;
-    return durable ? update_message(raft, kind, to) : update_message_after(raft, kind, to);
+    if (durable) {
+        return update_answer(raft, kind, asked);
+    }
+    struct raft_message *answer = update_message_after(raft, kind, asked->from);
+    answer->to_directory = asked->from_directory;
+    return answer;
 }
 
 void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index)
@@ -162,7 +176,8 @@ void update_finish(struct raft *raft, const struct raft_status *before)
     update->notices = &raft->notice;
     update->deadline_ns = next_deadline(raft);
     update->wants_flush = raft->role == RAFT_LEADER && raft->flush_needed;
-    update->role_changed =
-        raft->role != before->role || raft->term != before->term || raft->leader != before->leader;
+    update->role_changed = raft->role != before->role || raft->term != before->term ||
+                           raft->leader != before->leader ||
+                           raft->leader_directory != before->leader_directory;
     update->commit_changed = raft->commit != before->commit_index;
 }

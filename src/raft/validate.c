@@ -57,6 +57,12 @@ static const char *append_problem(const struct raft_message *message)
     return NULL;
 }
 
+bool message_is_answer(enum raft_message_kind kind)
+{
+    return kind == RAFT_PRE_VOTE_RESPONSE || kind == RAFT_VOTE_RESPONSE ||
+           kind == RAFT_APPEND_RESPONSE || kind == RAFT_READ_RESPONSE;
+}
+
 static bool is_number(uint64_t number)
 {
     return number < NUMBER_MAX;

@@ -190,7 +190,7 @@ void outbound_invite(struct endpoint *endpoint, const struct inbound *from)
     if (outbound->reader == NULL) {
         outbound->reader = make_reader(outbound, from);
     }
-    if (outbound->reader->inbound.directory_id != from->directory_id) {
+    if (outbound->reader->inbound.directory != from->directory) {
         return; /* what comes is taken for the words of the one that was invited first */
     }
     outbound_enqueue(outbound, endpoint->handler.invitation(endpoint->handler.context, from), true);

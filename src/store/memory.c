@@ -12,6 +12,7 @@
 struct record {
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     uint64_t first_index; /* 0: no entries */
     uint32_t entry_count;
     bool hard_state;
@@ -33,7 +34,6 @@ struct store {
     struct store_handler handler;
     struct wakeup wakeup;   /* ends the write in flight ... */
     struct flusher flusher; /* ... and this where a write takes no time */
-    struct random directory_stream;
     struct random sync_stream;
     int64_t sync_min_ns;
     int64_t sync_max_ns;
@@ -44,9 +44,10 @@ struct store {
     uint64_t sync_count;
 
     /* What the disk holds for sure. */
-    uint64_t directory_id;
+    uint64_t directory;
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     struct raft_configuration first_members;
     struct entry_chunks log;
     struct store_peer *met;
@@ -98,6 +99,7 @@ static void group_add(struct group *group, const struct raft_persist *persist,
     record->hard_state = persist->hard_state;
     record->term = persist->term;
     record->vote = persist->vote;
+    record->vote_directory = persist->vote_directory;
     record->first_index = persist->first_index;
     group->sequence = persist->sequence;
     if (persist->first_index == 0) {
@@ -125,6 +127,7 @@ static void group_settle(struct store *store, struct group *group)
         if (record->hard_state) {
             store->term = record->term;
             store->vote = record->vote;
+            store->vote_directory = record->vote_directory;
         }
         if (record->first_index == 0) {
             continue;
@@ -197,30 +200,30 @@ void store_persist(struct store *store, const struct raft_persist *persist, cons
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-/* Another one for a disk that is made again later in the same run with the same seed. 0 means none,
- * so it is never given. */
-static uint64_t draw_directory_id(struct store *store)
+/* 0 means none, so it is never given; the sign's bit neither, for whoever has only signed numbers.
+ */
+static uint64_t draw_directory(uint64_t seed, uint64_t id, uint64_t disk)
 {
-    uint64_t id = 0;
-    while (id == 0) {
-        id = hash_mix(random_next(&store->directory_stream), (uint64_t)world_now_ns(store->world));
+    struct random stream = random_stream_of(seed, "disk", id, disk, "directory");
+    uint64_t directory = 0;
+    while (directory == 0) {
+        directory = random_next(&stream) >> 1;
     }
-    return id;
+    return directory;
 }
 
-struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
-                               int64_t sync_max_ns)
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t disk, uint64_t seed,
+                               int64_t sync_min_ns, int64_t sync_max_ns)
 {
     ensure(world != NULL && id > 0 && sync_min_ns >= 0 && sync_max_ns >= sync_min_ns);
     struct store *store = memory_new_zeroed(1, sizeof *store);
     store->world = world;
     store->wakeup = (struct wakeup){.fire = write_ended, .context = store};
     store->flusher = (struct flusher){.flush = turn_ends, .context = store};
-    store->directory_stream = random_stream_of(seed, "disk", id, 0, "directory");
-    store->sync_stream = random_stream_of(seed, "disk", id, 0, "sync");
+    store->sync_stream = random_stream_of(seed, "disk", id, disk, "sync");
     store->sync_min_ns = sync_min_ns;
     store->sync_max_ns = sync_max_ns;
-    store->directory_id = draw_directory_id(store);
+    store->directory = draw_directory(seed, id, disk);
     store->log.first_index = 1;
     return store;
 }
@@ -239,14 +242,19 @@ void store_free(struct store *store)
     memory_free(store);
 }
 
+uint64_t store_directory(const struct store *store)
+{
+    return store->directory;
+}
+
 void store_format(struct store *store, const struct raft_start *start)
 {
     ensure(!store->open);
     entry_chunks_free(&store->log);
     store->met_count = 0;
-    store->directory_id = draw_directory_id(store);
     store->term = start->term;
     store->vote = start->vote;
+    store->vote_directory = start->vote_directory;
     raft_configuration_free(&store->first_members);
     if (start->first_members != NULL) {
         raft_configuration_copy(&store->first_members, start->first_members);
@@ -264,9 +272,10 @@ void store_recover(const struct store *store, struct store_contents *contents)
 {
     ensure(!store->open);
     *contents = (struct store_contents){
-        .directory_id = store->directory_id,
+        .directory = store->directory,
         .term = store->term,
         .vote = store->vote,
+        .vote_directory = store->vote_directory,
         .first_members = &store->first_members,
         .first_index = store->log.first_index,
         .entry_count = store->log.count,
@@ -325,7 +334,7 @@ const struct store_peer *store_met(const struct store *store, uint64_t peer)
     return find_met(store, peer);
 }
 
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index,
+void store_meet(struct store *store, uint64_t peer, uint64_t directory, uint64_t index,
                 struct bytes address)
 {
     ensure(address.size <= RAFT_ADDRESS_BYTES_MAX);
@@ -335,10 +344,10 @@ void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint6
         met = &store->met[store->met_count++];
         *met = (struct store_peer){.id = peer};
     }
-    if (met->directory_id != directory_id || met->index < index) {
+    if (met->directory != directory || met->index < index) {
         met->index = index;
     }
-    met->directory_id = directory_id;
+    met->directory = directory;
     met->address_size = (uint8_t)address.size;
     memcpy(met->address, address.data, address.size);
 }

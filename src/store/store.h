@@ -16,9 +16,10 @@
 
 /* What a disk holds. Entries are views of the store's own references, valid until the next call. */
 struct store_contents {
-    uint64_t directory_id; /* drawn when the store was made or formatted */
+    uint64_t directory; /* drawn when the disk was made */
     uint64_t term;
     uint64_t vote;
+    uint64_t vote_directory;
     const struct raft_configuration *first_members; /* may be empty */
     uint64_t first_index;
     uint64_t entry_count;
@@ -28,7 +29,7 @@ struct store_contents {
  * is replayed after a restart. */
 struct store_peer {
     uint64_t id;
-    uint64_t directory_id;
+    uint64_t directory;
     uint64_t index;
     uint8_t address_size;
     char address[RAFT_ADDRESS_BYTES_MAX];
@@ -46,13 +47,14 @@ struct store;
 
 /* A store in memory. A write lasts between sync_min_ns and sync_max_ns of the world's time, drawn
  * from the stream "disk/ID/sync" (both 0: it is done in the same turn, before time passes). One
- * write is in flight; what comes meanwhile is written together after it. */
-struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
-                               int64_t sync_max_ns);
+ * write is in flight; what comes meanwhile is written together after it. `disk`: how many this id
+ * had before in this run. Each is given a directory of its own, which tells it from all others. */
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t disk, uint64_t seed,
+                               int64_t sync_min_ns, int64_t sync_max_ns);
 void store_free(struct store *store);
+uint64_t store_directory(const struct store *store);
 
-/* Before the first start, or to wipe it: what the disk holds; takes its own references. Replaces
- * what was there, the directory id and the peers that were met included. */
+/* Before the first start: what the disk holds; takes its own references. */
 void store_format(struct store *store, const struct raft_start *start);
 /* Reads all; only while closed. */
 void store_recover(const struct store *store, struct store_contents *contents);
@@ -71,7 +73,7 @@ void store_close(struct store *store, bool sync);
 const struct store_peer *store_met(const struct store *store, uint64_t peer);
 /* The peer was met: with that disk, telling that address, and with the log known to be committed
  * up to `index`. The same disk again: the highest index and the latest address count. */
-void store_meet(struct store *store, uint64_t peer, uint64_t directory_id, uint64_t index,
+void store_meet(struct store *store, uint64_t peer, uint64_t directory, uint64_t index,
                 struct bytes address);
 void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
 uint64_t store_sync_count(const struct store *store);

@@ -35,6 +35,8 @@ static uint64_t numbers_hash(const struct trace_event *event)
     hash ^= pair(event->sequence, 0x0f21ddb66cad4a27ULL, event->prev_index, 0x90c192cfd3ac94afULL);
     hash ^= pair(event->prev_term, 0xf28c105d1fb17c23ULL, event->commit, 0xa170b33839263059ULL);
     hash ^= pair(event->vote, 0x953f48f1a09f76b5ULL, small, 0x0fd630f1f29d0da9ULL);
+    hash ^=
+        pair(event->directory, 0x8bb84b93962eacc9ULL, event->vote_directory, 0x4b33a62ed433d4a3ULL);
     return hash;
 }
 

@@ -41,7 +41,9 @@ bool trace_what_from_name(struct bytes name, uint8_t *bit);
     X(PREV_TERM, "prev_term", prev_term)                                                           \
     X(COMMIT, "commit", commit)                                                                    \
     X(SEQUENCE, "sequence", sequence)                                                              \
-    X(VOTE, "vote", vote)
+    X(VOTE, "vote", vote)                                                                          \
+    X(VOTE_DIRECTORY, "vote_directory", vote_directory)                                            \
+    X(DIRECTORY, "directory", directory)
 
 enum trace_field_number {
 #define X(name, text, member) FIELD_##name,

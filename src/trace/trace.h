@@ -15,8 +15,8 @@
 #include <stdio.h>
 
 #define TRACE_KINDS(X)                                                                             \
-    X(START, "start") /* a node begins: term, vote, first, last, entries (its log), members,       \
-                         configurations (the one before its entries, then theirs) */               \
+    X(START, "start") /* a node begins: directory, term, vote, first, last, entries (its log),     \
+                         members, configurations (the one before its entries, then theirs) */      \
     X(STOP, "stop")   /* text: why ("crash", "shutdown", "removed", "failed: ...") */              \
     X(ROLE, "role")   /* role, term, peer = leader known (0: none) */                              \
     X(VOTE, "vote")   /* it votes: term, peer = the candidate, last / last_term of its own log;    \
@@ -35,8 +35,8 @@
                                (answer_hash counts) */                                             \
     X(SNAPSHOT, "snapshot") /* taken: index */                                                     \
     X(INSTALL, "install")   /* from a leader: index */                                             \
-    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners),              \
-                               configurations (that one) */                                        \
+    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners, directories   \
+                               of all of these by rising id), configurations (that one) */         \
     X(READ, "read")         /* a leader takes a linearizable read: sequence = its number */        \
     X(CONFIRM, "confirm")   /* reads first..last are confirmed: answered once index is applied */  \
     X(CONNECT, "connect")   /* a connection to peer is up; text: how */                            \
@@ -83,6 +83,9 @@ struct trace_event {
     uint64_t number; /* its place in the trace, from 1; set by trace_emit */
     uint64_t node;   /* 0: the world or a client */
     uint64_t peer;
+    /* In START the node's own, which stays until the next; in ROLE, VOTE, MATCH, SEND (of an
+     * answer) and RECEIVE the peer's. */
+    uint64_t directory;
     uint64_t term;
     uint64_t index;
     uint64_t first;
@@ -96,6 +99,7 @@ struct trace_event {
                            own log */
     uint64_t commit;
     uint64_t vote;
+    uint64_t vote_directory;
     uint32_t entry_count;
     uint8_t kind;
     uint8_t what;

@@ -11,8 +11,9 @@ enum {
     AT_LENGTH = 0,
     AT_CHECKSUM = 4,
     AT_NUMBER = 8, /* from here on the checksum covers all */
-    AT_KIND = 16,
-    AT_ZEROES = 17,
+    AT_DIRECTORY = 16,
+    AT_KIND = 24,
+    AT_ZEROES = 25,
 };
 
 void frame_begin(struct buffer *buffer)
@@ -21,7 +22,7 @@ void frame_begin(struct buffer *buffer)
     memset(buffer_extend(buffer, FRAME_HEAD_BYTES), 0, FRAME_HEAD_BYTES);
 }
 
-void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number)
+void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number, uint64_t directory)
 {
     uint8_t *head = buffer->data;
 
@@ -30,6 +31,7 @@ void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number)
     ensure(kind >= FRAME_HELLO && kind <= FRAME_HELLO_WANTED);
     store_u32(head + AT_LENGTH, (uint32_t)buffer->size);
     store_u64(head + AT_NUMBER, number);
+    store_u64(head + AT_DIRECTORY, directory);
     head[AT_KIND] = (uint8_t)kind;
     store_u32(head + AT_CHECKSUM, crc32c(0, head + AT_NUMBER, buffer->size - AT_NUMBER));
 }
@@ -68,6 +70,7 @@ enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head
     }
     head->checksum = load_u32(data + AT_CHECKSUM);
     head->number = load_u64(data + AT_NUMBER);
+    head->directory = load_u64(data + AT_DIRECTORY);
     head->kind = (enum frame_kind)data[AT_KIND];
     if (bytes.size < head->length) {
         return FRAME_PARTIAL;

@@ -19,8 +19,8 @@
 /* ---- frames (frame.c) ----------------------------------------------------------------------- */
 
 /* length u32 (of the whole frame), crc32c u32 (of all that follows), number u64 (the sender's
- * message number), kind u8, three zero bytes. */
-#define FRAME_HEAD_BYTES 20
+ * message number), directory u64 (the sender's; 0: the clients'), kind u8, three zero bytes. */
+#define FRAME_HEAD_BYTES 28
 #define FRAME_BYTES_MAX (256U << 10) /* but for a frame that holds one larger entry */
 #define FRAME_BYTES_LIMIT ((16U << 20) + (64U << 10)) /* never larger than this */
 /* Waits for one peer at most; an empty queue takes one frame of any size. */
@@ -43,12 +43,13 @@ struct frame_head {
     uint32_t length; /* head included */
     uint32_t checksum;
     uint64_t number;
+    uint64_t directory;
     enum frame_kind kind;
 };
 
 /* Reserves a head at the start of an empty buffer; the caller appends the body, then seals. */
 void frame_begin(struct buffer *buffer);
-void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number);
+void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number, uint64_t directory);
 
 enum frame_verdict { FRAME_WHOLE, FRAME_PARTIAL, FRAME_BAD };
 /* Looks at the start of `bytes`: WHOLE: the head is filled and length bytes are there with the
@@ -153,7 +154,7 @@ void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate
  * frames before that are judged by it too. */
 struct inbound {
     uint64_t peer;         /* 0: not known yet */
-    uint64_t directory_id; /* the owner's own: whose disk said hello; 0: none did */
+    uint64_t directory;    /* the owner's own: whose disk said hello; 0: none did */
     uint64_t hello_number; /* of the frame that was the first hello */
     /* The owner has accepted an invitation to send back on it, by whoever was told its hello of
      * this number. 0: it has not. */

@@ -196,8 +196,9 @@ function core.frame_check(bytes) end
 ---@param kind integer
 ---@param number integer the message's
 ---@param body string
+---@param directory? integer the sender's; 0: none
 ---@return string bytes
-function core.frame(kind, number, body) end
+function core.frame(kind, number, body, directory) end
 
 -- ---- measurements ------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ void lone_node_start(struct lone_node *lone, uint64_t members)
     lone->world = sim_new(lone->trace, lone->faults, 1);
     struct endpoint_handler client = {.frame = answer_arrived, .context = lone};
     lone->world->operations->client_open(lone->world, &client);
-    struct store *store = store_memory_new(lone->world, NODE_ID, 1, 0, 0);
+    struct store *store = store_memory_new(lone->world, NODE_ID, 0, 1, 0, 0);
     format(store, members);
     struct node_options options = {
         .raft = {.id = NODE_ID,
@@ -94,7 +94,7 @@ bool lone_node_frame(struct lone_node *lone, struct inbound *from, enum frame_ki
     }
     frame_begin(&frame);
     buffer_append(&frame, body.data, body.size);
-    frame_seal(&frame, kind, number);
+    frame_seal(&frame, kind, number, from->directory);
     struct batch *batch = batch_copy(frame.data, frame.size);
     ensure(frame_parse(batch_bytes(batch), true, &head, &problem) == FRAME_WHOLE);
     bool taken = handler.frame(handler.context, from, batch, 0, &head, &problem);
