@@ -319,7 +319,9 @@ clusters.add(tests, "RepeatEveryIsOfASessionOnly", { nodes = 1 }, function(c)
       c:client(function() end, { session = true, repeat_every = wrong })
     end, "repeat_every")
   end
-  clusters.assert_raises(function() c:client(function() end, { repeat_every = 1 }) end, "only the commands of a session")
+  clusters.assert_raises(function()
+    c:client(function() end, { repeat_every = 1 })
+  end, "only the commands of a session")
   clusters.assert_raises(function() c:client(function() end, { session = 1 }) end, "options.session")
 end)
 

@@ -274,6 +274,35 @@ add(tests, "AClientIsNotStartedWhereNothingMayWait", { nodes = 1 }, function(c)
   raises(function() c:sleep(0.1) end, "a client cannot be started from")
 end)
 
+-- ---- counts -------------------------------------------------------------------------------------
+
+in_both(tests, "StatsCountRequestsDeliveriesPayloadAndTheDisk", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  clusters.wait_level(c)
+  local before = c:stats()
+  local value = ("x"):rep(10000)
+  for number = 1, 10 do
+    assert(c:set("key " .. number, value))
+  end
+  clusters.wait_level(c)
+  local after = c:stats()
+  local function grown(name)
+    return after[name] - before[name]
+  end
+  local sent = after.messages
+  lu.assertEquals(after.requests, (sent.append or 0) + sent.vote + sent.pre_vote + sent.read + sent.timeout_now
+    + (sent.snapshot or 0))
+  lu.assertTrue(grown "deliveries" >= 20 and after.deliveries <= sent.total, after.deliveries)
+  lu.assertTrue(grown "payload" >= 200000 and grown "payload" < 210000, grown "payload") -- to two followers
+  lu.assertTrue(after.bytes.total - before.bytes.total > grown "payload")
+  lu.assertTrue(grown "disk_bytes" >= 300000 and grown "disk_bytes" < 310000, grown "disk_bytes") -- three disks
+  local alone = 0
+  for _, id in ipairs(c:ids()) do
+    alone = alone + c:stats(id).requests
+  end
+  lu.assertEquals(alone, c:stats().requests)
+end)
+
 -- ---- small things -------------------------------------------------------------------------------
 
 add(tests, "AClusterTellsItsSeedAndMode", { nodes = 1, mode = "sim", seed = 77 }, function(c)

@@ -157,7 +157,23 @@ static int look_machine(lua_State *L)
     return 1;
 }
 
-/* core:stats(id) → {messages, bytes, elections, commits, syncs, drops} */
+static bool is_request(int kind)
+{
+    switch ((enum raft_message_kind)kind) {
+    case RAFT_PRE_VOTE:
+    case RAFT_VOTE:
+    case RAFT_APPEND:
+    case RAFT_SNAPSHOT:
+    case RAFT_TIMEOUT_NOW:
+    case RAFT_READ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* core:stats(id) → {messages, bytes, requests, deliveries, payload, elections, commits, syncs,
+ * disk_bytes, drops} */
 static int look_stats(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -167,7 +183,8 @@ static int look_stats(lua_State *L)
         return 0;
     }
     const struct node_stats *stats = node_view(node)->statistics;
-    lua_createtable(L, 0, 6);
+    uint64_t requests = 0;
+    lua_createtable(L, 0, 10);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
     for (int kind = 0; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
@@ -175,9 +192,14 @@ static int look_stats(lua_State *L)
         lua_pushinteger(L, (lua_Integer)stats->messages[kind]);
         lua_setfield(L, -3, name);
         lua_set_integer(L, name, stats->bytes[kind]);
+        requests += is_request(kind) ? stats->messages[kind] : 0;
     }
     lua_setfield(L, -3, "bytes");
     lua_setfield(L, -2, "messages");
+    lua_set_integer(L, "requests", requests);
+    lua_set_integer(L, "deliveries", stats->deliveries);
+    lua_set_integer(L, "payload", stats->payload_bytes);
+    lua_set_integer(L, "disk_bytes", stats->disk_bytes);
     lua_set_integer(L, "elections", stats->elections);
     lua_set_integer(L, "commits", stats->commits);
     lua_set_integer(L, "syncs", stats->syncs);

@@ -26,11 +26,23 @@ static bool is_urgent(const struct raft_message *message)
     }
 }
 
+static uint64_t payload_bytes(const struct raft *raft, const struct raft_message *message)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        bytes += raft_entry_size(message->entries != NULL
+                                     ? &message->entries[i]
+                                     : raft_entry_at(raft, message->prev_index + 1 + i));
+    }
+    return bytes;
+}
+
 static struct batch *encode(struct node *node, const struct raft_message *message, uint64_t *number)
 {
     buffer_clear(&node->frame);
     frame_begin(&node->frame);
     raft_message_encode(node->raft, message, &node->frame);
+    node->stats.payload_bytes += payload_bytes(node->raft, message);
     return node_seal_frame(node, FRAME_RAFT, number);
 }
 

@@ -63,6 +63,7 @@ static bool raft_frame(struct node *node, uint64_t from, struct batch *batch, ui
         return refuse(node, from, node->reason);
     }
     message.from_directory = head->directory;
+    node->stats.deliveries++;
     report_raft_message(node, TRACE_RECEIVE, from, head->number, &message);
     if (message.reject) {
         view_refused(node, from, refused_name(message.kind), message.term, "");

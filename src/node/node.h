@@ -118,8 +118,11 @@ struct node_stats {
     uint64_t messages[RAFT_MESSAGE_KIND_COUNT]; /* sent, by kind; 0: all */
     uint64_t bytes[RAFT_MESSAGE_KIND_COUNT];    /* frames included */
     uint64_t elections;                         /* campaigns that raised its term */
-    uint64_t commits; /* entries its commit index passed since it was made */
-    uint64_t syncs;   /* writes that its disk has completed */
+    uint64_t commits;       /* entries its commit index passed since it was made */
+    uint64_t syncs;         /* writes that its disk has completed */
+    uint64_t payload_bytes; /* of the entries in what was sent; the rest is overhead */
+    uint64_t deliveries;    /* messages that arrived */
+    uint64_t disk_bytes;    /* handed to its disk */
 };
 
 /* What another server refused this node last: its vote, an append, or the connection. */

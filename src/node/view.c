@@ -55,6 +55,7 @@ const struct node_view *node_view(struct node *node)
     view->refused = &node->refused;
     view->statistics = &node->stats;
     node->stats.syncs = store_sync_count(node->store);
+    node->stats.disk_bytes = store_byte_count(node->store);
     if (view->is_up) {
         view_core(node, view);
     } else {

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* What an entry's head (its term and kind) counts as, and the hard state. */
+#define HEAD_BYTES 16
+
 /* One persist as it was queued; its entries stand in its group's array. */
 struct record {
     uint64_t term;
@@ -42,6 +45,7 @@ struct store {
     struct group written;
     struct group waiting;
     uint64_t sync_count;
+    uint64_t byte_count;
 
     /* What the disk holds for sure. */
     uint64_t directory;
@@ -190,7 +194,12 @@ static void turn_ends(void *context)
 void store_persist(struct store *store, const struct raft_persist *persist, const struct raft *raft)
 {
     ensure(store->open && persist->sequence > 0);
+    size_t before = store->waiting.entry_count;
     group_add(&store->waiting, persist, raft);
+    store->byte_count += persist->hard_state ? HEAD_BYTES : 0;
+    for (size_t i = before; i < store->waiting.entry_count; i++) {
+        store->byte_count += HEAD_BYTES + raft_entry_size(&store->waiting.entries[i]);
+    }
     if (!takes_time(store)) {
         store->world->operations->flush_soon(store->world, &store->flusher);
     } else if (!store->writing) {
@@ -315,6 +324,11 @@ void store_close(struct store *store, bool sync)
 uint64_t store_sync_count(const struct store *store)
 {
     return store->sync_count;
+}
+
+uint64_t store_byte_count(const struct store *store)
+{
+    return store->byte_count;
 }
 
 /* ---- peers that were met -------------------------------------------------------------------- */

@@ -77,5 +77,7 @@ void store_meet(struct store *store, uint64_t peer, uint64_t directory, uint64_t
                 struct bytes address);
 void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
 uint64_t store_sync_count(const struct store *store);
+/* Bytes that were handed to the disk: payloads, 16 for each entry's head, 16 for term and vote. */
+uint64_t store_byte_count(const struct store *store);
 
 #endif

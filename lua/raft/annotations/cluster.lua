@@ -201,9 +201,11 @@ function cluster:log(id) end
 ---@return raft.detail? detail
 function cluster:machine(id) end
 
----Counts at sending, frames included.
+---What was counted since the cluster began. `messages` and `bytes` (frames included) as sent, by kind and in "total";
+---`requests` are the messages that are no answers, `deliveries` those that arrived, `payload` the bytes of entries in
+---what was sent, `disk_bytes` what was handed to the disk.
 ---@param id? integer nil: all nodes together
----@return raft.stats? # {messages, bytes, elections, commits, syncs, drops}; nil, message, "unknown_node", detail
+---@return raft.stats? # {messages, bytes, requests, deliveries, payload, elections, commits, syncs, disk_bytes, drops}; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail

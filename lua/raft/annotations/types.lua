@@ -188,14 +188,18 @@
 ---@field term integer
 ---@field command any
 
----Counts at sending, frames included; by kind of message, and "total".
+---What a node, or all, have counted since the cluster began.
 ---@class raft.stats
----@field messages table<string, integer>
----@field bytes table<string, integer>
----@field elections integer
----@field commits integer
----@field syncs integer
----@field drops integer
+---@field messages table<string, integer> sent, by kind of message, and "total"
+---@field bytes table<string, integer> the same in bytes, frames included
+---@field requests integer messages sent that are no answers
+---@field deliveries integer messages that arrived
+---@field payload integer bytes of entries in what was sent; the rest of `bytes.total` is overhead
+---@field elections integer campaigns that raised the term
+---@field commits integer entries that the commit index passed
+---@field syncs integer writes that the disk has completed
+---@field disk_bytes integer handed to the disk: payloads, 16 for each entry's head, 16 for term and vote
+---@field drops integer messages that were lost
 
 ---A message between nodes. `c:intercept` hands it over before it leaves.
 ---@class raft.message

@@ -51,9 +51,12 @@ function looking:machine(id)
   return self.core:machine(id)
 end
 
---- Counts at sending, frames included.
+--- What was counted since the cluster began. `messages` and `bytes` (frames included) as sent, by kind and in "total";
+-- `requests` are the messages that are no answers, `deliveries` those that arrived, `payload` the bytes of entries in
+-- what was sent, `disk_bytes` what was handed to the disk.
 -- @tparam ?integer id nil: all nodes together
--- @treturn ?raft.stats {messages, bytes, elections, commits, syncs, drops}; nil, message, "unknown_node", detail
+-- @treturn ?raft.stats {messages, bytes, requests, deliveries, payload, elections, commits, syncs, disk_bytes, drops};
+-- nil, message, "unknown_node", detail
 function looking:stats(id)
   if id ~= nil then
     if not self:knows("id", id) then
