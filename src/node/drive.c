@@ -7,12 +7,14 @@
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-/* Heartbeats, votes and rounds of reads go before what waits for a slow link. */
+/* Heartbeats with their answers, votes and rounds of reads go before what waits for a slow link. */
 static bool is_urgent(const struct raft_message *message)
 {
     switch (message->kind) {
     case RAFT_APPEND:
-        return message->entry_count == 0;
+        return !message->in_order;
+    case RAFT_APPEND_RESPONSE:
+        return message->sequence != 0 && !message->reject;
     case RAFT_PRE_VOTE:
     case RAFT_PRE_VOTE_RESPONSE:
     case RAFT_VOTE:

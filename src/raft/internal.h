@@ -111,6 +111,8 @@ struct peer {
     uint64_t commit_known;   /* it told us that it knows of commits so far */
     uint64_t progress_round; /* the heartbeat round in which match last moved, or sending began */
     uint64_t probe_round;    /* the heartbeat round before the last probe */
+    uint64_t probe_last;     /* the last entry of the last probe; without entries: the one before */
+    uint64_t check_round;    /* the heartbeat round of the last check for losses */
     bool voter;
     bool voter_old;
     bool probe_paused;           /* a probe is out, its answer not here */

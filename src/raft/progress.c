@@ -24,6 +24,7 @@ void progress_reset(struct peer *peer, uint64_t next)
     peer->commit_known = 0;
     peer->progress_round = 0;
     peer->probe_round = 0;
+    peer->check_round = 0;
     progress_probe(peer, next);
 }
 
@@ -33,6 +34,7 @@ void progress_probe(struct peer *peer, uint64_t next)
     peer->state = PROGRESS_PROBE;
     peer->probe_paused = false;
     peer->next = next;
+    peer->probe_last = next - 1;
     forget_flights(peer);
 }
 
@@ -92,12 +94,16 @@ bool progress_accept(struct peer *peer, uint64_t index)
 bool progress_reject(struct peer *peer, uint64_t index, uint64_t matching_at_most)
 {
     /* What is known to match cannot be refused: that answer was overtaken. While probing only the
-     * answer to the present probe counts. */
-    if (index <= peer->match || index >= peer->next ||
-        (peer->state == PROGRESS_PROBE && index != peer->next - 1)) {
+     * answers to the present probe, and to the check behind it, count. */
+    bool probing = peer->state == PROGRESS_PROBE;
+    if (index <= peer->match ||
+        (probing ? index != peer->next - 1 && index != peer->probe_last : index >= peer->next)) {
         return false;
     }
     uint64_t next = matching_at_most < index ? matching_at_most + 1 : index;
+    if (probing && next > peer->next) {
+        next = peer->next; /* the probe was lost: the same again */
+    }
     progress_probe(peer, next > peer->match ? next : peer->match + 1);
     return true;
 }

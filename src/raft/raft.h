@@ -138,7 +138,8 @@ const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" 
  *                       granted, the responder's own when rejected.
  *   APPEND              prev_index, prev_term, entries, commit. sequence: 0, or of the round of
  *                       heartbeats it belongs to, which the answer repeats. quiet: a commit notice,
- *                       not answered where it is accepted.
+ *                       not answered where it is accepted. in_order: not to overtake what was sent
+ *                       before it (the sender's own, not on the wire).
  *   APPEND_RESPONSE     index: the last entry that matches and is durable (accepted), or with
  *                       reject: prev_index of the refused request, and hint_index and hint_term:
  *                       the largest (index, term) of the follower that can match, for backing up by
@@ -153,6 +154,7 @@ struct raft_message {
     bool reject;
     bool force;
     bool quiet;
+    bool in_order;
     uint32_t entry_count;
     uint64_t from;
     uint64_t from_directory;

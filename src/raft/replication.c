@@ -42,6 +42,7 @@ static void send_entries(struct raft *raft, struct peer *peer, uint32_t count)
     message->prev_index = peer->next - 1;
     message->prev_term = log_term_at(&raft->log, message->prev_index);
     message->entry_count = count;
+    message->in_order = true;
     uint64_t last = message->prev_index + count;
     message->commit = raft->commit < last ? raft->commit : last;
     peer->commit_sent = message->commit;
@@ -57,6 +58,7 @@ static void send_probe(struct raft *raft, struct peer *peer)
     }
     send_entries(raft, peer, count);
     peer->probe_paused = true;
+    peer->probe_last = peer->next - 1 + count;
     peer->probe_round = raft->heartbeat_round;
 }
 
@@ -100,6 +102,19 @@ static struct raft_message *send_empty(struct raft *raft, struct peer *peer)
         peer->commit_sent = message->commit;
     }
     return message;
+}
+
+/* Asks for the last entry that was sent, behind all that was sent, which it must not overtake. It
+ * is refused where something before it was lost, and accepted once all of that is durable. */
+static void send_check(struct raft *raft, struct peer *peer)
+{
+    struct raft_message *message = update_message(raft, RAFT_APPEND, peer->id);
+    message->prev_index = peer->state == PROGRESS_PROBE ? peer->probe_last : peer->next - 1;
+    message->prev_term = log_term_at(&raft->log, message->prev_index);
+    message->commit = raft->commit < message->prev_index ? raft->commit : message->prev_index;
+    message->sequence = raft->heartbeat_round;
+    message->in_order = true;
+    peer->check_round = raft->heartbeat_round;
 }
 
 void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet)
@@ -240,24 +255,31 @@ void replication_advance_commit(struct raft *raft)
 
 static void back_up(struct raft *raft, struct peer *peer, const struct raft_message *message)
 {
+    /* A check tells of what was sent before it, and of nothing that was sent since. */
+    uint64_t sent_round = peer->state == PROGRESS_PROBE ? peer->probe_round : peer->progress_round;
+    if (message->sequence != 0 && message->sequence <= sent_round) {
+        return;
+    }
     uint64_t most = log_find_term(&raft->log, message->hint_index, message->hint_term);
     if (progress_reject(peer, message->index, most)) {
         send_probe(raft, peer);
     }
 }
 
-/* The answer to a heartbeat tells what became of what was sent well before it. */
+/* A heartbeat and its answer overtake what waits for a slow link, so they prove nothing of what was
+ * sent before; but the peer is there, and it is time to ask. */
 static void judge_losses(struct raft *raft, struct peer *peer, uint64_t round)
 {
-    if (peer->state == PROGRESS_PROBE) {
-        if (peer->probe_paused && round > peer->probe_round) {
-            peer->probe_paused = false;
-            send_probe(raft, peer);
-        }
-    } else if (peer->flight_count > 0 && round >= peer->progress_round + 2) {
-        /* A whole round passed over what is in flight without a move: the window was lost. */
-        progress_probe(peer, peer->match + 1);
-        send_probe(raft, peer);
+    bool is_silent = peer->state == PROGRESS_PROBE
+                         ? peer->probe_paused && round > peer->probe_round
+                         : peer->flight_count > 0 && round >= peer->progress_round + 2;
+    if (!is_silent) {
+        return;
+    }
+    if (peer->state == PROGRESS_PROBE && peer->probe_last == peer->match) {
+        progress_replicate(peer); /* it asked for nothing that is not known */
+    } else if (peer->check_round < raft->heartbeat_round) {
+        send_check(raft, peer);
     }
 }
 

@@ -92,8 +92,26 @@ static int64_t delay_from_draw(const struct link_faults *of_link, uint64_t draw)
     return of_link->delay_min_ns + (int64_t)(((wide)draw * choices) >> 64);
 }
 
+/* How long the line is still busy with the one large frame that it may hold beside the others. */
+static int64_t large_left_ns(const struct fault_link *link, int64_t now_ns)
+{
+    int64_t left_ns = link->large_until_ns - now_ns;
+
+    return left_ns < 0 ? 0 : left_ns < link->large_ns ? left_ns : link->large_ns;
+}
+
+/* Whether one more frame fits behind what the line has to send for so long. */
+static bool has_room(const struct fault_link *link, int64_t waiting_ns, uint32_t size)
+{
+    uint64_t waiting = waiting_ns > 0 ? (uint64_t)waiting_ns : 0;
+
+    return (wide)waiting * link->in_force.bandwidth_bytes / SECOND_NS + size <=
+           WORLD_QUEUE_BYTES_MAX;
+}
+
 /* A turn on a line of limited bandwidth. What is urgent goes before what waits, which loses that
- * time; false: too much waits already. */
+ * time. Of what waits there is 1 MiB at most, and beside it one larger frame, so that what is large
+ * gets its turn whatever else is sent; false: that is too much. */
 static bool take_line(struct fault_link *link, int64_t now_ns, uint32_t size, bool *urgent,
                       int64_t *leaves_ns)
 {
@@ -105,18 +123,21 @@ static bool take_line(struct fault_link *link, int64_t now_ns, uint32_t size, bo
         return true;
     }
     int64_t takes_ns = (int64_t)((size * SECOND_NS + bandwidth - 1) / bandwidth);
-    bool busy = link->line_free_ns > now_ns;
-    if (busy) {
-        wide waiting = (wide)(uint64_t)(link->line_free_ns - now_ns) * bandwidth / SECOND_NS;
-        if (waiting + size > WORLD_QUEUE_BYTES_MAX) {
-            return false;
-        }
+    int64_t large_ns = large_left_ns(link, now_ns);
+    bool is_large = !*urgent && size > FRAME_BYTES_MAX && large_ns == 0;
+    int64_t *free_ns = *urgent ? &link->urgent_free_ns : &link->line_free_ns;
+    int64_t waiting_ns = *free_ns - now_ns - (*urgent ? 0 : large_ns);
+    if (!is_large && !has_room(link, waiting_ns, size)) {
+        return false;
     }
-    *urgent = *urgent && busy;
-    *leaves_ns = now_ns + takes_ns;
-    link->line_free_ns = (busy ? link->line_free_ns : now_ns) + takes_ns;
-    if (!*urgent) {
-        *leaves_ns = link->line_free_ns;
+    *urgent = *urgent && link->line_free_ns > now_ns;
+    *free_ns = (*free_ns > now_ns ? *free_ns : now_ns) + takes_ns;
+    *leaves_ns = *free_ns;
+    if (free_ns == &link->urgent_free_ns) {
+        link->line_free_ns = (link->line_free_ns > now_ns ? link->line_free_ns : now_ns) + takes_ns;
+    } else if (is_large) {
+        link->large_until_ns = *leaves_ns;
+        link->large_ns = takes_ns;
     }
     return true;
 }

@@ -45,7 +45,12 @@ struct fault_link {
     uint64_t epoch;         /* goes up when what is under way is lost */
     int64_t order_due_ns;   /* delays keep the order: nothing that follows is due before */
     int64_t urgent_due_ns;  /* the same for what overtook a waiting line */
-    int64_t line_free_ns;   /* when a line of limited bandwidth has sent all it was given */
+    /* A line of limited bandwidth: when it has sent all it was given, and all that is urgent; when
+     * it has sent the large frame that it was last given, which takes so long. */
+    int64_t line_free_ns;
+    int64_t urgent_free_ns;
+    int64_t large_until_ns;
+    int64_t large_ns;
     struct held_frame *held_first;
     struct held_frame *held_last;
     struct random streams[STREAM_COUNT];

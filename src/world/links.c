@@ -77,6 +77,8 @@ static void forget_order(struct fault_link *link)
     link->order_due_ns = 0;
     link->urgent_due_ns = 0;
     link->line_free_ns = 0;
+    link->urgent_free_ns = 0;
+    link->large_until_ns = 0;
 }
 
 static void lose_what_is_under_way(struct fault_link *link, const char *reason)

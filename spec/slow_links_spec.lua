@@ -1,0 +1,147 @@
+-- Slow links: what is under way is neither taken for lost nor sent again, and heartbeats do not queue behind it.
+local lu = require "luaunit"
+local clusters = require "spec.support.clusters"
+
+local tests = {}
+local in_both = clusters.in_both
+
+local KB = 1000
+local MB = 1000 * KB
+
+-- A cluster whose leader is agreed and known to all, and then its links slow down.
+local function slow_down(c, bandwidth)
+  local leader = c:check_one_leader()
+  assert(c:propose("before"))
+  clusters.wait_level(c)
+  c:link("*", "*", { bandwidth = bandwidth })
+  return leader, c:status(leader).term
+end
+
+local function submit_many(c, leader, count, size)
+  local value, last = ("x"):rep(size), nil
+  for _ = 1, count do
+    last = assert(c:submit(leader, { op = "set", key = "k", value = value }))
+  end
+  return last
+end
+
+local function wait_committed(c, index, timeout)
+  assert(c:wait_until(function()
+    for _, id in ipairs(c:ids()) do
+      if c:status(id).commit < index then
+        return false
+      end
+    end
+    return true
+  end, timeout, "all to know the last entry committed"))
+end
+
+local function assert_nobody_campaigned(c, leader, term)
+  lu.assertEquals({ c:check_one_leader() }, { leader, term })
+end
+
+-- Many entries on links of 1 MB/s take as long as their bytes do, and each is sent once (to each of two followers).
+in_both(tests, "WhatIsUnderWayIsNotSentAgain", { nodes = 3 }, function(c)
+  local leader, term = slow_down(c, MB)
+  local bytes, start = c:stats(leader).bytes.append, c:now()
+  local last = submit_many(c, leader, 1000, KB)
+  wait_committed(c, last, 3)
+  lu.assertTrue(c:now() - start < 1.5, ("%.3f s for 1 MB on 1 MB/s"):format(c:now() - start))
+  local sent = c:stats(leader).bytes.append - bytes
+  lu.assertTrue(sent < 2.2 * MB, sent .. " bytes of appends for twice 1 MB")
+  assert_nobody_campaigned(c, leader, term)
+end)
+
+-- Heartbeats and their answers pass an entry that takes several election time-outs.
+in_both(tests, "HeartbeatsDoNotQueueBehindALargeEntry", { nodes = 3 }, function(c)
+  local leader, term = slow_down(c, 4 * MB)
+  local follower = clusters.next_id(c, leader)
+  local start, before, longest = c:now(), c:now(), 0
+  local off = c:on({ kind = "receive", node = follower, message = "append" }, function(event)
+    longest = math.max(longest, event.time - before)
+    before = event.time
+  end)
+  local last = submit_many(c, leader, 1, 4 * MB)
+  wait_committed(c, last, 10)
+  off()
+  lu.assertTrue(c:now() - start > 0.9)
+  lu.assertTrue(longest < 0.15, ("no heartbeat for %.3f s"):format(longest))
+  assert_nobody_campaigned(c, leader, term)
+end)
+
+-- The largest entry there is takes 17 s on 1 MB/s, and is sent once.
+clusters.add(tests, "TheLargestEntryCommits", { nodes = 3, mode = "sim" }, function(c)
+  local leader, term = slow_down(c, MB)
+  local bytes = c:stats(leader).bytes.append
+  local last = submit_many(c, leader, 1, 16 * 1024 * 1024 - 100)
+  wait_committed(c, last, 20)
+  local sent = c:stats(leader).bytes.append - bytes
+  lu.assertTrue(sent < 2.05 * 16 * 1024 * 1024, sent .. " bytes of appends")
+  assert_nobody_campaigned(c, leader, term)
+end)
+
+-- Other messages to the same node do not keep a large entry from its turn for ever, nor it them.
+in_both(tests, "ALargeEntryAmongOtherTraffic", { nodes = 3 }, function(c)
+  local leader, term = slow_down(c, 4 * MB)
+  local follower = clusters.next_id(c, leader)
+  local answered = 0
+  c:serve(follower, function(value)
+    answered = answered + 1
+    return #value
+  end)
+  local client = c:client(function()
+    for _ = 1, 20 do
+      assert(c:call(leader, follower, ("x"):rep(100 * KB), 5))
+    end
+  end)
+  wait_committed(c, submit_many(c, leader, 1, 2 * MB), 10)
+  client:wait()
+  lu.assertEquals(answered, 20)
+  assert_nobody_campaigned(c, leader, term)
+end)
+
+-- A whole window is lost on a slow link: it is noticed within an election time-out, and sent once more.
+in_both(tests, "ALostWindowIsNoticed", { nodes = 3 }, function(c)
+  local leader, term = slow_down(c, MB)
+  local follower = clusters.next_id(c, leader)
+  local bytes = c:stats(leader).bytes.append
+  c:intercept(function(message)
+    return message.to == follower and message.kind == "append" and #message.entries > 0 and "drop" or nil
+  end)
+  local last = submit_many(c, leader, 400, KB)
+  local other = clusters.others(c, leader, follower)[1]
+  assert(c:wait_until(function()
+    return c:status(other).last_index >= last
+  end, 3))
+  c:intercept(nil)
+  local start = c:now()
+  wait_committed(c, last, 3)
+  lu.assertTrue(c:now() - start < 0.9, ("%.3f s for 0.4 MB on 1 MB/s"):format(c:now() - start))
+  local sent = c:stats(leader).bytes.append - bytes
+  lu.assertTrue(sent < 3 * 0.4 * MB + 10 * 70 * KB, sent .. " bytes of appends")
+  assert_nobody_campaigned(c, leader, term)
+end)
+
+-- No more than max_inflight is on the way to a follower; one entry always is.
+in_both(tests, "TheBytesInFlightToASlowFollowerAreLimited", { nodes = 3, max_inflight = 20000, max_message = 5000 },
+  function(c)
+    local leader = slow_down(c, MB)
+    local follower = clusters.next_id(c, leader)
+    c:link(leader, follower, { bandwidth = 50 * KB })
+    local sent, acknowledged, most = 0, 0, 0
+    c:intercept(function(message)
+      if message.kind == "append" and message.to == follower and #message.entries > 0 then
+        sent = math.max(sent, message.prev_index + #message.entries)
+        most = math.max(most, sent - acknowledged)
+      elseif message.kind == "append_response" and message.from == follower and not message.reject then
+        acknowledged = math.max(acknowledged, message.index)
+      end
+    end)
+    local last = submit_many(c, leader, 50, KB)
+    assert(c:wait_until(function()
+      return c:status(follower).last_index >= last
+    end, 5))
+    lu.assertTrue(most >= 10 and most <= 20, most .. " entries of 1 kB in flight")
+  end)
+
+return tests
