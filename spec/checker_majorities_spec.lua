@@ -161,7 +161,7 @@ function tests.test_ReadMajority_AnswersThatDoNotCount()
 end
 
 function tests.test_ReadMajority_BeforeAnEntryOfItsOwnTermIsCommitted()
-  local r = leading(3, 2):commit(1, 1)
+  local r = leading(3, 2)
   r:event("read", 1, { sequence = 1 }):round(1, 1):answer(2, 1)
   assert_violated(r:confirm(1, 1, 1), "a read is confirmed by a majority", 1)
 end
@@ -235,7 +235,7 @@ function tests.test_OneChange_ByWayOfAJointConfiguration()
 end
 
 function tests.test_OneChange_OnceAnEntryOfTheOwnTermIsCommitted()
-  local r = leading(3, 2):commit(1, 1)
+  local r = leading(3, 2)
   assert_violated(r:append(1, 3, { 1, 2, 2 }, nil, { { index = 3, voters = { 1, 2, 3 }, learners = { 4 } } }),
     "one change of members at a time", 1)
 end

@@ -125,8 +125,19 @@ end
 
 function tests.test_MonotonicCommit()
   local r = settled()
-  r:durable(2, 4, { 1, 1, 1, 1 }):commit(2, 4)
+  for id = 1, 2 do
+    r:durable(id, 4, { 1, 1, 1, 1 }):commit(id, 4, id == 1)
+  end
   assert_violated(r:commit(2, 3), "monotonic commit", 2)
+end
+
+function tests.test_StateMachineSafety_WhatNoLeaderHasCommitted()
+  local r = settled()
+  r:durable(2, 4, { 1, 1, 1, 1 })
+  assert_violated(r:commit(2, 4), "state machine safety", 2)
+  r = settled { gaps = true }
+  r:durable(2, 4, { 1, 1, 1, 1 })
+  lu.assertNil(r:commit(2, 4).violation)
 end
 
 function tests.test_MonotonicCommit_ARestartBeginsAnew()

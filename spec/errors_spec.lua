@@ -67,6 +67,24 @@ function tests.test_AGivenLogsEntryIsNoLarger()
   end, "state", "at most")
 end
 
+function tests.test_GivenLogsThatNoRunCanHaveWritten()
+  local function start(...)
+    local state = {}
+    for id, log in ipairs { ... } do
+      state[id] = { term = 2, log = log }
+    end
+    for _, mode in ipairs { "sim", "tcp" } do
+      for _, invariants in ipairs { true, false } do
+        clusters.assert_raises(function()
+          raft.cluster { mode = mode, nodes = 3, state = state, invariants = invariants }
+        end, "bad argument 'state' (", "node 2 ", "of node 1", "index 1")
+      end
+    end
+  end
+  start({ { 1, "a" }, 1 }, { { 1, "b" }, 1 }, { { 1, "c" }, 1 })
+  start({ 1, 2 }, { 2 })
+end
+
 clusters.add(tests, "AReaderThatRaisesAtTheEnd", { nodes = 1, trace = function(event)
   if event.kind == "verdict" then
     error("no verdict")

@@ -2,6 +2,7 @@
 -- raft.cluster.* by subject.
 -- @module raft.cluster
 
+local arguments = require "raft.arguments"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local driver = require "raft.driver"
@@ -37,6 +38,11 @@ function cluster.new(given)
   local handle, message, code = core.cluster(made)
   if not handle then
     return nil, message, code
+  end
+  local broken = handle:violation()
+  if broken then -- before anything has happened: what it was given is broken
+    handle:close()
+    arguments.raise("bad argument 'state' (%s)", broken.message)
   end
   local inner = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, inner_metatable)
   inner.recording = script.begin(given, made, inner.driver)

@@ -104,7 +104,7 @@ struct checker *checker_new(struct trace *trace,
 /* For nodes that are processes: the last events of one that was killed are missing, and those of
  * different nodes may come out of order. What could be due to that is not judged. */
 void checker_expect_gaps(struct checker *checker);
-void checker_free(struct checker *checker); /* unsubscribes; before trace_free */
+void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
 
 #endif

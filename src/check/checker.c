@@ -285,6 +285,9 @@ void checker_expect_gaps(struct checker *checker)
 
 void checker_free(struct checker *checker)
 {
+    if (checker == NULL) {
+        return;
+    }
     trace_unsubscribe(checker->trace, checker->subscription);
     for (size_t i = 0; i < checker->node_count; i++) {
         struct check_node *node = checker->nodes[i];

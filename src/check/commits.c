@@ -118,6 +118,13 @@ void commits_commit(struct checker *checker, struct check_node *node,
                        node->id, index, node->log.last);
         return;
     }
+    if (!event->flag && index > checker->committed.last && node->life > 0 && !checker->gaps) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " commits up to index %" PRIu64
+                       ", but no leader has committed more than index %" PRIu64,
+                       node->id, index, checker->committed.last);
+        return;
+    }
     const struct term *held = chain_term(&node->log, index);
     uint64_t entry_term = held != NULL ? held->term : event->prev_term;
     if (event->flag && entry_term != node->term && node->term > 0 && entry_term > 0) {

@@ -9,6 +9,7 @@
 #include "check/internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 bool safety_term(struct checker *checker, struct check_node *node, const struct trace_event *event)
 {
@@ -66,7 +67,33 @@ void safety_role(struct checker *checker, struct check_node *node, const struct 
     }
 }
 
+#define HOLDER_BYTES 40
+
 /* ---- entries -------------------------------------------------------------------------------- */
+
+/* "of node 3"; in words where no log is known to hold that entry any more. */
+static void name_holder(uint64_t holder, const char *otherwise, char text[HOLDER_BYTES])
+{
+    (void)snprintf(text, HOLDER_BYTES, "%s", otherwise);
+    if (holder != 0) {
+        (void)snprintf(text, HOLDER_BYTES, "of node %" PRIu64, holder);
+    }
+}
+
+static void report_other_begin(struct checker *checker, const struct check_node *node,
+                               const struct trace_event *event, uint64_t index,
+                               const struct term *term, const struct term *before)
+{
+    uint64_t holder = checker_holder(checker, term->first, term, node->id);
+    char other[HOLDER_BYTES];
+    name_holder(holder, "seen first", other);
+    checker_report(checker, event, CHECK_LOG_MATCHING, holder,
+                   "in the log of node %" PRIu64 " term %" PRIu64 " begins at index %" PRIu64
+                   " behind an entry of term %" PRIu64 ", in the one %s at index %" PRIu64
+                   " behind one of term %" PRIu64
+                   "; logs that share an entry must be the same before it",
+                   node->id, term->term, index, before->term, other, term->first, term->before);
+}
 
 /* The node's log goes on with an entry of `term` at `index`, where it held another term or nothing
  * before. Is that where the term's entries begin in every log? */
@@ -90,16 +117,24 @@ static bool judge_begin(struct checker *checker, const struct check_node *node,
         return true;
     }
     if (term->first != index || term->before != before->term) {
-        checker_report(checker, event, CHECK_LOG_MATCHING,
-                       checker_holder(checker, term->first, term, node->id),
-                       "in the log of node %" PRIu64 " term %" PRIu64 " begins at index %" PRIu64
-                       " behind an entry of term %" PRIu64 ", elsewhere at index %" PRIu64
-                       " behind one of term %" PRIu64
-                       "; logs that share an entry must be the same before it",
-                       node->id, term->term, index, before->term, term->first, term->before);
+        report_other_begin(checker, node, event, index, term, before);
         return false;
     }
     return true;
+}
+
+static void report_other_entry(struct checker *checker, const struct check_node *node,
+                               const struct trace_event *event, uint64_t index,
+                               const struct term *term)
+{
+    uint64_t holder = checker_holder(checker, index, term, node->id);
+    char other[HOLDER_BYTES];
+    name_holder(holder, "first seen there", other);
+    checker_report(checker, event, CHECK_LOG_MATCHING, holder,
+                   "node %" PRIu64 " holds at index %" PRIu64 " an entry of term %" PRIu64
+                   " that differs from the one %s; expected the same entry for the same index and "
+                   "term",
+                   node->id, index, term->term, other);
 }
 
 /* Entries of one term at [index, index + count): remembered, or compared with those seen first. */
@@ -119,13 +154,7 @@ static bool judge_entries(struct checker *checker, const struct check_node *node
             if (*place == 0) {
                 *place = digest;
             } else if (*place != digest) {
-                checker_report(checker, event, CHECK_LOG_MATCHING,
-                               checker_holder(checker, index + i, term, node->id),
-                               "node %" PRIu64 " holds at index %" PRIu64
-                               " an entry of term %" PRIu64
-                               " that differs from the one first seen there; expected the same "
-                               "entry for the same index and term",
-                               node->id, index + i, term->term);
+                report_other_entry(checker, node, event, index + i, term);
                 return false;
             }
         }

@@ -206,7 +206,12 @@ static void connect_nodes(struct cluster *cluster)
         trace_subscribe(cluster->trace, TRACE_MASK(TRACE_CONNECT), count_connection, &connected);
     int64_t start_ns = cluster_now_ns(cluster);
     int64_t until_ns = cluster->options.real ? start_ns + CONNECT_NS : start_ns;
-    while (connected < wanted && cluster_drive(cluster, until_ns, true) == CLUSTER_EVENT) {
+    enum cluster_turn turn = CLUSTER_EVENT;
+    while (connected < wanted && turn == CLUSTER_EVENT) {
+        turn = cluster_drive(cluster, until_ns, true);
+    }
+    if (turn == CLUSTER_STOPPED) {
+        cluster_interrupt(cluster); /* whoever drives it first is told */
     }
     trace_unsubscribe(cluster->trace, subscription);
 }
@@ -267,7 +272,8 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
                    bool (*prepare)(void *context, struct trace *trace, struct failure *failure),
                    void *context, struct failure *failure)
 {
-    if (options->invariants) {
+    /* Disks that are given are judged even where the run is not. */
+    if (options->invariants || options->disk_count > 0) {
         cluster->checker = checker_new(cluster->trace, violated, cluster);
     }
     if (prepare != NULL && !prepare(context, cluster->trace, failure)) {
@@ -282,7 +288,12 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
         return false;
     }
     emit_run(cluster);
-    return start_nodes(cluster, failure);
+    bool started = start_nodes(cluster, failure);
+    if (!options->invariants && cluster_violation(cluster) == NULL) {
+        checker_free(cluster->checker);
+        cluster->checker = NULL;
+    }
+    return started;
 }
 
 struct cluster *cluster_new(const struct cluster_options *options,
@@ -310,7 +321,9 @@ struct cluster *cluster_new(const struct cluster_options *options,
         cluster_free(cluster);
         return NULL;
     }
-    connect_nodes(cluster);
+    if (cluster_violation(cluster) == NULL) {
+        connect_nodes(cluster);
+    }
     return cluster;
 }
 
@@ -328,9 +341,7 @@ void cluster_free(struct cluster *cluster)
     if (cluster->faults != NULL) {
         faults_free(cluster->faults);
     }
-    if (cluster->checker != NULL) {
-        checker_free(cluster->checker);
-    }
+    checker_free(cluster->checker);
     trace_free(cluster->trace);
     buffer_free(&cluster->name);
     buffer_free(&cluster->scratch);

@@ -69,7 +69,8 @@ struct node *cluster_node(const struct cluster *cluster, uint64_t id); /* NULL: 
 bool cluster_is_running(const struct cluster *cluster, uint64_t id);
 /* Running and not cut off by cluster_disconnect. */
 bool cluster_is_connected(const struct cluster *cluster, uint64_t id);
-/* The first violation that the checker saw; NULL: none, or no checker. */
+/* The first violation that the checker saw; NULL: none, or no checker. One that is there when the
+ * cluster is made is one of the disks that were given: they hold what no run can have written. */
 const struct check_violation *cluster_violation(const struct cluster *cluster);
 
 /* ---- driving (drive.c) ---------------------------------------------------------------------- */
