@@ -26,6 +26,7 @@ local function aba_groups(c, ...)
       group_of[id] = group
     end
   end
+  c:intercept(nil)
   c:intercept(function(message)
     if message.to == 7 and message.kind == "append" and #message.entries > 0 then
       return "hold"

@@ -199,6 +199,7 @@ end
 -- Some messages are kept back; the postman brings them when leaders have changed, some of them twice.
 function troubles.late_messages(c, run)
   local chance = c:random() * 0.1
+  c:intercept(nil)
   c:intercept(function(message)
     if c:random() < chance then
       message.changes = run.changes
