@@ -126,7 +126,7 @@ function node.new(given)
     return nil, problem, problem_code, detail
   end
   local self = setmetatable({
-    id = made.id, handle = handle, reader = made.reader, listeners = {}, waiting = {}, tickets = 0, close_waiting = {},
+    id = made.id, handle = handle, reader = made.reader, listeners = {}, waiting = {}, close_waiting = {},
   }, metatable)
   open[self.id] = self
   return self
@@ -163,16 +163,13 @@ local function split(given, f)
   return arguments.seconds("options.timeout", given.timeout, TIMEOUT), f
 end
 
--- begin(ticket) asks; finish(...) makes of the outcome what the caller is given. Without f: waits.
+-- begin() asks and returns a ticket; finish(...) makes of the outcome what the caller is given. Without f: waits.
 local function ask(self, what, f, begin, finish)
   if not f then
     loop.check_may_wait(what)
   end
-  self.tickets = self.tickets + 1
-  local ticket = self.tickets
   local function start(answer)
-    begin(ticket)
-    self.waiting[ticket] = function(index, ...)
+    self.waiting[begin()] = function(index, ...)
       if index == nil then
         answer(nil, ...)
       else
@@ -205,8 +202,8 @@ end
 function Node:propose(command, given, f)
   local timeout_ns
   timeout_ns, f = split(given, f)
-  return ask(self, "node:propose", f, function(ticket)
-    self.handle:propose(command, timeout_ns, ticket)
+  return ask(self, "node:propose", f, function()
+    return self.handle:propose(command, timeout_ns)
   end, function(index, _, result)
     return index, without_null(result)
   end)
@@ -219,8 +216,8 @@ end
 function Node:read(given, f)
   local timeout_ns
   timeout_ns, f = split(given, f)
-  return ask(self, "node:read", f, function(ticket)
-    self.handle:read(nil, timeout_ns, ticket)
+  return ask(self, "node:read", f, function()
+    return self.handle:read(nil, timeout_ns)
   end, function()
     return true
   end)
@@ -237,8 +234,8 @@ function Node:query(request, given, f)
   if request == nil then
     arguments.fail("request", "a value", request)
   end
-  return ask(self, "node:query", f, function(ticket)
-    self.handle:read(request, timeout_ns, ticket)
+  return ask(self, "node:query", f, function()
+    return self.handle:read(request, timeout_ns)
   end, function(_, _, answer)
     return without_null(answer)
   end)
@@ -323,8 +320,8 @@ function Node:change_members(wanted, given, f)
     end
     return nil, message, code, detail
   end
-  return ask(self, "node:change_members", f, function(ticket)
-    self.handle:change(members, timeout_ns, ticket)
+  return ask(self, "node:change_members", f, function()
+    return self.handle:change(members, timeout_ns)
   end, function(index, term)
     return index, term
   end)

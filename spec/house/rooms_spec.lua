@@ -14,10 +14,11 @@ local may_use = {
   sim = "base trace world",
   real = "base trace world",
   check = "base trace raft",
-  cluster = "base trace raft world machine store node sim real check",
-  embed = "base trace raft world machine store node real",
-  bench = "base trace raft world machine store node sim real check cluster",
-  lua = "base trace raft world machine store node sim real check cluster embed bench",
+  request = "base trace raft world machine store node",
+  cluster = "base trace raft world machine store node request sim real check",
+  embed = "base trace raft world machine store node request real",
+  bench = "base trace raft world machine store node request sim real check cluster",
+  lua = "base trace raft world machine store node request sim real check cluster embed bench",
 }
 
 -- A header that is not ours, and the only rooms that may include it.

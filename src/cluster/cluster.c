@@ -66,7 +66,8 @@ static void node_changed(void *context, struct node *node)
 static void node_stopped(void *context, struct node *node)
 {
     struct cluster *cluster = context;
-    requests_node_down(cluster, node_id(node));
+    (void)node;
+    requests_review(cluster->requests);
     cluster_changed(cluster);
 }
 
@@ -282,8 +283,8 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
     if (!make_world(cluster, options, failure)) {
         return false;
     }
-    tickets_init(cluster);
-    requests_open(cluster);
+    cluster->requests = requests_new(cluster->world, &cluster_reach, cluster);
+    cluster_open_client(cluster);
     if (!make_members(cluster, options, failure)) {
         return false;
     }
@@ -334,7 +335,7 @@ void cluster_free(struct cluster *cluster)
             node_free(cluster->members[i].node);
         }
     }
-    tickets_free(cluster);
+    requests_free(cluster->requests);
     if (cluster->world != NULL) {
         cluster->world->operations->free(cluster->world);
     }

@@ -1,9 +1,8 @@
 /*
  * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
  * the whole, nodes by id), control.c (crash, restart, pause, clocks, links: each with its FAULT
- * event), drive.c (letting the world go on), tickets.c (what somebody waits for), requests.c
- * (proposals and reads through the clients' endpoint), changes.c (member changes and calls),
- * leaders.c (who leads), commits.c (what was applied where).
+ * event), drive.c (letting the world go on), requests.c (what somebody waits for, and how
+ * requests reach nodes), leaders.c (who leads), commits.c (what was applied where).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.
@@ -16,6 +15,7 @@
 #include "machine/machine.h"
 #include "node/node.h"
 #include "raft/raft.h"
+#include "request/request.h"
 #include "trace/trace.h"
 #include "world/world.h"
 
@@ -89,41 +89,29 @@ void cluster_interrupt(struct cluster *cluster);
 /* Rises whenever a role, an applied index, members or a node's state changed: cheap to poll. */
 uint64_t cluster_changes(const struct cluster *cluster);
 
-/* ---- tickets (tickets.c) -------------------------------------------------------------------- */
+/* ---- requests (requests.c): each has a ticket, the number of request.h ----------------------- */
 
-/* How a wait ended. It is valid until the next cluster_take. */
-struct cluster_outcome {
-    uint64_t ticket;
-    struct failure failure; /* NONE: it worked; TIMEOUT: the deadline came first */
-    uint64_t index;         /* requests, changes: the entry's; leaders: the leader's id;
-                               committed: the entry's */
-    uint64_t term;
-    uint64_t count;      /* committed: on how many nodes */
-    struct bytes result; /* requests, calls: one encoded value */
-};
-
-/* The next ticket that is ready, in the order in which they became so; it is used up. NULL: none.
- */
-const struct cluster_outcome *cluster_take(struct cluster *cluster);
+/* The next that is done, as requests_take. NULL: none. */
+const struct request_outcome *cluster_take(struct cluster *cluster);
+/* As requests_look. */
+const struct request_outcome *cluster_look(struct cluster *cluster, uint64_t ticket);
 /* Nobody waits for it any more; unknown ones are fine. */
 void cluster_forget(struct cluster *cluster, uint64_t ticket);
 
-/* Each makes a ticket (never 0) that becomes ready when what it names has happened or the world's
- * clock shows deadline_ns; also at once where it is so already. */
+/* Each makes a ticket (never 0) that is done when what it names has happened or the world's clock
+ * shows deadline_ns; also at once where it is so already. */
 uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns);
-/* A leader as cluster_leader says, of a term later than `above`. */
+/* A leader as cluster_leader says, of a term later than `above`: the outcome's index and term. */
 uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns);
 /* At least `wanted` running, connected nodes have applied this command (an encoded value). */
 uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, uint64_t wanted,
                                 int64_t deadline_ns);
 
-/* ---- requests (requests.c) ------------------------------------------------------------------ */
-
 struct cluster_request {
     enum node_request_kind kind;
     uint64_t node; /* 0: the leader, found again where it was none or changed */
     uint64_t session;
-    uint64_t sequence;   /* with a session */
+    uint64_t sequence;
     int64_t repeat_ns;   /* with a session: sent again after so long, until it is answered */
     struct bytes body;   /* the command, or the query's request: one encoded value */
     int64_t deadline_ns; /* of the world's clock */
@@ -136,26 +124,28 @@ uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_requ
 bool cluster_submit(struct cluster *cluster, uint64_t id, struct bytes command, uint64_t *index,
                     uint64_t *term, struct failure *failure);
 
-/* ---- member changes and calls (changes.c) --------------------------------------------------- */
-
-struct cluster_members {
+struct cluster_change {
     const uint64_t *voters;
     size_t voter_count;
     const uint64_t *learners;
     size_t learner_count;
+    uint64_t node; /* 0: the leader, asked again while it cannot take the change yet */
+    bool once;     /* not asked again */
+    int64_t deadline_ns;
 };
+
+/* A ticket that is done when the final configuration has committed; cluster_look tells the index
+ * and term of its first entry once it has them. 0 and a failure where a member is no node. */
+uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_change *change,
+                                struct failure *failure);
+/* A request over the nodes' own transport; the answer is the outcome's result. 0 and a failure
+ * where one of them is no node. */
+uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
+                      int64_t deadline_ns, struct failure *failure);
 
 /* Makes and starts a node of an empty disk that waits to be added; of an id that was removed
  * before, a new one in its place. */
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure);
-/* Hands the change to that node now. 0 and a failure where it refuses; else a ticket that is ready
- * when the final configuration has committed. The entry's index and term are told at once. */
-uint64_t cluster_change_members(struct cluster *cluster, uint64_t id,
-                                const struct cluster_members *wanted, int64_t deadline_ns,
-                                uint64_t *index, uint64_t *term, struct failure *failure);
-/* A request over the nodes' own transport. 0 and a failure where it cannot be sent. */
-uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
-                      int64_t deadline_ns, struct failure *failure);
 
 /* ---- control (control.c): in effect when the call returns, no-ops where already so ----------- */
 

@@ -80,21 +80,17 @@ uint64_t cluster_committed(const struct cluster *cluster, struct bytes command, 
     return *index != 0 ? count_at(cluster, command, *index, failure) : 0;
 }
 
-void committed_judge(struct cluster *cluster, struct ticket *ticket)
+bool committed_judge(void *owner, struct request_wait *wait, struct bytes body,
+                     struct request_outcome *outcome)
 {
-    struct bytes command = buffer_bytes(&ticket->body);
-    if (ticket->found_index == 0) {
-        ticket->found_index = find_anywhere(cluster, command, &ticket->scanned);
+    if (wait->found == 0) {
+        wait->found = find_anywhere(owner, body, &wait->scanned);
     }
-    if (ticket->found_index == 0) {
-        return;
+    if (wait->found == 0) {
+        return false;
     }
-    struct failure failure = {0};
-    uint64_t count = count_at(cluster, command, ticket->found_index, &failure);
-    ticket->outcome.index = ticket->found_index;
-    ticket->outcome.count = count;
-    if (count >= ticket->wanted || failure.code != FAILURE_NONE) {
-        ticket->outcome.failure = failure;
-        ticket_ready(cluster, ticket);
-    }
+    failure_clear(&outcome->failure);
+    outcome->index = wait->found;
+    outcome->count = count_at(owner, body, wait->found, &outcome->failure);
+    return outcome->count >= wait->wanted || outcome->failure.code != FAILURE_NONE;
 }

@@ -32,7 +32,7 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
     cluster_trace_fault(cluster, "crash", &id, 1);
     node_crash(node);
     faults_forget(cluster->faults, id);
-    requests_node_down(cluster, id);
+    requests_review(cluster->requests);
     cluster_changed(cluster);
     return true;
 }
@@ -89,7 +89,7 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
     cluster_trace_fault(cluster, "stop", &id, 1);
     node_stop(node, true);
     faults_forget(cluster->faults, id);
-    requests_node_down(cluster, id);
+    requests_review(cluster->requests);
     cluster_changed(cluster);
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * Letting the world go on. It never decides what is waited for (tickets.c does) and calls nobody
+ * Letting the world go on. It never decides what is waited for (request/ does) and calls nobody
  * back: whoever drives looks at what came of it.
  */
 #include "cluster/internal.h"
@@ -16,24 +16,33 @@ static bool was_stopped(struct cluster *cluster)
     return stopped;
 }
 
+/* Looks at all that wait for a change, where something has changed since the last look. */
+static void judge(struct cluster *cluster)
+{
+    if (cluster->judged_changes != cluster->changes) {
+        cluster->judged_changes = cluster->changes;
+        requests_judge(cluster->requests);
+    }
+}
+
 static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool each_event)
 {
     for (;;) {
-        tickets_judge(cluster);
+        judge(cluster);
         if (was_stopped(cluster)) {
             return CLUSTER_STOPPED;
         }
-        if (cluster->ready_first != NULL) {
+        if (requests_are_done(cluster->requests)) {
             return CLUSTER_READY;
         }
         if (!cluster->world->operations->step(cluster->world, until_ns)) {
-            tickets_judge(cluster);
+            judge(cluster);
             if (was_stopped(cluster)) {
                 return CLUSTER_STOPPED;
             }
-            return cluster->ready_first != NULL ? CLUSTER_READY : CLUSTER_TIME_UP;
+            return requests_are_done(cluster->requests) ? CLUSTER_READY : CLUSTER_TIME_UP;
         }
-        if (each_event && !cluster->interrupted && cluster->ready_first == NULL) {
+        if (each_event && !cluster->interrupted && !requests_are_done(cluster->requests)) {
             return CLUSTER_EVENT;
         }
     }

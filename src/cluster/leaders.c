@@ -63,3 +63,11 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     }
     return leader;
 }
+
+bool leader_judge(void *owner, struct request_wait *wait, struct bytes body,
+                  struct request_outcome *outcome)
+{
+    (void)body;
+    outcome->index = cluster_leader(owner, &outcome->term);
+    return outcome->index != 0 && outcome->term > wait->wanted;
+}

@@ -1,57 +1,14 @@
 /*
- * Proposals and reads as a client makes them: messages between the endpoint "client" and a node,
- * through the fault model. It looks for the leader again where that is certain to do no harm (the
- * command was refused, or never can be applied), and never guesses what became of a lost one.
+ * How a cluster's requests reach its nodes (request/ decides when they are asked again): proposals
+ * and reads as messages between the endpoint "client" and a node, through the fault model; changes
+ * of members and calls directly. It never decides what became of a request.
  */
 #include "cluster/internal.h"
 
-#include <string.h>
 
-#define ASK_AGAIN_NS 20000000LL /* after a refusal by a node that still looks like the leader */
-#define TRIES_SHIFT 52          /* above a ticket's number (tickets.c) */
-#define TICKET_MASK ((1ULL << TRIES_SHIFT) - 1)
-
-static void request_ready(struct cluster *cluster, struct ticket *ticket,
-                          const struct failure *failure)
+static uint64_t leader(void *owner, uint64_t *term)
 {
-    failure_copy(&ticket->outcome.failure, failure);
-    ticket_ready(cluster, ticket);
-}
-
-static void look_for_leader(struct cluster *cluster, struct ticket *ticket)
-{
-    ticket->asked = 0;
-    ticket_watch(cluster, ticket);
-}
-
-static void hand_over(struct cluster *cluster, struct ticket *ticket, uint64_t id)
-{
-    ticket->asked = id;
-    ticket->tries++;
-    ticket_unwatch(cluster, ticket);
-    struct node_request request = {
-        .number = ticket->number | ((uint64_t)ticket->tries << TRIES_SHIFT),
-        .kind = ticket->request_kind,
-        .body = buffer_bytes(&ticket->body),
-    };
-    int64_t due_ns = ticket->deadline_ns;
-    if (ticket->repeat_ns != 0) {
-        int64_t again_ns = cluster_now_ns(cluster) + ticket->repeat_ns;
-        due_ns = again_ns < due_ns ? again_ns : due_ns;
-    }
-    ticket_set_due(cluster, ticket, due_ns);
-    cluster->world->operations->client_send(cluster->world, id, node_request_frame(&request));
-}
-
-static void node_is_down(struct cluster *cluster, struct ticket *ticket, uint64_t id, bool unknown)
-{
-    struct failure failure = {0};
-    struct node *node = cluster_node(cluster, id);
-    failure_set(&failure, FAILURE_NODE_DOWN, "node %llu is not running (%s)",
-                (unsigned long long)id,
-                node != NULL ? node_state_name(node_get_state(node)) : "no such node");
-    failure.unknown = unknown;
-    request_ready(cluster, ticket, &failure);
+    return cluster_leader(owner, term);
 }
 
 static bool takes_requests(const struct node *node)
@@ -59,122 +16,116 @@ static bool takes_requests(const struct node *node)
     return node_get_state(node) == NODE_RUNNING || node_get_state(node) == NODE_PAUSED;
 }
 
-void request_try(struct cluster *cluster, struct ticket *ticket)
+static void told(void *context, uint64_t number, const struct node_outcome *outcome)
 {
-    if (ticket->asked != 0) {
-        return;
-    }
-    if (ticket->wanted_node != 0) {
-        struct node *node = cluster_node(cluster, ticket->wanted_node);
-        if (node == NULL) {
-            struct failure failure = {0};
-            cluster_no_such(&failure, ticket->wanted_node);
-            request_ready(cluster, ticket, &failure);
-            return;
-        }
-        if (!takes_requests(node)) {
-            if (ticket->repeat_ns == 0) {
-                node_is_down(cluster, ticket, ticket->wanted_node, ticket->maybe_applied);
-            }
-            return;
-        }
-        hand_over(cluster, ticket, ticket->wanted_node);
-        return;
-    }
-    uint64_t term = 0;
-    uint64_t leader = cluster_leader(cluster, &term);
-    if (leader == 0) {
-        return;
-    }
-    if (leader == ticket->refused_by && term == ticket->refused_term) {
-        int64_t again_ns = cluster_now_ns(cluster) + ASK_AGAIN_NS;
-        ticket->refused_by = 0;
-        ticket_set_due(cluster, ticket,
-                       again_ns < ticket->deadline_ns ? again_ns : ticket->deadline_ns);
-        ticket_unwatch(cluster, ticket);
-        return;
-    }
-    hand_over(cluster, ticket, leader);
+    const struct cluster *cluster = context;
+    requests_answered(cluster->requests, number, outcome);
 }
 
-void request_due(struct cluster *cluster, struct ticket *ticket)
+/* Who is a member already stays the server that it is, whatever disk that id has now. */
+static void describe(const struct raft_configuration *asked,
+                     const struct raft_configuration *present, struct raft_configuration *wanted)
 {
-    if (cluster_now_ns(cluster) < ticket->deadline_ns) {
-        ticket->maybe_applied = ticket->maybe_applied || ticket->asked != 0;
-        ticket_set_due(cluster, ticket, ticket->deadline_ns);
-        look_for_leader(cluster, ticket);
-        request_try(cluster, ticket);
-        return;
-    }
-    struct failure failure = {0};
-    if (ticket->asked == 0 && !ticket->maybe_applied && ticket->wanted_node == 0) {
-        failure_set(&failure, FAILURE_NO_LEADER, "no leader was found before the time-out");
-    } else {
-        failure_set(&failure, FAILURE_TIMEOUT, "node %llu gave no answer before the time-out",
-                    (unsigned long long)(ticket->asked != 0 ? ticket->asked : ticket->wanted_node));
-        failure.unknown = ticket->request_kind == NODE_REQUEST_PROPOSE;
-    }
-    request_ready(cluster, ticket, &failure);
-}
-
-void requests_node_down(struct cluster *cluster, uint64_t id)
-{
-    for (size_t i = 0; i < cluster->slot_count; i++) {
-        struct ticket *ticket = cluster->slots[i];
-        if (ticket->state != TICKET_WAITING || ticket->kind != TICKET_REQUEST ||
-            ticket->asked != id) {
-            continue;
-        }
-        ticket->maybe_applied = ticket->request_kind == NODE_REQUEST_PROPOSE;
-        if (ticket->repeat_ns != 0) {
-            look_for_leader(cluster, ticket);
-        } else {
-            node_is_down(cluster, ticket, id, ticket->maybe_applied);
+    raft_configuration_copy(wanted, asked);
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        if (raft_configuration_find(present, wanted->members[i].id) != NULL) {
+            wanted->members[i].directory = 0;
         }
     }
 }
 
-/* Codes after which the command is certain never to be applied, so that asking again is safe. */
-static bool may_ask_again(enum failure_code code)
+static bool change(struct cluster *cluster, struct node *node, struct request_message *message,
+                   struct failure *failure)
 {
-    return code == FAILURE_NOT_LEADER || code == FAILURE_NO_LEADER || code == FAILURE_SUPERSEDED;
+    struct node_asker asker = {.done = told, .context = cluster, .number = message->number};
+    struct raft_configuration wanted = {0};
+    array_of(uint64_t) voters = {0};
+    describe(message->members, node_view(node)->members, &wanted);
+    bool taken = node_change(node, &wanted, &message->index, &message->term, &asker, failure);
+    for (uint32_t i = 0; i < wanted.count; i++) {
+        if (wanted.members[i].voter) {
+            *array_push(&voters) = wanted.members[i].id;
+        }
+    }
+    if (taken) {
+        cluster_trace_fault(cluster, "change_members", voters.items, voters.count);
+    }
+    array_free(&voters);
+    raft_configuration_free(&wanted);
+    return taken;
 }
 
-static void answered(struct cluster *cluster, struct ticket *ticket,
-                     const struct node_outcome *outcome)
+/* A connection that was cut comes up again within a moment: until then it waits. */
+static bool call(struct cluster *cluster, struct node *node, const struct request_message *message,
+                 struct failure *failure)
 {
-    enum failure_code code = outcome->failure.code;
-    if (ticket->repeat_ns != 0 && code == FAILURE_NODE_DOWN) {
-        look_for_leader(cluster, ticket);
-        return;
+    struct node_asker asker = {.done = told, .context = cluster, .number = message->number};
+    uint64_t from = node_id(node);
+    bool cut = faults_is_cut(cluster->faults, from, message->to, NULL) ||
+               faults_is_cut(cluster->faults, message->to, from, NULL);
+    if (!cut && from != message->to && node_get_state(node) == NODE_RUNNING &&
+        !node_is_connected(node, message->to)) {
+        failure_set(failure, FAILURE_BUSY, "it has no connection to node %llu",
+                    (unsigned long long)message->to);
+        return false;
     }
-    if (ticket->wanted_node == 0 && may_ask_again(code)) {
-        struct node *node = cluster_node(cluster, ticket->asked);
-        const struct raft *raft = node != NULL ? node_raft(node) : NULL;
-        struct raft_status status = {0};
-        if (raft != NULL) {
-            raft_get_status(raft, &status);
-        }
-        ticket->refused_by = ticket->asked;
-        ticket->refused_term = status.term;
-        look_for_leader(cluster, ticket);
-        request_try(cluster, ticket);
-        return;
-    }
-    ticket->outcome.index = outcome->index;
-    ticket->outcome.term = outcome->term;
-    buffer_append(&ticket->result, outcome->result.data, outcome->result.size);
-    struct failure *failure = &ticket->outcome.failure;
-    failure_copy(failure, &outcome->failure);
-    /* A refusal of this try says nothing of an earlier one whose answer is still out. */
-    failure->unknown = failure->unknown || (code != FAILURE_NONE && ticket->maybe_applied);
-    ticket_ready(cluster, ticket);
+    return node_call(node, message->to, message->body, &asker, failure) != 0;
 }
+
+static bool send(void *owner, uint64_t id, struct request_message *message, struct failure *failure)
+{
+    struct cluster *cluster = owner;
+    struct node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    if (message->kind == REQUEST_CHANGE) {
+        return change(cluster, node, message, failure);
+    }
+    if (message->kind == REQUEST_CALL) {
+        return call(cluster, node, message, failure);
+    }
+    if (!takes_requests(node)) {
+        failure_set(failure, FAILURE_NODE_DOWN, "node %llu is not running (%s)",
+                    (unsigned long long)id, node_state_name(node_get_state(node)));
+        return false;
+    }
+    struct node_request request = {.number = message->number,
+                                   .kind = (enum node_request_kind)message->kind,
+                                   .body = message->body};
+    cluster->world->operations->client_send(cluster->world, id, node_request_frame(&request));
+    return true;
+}
+
+static void forget(void *owner, uint64_t id, enum request_kind kind, uint64_t number)
+{
+    struct node *node = kind == REQUEST_CALL ? cluster_node(owner, id) : NULL;
+    if (node != NULL) {
+        node_call_forget(node, owner, number);
+    }
+}
+
+static int64_t patience_ns(void *owner, uint64_t id, uint64_t term, const char **why)
+{
+    const struct node *node = cluster_node(owner, id);
+    (void)term; /* it answers whether it leads or not, unless its answer is lost */
+    *why = "is not running";
+    return node != NULL && takes_requests(node) ? WORLD_NEVER : 0;
+}
+
+const struct request_reach cluster_reach = {
+    .leader = leader,
+    .send = send,
+    .forget = forget,
+    .patience_ns = patience_ns,
+};
+
+/* ---- the endpoint "client" ------------------------------------------------------------------ */
 
 static bool client_frame(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
                          const struct frame_head *head, const char **reason)
 {
-    struct cluster *cluster = context;
+    const struct cluster *cluster = context;
     (void)from;
     uint64_t number = 0;
     struct node_outcome outcome;
@@ -183,49 +134,33 @@ static bool client_frame(void *context, struct inbound *from, struct batch *batc
         *reason = "not an answer to a client";
         return false;
     }
-    struct ticket *ticket = ticket_find(cluster, number & TICKET_MASK);
-    /* An answer to an earlier try of a session's command is as good as one to the latest. */
-    bool latest = ticket != NULL && (number >> TRIES_SHIFT) == (ticket->tries & 0xfffU);
-    if (ticket != NULL && ticket->kind == TICKET_REQUEST && ticket->asked != 0 &&
-        (latest || (ticket->repeat_ns != 0 && outcome.failure.code == FAILURE_NONE))) {
-        answered(cluster, ticket, &outcome);
-    }
+    requests_answered(cluster->requests, number, &outcome);
     return true;
 }
 
-void requests_open(struct cluster *cluster)
+void cluster_open_client(struct cluster *cluster)
 {
     struct endpoint_handler handler = {.frame = client_frame, .context = cluster};
     cluster->world->operations->client_open(cluster->world, &handler);
 }
 
+/* ---- asking --------------------------------------------------------------------------------- */
+
 uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_request *request)
 {
-    struct ticket *ticket = ticket_new(cluster, TICKET_REQUEST, request->deadline_ns);
-    ticket->request_kind = request->kind;
-    ticket->wanted_node = request->node;
-    ticket->repeat_ns = request->session != 0 ? request->repeat_ns : 0;
+    struct request_order order = {.kind = (enum request_kind)request->kind,
+                                  .node = request->node,
+                                  .body = request->body,
+                                  .deadline_ns = request->deadline_ns,
+                                  .repeat_ns = request->session != 0 ? request->repeat_ns : 0};
     if (request->kind == NODE_REQUEST_PROPOSE) {
         struct machine_payload payload = {
-            .session = request->session,
-            .sequence = request->sequence,
-            .command = request->body,
-        };
-        machine_payload_write(&ticket->body, &payload);
-    } else {
-        buffer_append(&ticket->body, request->body.data, request->body.size);
+            .session = request->session, .sequence = request->sequence, .command = request->body};
+        buffer_clear(&cluster->scratch);
+        machine_payload_write(&cluster->scratch, &payload);
+        order.body = buffer_bytes(&cluster->scratch);
     }
-    if (ticket->body.size > RAFT_ENTRY_BYTES_MAX) {
-        /* Refused here: no frame could carry it. */
-        struct failure failure = {0};
-        failure_set(&failure, FAILURE_TOO_LARGE, "a command or a question is at most %u bytes",
-                    RAFT_ENTRY_BYTES_MAX);
-        request_ready(cluster, ticket, &failure);
-        return ticket->number;
-    }
-    look_for_leader(cluster, ticket);
-    request_try(cluster, ticket);
-    return ticket->number;
+    return requests_ask(cluster->requests, &order);
 }
 
 bool cluster_submit(struct cluster *cluster, uint64_t id, struct bytes command, uint64_t *index,
@@ -239,4 +174,99 @@ bool cluster_submit(struct cluster *cluster, uint64_t id, struct bytes command, 
     buffer_clear(&cluster->scratch);
     machine_payload_write(&cluster->scratch, &payload);
     return node_submit(node, buffer_bytes(&cluster->scratch), index, term, failure);
+}
+
+static bool add_members(const struct cluster *cluster, const uint64_t *ids, size_t count,
+                        bool voter, struct raft_configuration *wanted, struct failure *failure)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct member *known = cluster_member(cluster, ids[i]);
+        if (known == NULL) {
+            return cluster_no_such(failure, ids[i]);
+        }
+        struct raft_member member;
+        cluster_describe(known, &member);
+        member.voter = voter;
+        member.learner = !voter;
+        raft_configuration_put(wanted, &member);
+    }
+    return true;
+}
+
+uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_change *change,
+                                struct failure *failure)
+{
+    struct raft_configuration wanted = {0};
+    uint64_t ticket = 0;
+    if (add_members(cluster, change->voters, change->voter_count, true, &wanted, failure) &&
+        add_members(cluster, change->learners, change->learner_count, false, &wanted, failure)) {
+        ticket = requests_ask(cluster->requests,
+                              &(struct request_order){.kind = REQUEST_CHANGE,
+                                                      .node = change->node,
+                                                      .members = &wanted,
+                                                      .deadline_ns = change->deadline_ns,
+                                                      .once = change->once});
+    }
+    raft_configuration_free(&wanted);
+    return ticket;
+}
+
+uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
+                      int64_t deadline_ns, struct failure *failure)
+{
+    if (cluster_node(cluster, from) == NULL || cluster_node(cluster, to) == NULL) {
+        cluster_no_such(failure, cluster_node(cluster, from) == NULL ? from : to);
+        return 0;
+    }
+    return requests_ask(cluster->requests, &(struct request_order){.kind = REQUEST_CALL,
+                                                                   .node = from,
+                                                                   .to = to,
+                                                                   .body = value,
+                                                                   .deadline_ns = deadline_ns});
+}
+
+/* ---- waiting for what nobody is asked ------------------------------------------------------- */
+
+static uint64_t wait(struct cluster *cluster, struct request_wait wait, struct bytes body,
+                     int64_t deadline_ns)
+{
+    return requests_ask(cluster->requests, &(struct request_order){.kind = REQUEST_WAIT,
+                                                                   .body = body,
+                                                                   .deadline_ns = deadline_ns,
+                                                                   .wait = wait});
+}
+
+uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns)
+{
+    return wait(cluster, (struct request_wait){0}, (struct bytes){NULL, 0}, deadline_ns);
+}
+
+uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns)
+{
+    return wait(cluster, (struct request_wait){.judge = leader_judge, .wanted = above},
+                (struct bytes){NULL, 0}, deadline_ns);
+}
+
+uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, uint64_t wanted,
+                                int64_t deadline_ns)
+{
+    return wait(cluster, (struct request_wait){.judge = committed_judge, .wanted = wanted}, command,
+                deadline_ns);
+}
+
+/* ---- taking --------------------------------------------------------------------------------- */
+
+const struct request_outcome *cluster_take(struct cluster *cluster)
+{
+    return requests_take(cluster->requests);
+}
+
+const struct request_outcome *cluster_look(struct cluster *cluster, uint64_t ticket)
+{
+    return requests_look(cluster->requests, ticket);
+}
+
+void cluster_forget(struct cluster *cluster, uint64_t ticket)
+{
+    requests_forget(cluster->requests, ticket);
 }

@@ -16,6 +16,7 @@
 #include "machine/machine.h"
 #include "node/node.h"
 #include "raft/raft.h"
+#include "request/request.h"
 #include "trace/trace.h"
 #include "world/world.h"
 
@@ -91,20 +92,16 @@ struct trace *embed_trace(struct embedded *embedded);
 
 /* ---- requests (requests.c) ------------------------------------------------------------------ */
 
-/* Where the node was made to forward, what has certainly come to nothing (this node or the one
- * that it asked does not lead, another leader's entry took the place) is tried again until the
- * time-out. A time-out leaves open whether a command is applied (`unknown`), but for NO_LEADER,
- * where nobody took it. Tickets are the caller's. */
+/* Each makes a ticket (never 0, below 2^52). Where the node was made to forward, what has certainly
+ * come to nothing is asked again until the time-out (request.h). */
 
 /* One encoded value. result: the machine's answer; this node has applied it too by then. */
-void embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns,
-                   uint64_t ticket);
+uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns);
 /* From then on the state of this node's machine is linearizable. The question, an encoded value, is
  * then put to it; empty: nothing is asked. */
-void embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns,
-                uint64_t ticket);
+uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns);
 /* `wanted` is a simple configuration. Never passed on: the leader has to be asked. */
-void embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
-                  int64_t timeout_ns, uint64_t ticket);
+uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
+                      int64_t timeout_ns);
 
 #endif

@@ -16,39 +16,6 @@ struct embed_loop {
     struct embedded *first;
 };
 
-enum request_kind { REQUEST_PROPOSE, REQUEST_READ, REQUEST_CHANGE };
-
-enum request_state {
-    REQUEST_FRESH,    /* to be handed to whoever leads */
-    REQUEST_WAITING,  /* for somebody who does */
-    REQUEST_ASKED,    /* a node has it */
-    REQUEST_APPLYING, /* answered; until this node has applied the outcome's index */
-    REQUEST_READY,    /* to be told */
-    REQUEST_GIVEN_UP, /* told already; this node will still answer */
-    REQUEST_STATE_COUNT
-};
-
-struct request {
-    struct embedded *embedded;
-    struct request *next;
-    struct request *previous;
-    enum request_kind kind;
-    enum request_state state;
-    int64_t deadline_ns;
-    struct buffer body; /* PROPOSE: the payload; READ: the question, or empty */
-    struct raft_configuration wanted;
-    uint64_t asked; /* the node that has it */
-    uint64_t call;  /* its number where that is another one; else 0 */
-    struct node_outcome outcome;
-    struct buffer result;
-    uint64_t ticket;
-};
-
-struct request_list {
-    struct request *first;
-    struct request *last;
-};
-
 #define NOTICES_WAITING_MAX 16
 #define NOTICES_REMEMBERED 32
 
@@ -100,10 +67,11 @@ struct embedded {
     struct dialled *dialled; /* peers that this node has had a connection to */
     uint32_t dialled_count;
 
-    struct request_list requests[REQUEST_STATE_COUNT];
-    struct wakeup alarm; /* the earliest deadline or the next try */
-    int64_t alarm_ns;
-    int64_t try_again_ns;
+    struct requests *requests;
+    bool review_requests; /* somebody who was asked may not answer any more */
+    int64_t election_timeout_max_ns;
+    struct buffer payload; /* memory that is used again */
+    struct buffer answer;
 };
 
 /* ---- node.c */
@@ -115,15 +83,8 @@ void notices_open(struct embedded *embedded);
 void notices_close(struct embedded *embedded);
 
 /* ---- requests.c */
-void requests_prepare(struct embedded *embedded);
-void requests_hand_over(struct embedded *embedded); /* the fresh ones */
-void requests_tell(struct embedded *embedded);      /* those that are ready now */
-void requests_try_again(struct embedded *embedded); /* those that wait for a leader */
-void requests_role_changed(struct embedded *embedded);
-void requests_applied(struct embedded *embedded);
-/* What has not been answered fails so. */
-void requests_end(struct embedded *embedded, enum failure_code code, const char *why);
-void requests_free(struct embedded *embedded);
+extern const struct request_reach embed_reach;
+void embed_tell_outcomes(struct embedded *embedded); /* of the requests that are done now */
 
 /* ---- change.c */
 /* false, and a failure that says what to do, where this change must not be asked for. */

@@ -25,7 +25,7 @@ static void on_role(void *context, struct node *node)
 {
     struct embedded *embedded = context;
     (void)node;
-    requests_role_changed(embedded);
+    embedded->review_requests = true;
     embed_tell_soon(embedded);
 }
 
@@ -39,8 +39,9 @@ static void on_members(void *context, struct node *node)
 
 static void on_applied(void *context, struct node *node)
 {
+    const struct embedded *embedded = context;
     (void)node;
-    requests_applied(context);
+    requests_applied(embedded->requests);
 }
 
 static void on_stopped(void *context, struct node *node)
@@ -50,7 +51,7 @@ static void on_stopped(void *context, struct node *node)
     (void)snprintf(why, sizeof why, "node %llu is %s", (unsigned long long)embedded->id,
                    node_state_name(node_get_state(node)));
     embedded->tell_stopped = true;
-    requests_end(embedded, FAILURE_NODE_DOWN, why);
+    requests_end(embedded->requests, FAILURE_NODE_DOWN, why);
     embed_tell_soon(embedded);
 }
 
@@ -105,14 +106,18 @@ static void tell_end(struct embedded *embedded)
 static void flush(void *context)
 {
     struct embedded *embedded = context;
-    requests_hand_over(embedded);
+    if (embedded->review_requests) {
+        embedded->review_requests = false;
+        requests_review(embedded->requests);
+    }
+    requests_judge(embedded->requests);
     tell_roles(embedded);
     if (embedded->tell_members) {
         embedded->tell_members = false;
         tell(embedded, &(struct embed_event){.kind = EMBED_MEMBERS});
     }
     tell_notices(embedded);
-    requests_tell(embedded);
+    embed_tell_outcomes(embedded);
     if (embedded->tell_stopped) {
         tell_end(embedded);
     }
@@ -192,7 +197,8 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
     if (options->first_members != NULL) {
         raft_configuration_copy(&embedded->first_members, options->first_members);
     }
-    requests_prepare(embedded);
+    embedded->requests = requests_new(loop->world, &embed_reach, embedded);
+    embedded->election_timeout_max_ns = options->raft.election_timeout_max_ns;
     embedded->node = make_node(embedded, options);
     notices_open(embedded);
     embedded->next = loop->first;
@@ -228,9 +234,9 @@ void embed_close(struct embedded *embedded)
     char why[64];
     (void)snprintf(why, sizeof why, "node %llu was closed", (unsigned long long)embedded->id);
     /* First, so that those whom the node itself would tell are told the same. */
-    requests_end(embedded, FAILURE_CLOSED, why);
+    requests_end(embedded->requests, FAILURE_CLOSED, why);
     node_stop(embedded->node, false);
-    requests_tell(embedded);
+    embed_tell_outcomes(embedded);
 }
 
 static void forward_event(void *context, const struct trace_event *event)
@@ -258,7 +264,9 @@ void embed_free(struct embedded *embedded)
     struct world *world = loop->world;
     embedded->on_event = NULL;
     node_free(embedded->node);
-    requests_free(embedded);
+    requests_free(embedded->requests);
+    buffer_free(&embedded->payload);
+    buffer_free(&embedded->answer);
     world->operations->flush_cancel(world, &embedded->flusher);
     notices_close(embedded);
     if (embedded->trace != NULL) {

@@ -88,6 +88,8 @@ static void read_event(void *context, const struct trace_event *event)
         dialled_to(embedded, event->peer)->up_ns = event->time_ns;
         return;
     case TRACE_DISCONNECT:
+        embedded->review_requests = true;
+        embed_tell_soon(embedded);
         connection_ended(embedded, event);
         return;
     default:

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+
 static const char *const turn_names[] = {
     [CLUSTER_TIME_UP] = "time",
     [CLUSTER_EVENT] = "event",
@@ -63,11 +64,11 @@ static int cluster_now(lua_State *L)
 static int cluster_take_method(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    const struct cluster_outcome *outcome = cluster_take(box->cluster);
+    const struct request_outcome *outcome = cluster_take(box->cluster);
     if (outcome == NULL) {
         return 0;
     }
-    lua_pushinteger(L, (lua_Integer)outcome->ticket);
+    lua_pushinteger(L, (lua_Integer)outcome->number);
     lua_createtable(L, 0, 4);
     if (outcome->failure.code != FAILURE_NONE) {
         lua_set_text(L, "code", failure_name(outcome->failure.code));
@@ -236,28 +237,48 @@ static uint64_t *id_list(lua_State *L, int index, size_t *count)
     return ids;
 }
 
-/* core:change(node, voters, learners, deadline_ns) → ticket, index, term; or nil, message, code */
+/* core:change(node or 0, voters, learners, deadline_ns) → ticket, done when it has committed; or
+ * nil, message, code */
 static int change(lua_State *L)
 {
-    uint64_t id = lua_id_check(L, 2);
-    int64_t deadline_ns = lua_time_check(L, 5);
-    struct cluster_members wanted = {0};
-    wanted.voters = id_list(L, 3, &wanted.voter_count);
-    wanted.learners = id_list(L, 4, &wanted.learner_count);
+    struct cluster_change change = {.node = (uint64_t)luaL_checkinteger(L, 2),
+                                    .deadline_ns = lua_time_check(L, 5)};
+    change.voters = id_list(L, 3, &change.voter_count);
+    change.learners = id_list(L, 4, &change.learner_count);
     struct lua_cluster *box = lua_cluster_enter(L);
     struct failure failure = {0};
-    uint64_t index = 0;
-    uint64_t term = 0;
-    uint64_t ticket =
-        cluster_change_members(box->cluster, id, &wanted, deadline_ns, &index, &term, &failure);
+    uint64_t ticket = cluster_change_members(box->cluster, &change, &failure);
     lua_cluster_leave(L, box);
     if (ticket == 0) {
         return lua_failure_push(L, &failure);
     }
     lua_pushinteger(L, (lua_Integer)ticket);
-    lua_pushinteger(L, (lua_Integer)index);
-    lua_pushinteger(L, (lua_Integer)term);
-    return 3;
+    return 1;
+}
+
+/* core:begin_change(node, voters, learners) → index, term, at once; or nil, message, code */
+static int begin_change(lua_State *L)
+{
+    struct cluster_change change = {
+        .node = lua_id_check(L, 2), .once = true, .deadline_ns = WORLD_NEVER};
+    change.voters = id_list(L, 3, &change.voter_count);
+    change.learners = id_list(L, 4, &change.learner_count);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    struct request_outcome begun = {0};
+    uint64_t ticket = cluster_change_members(box->cluster, &change, &failure);
+    if (ticket != 0) {
+        begun = *cluster_look(box->cluster, ticket); /* refused, or its place is known */
+        failure = begun.failure;
+        cluster_forget(box->cluster, ticket);
+    }
+    lua_cluster_leave(L, box);
+    if (failure.code != FAILURE_NONE) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)begun.index);
+    lua_pushinteger(L, (lua_Integer)begun.term);
+    return 2;
 }
 
 /* core:random() → [0, 1); core:random(low, high) → an integer, both included */
@@ -290,6 +311,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"request", request},
     {"call", call},
     {"change", change},
+    {"begin_change", begin_change},
     {"random", cluster_random},
     {NULL, NULL},
 };

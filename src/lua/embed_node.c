@@ -351,44 +351,45 @@ static int start(lua_State *L)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* node:propose(command, timeout_ns, ticket) */
+static int push_ticket(lua_State *L, uint64_t ticket)
+{
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
+/* node:propose(command, timeout_ns) → ticket, told of by "done" later */
 static int propose(lua_State *L)
 {
     struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
-    lua_Integer ticket = luaL_checkinteger(L, 4);
     buffer_clear(&box->all->value);
     lua_value_check(L, 2, "command", &box->all->value);
-    embed_propose(box->embedded, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
-    return 0;
+    return push_ticket(L, embed_propose(box->embedded, buffer_bytes(&box->all->value), timeout_ns));
 }
 
-/* node:read(question or nil, timeout_ns, ticket) */
+/* node:read(question or nil, timeout_ns) → ticket */
 static int read(lua_State *L)
 {
     struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
-    lua_Integer ticket = luaL_checkinteger(L, 4);
     buffer_clear(&box->all->value);
     if (!lua_isnil(L, 2)) {
         lua_value_check(L, 2, "request", &box->all->value);
     }
-    embed_read(box->embedded, buffer_bytes(&box->all->value), timeout_ns, (uint64_t)ticket);
-    return 0;
+    return push_ticket(L, embed_read(box->embedded, buffer_bytes(&box->all->value), timeout_ns));
 }
 
-/* node:change(members, timeout_ns, ticket) */
+/* node:change(members, timeout_ns) → ticket */
 static int change(lua_State *L)
 {
     struct lua_embedded *box = check_open(L);
     int64_t timeout_ns = lua_time_check(L, 3);
-    lua_Integer ticket = luaL_checkinteger(L, 4);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct raft_configuration wanted = {0};
     read_members(L, 2, &wanted);
-    embed_change(box->embedded, &wanted, timeout_ns, (uint64_t)ticket);
+    uint64_t ticket = embed_change(box->embedded, &wanted, timeout_ns);
     raft_configuration_free(&wanted);
-    return 0;
+    return push_ticket(L, ticket);
 }
 
 /* node:status() → a table */

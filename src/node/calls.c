@@ -57,6 +57,11 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
     return node->call_number;
 }
 
+bool node_is_connected(const struct node *node, uint64_t peer)
+{
+    return node->endpoint != NULL && node->world->operations->is_connected(node->endpoint, peer);
+}
+
 bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, struct bytes body,
                   const struct node_asker *asker, struct failure *failure)
 {
@@ -67,7 +72,7 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
         node_refused(node, RAFT_TOO_LARGE, failure);
         return false;
     }
-    if (to == node->id || !node->world->operations->is_connected(node->endpoint, to)) {
+    if (to == node->id || !node_is_connected(node, to)) {
         failure_set(failure, FAILURE_NO_LEADER, "node %llu has no connection to node %llu",
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;

@@ -109,6 +109,8 @@ void node_serve(struct node *node, node_serve_function *serve, void *context); /
  * its own. 0 and a failure where it cannot be sent at all (node down). */
 uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
                    const struct node_asker *asker, struct failure *failure);
+/* Whether a request to that node would leave now. */
+bool node_is_connected(const struct node *node, uint64_t peer);
 /* Of that asker, by its number: nobody waits any more. */
 void node_call_forget(struct node *node, const void *context, uint64_t number);
 

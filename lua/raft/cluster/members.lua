@@ -5,8 +5,6 @@ local arguments = require "raft.arguments"
 
 local members = {}
 
-local PAUSE_NS = 20000000 -- between two tries while there is no leader that can take the change
-
 local known = { node = true, timeout = true, wait = true, stop = true }
 
 --- The members: of the agreed leader, or as a node sees them.
@@ -82,27 +80,6 @@ local function start_new(self, wanted, before)
   return true
 end
 
--- Hands the change to the leader (or to options.node), again while it cannot take it yet.
-local function hand_over(self, wanted, options, deadline_ns)
-  while true do
-    local node = options.node or self.core:leader()
-    local ticket, index, term, detail
-    if node then
-      ticket, index, term, detail = self.core:change(node, wanted.voters, wanted.learners, deadline_ns)
-      if ticket then
-        return ticket, index, term
-      end
-    else
-      index, term, detail = "there is no agreed leader to take the change", "no_leader", {}
-    end
-    local again = not options.node and (term == "not_leader" or term == "no_leader") or term == "busy"
-    if not again or options.wait == false or self.core:now_ns() >= deadline_ns then
-      return nil, index, term, detail
-    end
-    self.driver:await(self.core:wait_time(math.min(deadline_ns, self.core:now_ns() + PAUSE_NS)))
-  end
-end
-
 -- Removed nodes stop by themselves once they know; what has not after one longest election time-out is stopped here.
 local function stop_removed(self, ids)
   local function all_stopped()
@@ -130,20 +107,18 @@ local function change(self, wanted, options, before)
   if not fine then
     return nil, message, code, detail
   end
-  local ticket, index, term, what = hand_over(self, wanted, options, options.deadline_ns)
+  local node = options.node or 0
+  if options.wait == false then
+    return self.core:begin_change(options.node or self.core:leader(), wanted.voters, wanted.learners)
+  end
+  local ticket, problem, problem_code, what =
+    self.core:change(node, wanted.voters, wanted.learners, options.deadline_ns)
   if not ticket then
-    return nil, index, term, what
-  elseif options.wait == false then
-    self.core:forget(ticket)
-    return index, term
+    return nil, problem, problem_code, what
   end
   local outcome = self.driver:await(ticket)
   if outcome.code then
-    local text = outcome.message
-    if outcome.code == "timeout" then
-      text = ("the change of members was not committed within %g s"):format(options.length_s)
-    end
-    return nil, text, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+    return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
   end
   if options.stop ~= false then
     stop_removed(self, gone)

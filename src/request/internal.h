@@ -1,0 +1,80 @@
+/* The inside of request/, shared by its two files. */
+#ifndef RAFTBENCH_REQUEST_INTERNAL_H
+#define RAFTBENCH_REQUEST_INTERNAL_H
+
+#include "request/request.h"
+
+enum request_state {
+    REQUEST_FREE,
+    REQUEST_SLEEPING, /* a WAIT that only its deadline ends */
+    REQUEST_LOOKING,  /* for whom to ask; or it is a WAIT that the owner judges */
+    REQUEST_ASKED,    /* a node has it, as far as we know */
+    REQUEST_APPLYING, /* answered: until the owner has applied as far */
+    REQUEST_DONE,     /* to be taken */
+    REQUEST_TAKEN,    /* its outcome is being looked at */
+    REQUEST_STATE_COUNT
+};
+
+/* Kept in slots that are used again. Its number is its slot and how often that was used, so that a
+ * late answer finds nobody; a try's number has the tries above that. */
+struct request {
+    uint64_t number;
+    enum request_kind kind;
+    enum request_state state;
+    struct list_link link; /* in the list of its state */
+    struct heap_item due;  /* in the heap: the deadline, or sooner */
+    int64_t due_ns;
+    int64_t deadline_ns;
+    int64_t repeat_ns;
+    uint64_t wanted_node; /* 0: the leader */
+    uint64_t to;
+    uint64_t asked; /* the node that was asked last, as the leader of that term */
+    uint64_t asked_term;
+    uint32_t tries;
+    bool once;
+    bool refused;       /* by `asked` in `asked_term`: not asked again before it is due */
+    bool losing;        /* its answer cannot be expected for long any more */
+    bool maybe_applied; /* an earlier try may have come to something */
+    struct request_wait wait;
+    struct raft_configuration members;
+    struct buffer body;
+    struct buffer result;
+    struct request_outcome outcome; /* the failure: of the last refusal, while it is not done */
+};
+
+#define REQUEST_NUMBER_BITS 52 /* a number of Lua holds it exactly; above it: the tries */
+
+struct requests {
+    struct world *world;
+    const struct request_reach *reach;
+    void *owner;
+    array_of(struct request *) slots;
+    array_of(uint64_t) visited; /* the numbers of those that are being looked at */
+    struct list states[REQUEST_STATE_COUNT];
+    struct heap due;
+    struct wakeup alarm;
+    int64_t alarm_ns; /* what it is set to */
+};
+
+/* ---- requests.c */
+void request_move(struct requests *requests, struct request *request, enum request_state state);
+void request_set_due(struct requests *requests, struct request *request, int64_t due_ns);
+struct request *request_first(struct requests *requests, enum request_state state);
+struct request *request_next(struct requests *requests, const struct request *request);
+
+/* ---- request.c */
+uint64_t request_try_number(const struct request *request);
+void request_complete(struct requests *requests, struct request *request);
+/* Looks for whom to ask, where it is looking. */
+void request_try(struct requests *requests, struct request *request);
+void request_answered(struct requests *requests, struct request *request,
+                      const struct node_outcome *outcome);
+/* Its time has come: to give up, to ask again, or not to expect its answer any more. */
+void request_is_due(struct requests *requests, struct request *request);
+void request_review(struct requests *requests, struct request *request);
+/* Nobody waits for the answer of whom it asked. */
+void request_let_go(struct requests *requests, struct request *request);
+void request_end(struct requests *requests, struct request *request, enum failure_code code,
+                 const char *why);
+
+#endif

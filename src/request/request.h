@@ -1,0 +1,143 @@
+/*
+ * request: what somebody asked for and waits for: proposals, reads, changes of members, calls
+ * between nodes, and whatever else its owner can judge. request.c (the life of one: whom to ask,
+ * when to ask again, what is not known), requests.c (all of them: their numbers, when they are due,
+ * in what order they are done).
+ *
+ * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
+ * functions. A request is asked again only where it is certain that nothing has come of it. What
+ * became of a lost command is never guessed: then the failure says `unknown`. Nobody is called back
+ * with an outcome: the owner takes outcomes, one after the other, when it suits it.
+ *
+ *     looking ──> asked ──> applying ──> done ──> taken
+ *        ^          │
+ *        └──────────┘  certain that nothing has come of it
+ */
+#ifndef RAFTBENCH_REQUEST_H
+#define RAFTBENCH_REQUEST_H
+
+#include "base/base.h"
+#include "node/node.h"
+#include "raft/raft.h"
+#include "world/world.h"
+
+/* ---- one request ---------------------------------------------------------------------------- */
+
+enum request_kind {
+    REQUEST_PROPOSE = NODE_REQUEST_PROPOSE,
+    REQUEST_READ = NODE_REQUEST_READ,
+    REQUEST_READ_STALE = NODE_REQUEST_READ_STALE,
+    REQUEST_CHANGE, /* of members */
+    REQUEST_CALL,   /* from one node to another */
+    REQUEST_WAIT,   /* nobody is asked: the owner judges it */
+};
+
+/* How a request ended. */
+struct request_outcome {
+    uint64_t number;
+    enum request_kind kind;
+    struct failure failure; /* NONE: it worked */
+    uint64_t index;         /* of the entry; WAIT: what the judge says */
+    uint64_t term;
+    uint64_t count;
+    struct bytes result; /* an encoded value */
+    struct bytes body;   /* as it was asked */
+};
+
+struct request_wait;
+
+/* Looked at when it is made and whenever something has changed. true: it is done, the outcome is
+ * filled. */
+typedef bool request_judge(void *owner, struct request_wait *wait, struct bytes body,
+                           struct request_outcome *outcome);
+
+struct request_wait {
+    request_judge *judge; /* NULL: until the deadline */
+    uint64_t wanted;      /* the judge's own, as are the next two */
+    uint64_t found;
+    uint64_t scanned;
+};
+
+struct request_order {
+    enum request_kind kind;
+    uint64_t node;     /* that one only; 0: whoever leads */
+    uint64_t to;       /* CALL: whom that node calls */
+    struct bytes body; /* PROPOSE: a payload; READ: a question, or empty; CALL: a value */
+    const struct raft_configuration *members; /* CHANGE */
+    int64_t deadline_ns;
+    /* Sent again after so long without an answer: only what is applied once however often it
+     * comes. 0: never. */
+    int64_t repeat_ns;
+    bool once; /* never asked again */
+    struct request_wait wait;
+};
+
+/* ---- how the owner reaches nodes ------------------------------------------------------------ */
+
+struct request_message {
+    uint64_t number; /* of this try: what answers it says so */
+    enum request_kind kind;
+    uint64_t to;
+    struct bytes body;
+    const struct raft_configuration *members;
+    uint64_t index; /* filled where the entry's place is known at once */
+    uint64_t term;
+};
+
+struct request_reach {
+    /* Who leads, as far as is known, and in which term; 0: nobody. */
+    uint64_t (*leader)(void *owner, uint64_t *term);
+    /* Asks that node, which answers by requests_answered, perhaps before this returns. false: it
+     * was not asked, the failure says why. */
+    bool (*send)(void *owner, uint64_t node, struct request_message *message,
+                 struct failure *failure);
+    /* Nobody waits for the answer to this any more. */
+    void (*forget)(void *owner, uint64_t node, enum request_kind kind, uint64_t number);
+    /* How long an answer of that node, which was asked as the leader of that term, can still be
+     * expected: WORLD_NEVER: as long as one likes; less: `*why` says what has become of it. */
+    int64_t (*patience_ns)(void *owner, uint64_t node, uint64_t term, const char **why);
+    /* How far the owner itself has applied: commands and reads are done when it has caught up with
+     * them. NULL: that is not waited for. */
+    uint64_t (*applied)(void *owner);
+    /* Adds to a text that says that nobody leads why that may be so. May be NULL. */
+    void (*explain)(void *owner, char *text, size_t size);
+    /* Something is done, and can be taken. May be NULL. */
+    void (*ready)(void *owner);
+    /* What is new waits for requests_judge. false: it is asked at once. */
+    bool later;
+};
+
+/* ---- all of them (requests.c) --------------------------------------------------------------- */
+
+struct requests;
+
+/* The table has to stay. */
+struct requests *requests_new(struct world *world, const struct request_reach *reach, void *owner);
+/* Nobody is told. Nodes that still know of some have to be gone. */
+void requests_free(struct requests *requests);
+
+/* Its number: never 0, below 2^52, and not used again soon. */
+uint64_t requests_ask(struct requests *requests, const struct request_order *order);
+/* Nobody waits for it any more; unknown numbers are fine. */
+void requests_forget(struct requests *requests, uint64_t number);
+bool requests_are_done(const struct requests *requests); /* some are, and were not taken */
+/* The next that is done, in the order in which they were; it is used up, and its outcome is valid
+ * until the next take. NULL: none. */
+const struct request_outcome *requests_take(struct requests *requests);
+/* Of one that was not taken: its outcome so far, where it is done or its entry has a place. */
+const struct request_outcome *requests_look(struct requests *requests, uint64_t number);
+
+/* What the owner has to tell. An answer to a try: late ones and those that nobody waits for are
+ * passed over. */
+void requests_answered(struct requests *requests, uint64_t number,
+                       const struct node_outcome *outcome);
+/* Something has changed: looks at all that wait for a leader or are judged by the owner. */
+void requests_judge(struct requests *requests);
+/* A node has ended, a connection has, or another leads: looks at those that were asked. */
+void requests_review(struct requests *requests);
+/* The owner has applied more. */
+void requests_applied(struct requests *requests);
+/* All that are not done fail so; what is committed has worked. */
+void requests_end(struct requests *requests, enum failure_code code, const char *why);
+
+#endif
