@@ -50,7 +50,7 @@
         size_t number_ = (number);                                                                 \
         array_reserve(extend_, number_);                                                           \
         extend_->count += number_;                                                                 \
-        extend_->items + extend_->count - number_;                                                 \
+        number_ == 0 ? extend_->items : extend_->items + (extend_->count - number_);               \
     })
 
 /* One new item at the end: where it stands. Its contents are undefined. */
