@@ -14,20 +14,16 @@ struct session {
     uint64_t sequence;
     uint8_t *result;
     uint32_t result_size;
-    uint32_t chain; /* the next in its bucket; positions are stored plus one, 0 is none */
-    uint32_t newer; /* its neighbours by last use */
-    uint32_t older;
+    struct session *chain; /* the next in its bucket */
+    struct list_link by_use;
 };
 
 /* The sessions that were used last, by log order. All zero is an empty table. */
 struct sessions {
-    struct session *all;
-    uint32_t *buckets;
+    struct list used; /* the one whose last use is longest ago first */
+    struct session **buckets;
     uint32_t count;
-    uint32_t capacity;
     uint32_t bucket_count; /* a power of two, or 0 */
-    uint32_t newest;
-    uint32_t oldest;
 };
 
 void sessions_free(struct sessions *sessions);

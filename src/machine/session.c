@@ -7,110 +7,78 @@
 
 #include <string.h>
 
-static uint32_t bucket_of(const struct sessions *sessions, uint64_t id)
+/* The link in the chain of its bucket that holds this session, or the chain's end. */
+static struct session **find(const struct sessions *sessions, uint64_t id)
 {
-    return (uint32_t)hash_mix(0, id) & (sessions->bucket_count - 1);
+    struct session **link =
+        &sessions->buckets[hash_mix(0, id) & (uint64_t)(sessions->bucket_count - 1)];
+    while (*link != NULL && (*link)->id != id) {
+        link = &(*link)->chain;
+    }
+    return link;
+}
+
+static struct session *by_use(struct list_link *link)
+{
+    return item_of(link, struct session, by_use);
+}
+
+static void drop(struct sessions *sessions, struct session *session)
+{
+    *find(sessions, session->id) = session->chain;
+    list_remove(&session->by_use);
+    memory_free(session->result);
+    memory_free(session);
+    sessions->count--;
 }
 
 void sessions_free(struct sessions *sessions)
 {
-    for (uint32_t i = 0; i < sessions->count; i++) {
-        memory_free(sessions->all[i].result);
+    while (sessions->count > 0) {
+        drop(sessions, by_use(list_first(&sessions->used)));
     }
-    memory_free(sessions->all);
-    memory_free(sessions->buckets);
-    memset(sessions, 0, sizeof *sessions);
-}
-
-static void unlink_by_use(struct sessions *sessions, uint32_t place)
-{
-    struct session *session = &sessions->all[place - 1];
-    if (session->newer != 0) {
-        sessions->all[session->newer - 1].older = session->older;
-    } else {
-        sessions->newest = session->older;
-    }
-    if (session->older != 0) {
-        sessions->all[session->older - 1].newer = session->newer;
-    } else {
-        sessions->oldest = session->newer;
-    }
-}
-
-static void link_as_newest(struct sessions *sessions, uint32_t place)
-{
-    struct session *session = &sessions->all[place - 1];
-    session->newer = 0;
-    session->older = sessions->newest;
-    if (sessions->newest != 0) {
-        sessions->all[sessions->newest - 1].newer = place;
-    } else {
-        sessions->oldest = place;
-    }
-    sessions->newest = place;
+    memory_free((void *)sessions->buckets);
+    *sessions = (struct sessions){0};
 }
 
 struct session *sessions_use(struct sessions *sessions, uint64_t id)
 {
-    if (sessions->bucket_count == 0) {
-        return NULL;
+    struct session *session = sessions->count == 0 ? NULL : *find(sessions, id);
+    if (session != NULL) {
+        list_remove(&session->by_use);
+        list_append(&sessions->used, &session->by_use);
     }
-    uint32_t place = sessions->buckets[bucket_of(sessions, id)];
-    while (place != 0 && sessions->all[place - 1].id != id) {
-        place = sessions->all[place - 1].chain;
-    }
-    if (place == 0) {
-        return NULL;
-    }
-    unlink_by_use(sessions, place);
-    link_as_newest(sessions, place);
-    return &sessions->all[place - 1];
-}
-
-static void put_in_bucket(struct sessions *sessions, uint32_t place)
-{
-    struct session *session = &sessions->all[place - 1];
-    uint32_t *bucket = &sessions->buckets[bucket_of(sessions, session->id)];
-    session->chain = *bucket;
-    *bucket = place;
-}
-
-static void take_from_bucket(struct sessions *sessions, uint32_t place)
-{
-    uint32_t *link = &sessions->buckets[bucket_of(sessions, sessions->all[place - 1].id)];
-    while (*link != place) {
-        ensure(*link != 0);
-        link = &sessions->all[*link - 1].chain;
-    }
-    *link = sessions->all[place - 1].chain;
+    return session;
 }
 
 static void grow(struct sessions *sessions)
 {
-    sessions->capacity = sessions->capacity == 0 ? 16 : sessions->capacity * 2;
-    sessions->all = memory_resize(sessions->all, sessions->capacity * sizeof *sessions->all);
-    memory_free(sessions->buckets);
-    sessions->bucket_count = sessions->capacity * 2;
-    sessions->buckets = memory_new_zeroed(sessions->bucket_count, sizeof *sessions->buckets);
-    for (uint32_t place = 1; place <= sessions->count; place++) {
-        put_in_bucket(sessions, place);
+    memory_free((void *)sessions->buckets);
+    sessions->bucket_count = sessions->bucket_count == 0 ? 32 : sessions->bucket_count * 2;
+    sessions->buckets = memory_new_zeroed(sessions->bucket_count, sizeof(struct session *));
+    for (struct list_link *at = list_first(&sessions->used); at != NULL;
+         at = list_next(&sessions->used, at)) {
+        struct session *session = by_use(at);
+        struct session **link = find(sessions, session->id);
+        session->chain = NULL;
+        *link = session;
     }
 }
 
-/* A place for one more session: a new one, or that of the session whose last use is longest ago. */
-static uint32_t free_place(struct sessions *sessions)
+static struct session *add(struct sessions *sessions, uint64_t id)
 {
     if (sessions->count == SESSIONS_MAX) {
-        uint32_t place = sessions->oldest;
-        take_from_bucket(sessions, place);
-        unlink_by_use(sessions, place);
-        memory_free(sessions->all[place - 1].result);
-        return place;
+        drop(sessions, by_use(list_first(&sessions->used)));
     }
-    if (sessions->count == sessions->capacity) {
+    if (sessions->count * 2 == sessions->bucket_count) {
         grow(sessions);
     }
-    return ++sessions->count;
+    struct session *session = memory_new_zeroed(1, sizeof *session);
+    session->id = id;
+    *find(sessions, id) = session;
+    list_append(&sessions->used, &session->by_use);
+    sessions->count++;
+    return session;
 }
 
 void sessions_remember(struct sessions *sessions, uint64_t id, uint64_t sequence,
@@ -118,12 +86,7 @@ void sessions_remember(struct sessions *sessions, uint64_t id, uint64_t sequence
 {
     struct session *session = sessions_use(sessions, id);
     if (session == NULL) {
-        uint32_t place = free_place(sessions);
-        session = &sessions->all[place - 1];
-        memset(session, 0, sizeof *session);
-        session->id = id;
-        put_in_bucket(sessions, place);
-        link_as_newest(sessions, place);
+        session = add(sessions, id);
     }
     ensure(result.size <= UINT32_MAX);
     session->sequence = sequence;

@@ -76,20 +76,11 @@ struct subscriber {
     int id;
 };
 
-/* What readers emitted, circular; `capacity` is 0 or a power of two. */
-struct event_queue {
-    struct event_copy *slots;
-    size_t capacity;
-    size_t head;
-    size_t size;
-};
-
-struct ring {
-    struct event_copy *slots;
-    size_t capacity;  /* how many it may hold */
-    size_t allocated; /* how many slots there are: grows up to the capacity */
-    size_t size;      /* how many hold an event */
-    size_t next;      /* the slot that the next event takes */
+/* The latest events, overwritten in turn. */
+struct recent {
+    array_of(struct event_copy) slots; /* grows up to count_max; from then on a ring */
+    size_t count_max;                  /* 0: none are kept */
+    size_t next;                       /* the slot that the next event takes */
     int subscription;
 };
 
@@ -109,22 +100,20 @@ struct json_file {
 struct trace {
     uint64_t wanted; /* the first member: trace_wants looks here */
     uint64_t count;
-    struct subscriber *subscribers;
-    size_t subscriber_count;
-    size_t subscriber_capacity;
+    array_of(struct subscriber) subscribers;
     int last_subscription;
     bool is_emitting;
     bool has_ended_subscribers;
     bool keeps_hash;
     uint64_t hash;
-    struct event_queue queue;
-    struct ring ring;
+    ring_of(struct event_copy) queue; /* what readers emitted */
+    struct recent recent;
     struct json_file file;
     struct printer *printers;
 };
 
 void trace_hash_read(void *context, const struct trace_event *event);
-void trace_ring_free(struct ring *ring);
+void recent_free(struct recent *recent);
 void trace_outputs_close(struct trace *trace);
 
 #endif

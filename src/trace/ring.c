@@ -4,68 +4,52 @@
  */
 #include "trace/internal.h"
 
-#define SLOTS_FIRST 64U
-
-static void grow(struct ring *ring)
+static void recent_read(void *context, const struct trace_event *event)
 {
-    size_t allocated = ring->allocated == 0 ? SLOTS_FIRST : ring->allocated * 2;
-    if (allocated > ring->capacity) {
-        allocated = ring->capacity;
+    struct recent *recent = context;
+    if (recent->next == recent->slots.count) {
+        struct event_copy *slot = array_push(&recent->slots);
+        slot->storage = NULL;
+        slot->capacity = 0;
     }
-    ring->slots = memory_resize(ring->slots, allocated * sizeof *ring->slots);
-    for (size_t i = ring->allocated; i < allocated; i++) {
-        ring->slots[i].storage = NULL;
-        ring->slots[i].capacity = 0;
-    }
-    ring->allocated = allocated;
-}
-
-static void ring_read(void *context, const struct trace_event *event)
-{
-    struct ring *ring = context;
-    if (ring->next == ring->allocated) {
-        grow(ring);
-    }
-    event_copy_set(&ring->slots[ring->next], event, false);
-    if (++ring->next == ring->capacity) {
-        ring->next = 0;
-    }
-    if (ring->size < ring->capacity) {
-        ring->size++;
+    event_copy_set(&recent->slots.items[recent->next], event, false);
+    if (++recent->next == recent->count_max) {
+        recent->next = 0;
     }
 }
 
-void trace_ring_free(struct ring *ring)
+void recent_free(struct recent *recent)
 {
-    for (size_t i = 0; i < ring->allocated; i++) {
-        event_copy_free(&ring->slots[i]);
+    for (size_t i = 0; i < recent->slots.count; i++) {
+        event_copy_free(&recent->slots.items[i]);
     }
-    memory_free(ring->slots);
-    *ring = (struct ring){0};
+    array_free(&recent->slots);
+    *recent = (struct recent){0};
 }
 
 void trace_keep_ring(struct trace *trace, size_t capacity)
 {
-    if (trace->ring.capacity > 0) {
-        trace_unsubscribe(trace, trace->ring.subscription);
-        trace_ring_free(&trace->ring);
+    if (trace->recent.count_max > 0) {
+        trace_unsubscribe(trace, trace->recent.subscription);
+        recent_free(&trace->recent);
     }
     if (capacity > 0) {
-        trace->ring.capacity = capacity;
-        trace->ring.subscription = trace_subscribe(trace, TRACE_ALL, ring_read, &trace->ring);
+        trace->recent.count_max = capacity;
+        trace->recent.subscription = trace_subscribe(trace, TRACE_ALL, recent_read, &trace->recent);
     }
 }
 
 size_t trace_ring_size(const struct trace *trace)
 {
-    return trace->ring.size;
+    return trace->recent.slots.count;
 }
 
 const struct trace_event *trace_ring_at(const struct trace *trace, size_t position)
 {
-    const struct ring *ring = &trace->ring;
-    ensure(position < ring->size);
-    size_t oldest = ring->size < ring->capacity ? 0 : ring->next;
+    const struct recent *recent = &trace->recent;
+    size_t count = recent->slots.count;
+    ensure(position < count);
+    size_t oldest = count < recent->count_max ? 0 : recent->next;
     size_t at = oldest + position;
-    return &ring->slots[at < ring->capacity ? at : at - ring->capacity].event;
+    return &recent->slots.items[at < count ? at : at - count].event;
 }

@@ -21,12 +21,10 @@ void trace_free(struct trace *trace)
     }
     ensure(!trace->is_emitting);
     trace_outputs_close(trace);
-    trace_ring_free(&trace->ring);
-    for (size_t i = 0; i < trace->queue.capacity; i++) {
-        event_copy_free(&trace->queue.slots[i]);
-    }
-    memory_free(trace->queue.slots);
-    memory_free(trace->subscribers);
+    recent_free(&trace->recent);
+    ensure(trace->queue.count == 0);
+    ring_free(&trace->queue);
+    array_free(&trace->subscribers);
     memory_free(trace);
 }
 
@@ -35,9 +33,9 @@ void trace_free(struct trace *trace)
 static void refresh_wanted(struct trace *trace)
 {
     trace->wanted = 0;
-    for (size_t i = 0; i < trace->subscriber_count; i++) {
-        if (trace->subscribers[i].reader != NULL) {
-            trace->wanted |= trace->subscribers[i].mask;
+    for (size_t i = 0; i < trace->subscribers.count; i++) {
+        if (trace->subscribers.items[i].reader != NULL) {
+            trace->wanted |= trace->subscribers.items[i].mask;
         }
     }
 }
@@ -45,14 +43,8 @@ static void refresh_wanted(struct trace *trace)
 int trace_subscribe(struct trace *trace, uint64_t mask, trace_reader *reader, void *context)
 {
     ensure(reader != NULL);
-    if (trace->subscriber_count == trace->subscriber_capacity) {
-        trace->subscriber_capacity = trace->subscriber_capacity * 2 + 4;
-        trace->subscribers = memory_resize(trace->subscribers,
-                                           trace->subscriber_capacity * sizeof *trace->subscribers);
-    }
     int id = ++trace->last_subscription;
-    trace->subscribers[trace->subscriber_count++] =
-        (struct subscriber){mask & TRACE_ALL, reader, context, id};
+    *array_push(&trace->subscribers) = (struct subscriber){mask & TRACE_ALL, reader, context, id};
     refresh_wanted(trace);
     return id;
 }
@@ -60,20 +52,20 @@ int trace_subscribe(struct trace *trace, uint64_t mask, trace_reader *reader, vo
 static void remove_ended(struct trace *trace)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < trace->subscriber_count; i++) {
-        if (trace->subscribers[i].reader != NULL) {
-            trace->subscribers[kept++] = trace->subscribers[i];
+    for (size_t i = 0; i < trace->subscribers.count; i++) {
+        if (trace->subscribers.items[i].reader != NULL) {
+            trace->subscribers.items[kept++] = trace->subscribers.items[i];
         }
     }
-    trace->subscriber_count = kept;
+    trace->subscribers.count = kept;
     trace->has_ended_subscribers = false;
 }
 
 void trace_unsubscribe(struct trace *trace, int subscription)
 {
-    for (size_t i = 0; i < trace->subscriber_count; i++) {
-        if (trace->subscribers[i].id == subscription) {
-            trace->subscribers[i].reader = NULL;
+    for (size_t i = 0; i < trace->subscribers.count; i++) {
+        if (trace->subscribers.items[i].id == subscription) {
+            trace->subscribers.items[i].reader = NULL;
             trace->has_ended_subscribers = true;
         }
     }
@@ -91,30 +83,12 @@ uint64_t trace_wanted(const struct trace *trace)
 
 /* ---- emitting ------------------------------------------------------------------------------- */
 
-static void queue_push(struct event_queue *queue, const struct trace_event *event)
-{
-    if (queue->size == queue->capacity) {
-        size_t capacity = queue->capacity == 0 ? 8 : queue->capacity * 2;
-        struct event_copy *slots = memory_new_zeroed(capacity, sizeof *slots);
-        for (size_t i = 0; i < queue->size; i++) {
-            slots[i] = queue->slots[(queue->head + i) & (queue->capacity - 1)];
-        }
-        memory_free(queue->slots);
-        queue->slots = slots;
-        queue->capacity = capacity;
-        queue->head = 0;
-    }
-    size_t at = (queue->head + queue->size) & (queue->capacity - 1);
-    event_copy_set(&queue->slots[at], event, true);
-    queue->size++;
-}
-
 static void hand_out(struct trace *trace, const struct trace_event *event)
 {
     uint64_t bit = TRACE_MASK(event->kind);
-    size_t count = trace->subscriber_count; /* who subscribes now begins with the next event */
+    size_t count = trace->subscribers.count; /* who subscribes now begins with the next event */
     for (size_t i = 0; i < count; i++) {
-        const struct subscriber *subscriber = &trace->subscribers[i];
+        const struct subscriber *subscriber = &trace->subscribers.items[i];
         if ((subscriber->mask & bit) != 0 && subscriber->reader != NULL) {
             subscriber->reader(subscriber->context, event);
         }
@@ -123,13 +97,10 @@ static void hand_out(struct trace *trace, const struct trace_event *event)
 
 static void hand_out_queued(struct trace *trace)
 {
-    struct event_queue *queue = &trace->queue;
-    while (queue->size > 0) {
-        /* The slots may move while readers emit; the slot's storage stays until it is popped. */
-        struct trace_event event = queue->slots[queue->head].event;
-        hand_out(trace, &event);
-        queue->head = (queue->head + 1) & (queue->capacity - 1);
-        queue->size--;
+    while (trace->queue.count > 0) {
+        struct event_copy copy = *ring_pop(&trace->queue); /* readers may emit, and so push */
+        hand_out(trace, &copy.event);
+        event_copy_free(&copy);
     }
 }
 
@@ -141,7 +112,9 @@ void trace_emit(struct trace *trace, struct trace_event *event)
         return;
     }
     if (trace->is_emitting) {
-        queue_push(&trace->queue, event);
+        struct event_copy copy = {0};
+        event_copy_set(&copy, event, true);
+        *ring_push(&trace->queue) = copy;
         return;
     }
     trace->is_emitting = true;

@@ -20,20 +20,21 @@ struct faults *faults_new(uint64_t seed, struct trace *trace)
     return faults;
 }
 
+/* Of all links, the one whose deadline comes first; NULL: none is held. */
+static struct held_frame *first_held(const struct faults *faults)
+{
+    return item_of(list_first(&faults->held), struct held_frame, of_all);
+}
+
 void faults_free(struct faults *faults)
 {
     if (faults == NULL) {
         return;
     }
-    while (faults->held_first != NULL) {
-        struct held_frame *held = faults->held_first;
-        faults->held_first = held->next;
+    while (!list_is_empty(&faults->held)) {
+        struct held_frame *held = first_held(faults);
+        list_remove(&held->of_all);
         batch_release(held->frame);
-        memory_free(held);
-    }
-    while (faults->held_unused != NULL) {
-        struct held_frame *held = faults->held_unused;
-        faults->held_unused = held->next_of_link;
         memory_free(held);
     }
     faults_links_free(faults);
@@ -168,49 +169,34 @@ static void emit(struct faults *faults, struct fault_link *link, struct batch *f
 
 /* ---- reordering ----------------------------------------------------------------------------- */
 
-static void hold_back(struct faults *faults, struct held_frame held)
+static void hold_back(struct faults *faults, const struct held_frame *held)
 {
-    struct held_frame *place = faults->held_unused;
-    struct fault_link *link = held.link;
+    struct held_frame *place = memory_new(sizeof *place);
+    const struct held_frame *last =
+        item_of(list_last(&faults->held), const struct held_frame, of_all);
 
-    if (place != NULL) {
-        faults->held_unused = place->next_of_link;
-    } else {
-        place = memory_new(sizeof *place);
-    }
-    *place = held;
-    place->previous = faults->held_last;
-    if (faults->held_last != NULL) {
-        /* All wait equally long, so the order of sending is the order of deadlines. */
-        ensure(faults->held_last->deadline_ns <= place->deadline_ns);
-        faults->held_last->next = place;
-    } else {
-        faults->held_first = place;
-    }
-    faults->held_last = place;
-    if (link->held_last != NULL) {
-        link->held_last->next_of_link = place;
-    } else {
-        link->held_first = place;
-    }
-    link->held_last = place;
+    *place = *held;
+    /* All wait equally long, so the order of sending is the order of deadlines. */
+    ensure(last == NULL || last->deadline_ns <= place->deadline_ns);
+    list_append(&faults->held, &place->of_all);
+    list_append(&place->link->held, &place->of_link);
 }
 
-/* Lets go the frame of this link that waits longest. */
+/* The frame of this link that waits longest; NULL: none is held. */
+static struct held_frame *first_of_link(const struct fault_link *link)
+{
+    return item_of(list_first(&link->held), struct held_frame, of_link);
+}
+
+/* Lets that one go. */
 static void let_go_first(struct faults *faults, struct fault_link *link, int64_t now_ns)
 {
-    struct held_frame *place = link->held_first;
+    struct held_frame *place = first_of_link(link);
     struct held_frame held = *place;
 
-    link->held_first = held.next_of_link;
-    if (link->held_first == NULL) {
-        link->held_last = NULL;
-    }
-    *(held.previous != NULL ? &held.previous->next : &faults->held_first) = held.next;
-    *(held.next != NULL ? &held.next->previous : &faults->held_last) = held.previous;
-    place->next_of_link = faults->held_unused;
-    faults->held_unused = place;
-
+    list_remove(&place->of_all);
+    list_remove(&place->of_link);
+    memory_free(place);
     if (held.epoch != link->epoch) {
         drop_on_link(faults, link, now_ns, held.frame, link->lost_reason);
         batch_release(held.frame);
@@ -224,24 +210,28 @@ static void let_go_first(struct faults *faults, struct fault_link *link, int64_t
 /* A message of this link has gone: those that waited for it wait for one less. */
 static void count_later(struct faults *faults, struct fault_link *link, int64_t now_ns)
 {
-    for (struct held_frame *held = link->held_first; held != NULL; held = held->next_of_link) {
+    for (struct list_link *at = list_first(&link->held); at != NULL;
+         at = list_next(&link->held, at)) {
+        struct held_frame *held = item_of(at, struct held_frame, of_link);
         held->later -= held->later > 0; /* 0: it is being let go, and its world sent another */
     }
     /* Who waits longest has seen the most. */
-    while (link->held_first != NULL && link->held_first->later == 0) {
+    while (!list_is_empty(&link->held) && first_of_link(link)->later == 0) {
         let_go_first(faults, link, now_ns);
     }
 }
 
 int64_t faults_deadline(const struct faults *faults)
 {
-    return faults->held_first == NULL ? WORLD_NEVER : faults->held_first->deadline_ns;
+    const struct held_frame *first = first_held(faults);
+
+    return first == NULL ? WORLD_NEVER : first->deadline_ns;
 }
 
 void faults_release(struct faults *faults, int64_t now_ns)
 {
-    while (faults->held_first != NULL && faults->held_first->deadline_ns <= now_ns) {
-        let_go_first(faults, faults->held_first->link, now_ns);
+    while (faults_deadline(faults) <= now_ns) {
+        let_go_first(faults, first_held(faults)->link, now_ns);
     }
 }
 
@@ -298,7 +288,7 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
         count_later(faults, link, now_ns);
         return;
     }
-    hold_back(faults, (struct held_frame){
+    hold_back(faults, &(struct held_frame){
                           .link = link,
                           .frame = frame,
                           .epoch = link->epoch,

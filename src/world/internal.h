@@ -31,9 +31,8 @@ struct held_frame {
     int64_t deadline_ns; /* goes then at the latest */
     uint32_t later;      /* messages still to wait for */
     bool urgent;
-    struct held_frame *next_of_link; /* in order of sending; also links the unused */
-    struct held_frame *previous;     /* of all held ones, in order of deadline */
-    struct held_frame *next;
+    struct list_link of_link;
+    struct list_link of_all;
 };
 
 /* One direction between two endpoints, made at its first use. */
@@ -51,8 +50,7 @@ struct fault_link {
     int64_t urgent_free_ns;
     int64_t large_until_ns;
     int64_t large_ns;
-    struct held_frame *held_first;
-    struct held_frame *held_last;
+    struct list held; /* reordered frames, in order of sending */
     struct random streams[STREAM_COUNT];
     uint64_t drop_count;
     const char *lost_reason; /* why the epoch last went up */
@@ -81,18 +79,11 @@ struct faults {
     faults_hook *hook;
     void *hook_context;
     struct link_faults of_links_by_default;
-    struct fault_rule *rules; /* in order of setting */
-    size_t rule_count;
-    size_t rule_capacity;
-    struct fault_node *nodes;
-    size_t node_count;
+    array_of(struct fault_rule) rules; /* in order of setting */
+    array_of(struct fault_node) nodes;
     struct pairs links;
-    struct fault_link **link_list; /* in order of first use */
-    size_t link_count;
-    size_t link_capacity;
-    struct held_frame *held_first; /* of all links, the earliest deadline first */
-    struct held_frame *held_last;
-    struct held_frame *held_unused;
+    array_of(struct fault_link *) link_list; /* in order of first use */
+    struct list held;                        /* of all links, the earliest deadline first */
 };
 
 /* The link from here to there, made where there is none yet. */

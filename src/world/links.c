@@ -23,8 +23,8 @@ static bool applies(const struct fault_rule *rule, uint64_t from, uint64_t to)
 
 static struct link_faults in_force(const struct faults *faults, uint64_t from, uint64_t to)
 {
-    for (size_t i = faults->rule_count; i > 0; i--) {
-        const struct fault_rule *rule = &faults->rules[i - 1];
+    for (size_t i = faults->rules.count; i > 0; i--) {
+        const struct fault_rule *rule = &faults->rules.items[i - 1];
         if (applies(rule, from, to)) {
             if (!rule->is_default) {
                 return rule->faults;
@@ -40,9 +40,9 @@ static struct link_faults in_force(const struct faults *faults, uint64_t from, u
 
 static const struct fault_node *find_node(const struct faults *faults, uint64_t id)
 {
-    for (size_t i = 0; i < faults->node_count; i++) {
-        if (faults->nodes[i].id == id) {
-            return &faults->nodes[i];
+    for (size_t i = 0; i < faults->nodes.count; i++) {
+        if (faults->nodes.items[i].id == id) {
+            return &faults->nodes.items[i];
         }
     }
     return NULL;
@@ -107,8 +107,8 @@ static void refresh(struct faults *faults, struct fault_link *link)
 
 static void refresh_all(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->link_count; i++) {
-        refresh(faults, faults->link_list[i]);
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        refresh(faults, faults->link_list.items[i]);
     }
 }
 
@@ -152,12 +152,7 @@ static struct fault_link *make_link(struct faults *faults, uint64_t from, uint64
     link->cut_reason = cut_reason(faults, &link->in_force, from, to);
     link->lost_reason = "cut";
     seed_streams(faults, link);
-    if (faults->link_count == faults->link_capacity) {
-        faults->link_capacity = faults->link_capacity == 0 ? 32 : faults->link_capacity * 2;
-        faults->link_list =
-            memory_resize(faults->link_list, faults->link_capacity * sizeof(struct fault_link *));
-    }
-    faults->link_list[faults->link_count++] = link;
+    *array_push(&faults->link_list) = link;
     pairs_add(&faults->links, from, to, link);
     return link;
 }
@@ -171,13 +166,13 @@ struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to
 
 void faults_links_free(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->link_count; i++) {
-        memory_free(faults->link_list[i]);
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        memory_free(faults->link_list.items[i]);
     }
-    memory_free(faults->link_list);
+    array_free(&faults->link_list);
     pairs_free(&faults->links);
-    memory_free(faults->rules);
-    memory_free(faults->nodes);
+    array_free(&faults->rules);
+    array_free(&faults->nodes);
 }
 
 uint64_t faults_epoch(const struct faults *faults, uint64_t from, uint64_t to)
@@ -203,9 +198,9 @@ uint64_t faults_drop_count(const struct faults *faults, uint64_t from)
 {
     uint64_t count = 0;
 
-    for (size_t i = 0; i < faults->link_count; i++) {
-        if (faults->link_list[i]->from == from) {
-            count += faults->link_list[i]->drop_count;
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        if (faults->link_list.items[i]->from == from) {
+            count += faults->link_list.items[i]->drop_count;
         }
     }
     return count;
@@ -251,13 +246,13 @@ static void remove_hidden_rules(struct faults *faults, const struct fault_rule *
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < faults->rule_count; i++) {
-        struct fault_rule *old = &faults->rules[i];
+    for (size_t i = 0; i < faults->rules.count; i++) {
+        struct fault_rule *old = &faults->rules.items[i];
         if (!applies(rule, old->from, old->to)) {
-            faults->rules[kept++] = *old;
+            faults->rules.items[kept++] = *old;
         }
     }
-    faults->rule_count = kept;
+    faults->rules.count = kept;
 }
 
 void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
@@ -271,13 +266,8 @@ void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
     }
     remove_hidden_rules(faults, &rule);
     /* "Back to the default" only has to be said against a wider rule. */
-    if (!rule.is_default || faults->rule_count > 0) {
-        if (faults->rule_count == faults->rule_capacity) {
-            faults->rule_capacity = faults->rule_capacity == 0 ? 16 : faults->rule_capacity * 2;
-            faults->rules =
-                memory_resize(faults->rules, faults->rule_capacity * sizeof *faults->rules);
-        }
-        faults->rules[faults->rule_count++] = rule;
+    if (!rule.is_default || faults->rules.count > 0) {
+        *array_push(&faults->rules) = rule;
     }
     refresh_all(faults);
 }
@@ -285,14 +275,14 @@ void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
 static struct fault_node *make_node(struct faults *faults, uint64_t id)
 {
     ensure(id != WORLD_CLIENT && id != FAULTS_EVERY);
-    for (size_t i = 0; i < faults->node_count; i++) {
-        if (faults->nodes[i].id == id) {
-            return &faults->nodes[i];
+    for (size_t i = 0; i < faults->nodes.count; i++) {
+        if (faults->nodes.items[i].id == id) {
+            return &faults->nodes.items[i];
         }
     }
-    faults->nodes = memory_resize(faults->nodes, (faults->node_count + 1) * sizeof *faults->nodes);
-    faults->nodes[faults->node_count] = (struct fault_node){.id = id};
-    return &faults->nodes[faults->node_count++];
+    struct fault_node *node = array_push(&faults->nodes);
+    *node = (struct fault_node){.id = id};
+    return node;
 }
 
 void faults_set_disconnected(struct faults *faults, uint64_t id, bool disconnected)
@@ -310,8 +300,8 @@ bool faults_is_disconnected(const struct faults *faults, uint64_t id)
 
 static void clear_groups(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->node_count; i++) {
-        faults->nodes[i].group = 0;
+    for (size_t i = 0; i < faults->nodes.count; i++) {
+        faults->nodes.items[i].group = 0;
     }
 }
 
@@ -327,16 +317,16 @@ void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint
 
 void faults_heal(struct faults *faults)
 {
-    faults->rule_count = 0;
-    faults->node_count = 0;
+    faults->rules.count = 0;
+    faults->nodes.count = 0;
     refresh_all(faults);
 }
 
 void faults_forget(struct faults *faults, uint64_t id)
 {
-    for (size_t i = 0; i < faults->link_count; i++) {
-        if (faults->link_list[i]->to == id) {
-            lose_what_is_under_way(faults->link_list[i], "crashed");
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        if (faults->link_list.items[i]->to == id) {
+            lose_what_is_under_way(faults->link_list.items[i], "crashed");
         }
     }
 }
