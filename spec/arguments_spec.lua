@@ -57,6 +57,24 @@ function tests.test_OptionsThatAreWrongAreNamed()
   end
 end
 
+function tests.test_AHeartbeatIsSentMoreOftenThanAnElectionBegins()
+  for _, wrong in ipairs { { nil, 0.15 }, { nil, 5 }, { { 0.01, 0.02 }, 0.01 } } do
+    raises(function()
+      raft.cluster { election_timeout = wrong[1], heartbeat_interval = wrong[2] }
+    end, "heartbeat_interval", "below the shortest election time-out", "arguments_spec.lua")
+  end
+  for _, fine in ipairs { { { 0.03, 0.06 }, nil }, { math.huge, 5 }, { { 1, 2 }, 0.9 } } do
+    clusters.with({ mode = "sim", election_timeout = fine[1], heartbeat_interval = fine[2] }, function(c)
+      if fine[1] ~= math.huge then
+        c:check_one_leader()
+        local _, term = c:leader()
+        c:sleep(5)
+        lu.assertEquals(select(2, c:leader()), term) -- no election follows another
+      end
+    end)
+  end
+end
+
 function tests.test_OptionsMustBeATable()
   for _, value in ipairs { 1, "three", true } do
     raises(function()

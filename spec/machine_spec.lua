@@ -41,11 +41,26 @@ in_both(tests, "KvCommitsOtherCommandsWithoutEffect", { nodes = 3 }, function(c)
   local index, result = assert(c:propose(42))
   lu.assertNotNil(index)
   lu.assertTrue(result == nil or result == raft.null)
-  for _, odd in ipairs { "text", { op = "unknown", key = "k" }, { op = "set" }, { 1, 2 }, true } do
-    assert(c:propose(odd))
+  for _, odd in ipairs { "text", { 1, 2 }, true, { key = "k", value = 2 } } do
+    lu.assertNil((select(2, c:propose(odd))))
   end
   lu.assertEquals(assert(c:get("k")), 1)
   lu.assertEquals(c:check_committed(42, 3), 3)
+end)
+
+in_both(tests, "KvSaysWhatIsNoOperation", { nodes = 3 }, function(c)
+  assert(c:set("k", 1))
+  for word, odd in pairs {
+    ["no such operation"] = { op = "sett", key = "k", value = 2 }, ["a key is missing"] = { op = "delete" },
+    ["set needs a value"] = { op = "set", key = "k" },
+  } do
+    local _, result = assert(c:propose(odd))
+    lu.assertStrContains(result.error, word)
+  end
+  lu.assertStrContains(assert(c:query { op = "gett", key = "k" }).error, "no such question")
+  lu.assertStrContains(assert(c:query { op = "get" }).error, "no such question")
+  lu.assertEquals(assert(c:get("k")), 1)
+  lu.assertNil((select(2, assert(c:propose { op = "noop" }))))
 end)
 
 -- Raft's own state is apart from the machine's: no key can meet it.

@@ -169,7 +169,12 @@ function options.timing(given, result)
     result.election_min_ns = arguments.ns(election[1])
     result.election_max_ns = arguments.ns(election[2])
   end
-  result.heartbeat_ns = arguments.ns(given.heartbeat_interval or 0.050)
+  local shortest = election == math.huge and math.huge or election[1]
+  local heartbeat = given.heartbeat_interval or math.min(0.050, shortest / 3)
+  if heartbeat >= shortest then
+    arguments.fail("heartbeat_interval", ("seconds below the shortest election time-out, %g,"):format(shortest), heartbeat)
+  end
+  result.heartbeat_ns = math.max(1, arguments.ns(heartbeat))
   result.election_max = election == math.huge and 0.300 or election[2]
 end
 
@@ -231,6 +236,7 @@ function options.cluster(given)
   end
   local result = {
     real = mode == "tcp",
+    free_running = false,
     seed = given.seed or defaults.get("seed") or 1,
     name = given.name or defaults.get("name") or "",
     ids = ids_of(given.nodes or 3),

@@ -64,20 +64,18 @@ void lua_cluster_leave(lua_State *L, struct lua_cluster *box)
 
 void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft)
 {
-    raft->election_timeout_min_ns =
-        lua_time_from(lua_field_integer(L, index, "election_min_ns", 0));
-    raft->election_timeout_max_ns =
-        lua_time_from(lua_field_integer(L, index, "election_max_ns", 0));
-    raft->heartbeat_interval_ns = lua_time_from(lua_field_integer(L, index, "heartbeat_ns", 0));
+    raft->election_timeout_min_ns = lua_time_from(lua_option_integer(L, index, "election_min_ns"));
+    raft->election_timeout_max_ns = lua_time_from(lua_option_integer(L, index, "election_max_ns"));
+    raft->heartbeat_interval_ns = lua_time_from(lua_option_integer(L, index, "heartbeat_ns"));
     raft->election_collisions =
-        chance_from_double(lua_field_number(L, index, "election_collisions", 0));
-    raft->pre_vote = lua_field_boolean(L, index, "pre_vote", true);
-    raft->check_quorum = lua_field_boolean(L, index, "check_quorum", true);
-    raft->window = (uint32_t)lua_field_integer(L, index, "window", 64);
-    raft->max_entries = (uint32_t)lua_field_integer(L, index, "max_entries", 0);
-    raft->max_message_bytes = (uint32_t)lua_field_integer(L, index, "max_message", 65536);
-    raft->max_inflight_bytes = (uint64_t)lua_field_integer(L, index, "max_inflight", 1 << 19);
-    raft->max_uncommitted_bytes = (uint64_t)lua_field_integer(L, index, "max_uncommitted", 0);
+        chance_from_double(lua_option_number(L, index, "election_collisions"));
+    raft->pre_vote = lua_option_boolean(L, index, "pre_vote");
+    raft->check_quorum = lua_option_boolean(L, index, "check_quorum");
+    raft->window = (uint32_t)lua_option_integer(L, index, "window");
+    raft->max_entries = (uint32_t)lua_option_integer(L, index, "max_entries");
+    raft->max_message_bytes = (uint32_t)lua_option_integer(L, index, "max_message");
+    raft->max_inflight_bytes = (uint64_t)lua_option_integer(L, index, "max_inflight");
+    raft->max_uncommitted_bytes = (uint64_t)lua_option_integer(L, index, "max_uncommitted");
 }
 
 static size_t table_count(lua_State *L, const char *name)
@@ -246,14 +244,14 @@ int lua_cluster_new(lua_State *L)
     luaL_setmetatable(L, LUA_CLUSTER);
     lua_insert(L, 1); /* where callbacks look for it; the options are at 2 now */
     struct cluster_options options = {
-        .real = lua_field_boolean(L, 2, "real", false),
-        .free_running = lua_field_boolean(L, 2, "free_running", false),
-        .speed = lua_field_number(L, 2, "speed", 1.0),
-        .seed = (uint64_t)lua_field_integer(L, 2, "seed", 1),
+        .real = lua_option_boolean(L, 2, "real"),
+        .free_running = lua_option_boolean(L, 2, "free_running"),
+        .speed = lua_option_number(L, 2, "speed"),
+        .seed = (uint64_t)lua_option_integer(L, 2, "seed"),
         .context = box,
-        .keep_events = (size_t)lua_field_integer(L, 2, "keep_events", 0),
-        .keep_hash = lua_field_boolean(L, 2, "keep_hash", false),
-        .invariants = lua_field_boolean(L, 2, "invariants", true),
+        .keep_events = (size_t)lua_option_integer(L, 2, "keep_events"),
+        .keep_hash = lua_option_boolean(L, 2, "keep_hash"),
+        .invariants = lua_option_boolean(L, 2, "invariants"),
     };
     lua_raft_options_read(L, 2, &options.raft);
     read_link(L, &options.link);

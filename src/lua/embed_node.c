@@ -282,7 +282,7 @@ static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure
         .cluster_name = text_field(L, 2, "cluster"),
         .listen = text_field(L, 2, "listen"),
         .first_members = &first,
-        .forward = lua_field_boolean(L, 2, "forward", true),
+        .forward = lua_option_boolean(L, 2, "forward"),
         .make_machine = make_machine,
         .on_event = on_event,
         .on_done = on_done,

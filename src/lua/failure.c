@@ -127,6 +127,40 @@ bool lua_field_boolean(lua_State *L, int index, const char *name, bool otherwise
     return value;
 }
 
+/* The option's value on the stack. Lua decides what an option is that nobody gave (raft.options),
+ * so that one that is missing here is a mistake of ours. */
+static void push_option(lua_State *L, int index, const char *name, int type)
+{
+    lua_getfield(L, index, name);
+    if (lua_type(L, -1) != type) {
+        luaL_error(L, "raft.core: the option '%s' is missing", name);
+    }
+}
+
+int64_t lua_option_integer(lua_State *L, int index, const char *name)
+{
+    push_option(L, index, name, LUA_TNUMBER);
+    int64_t value = (int64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+double lua_option_number(lua_State *L, int index, const char *name)
+{
+    push_option(L, index, name, LUA_TNUMBER);
+    double value = (double)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+bool lua_option_boolean(lua_State *L, int index, const char *name)
+{
+    push_option(L, index, name, LUA_TBOOLEAN);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
 void lua_set_integer(lua_State *L, const char *name, uint64_t value)
 {
     lua_pushinteger(L, (lua_Integer)value);

@@ -66,6 +66,10 @@ uint64_t lua_id_check(lua_State *L, int index);
 int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise);
 double lua_field_number(lua_State *L, int index, const char *name, double otherwise);
 bool lua_field_boolean(lua_State *L, int index, const char *name, bool otherwise);
+/* Options, which must be there: Lua has filled in what nobody gave. */
+int64_t lua_option_integer(lua_State *L, int index, const char *name);
+double lua_option_number(lua_State *L, int index, const char *name);
+bool lua_option_boolean(lua_State *L, int index, const char *name);
 /* Sets a field of the table on top of the stack. */
 void lua_set_integer(lua_State *L, const char *name, uint64_t value);
 void lua_set_boolean(lua_State *L, const char *name, bool value);

@@ -222,6 +222,32 @@ static void compare_and_set(struct kv *kv, const struct kv_fields *fields, struc
     }
 }
 
+/* What an operation that cannot be done answers: {"error": why}. */
+static void answer_problem(const char *problem, struct buffer *out)
+{
+    value_write_map(out, 1);
+    value_write_string(out, "error", 5);
+    value_write_string(out, problem, strlen(problem));
+}
+
+/* Why it is no command of kv's; NULL: it is one. */
+static const char *command_problem(const struct kv_fields *fields)
+{
+    bool is_set = is_text(fields->operation, "set");
+    bool is_delete = is_text(fields->operation, "delete");
+    bool is_cas = is_text(fields->operation, "cas");
+    if (is_text(fields->operation, "noop")) {
+        return NULL;
+    }
+    if (!is_set && !is_delete && !is_cas) {
+        return "kv has no such operation: there are set, delete, cas and noop";
+    }
+    if (fields->key.data == NULL) {
+        return "kv: a key is missing";
+    }
+    return is_set && fields->value.data == NULL ? "kv: set needs a value" : NULL;
+}
+
 static bool kv_apply(void *self, uint64_t index, struct bytes command, struct buffer *result,
                      struct failure *failure)
 {
@@ -229,13 +255,14 @@ static bool kv_apply(void *self, uint64_t index, struct bytes command, struct bu
     struct kv_fields fields;
     (void)index;
     (void)failure;
-    if (!read_fields(command, &fields) || fields.key.data == NULL) {
-        return true;
+    if (!read_fields(command, &fields) || fields.operation.data == NULL) {
+        return true; /* somebody's own command: kv only keeps the place */
     }
-    if (is_text(fields.operation, "set")) {
-        if (fields.value.data != NULL) {
-            set(kv, fields.key, fields.value);
-        }
+    const char *problem = command_problem(&fields);
+    if (problem != NULL) {
+        answer_problem(problem, result);
+    } else if (is_text(fields.operation, "set")) {
+        set(kv, fields.key, fields.value);
     } else if (is_text(fields.operation, "delete")) {
         value_write_boolean(result, delete (kv, fields.key));
     } else if (is_text(fields.operation, "cas")) {
@@ -261,6 +288,8 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
         if (item != NULL) {
             buffer_append(answer, item_value(item).data, item->value_size);
         }
+    } else if (fields.operation.data != NULL) {
+        answer_problem("kv has no such question: there are size, and get with a key", answer);
     }
     return true;
 }

@@ -29,7 +29,7 @@
 ---Options that clusters and nodes share.
 ---@class raft.shared_options
 ---@field election_timeout? number[]|number {min, max} seconds, {0.150, 0.300} if not given; math.huge: only `c:campaign` starts elections
----@field heartbeat_interval? number seconds, 0.050 if not given
+---@field heartbeat_interval? number seconds, below the shortest election time-out; 0.050 if not given, at most a third of that
 ---@field pre_vote? boolean a candidate first asks whether it could win; true if not given
 ---@field check_quorum? boolean a leader that is cut off from its quorum steps down; true if not given
 ---@field election_collisions? number chance that a time-out is drawn at its minimum, to force split votes; 0 if not given
