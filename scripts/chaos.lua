@@ -67,7 +67,9 @@ local function settle_members(c)
     end
     c:sleep(0.2)
   end
-  error("the members cannot be settled after all has healed", 0)
+  c:check_live(5) -- says what stands still, and why
+  local _, why = c:change_members({ voters = c:members().voters }, { timeout = 5 })
+  error("the members cannot be settled after all has healed: " .. tostring(why), 0)
 end
 
 local function heal_all(c)

@@ -133,8 +133,14 @@ const struct check_violation *checker_violation(const struct checker *checker)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static void stopped(struct check_node *node, const struct trace_event *event)
+static void stopped(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event)
 {
+    if (event->flag) {
+        checker_report(checker, event, CHECK_NO_CONTRADICTION, 0, "node %llu has %.*s",
+                       (unsigned long long)node->id, (int)event->text.size,
+                       (const char *)event->text.data);
+    }
     static const char removed[] = "removed";
     node->running = false;
     node->leads = false;
@@ -160,7 +166,7 @@ static void read_rare(struct checker *checker, struct check_node *node,
         durability_start(checker, node, event);
         break;
     case TRACE_STOP:
-        stopped(node, event);
+        stopped(checker, node, event);
         break;
     case TRACE_ROLE:
         safety_role(checker, node, event);

@@ -17,6 +17,22 @@ static void push_peers(lua_State *L, const struct node *node)
     lua_setfield(L, -2, "peers");
 }
 
+/* What it was refused last, and by whom; nothing where it was not. */
+static bool push_refused(lua_State *L, const struct node_refusal *refused)
+{
+    if (refused->peer == 0) {
+        return false;
+    }
+    lua_createtable(L, 0, 5);
+    lua_set_integer(L, "by", refused->peer);
+    lua_set_text(L, "what", refused->what);
+    lua_set_integer(L, "term", refused->term);
+    lua_pushnumber(L, (lua_Number)refused->at_ns / 1e9);
+    lua_setfield(L, -2, "time");
+    lua_set_text(L, "reason", refused->reason);
+    return true;
+}
+
 static void push_core(lua_State *L, const struct node_view *view, const struct node *node)
 {
     lua_set_text(L, "role", raft_role_name(view->role));
@@ -47,17 +63,68 @@ void lua_status_push(lua_State *L, struct node *node)
     if (view->is_up) {
         push_core(L, view, node);
     }
+    if (push_refused(L, view->refused)) {
+        lua_setfield(L, -2, "refused");
+    }
 }
 
-/* core:status(id) → a table; nil: no such node */
+static bool find_number(const struct node_view *view, const char *field, uint64_t *number)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"term", view->term},
+        {"vote", view->vote},
+        {"leader", view->leader},
+        {"commit", view->commit_index},
+        {"applied", view->applied_index},
+        {"first_index", view->first_index},
+        {"last_index", view->last_index},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (strcmp(field, numbers[i].name) == 0) {
+            *number = numbers[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* core:status(id[, field]) → a table, or one field of it, which costs far less; nil: no such node
+ */
 static int look_status(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
     struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    const char *field = lua_tostring(L, 3);
+    uint64_t number = 0;
     if (node == NULL) {
         return 0;
     }
+    if (field == NULL) {
+        lua_status_push(L, node);
+        return 1;
+    }
+    if (strcmp(field, "state") == 0) {
+        lua_pushstring(L, node_state_name(node_get_state(node)));
+        return 1;
+    }
+    const struct node_view *view = node_view(node);
+    bool is_role = strcmp(field, "role") == 0;
+    if (is_role || find_number(view, field, &number)) {
+        if (!view->is_up) {
+            return 0;
+        }
+        if (is_role) {
+            lua_pushstring(L, raft_role_name(view->role));
+            return 1;
+        }
+        lua_pushinteger(L, (lua_Integer)number);
+        return 1;
+    }
     lua_status_push(L, node);
+    lua_getfield(L, -1, field);
     return 1;
 }
 

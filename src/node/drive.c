@@ -160,6 +160,7 @@ static void carry_out(struct node *node, const struct raft_update *update)
         report_confirmed(node, update);
     }
     if (update->fatal != NULL) {
+        node->contradiction = true;
         node_fail(node, update->fatal);
         return;
     }

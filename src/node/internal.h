@@ -204,6 +204,7 @@ struct node {
     uint32_t held_count;
     enum node_state state;
     bool removal_armed;
+    bool contradiction; /* its core met one, which is why it ends */
     bool flush_wanted;
     bool working;      /* node_work is under way */
     bool change_waits; /* `change` holds somebody */

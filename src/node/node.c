@@ -119,6 +119,7 @@ static void end_life(struct node *node, enum node_state state, bool sync, const 
     operations->flush_cancel(node->world, &node->flusher);
     node->armed_ns = WORLD_NEVER;
     node->removal_armed = false;
+    node->contradiction = false;
     if (node->world->faults != NULL) {
         faults_forget(node->world->faults, node->id);
     }

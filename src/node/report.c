@@ -153,6 +153,7 @@ void report_stop(struct node *node, const char *text)
     if (wanted(node, TRACE_STOP)) {
         struct trace_event event = event_of(node, TRACE_STOP);
         event.text = bytes_of_text(text);
+        event.flag = node->contradiction;
         emit(node, &event);
     }
 }

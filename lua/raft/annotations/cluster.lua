@@ -129,8 +129,8 @@ function cluster:check_not_committed(command) end
 ---@return raft.detail? detail
 function cluster:commits(id) end
 
----Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
----Raises an error that says what stands still and why.
+---Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
+---up. Heals nothing. Raises an error that says what stands still and why.
 ---@param timeout? number seconds, 10 if not given
 function cluster:check_live(timeout) end
 
@@ -179,11 +179,12 @@ function cluster:ids() end
 
 ---What a node says of itself.
 ---@param id? integer nil: all
----@return raft.status|raft.status[]|nil # id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, address, and on a leader peers; without id a list of them; nil, message, "unknown_node", detail
+---@param field? string one of them alone, which costs far less in a predicate
+---@return raft.status|raft.status[]|any|nil # id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, address, on a leader peers, and refused (by, what, term, time, reason: what another refused it last); without id a list of them; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
-function cluster:status(id) end
+function cluster:status(id, field) end
 
 ---A node's log; of a crashed node what its disk holds.
 ---@param id integer

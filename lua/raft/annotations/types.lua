@@ -155,6 +155,14 @@
 ---@field last_index? integer
 ---@field members? raft.members
 ---@field peers? table<integer, raft.peer> on a leader
+---@field refused? raft.refusal what another server refused it last
+
+---@class raft.refusal
+---@field by integer
+---@field what string the message ("vote"), or "connection"
+---@field term integer that the refusal carries; 0: of a connection
+---@field time number the world's time, in seconds
+---@field reason string of a connection, in words; else ""
 
 ---@class raft.node_status
 ---@field id integer
@@ -171,6 +179,14 @@
 ---@field last_index? integer
 ---@field members? raft.node_members
 ---@field peers? table<integer, raft.peer> on a leader
+---@field refused? raft.refusal what another server refused it last
+
+---@class raft.refusal
+---@field by integer
+---@field what string the message ("vote"), or "connection"
+---@field term integer that the refusal carries; 0: of a connection
+---@field time number the world's time, in seconds
+---@field reason string of a connection, in words; else ""
 
 ---@class raft.leadership
 ---@field id integer

@@ -2,6 +2,7 @@
 -- @module raft.cluster.commands
 
 local arguments = require "raft.arguments"
+local standing = require "raft.cluster.standing"
 local null = require("raft.core").null
 
 local commands = {}
@@ -242,25 +243,6 @@ function commands:commits(id)
   return self.core:commits(id)
 end
 
--- The running members (a node that was removed, or never added, is told nothing more) that have not applied up to an
--- index; a sentence in place of a list where there is no leader whose members could be looked at.
-local function behind(self, index)
-  local leader = self.core:leader()
-  if not leader then
-    return { "there is no agreed leader any more" }
-  end
-  local members, list = self.core:status(leader).members, {}
-  for _, group in ipairs { members.voters, members.learners } do
-    for _, id in ipairs(group) do
-      local status = self.core:status(id)
-      if status.state == "running" and status.applied < index then
-        list[#list + 1] = ("node %d has applied %d of %d"):format(id, status.applied, index)
-      end
-    end
-  end
-  return list
-end
-
 -- An operation that is no harm to the machine: one that is written in Lua may know no command of ours, so that it is
 -- read from and asked nothing, which works where a leader has committed in its term.
 local function operate(self, timeout)
@@ -275,8 +257,12 @@ local function operate(self, timeout)
   return outcome.index
 end
 
---- Checks that the cluster lives: a leader comes, an operation succeeds, all running members catch up. Heals nothing.
--- Raises an error that says what stands still and why.
+local function not_alive(self, why, ...)
+  arguments.raise("the cluster does not live: " .. why .. "\n  %s", ..., standing.describe(self))
+end
+
+--- Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
+-- up. Heals nothing. Raises an error that says what stands still and why.
 -- @tparam[opt=10] ?number timeout seconds
 function commands:check_live(timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -285,19 +271,28 @@ function commands:check_live(timeout)
   local function left()
     return math.max(0, deadline_ns - self.core:now_ns()) / 1e9
   end
-  local id, message = self:wait_leader(left())
-  if not id then
-    arguments.raise("the cluster does not live: " .. message)
+  local function check_none_failed()
+    local failure = standing.failed(self)
+    if failure then
+      not_alive(self, "%s", failure)
+    end
+  end
+  check_none_failed()
+  if self.driver:await(self.core:wait_leader(0, deadline_ns)).code then
+    check_none_failed()
+    not_alive(self, "%s", ("no leader within %g s"):format(length_ns / 1e9))
   end
   local index, problem = operate(self, left())
+  check_none_failed()
   if not index then
-    arguments.raise("the cluster does not live: an operation did not succeed: " .. tostring(problem))
+    not_alive(self, "an operation did not succeed: %s", tostring(problem))
   end
   local caught_up = self:wait_until(function()
-    return #behind(self, index) == 0
+    return standing.failed(self) ~= nil or #standing.behind(self, index) == 0
   end, left())
+  check_none_failed()
   if not caught_up then
-    arguments.raise("the cluster does not live: " .. table.concat(behind(self, index), ", "))
+    not_alive(self, "%s", table.concat(standing.behind(self, index), ", "))
   end
 end
 

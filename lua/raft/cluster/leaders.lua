@@ -2,6 +2,7 @@
 -- @module raft.cluster.leaders
 
 local arguments = require "raft.arguments"
+local standing = require "raft.cluster.standing"
 
 local leaders = {}
 
@@ -23,9 +24,8 @@ end
 function leaders:leaders()
   local list = {}
   for _, id in ipairs(self.core:ids()) do
-    local status = self.core:status(id)
-    if status.role == "leader" then
-      list[#list + 1] = { id = id, term = status.term }
+    if self.core:status(id, "role") == "leader" then
+      list[#list + 1] = { id = id, term = self.core:status(id, "term") }
     end
   end
   return list
@@ -47,24 +47,9 @@ function leaders:wait_leader(timeout, above)
   local outcome = self.driver:await(self.core:wait_leader(above, self:deadline_ns(length_ns)))
   if outcome.code then
     return nil, ("no leader%s within %g s: %s"):format(above > 0 and " above term " .. above or "", length_ns / 1e9,
-      leaders.describe(self)), "timeout", {}
+      standing.brief(self)), "timeout", {}
   end
   return outcome.index, outcome.term
-end
-
--- What every node says of itself, for messages.
-function leaders.describe(self)
-  local words = {}
-  for _, id in ipairs(self.core:ids()) do
-    local status = self.core:status(id)
-    if status.state ~= "running" then
-      words[#words + 1] = ("%d is %s"):format(id, status.state)
-    else
-      words[#words + 1] = ("%d is %s of term %d%s"):format(id, status.role, status.term,
-        self.core:is_connected(id) and "" or " (disconnected)")
-    end
-  end
-  return table.concat(words, ", ")
 end
 
 --- Checks that there is one leader.
@@ -84,7 +69,7 @@ function leaders:check_one_leader()
     by_term[leader.term] = leader.id
   end
   if not id then
-    arguments.raise("one leader was expected, but none was agreed within %g s: %s", length_s, leaders.describe(self))
+    arguments.raise("one leader was expected, but none was agreed within %g s: %s", length_s, standing.brief(self))
   end
   return id, term
 end

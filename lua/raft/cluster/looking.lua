@@ -13,20 +13,31 @@ function looking:ids()
   return self.core:ids()
 end
 
+local status_fields = {}
+for _, name in ipairs { "id", "role", "state", "error", "term", "vote", "leader", "commit", "applied", "first_index",
+  "last_index", "members", "address", "peers", "refused" } do
+  status_fields[name] = true
+end
+
 --- What a node says of itself.
 -- @tparam ?integer id nil: all
--- @treturn ?raft.status|raft.status[] id, role, state, error, term, vote, leader, commit, applied, first_index,
--- last_index, members, address, and on a leader peers; without id a list of them; nil, message, "unknown_node", detail
-function looking:status(id)
+-- @tparam ?string field one of them alone, which costs far less in a predicate
+-- @treturn ?raft.status|raft.status[]|any id, role, state, error, term, vote, leader, commit, applied, first_index,
+-- last_index, members, address, on a leader peers, and refused (by, what, term, time, reason: what another refused it
+-- last); without id a list of them; nil, message, "unknown_node", detail
+function looking:status(id, field)
+  if field ~= nil and not status_fields[field] then
+    arguments.fail("field", "a field of a status", field)
+  end
   if id ~= nil then
     if not self:knows("id", id) then
       return self:unknown_node(id)
     end
-    return self.core:status(id)
+    return self.core:status(id, field)
   end
   local list = {}
   for position, one in ipairs(self.core:ids()) do
-    list[position] = self.core:status(one)
+    list[position] = self.core:status(one, field)
   end
   return list
 end
