@@ -13,38 +13,35 @@
 /* Makes chunks[] reach from `low` to `high`, both chunk numbers. */
 static void hashes_reach(struct hashes *hashes, uint64_t low, uint64_t high)
 {
-    if (hashes->count == 0) {
+    if (hashes->chunks.count == 0) {
         hashes->first_chunk = low;
     }
     size_t front = low < hashes->first_chunk ? (size_t)(hashes->first_chunk - low) : 0;
     size_t end = (size_t)(high - hashes->first_chunk) + 1;
-    size_t kept = end > hashes->count ? end : hashes->count;
-    if (front + kept > hashes->capacity) {
-        hashes->capacity = 2 * (front + kept);
-        hashes->chunks =
-            memory_resize(hashes->chunks, hashes->capacity * sizeof(hashes->chunks[0]));
-    }
+    size_t back = end > hashes->chunks.count ? end - hashes->chunks.count : 0;
+    uint32_t **chunks = NULL;
+    (void)array_extend(&hashes->chunks, front + back);
+    chunks = hashes->chunks.items;
     if (front > 0) {
-        memmove(hashes->chunks + front, hashes->chunks, hashes->count * sizeof(hashes->chunks[0]));
-        for (size_t i = 0; i < front; i++) {
-            hashes->chunks[i] = NULL;
-        }
+        memmove(chunks + front, chunks, (hashes->chunks.count - front - back) * sizeof(uint32_t *));
         hashes->first_chunk = low;
     }
-    for (size_t i = front + hashes->count; i < front + kept; i++) {
-        hashes->chunks[i] = NULL;
+    for (size_t i = 0; i < front; i++) {
+        chunks[i] = NULL;
     }
-    hashes->count = front + kept;
+    for (size_t i = hashes->chunks.count - back; i < hashes->chunks.count; i++) {
+        chunks[i] = NULL;
+    }
 }
 
 uint32_t *hashes_at(struct hashes *hashes, uint64_t index)
 {
     uint64_t chunk = index / HASHES_CHUNK;
-    if (chunk - hashes->first_chunk >= hashes->count) {
-        bool before = hashes->count > 0 && chunk < hashes->first_chunk;
+    if (chunk - hashes->first_chunk >= hashes->chunks.count) {
+        bool before = hashes->chunks.count > 0 && chunk < hashes->first_chunk;
         hashes_reach(hashes, chunk, before ? hashes->first_chunk : chunk);
     }
-    uint32_t **place = &hashes->chunks[chunk - hashes->first_chunk];
+    uint32_t **place = &hashes->chunks.items[chunk - hashes->first_chunk];
     if (*place == NULL) {
         *place = memory_new_zeroed(HASHES_CHUNK, sizeof(**place));
     }
@@ -54,25 +51,24 @@ uint32_t *hashes_at(struct hashes *hashes, uint64_t index)
 void hashes_forget(struct hashes *hashes, uint64_t below)
 {
     uint64_t keep = below / HASHES_CHUNK;
-    if (hashes->count == 0 || keep <= hashes->first_chunk) {
+    if (hashes->chunks.count == 0 || keep <= hashes->first_chunk) {
         return;
     }
     uint64_t wanted = keep - hashes->first_chunk;
-    size_t gone = wanted < hashes->count ? (size_t)wanted : hashes->count;
+    size_t gone = wanted < hashes->chunks.count ? (size_t)wanted : hashes->chunks.count;
     for (size_t i = 0; i < gone; i++) {
-        memory_free(hashes->chunks[i]);
+        memory_free(hashes->chunks.items[i]);
     }
-    hashes->count -= gone;
+    array_remove(&hashes->chunks, 0, gone);
     hashes->first_chunk += gone;
-    memmove(hashes->chunks, hashes->chunks + gone, hashes->count * sizeof(hashes->chunks[0]));
 }
 
 void hashes_free(struct hashes *hashes)
 {
-    for (size_t i = 0; i < hashes->count; i++) {
-        memory_free(hashes->chunks[i]);
+    for (size_t i = 0; i < hashes->chunks.count; i++) {
+        memory_free(hashes->chunks.items[i]);
     }
-    memory_free(hashes->chunks);
+    array_free(&hashes->chunks);
     *hashes = (struct hashes){0};
 }
 
@@ -82,13 +78,13 @@ void hashes_free(struct hashes *hashes)
 static size_t terms_below(const struct terms *terms, uint64_t term)
 {
     size_t low = 0;
-    size_t high = terms->count;
-    if (high > 0 && terms->list[high - 1]->term < term) {
+    size_t high = terms->list.count;
+    if (high > 0 && terms->list.items[high - 1]->term < term) {
         return high; /* most often a new term is the highest */
     }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (terms->list[middle]->term < term) {
+        if (terms->list.items[middle]->term < term) {
             low = middle + 1;
         } else {
             high = middle;
@@ -104,25 +100,18 @@ struct term *terms_get(struct terms *terms, uint64_t term)
         return terms->recent;
     }
     size_t place = terms_below(terms, term);
-    if (place < terms->count && terms->list[place]->term == term) {
-        terms->recent = terms->list[place];
+    if (place < terms->list.count && terms->list.items[place]->term == term) {
+        terms->recent = terms->list.items[place];
         return terms->recent;
-    }
-    if (terms->count == terms->capacity) {
-        terms->capacity = terms->capacity == 0 ? 16 : 2 * terms->capacity;
-        terms->list = memory_resize(terms->list, terms->capacity * sizeof(struct term *));
     }
     struct term *made = memory_new_zeroed(1, sizeof(*made));
     made->term = term;
-    memmove(terms->list + place + 1, terms->list + place,
-            (terms->count - place) * sizeof(struct term *));
-    terms->list[place] = made;
-    terms->count++;
+    *array_insert(&terms->list, place) = made;
     if (place > 0) {
-        terms->list[place - 1]->next = made;
-        made->committed = terms->list[place - 1]->committed;
+        terms->list.items[place - 1]->next = made;
+        made->committed = terms->list.items[place - 1]->committed;
     }
-    made->next = place + 1 < terms->count ? terms->list[place + 1] : NULL;
+    made->next = place + 1 < terms->list.count ? terms->list.items[place + 1] : NULL;
     terms->recent = made;
     return made;
 }
@@ -130,17 +119,17 @@ struct term *terms_get(struct terms *terms, uint64_t term)
 uint64_t terms_committed_before(struct terms *terms, uint64_t term)
 {
     size_t place = terms_below(terms, term);
-    return place == 0 ? 0 : terms->list[place - 1]->committed;
+    return place == 0 ? 0 : terms->list.items[place - 1]->committed;
 }
 
 void terms_free(struct terms *terms)
 {
-    for (size_t i = 0; i < terms->count; i++) {
-        hashes_free(&terms->list[i]->hashes);
-        memory_free(terms->list[i]->votes);
-        memory_free(terms->list[i]);
+    for (size_t i = 0; i < terms->list.count; i++) {
+        hashes_free(&terms->list.items[i]->hashes);
+        array_free(&terms->list.items[i]->votes);
+        memory_free(terms->list.items[i]);
     }
-    memory_free(terms->list);
+    array_free(&terms->list);
     *terms = (struct terms){0};
 }
 
@@ -151,12 +140,12 @@ void chain_reset(struct chain *chain, uint64_t base, struct term *base_term)
     chain->base = base;
     chain->last = base;
     chain->base_term = base_term;
-    chain->count = 0;
+    chain->runs.count = 0;
 }
 
 void chain_free(struct chain *chain)
 {
-    memory_free(chain->runs);
+    array_free(&chain->runs);
     *chain = (struct chain){0};
 }
 
@@ -166,12 +155,8 @@ void chain_extend(struct chain *chain, uint64_t last, struct term *term)
     if (last == chain->last) {
         return;
     }
-    if (chain->count == 0 || chain->runs[chain->count - 1].term != term) {
-        if (chain->count == chain->capacity) {
-            chain->capacity = chain->capacity == 0 ? 8 : 2 * chain->capacity;
-            chain->runs = memory_resize(chain->runs, chain->capacity * sizeof(struct run));
-        }
-        chain->runs[chain->count++] = (struct run){chain->last + 1, term};
+    if (chain->runs.count == 0 || chain->runs.items[chain->runs.count - 1].term != term) {
+        *array_push(&chain->runs) = (struct run){chain->last + 1, term};
     }
     chain->last = last;
 }
@@ -185,31 +170,31 @@ void chain_truncate(struct chain *chain, uint64_t last)
         chain_reset(chain, last, NULL);
         return;
     }
-    while (chain->count > 0 && chain->runs[chain->count - 1].first > last) {
-        chain->count--;
+    while (chain->runs.count > 0 && chain->runs.items[chain->runs.count - 1].first > last) {
+        chain->runs.count--;
     }
     chain->last = last;
 }
 
 const struct run *chain_run(const struct chain *chain, uint64_t index)
 {
-    ensure(index > chain->base && index <= chain->last && chain->count > 0);
-    uint32_t low = 0; /* runs[low].first <= index always */
-    uint32_t high = chain->count;
+    ensure(index > chain->base && index <= chain->last && chain->runs.count > 0);
+    size_t low = 0; /* runs[low].first <= index always */
+    size_t high = chain->runs.count;
     while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (chain->runs[middle].first <= index) {
+        size_t middle = low + (high - low) / 2;
+        if (chain->runs.items[middle].first <= index) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    return &chain->runs[low];
+    return &chain->runs.items[low];
 }
 
 uint64_t chain_run_last(const struct chain *chain, const struct run *run)
 {
-    bool tail = run == &chain->runs[chain->count - 1];
+    bool tail = run == &chain->runs.items[chain->runs.count - 1];
     return tail ? chain->last : run[1].first - 1;
 }
 
@@ -223,10 +208,9 @@ void chain_compact(struct chain *chain, uint64_t base)
         return;
     }
     struct term *base_term = chain_term(chain, base);
-    uint32_t gone = (uint32_t)(chain_run(chain, base + 1) - chain->runs);
-    memmove(chain->runs, chain->runs + gone, (chain->count - gone) * sizeof(struct run));
-    chain->count -= gone;
-    chain->runs[0].first = base + 1;
+    size_t gone = (size_t)(chain_run(chain, base + 1) - chain->runs.items);
+    array_remove(&chain->runs, 0, gone);
+    chain->runs.items[0].first = base + 1;
     chain->base = base;
     chain->base_term = base_term;
 }

@@ -38,10 +38,8 @@ static void grow_table(struct checker *checker)
     checker->table_size *= 2;
     memory_free(checker->table);
     checker->table = memory_new_zeroed(checker->table_size, sizeof(struct check_node *));
-    checker->nodes =
-        memory_resize(checker->nodes, checker->table_size / 2 * sizeof(struct check_node *));
-    for (size_t i = 0; i < checker->node_count; i++) {
-        checker->table[place_of(checker, checker->nodes[i]->id)] = checker->nodes[i];
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        checker->table[place_of(checker, checker->nodes.items[i]->id)] = checker->nodes.items[i];
     }
 }
 
@@ -56,22 +54,22 @@ struct check_node *checker_node(struct checker *checker, uint64_t id)
     if (node != NULL) {
         return node;
     }
-    if (checker->node_count == checker->table_size / 2) {
+    if (checker->nodes.count == checker->table_size / 2) {
         grow_table(checker);
     }
     node = memory_new_zeroed(1, sizeof(*node));
     node->id = id;
     node->fresh_disk = true;
     checker->table[place_of(checker, id)] = node;
-    checker->nodes[checker->node_count++] = node;
+    *array_push(&checker->nodes) = node;
     return node;
 }
 
 uint64_t checker_holder(const struct checker *checker, uint64_t index, const struct term *term,
                         uint64_t except)
 {
-    for (size_t i = 0; i < checker->node_count; i++) {
-        const struct check_node *node = checker->nodes[i];
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        const struct check_node *node = checker->nodes.items[i];
         if (node->id != except && term != NULL && chain_term(&node->log, index) == term) {
             return node->id;
         }
@@ -82,8 +80,8 @@ uint64_t checker_holder(const struct checker *checker, uint64_t index, const str
 void checker_forget(struct checker *checker)
 {
     uint64_t low = UINT64_MAX;
-    for (size_t i = 0; i < checker->node_count; i++) {
-        const struct check_node *node = checker->nodes[i];
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        const struct check_node *node = checker->nodes.items[i];
         /* A node without a log gets what the others still have, or a snapshot. */
         if (node->log.last > 0 && node->snapshot < low) {
             low = node->snapshot;
@@ -94,8 +92,8 @@ void checker_forget(struct checker *checker)
     }
     checker->forgotten = low;
     hashes_forget(&checker->answers, low);
-    for (size_t i = 0; i < checker->terms.count; i++) {
-        hashes_forget(&checker->terms.list[i]->hashes, low);
+    for (size_t i = 0; i < checker->terms.list.count; i++) {
+        hashes_forget(&checker->terms.list.items[i]->hashes, low);
     }
     /* committed keeps the term of the entry at its base, which is all that is asked of it there. */
     chain_compact(&checker->committed, low < checker->committed.last ? low : 0);
@@ -269,7 +267,6 @@ checker_new(struct trace *trace,
     checker->context = context;
     checker->table_size = 16;
     checker->table = memory_new_zeroed(checker->table_size, sizeof(struct check_node *));
-    checker->nodes = memory_new(checker->table_size / 2 * sizeof(struct check_node *));
     chain_reset(&checker->committed, 0, &checker->origin);
     checker->subscription = trace_subscribe(
         trace,
@@ -295,21 +292,21 @@ void checker_free(struct checker *checker)
         return;
     }
     trace_unsubscribe(checker->trace, checker->subscription);
-    for (size_t i = 0; i < checker->node_count; i++) {
-        struct check_node *node = checker->nodes[i];
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        struct check_node *node = checker->nodes.items[i];
         chain_free(&node->log);
         chain_free(&node->disk);
         configurations_forget(node);
-        memory_free(node->configurations);
-        memory_free(node->answers);
-        memory_free(node->reads);
-        memory_free(node->writes);
+        array_free(&node->configurations);
+        array_free(&node->answers);
+        ring_free(&node->reads);
+        ring_free(&node->writes);
         memory_free(node);
     }
     chain_free(&checker->committed);
     terms_free(&checker->terms);
     hashes_free(&checker->answers);
-    memory_free(checker->nodes);
+    array_free(&checker->nodes);
     memory_free(checker->table);
     memory_free(checker);
 }

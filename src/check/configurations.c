@@ -13,29 +13,22 @@
 
 void configurations_forget(struct check_node *node)
 {
-    for (uint32_t i = 0; i < node->configuration_count; i++) {
-        raft_configuration_free(&node->configurations[i].members);
+    for (size_t i = 0; i < node->configurations.count; i++) {
+        raft_configuration_free(&node->configurations.items[i].members);
     }
-    node->configuration_count = 0;
+    node->configurations.count = 0;
     node->members_due = false;
 }
 
 const struct check_configuration *configurations_in_force(const struct check_node *node)
 {
-    uint32_t count = node->configuration_count;
-    return count == 0 ? NULL : &node->configurations[count - 1];
+    size_t count = node->configurations.count;
+    return count == 0 ? NULL : &node->configurations.items[count - 1];
 }
 
 static void push(struct check_node *node, uint64_t index, const struct raft_configuration *members)
 {
-    if (node->configuration_count == node->configuration_capacity) {
-        node->configuration_capacity = 2 * node->configuration_capacity + 4;
-        node->configurations =
-            memory_resize(node->configurations,
-                          node->configuration_capacity * sizeof(struct check_configuration));
-    }
-    node->configurations[node->configuration_count++] =
-        (struct check_configuration){index, *members};
+    *array_push(&node->configurations) = (struct check_configuration){index, *members};
     node->members_due = true;
 }
 
@@ -134,12 +127,12 @@ bool configurations_take(struct checker *checker, struct check_node *node,
 
 void configurations_truncate(struct check_node *node, uint64_t first)
 {
-    while (node->configuration_count > 0 &&
-           node->configurations[node->configuration_count - 1].index >= first) {
-        raft_configuration_free(&node->configurations[--node->configuration_count].members);
+    while (node->configurations.count > 0 &&
+           node->configurations.items[node->configurations.count - 1].index >= first) {
+        raft_configuration_free(&node->configurations.items[--node->configurations.count].members);
         node->members_due = true;
     }
-    if (node->configuration_count == 0) {
+    if (node->configurations.count == 0) {
         node->members_due = false; /* what was before it is not known */
     }
 }
@@ -147,18 +140,13 @@ void configurations_truncate(struct check_node *node, uint64_t first)
 /* What is committed is never truncated: only its latest configuration can count again. */
 void configurations_committed(struct check_node *node)
 {
-    uint32_t old = 0;
-    while (old + 1 < node->configuration_count &&
-           node->configurations[old + 1].index <= node->commit) {
-        raft_configuration_free(&node->configurations[old].members);
+    size_t old = 0;
+    while (old + 1 < node->configurations.count &&
+           node->configurations.items[old + 1].index <= node->commit) {
+        raft_configuration_free(&node->configurations.items[old].members);
         old++;
     }
-    if (old > 0) {
-        node->configuration_count -= old;
-        for (uint32_t i = 0; i < node->configuration_count; i++) {
-            node->configurations[i] = node->configurations[i + old];
-        }
-    }
+    array_remove(&node->configurations, 0, old);
 }
 
 /* ---- what the node goes by ------------------------------------------------------------------ */

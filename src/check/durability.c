@@ -11,25 +11,6 @@
 
 /* ---- writes --------------------------------------------------------------------------------- */
 
-static void push_write(struct check_node *node, struct write write)
-{
-    if (node->write_count == node->write_capacity) {
-        if (node->write_head > node->write_capacity / 2) {
-            size_t waiting = node->write_count - node->write_head;
-            for (size_t i = 0; i < waiting; i++) {
-                node->writes[i] = node->writes[node->write_head + i];
-            }
-            node->write_head = 0;
-            node->write_count = waiting;
-        } else {
-            node->write_capacity = node->write_capacity == 0 ? 32 : 2 * node->write_capacity;
-            node->writes =
-                memory_resize(node->writes, node->write_capacity * sizeof(node->writes[0]));
-        }
-    }
-    node->writes[node->write_count++] = write;
-}
-
 /* One part for each run of equal term, so that a write keeps its entries when the log moves on. */
 static void push_entries(struct check_node *node, const struct trace_event *event)
 {
@@ -46,7 +27,7 @@ static void push_entries(struct check_node *node, const struct trace_event *even
             part.last = end < event->last ? end : event->last;
             part.entries = run->term;
         }
-        push_write(node, part);
+        *ring_push(&node->writes) = part;
         next = part.last + 1;
     } while (next <= event->last);
 }
@@ -58,16 +39,16 @@ void durability_write(struct checker *checker, struct check_node *node,
         if (!safety_term(checker, node, event)) {
             return;
         }
-        push_write(node, (struct write){.sequence = event->sequence,
-                                        .what = TRACE_STATE,
-                                        .term = event->term,
-                                        .vote = event->vote});
+        *ring_push(&node->writes) = (struct write){.sequence = event->sequence,
+                                                   .what = TRACE_STATE,
+                                                   .term = event->term,
+                                                   .vote = event->vote};
     }
     if ((event->what & TRACE_SNAPSHOTS) != 0) {
-        push_write(node, (struct write){.sequence = event->sequence,
-                                        .what = TRACE_SNAPSHOTS,
-                                        .first = event->index,
-                                        .entries = chain_term(&node->log, event->index)});
+        *ring_push(&node->writes) = (struct write){.sequence = event->sequence,
+                                                   .what = TRACE_SNAPSHOTS,
+                                                   .first = event->index,
+                                                   .entries = chain_term(&node->log, event->index)};
     }
     if ((event->what & TRACE_ENTRIES) != 0 && event->first > 0) {
         push_entries(node, event);
@@ -94,14 +75,8 @@ static void carry_out(struct check_node *node, const struct write *write)
 /* Persists complete in order, and one SYNC confirms all up to its sequence. */
 void durability_sync(struct check_node *node, const struct trace_event *event)
 {
-    while (node->write_head < node->write_count &&
-           node->writes[node->write_head].sequence <= event->sequence) {
-        carry_out(node, &node->writes[node->write_head]);
-        node->write_head++;
-    }
-    if (node->write_head == node->write_count) {
-        node->write_head = 0;
-        node->write_count = 0;
+    while (node->writes.count > 0 && ring_at(&node->writes, 0)->sequence <= event->sequence) {
+        carry_out(node, ring_pop(&node->writes));
     }
 }
 
@@ -184,8 +159,7 @@ static void reset_node(struct checker *checker, struct check_node *node,
     node->snapshot = event->commit > base ? event->commit : base;
     node->commit = node->snapshot;
     node->applied = node->snapshot;
-    node->write_head = 0;
-    node->write_count = 0;
+    node->writes.count = 0;
     configurations_forget(node);
     majorities_forget_reads(node);
 }

@@ -22,10 +22,8 @@
 
 /* A 32-bit digest for each index, in chunks that never move; 0: not known. */
 struct hashes {
-    uint32_t **chunks;
-    uint64_t first_chunk; /* chunks[0] holds indexes from first_chunk * HASHES_CHUNK */
-    size_t count;
-    size_t capacity;
+    array_of(uint32_t *) chunks;
+    uint64_t first_chunk; /* the first of chunks holds indexes from first_chunk * HASHES_CHUNK */
 };
 
 /* The place for an index, made where it is missing. */
@@ -58,16 +56,12 @@ struct term {
     uint64_t committed;   /* highest index that was committed in this term or an earlier one */
     struct term *next;    /* the next higher term that is known */
     struct hashes hashes; /* of its entries */
-    struct vote *votes;   /* one for each voter */
-    uint32_t vote_count;
-    uint32_t vote_capacity;
+    array_of(struct vote) votes; /* one for each voter */
 };
 
 /* All terms, ascending. */
 struct terms {
-    struct term **list;
-    size_t count;
-    size_t capacity;
+    array_of(struct term *) list;
     struct term *recent; /* the one asked for last */
 };
 
@@ -87,9 +81,7 @@ struct chain {
     uint64_t base;
     uint64_t last;
     struct term *base_term;
-    struct run *runs;
-    uint32_t count;
-    uint32_t capacity;
+    array_of(struct run) runs;
 };
 
 void chain_reset(struct chain *chain, uint64_t base, struct term *base_term);
@@ -113,7 +105,7 @@ static inline struct term *chain_term(const struct chain *chain, uint64_t index)
     if (index <= chain->base || index > chain->last) {
         return index == chain->base ? chain->base_term : NULL;
     }
-    const struct run *tail = &chain->runs[chain->count - 1];
+    const struct run *tail = &chain->runs.items[chain->runs.count - 1];
     return (index >= tail->first ? tail : chain_run(chain, index))->term;
 }
 
@@ -165,28 +157,18 @@ struct check_node {
     uint64_t snapshot;
     struct chain log;
     /* Of its log: the latest that is committed and those after it; none: not known. */
-    struct check_configuration *configurations;
-    uint32_t configuration_count;
-    uint32_t configuration_capacity;
+    array_of(struct check_configuration) configurations;
     bool members_due; /* another one is in force now, and no MEMBERS has told so yet */
     /* As a leader, of this term: its rounds of reads, and the reads that wait. */
     uint64_t round;
-    struct round_answer *answers;
-    uint32_t answer_count;
-    uint32_t answer_capacity;
-    struct read *reads; /* [read_first, read_first + read_count) */
-    size_t read_first;
-    size_t read_count;
-    size_t read_capacity;
+    array_of(struct round_answer) answers;
+    ring_of(struct read) reads;
     /* The disk, as far as it was synced. */
     struct chain disk;
     uint64_t disk_term;
     uint64_t disk_vote;
     uint64_t lost_last; /* the last index of a disk that was wiped: answers from then may be late */
-    struct write *writes; /* not yet synced: [write_head, write_count) */
-    size_t write_head;
-    size_t write_count;
-    size_t write_capacity;
+    ring_of(struct write) writes; /* not yet synced */
 };
 
 struct checker {
@@ -199,8 +181,7 @@ struct checker {
     void *context;
     struct check_node **table; /* by id, open addressing, a power of two */
     size_t table_size;
-    struct check_node **nodes; /* in the order in which they were met */
-    size_t node_count;
+    array_of(struct check_node *) nodes; /* in the order in which they were met */
     struct terms terms;
     struct term origin;     /* of the place before index 1 */
     struct chain committed; /* what any node was seen to commit */

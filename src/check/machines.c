@@ -65,9 +65,9 @@ static bool judge_order(struct checker *checker, const struct check_node *node,
 static uint64_t applied_elsewhere(const struct checker *checker, const struct check_node *node,
                                   uint64_t index)
 {
-    for (size_t i = 0; i < checker->node_count; i++) {
-        if (checker->nodes[i] != node && checker->nodes[i]->applied >= index) {
-            return checker->nodes[i]->id;
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        if (checker->nodes.items[i] != node && checker->nodes.items[i]->applied >= index) {
+            return checker->nodes.items[i]->id;
         }
     }
     return 0;

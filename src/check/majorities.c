@@ -86,9 +86,9 @@ static void write_tally(struct buffer *out, const struct question *question,
 
 static const struct vote *vote_of(const struct term *term, uint64_t voter)
 {
-    for (uint32_t i = 0; i < term->vote_count; i++) {
-        if (term->votes[i].voter == voter) {
-            return &term->votes[i];
+    for (size_t i = 0; i < term->votes.count; i++) {
+        if (term->votes.items[i].voter == voter) {
+            return &term->votes.items[i];
         }
     }
     return NULL;
@@ -96,17 +96,13 @@ static const struct vote *vote_of(const struct term *term, uint64_t voter)
 
 void majorities_note_vote(struct term *term, struct vote vote)
 {
-    for (uint32_t i = 0; i < term->vote_count; i++) {
-        if (term->votes[i].voter == vote.voter) {
-            term->votes[i] = vote; /* a crash took the one before, which nobody heard of */
+    for (size_t i = 0; i < term->votes.count; i++) {
+        if (term->votes.items[i].voter == vote.voter) {
+            term->votes.items[i] = vote; /* a crash took the one before, which nobody heard of */
             return;
         }
     }
-    if (term->vote_count == term->vote_capacity) {
-        term->vote_capacity = 2 * term->vote_capacity + 4;
-        term->votes = memory_resize(term->votes, term->vote_capacity * sizeof(struct vote));
-    }
-    term->votes[term->vote_count++] = vote;
+    *array_push(&term->votes) = vote;
 }
 
 /* Paper, 5.4.1: the later last term wins, then the longer log. The candidate's log is the one that
@@ -207,10 +203,9 @@ bool majorities_judge_commit(struct checker *checker, const struct check_node *n
 
 void majorities_forget_reads(struct check_node *node)
 {
-    node->read_first = 0;
-    node->read_count = 0;
+    node->reads.count = 0;
     node->round = 0;
-    node->answer_count = 0;
+    node->answers.count = 0;
 }
 
 /* A read has come: it needs a round that begins later than those of now, and an index that covers
@@ -219,25 +214,15 @@ void majorities_read(struct checker *checker, struct check_node *node,
                      const struct trace_event *event)
 {
     uint64_t committed = checker->gaps ? 0 : checker->committed.last;
-    if (node->read_count > 0) {
-        struct read *tail = &node->reads[node->read_first + node->read_count - 1];
+    if (node->reads.count > 0) {
+        struct read *tail = ring_at(&node->reads, node->reads.count - 1);
         if (tail->round == node->round && tail->committed == committed &&
             tail->last + 1 == event->sequence) {
             tail->last = event->sequence;
             return;
         }
     }
-    if (node->read_first + node->read_count == node->read_capacity) {
-        for (size_t i = 0; i < node->read_count; i++) {
-            node->reads[i] = node->reads[node->read_first + i];
-        }
-        node->read_first = 0;
-        if (2 * node->read_count >= node->read_capacity) {
-            node->read_capacity = 2 * node->read_capacity + 16;
-            node->reads = memory_resize(node->reads, node->read_capacity * sizeof(struct read));
-        }
-    }
-    node->reads[node->read_first + node->read_count++] =
+    *ring_push(&node->reads) =
         (struct read){event->sequence, event->sequence, node->round, committed};
 }
 
@@ -253,20 +238,15 @@ void majorities_round_answer(struct check_node *node, const struct trace_event *
     if (event->reject || event->term != node->term || !node->leads) {
         return;
     }
-    for (uint32_t i = 0; i < node->answer_count; i++) {
-        if (node->answers[i].voter == event->peer) {
-            if (event->sequence > node->answers[i].round) {
-                node->answers[i].round = event->sequence;
+    for (size_t i = 0; i < node->answers.count; i++) {
+        if (node->answers.items[i].voter == event->peer) {
+            if (event->sequence > node->answers.items[i].round) {
+                node->answers.items[i].round = event->sequence;
             }
             return;
         }
     }
-    if (node->answer_count == node->answer_capacity) {
-        node->answer_capacity = 2 * node->answer_capacity + 8;
-        node->answers =
-            memory_resize(node->answers, node->answer_capacity * sizeof(struct round_answer));
-    }
-    node->answers[node->answer_count++] = (struct round_answer){event->peer, event->sequence};
+    *array_push(&node->answers) = (struct round_answer){event->peer, event->sequence};
 }
 
 static bool answered_round(const struct question *question, uint64_t voter)
@@ -275,9 +255,9 @@ static bool answered_round(const struct question *question, uint64_t voter)
     if (voter == node->id) {
         return true;
     }
-    for (uint32_t i = 0; i < node->answer_count; i++) {
-        if (node->answers[i].voter == voter) {
-            return node->answers[i].round >= question->index;
+    for (size_t i = 0; i < node->answers.count; i++) {
+        if (node->answers.items[i].voter == voter) {
+            return node->answers.items[i].round >= question->index;
         }
     }
     return false;
@@ -287,16 +267,15 @@ static bool answered_round(const struct question *question, uint64_t voter)
 static bool take_reads(struct check_node *node, uint64_t last, struct read *newest)
 {
     bool found = false;
-    while (node->read_count > 0 && node->reads[node->read_first].first <= last) {
-        struct read *read = &node->reads[node->read_first];
+    while (node->reads.count > 0 && ring_at(&node->reads, 0)->first <= last) {
+        struct read *read = ring_at(&node->reads, 0);
         *newest = *read;
         found = true;
         if (read->last > last) {
             read->first = last + 1;
             break;
         }
-        node->read_first++;
-        node->read_count--;
+        (void)ring_pop(&node->reads);
     }
     return found;
 }
