@@ -145,7 +145,8 @@ end }
 c:propose(1)
 c:sleep(1)
 ]], "--seed", "3"), 1)
-  command.assert_has(result.err, "machine", "replay: ", path .. " --mode sim --seed 3")
+  command.assert_has(result.err, "machine", "again: ", path .. " --mode sim --seed 3")
+  lu.assertEquals(select(2, result.err:gsub("%-%-seed 3", "")), 1) -- once
   assert_plain(result.err)
 end)
 

@@ -15,7 +15,8 @@ local function show(value)
   if type(value) == "string" then
     return string.format("%q", #value > 40 and value:sub(1, 37) .. "..." or value)
   end
-  return tostring(value)
+  local fine, text = pcall(tostring, value)
+  return fine and text or "a " .. type(value)
 end
 
 --- Raises an error at the user's line.

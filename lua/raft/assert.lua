@@ -5,6 +5,7 @@
 -- @module raft.assert
 
 local open = require "raft.open"
+local report = require "raft.report"
 
 local assertions = {}
 
@@ -20,7 +21,7 @@ end
 
 -- An error's words without position and LuaUnit's own mark.
 local function plain(raised)
-  local text = tostring(raised):gsub("^[^\n]-:%d+: ", "")
+  local text = report.words(raised):gsub("^[^\n]-:%d+: ", "")
   local luaunit = package.loaded.luaunit
   local prefix = type(luaunit) == "table" and luaunit.FAILURE_PREFIX
   if prefix and text:sub(1, #prefix) == prefix then
@@ -115,7 +116,7 @@ local function judge(fine, ...)
     if message == nil then
       return false, (...) == nil and "it returned nil (a key that is missing reads as nil, too)" or "it returned false"
     end
-    return false, tostring(message)
+    return false, type(message) == "string" and message or report.words(message)
   end
   return true
 end

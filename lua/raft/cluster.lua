@@ -8,6 +8,7 @@ local defaults = require "raft.defaults"
 local driver = require "raft.driver"
 local open = require "raft.open"
 local options = require "raft.options"
+local report = require "raft.report"
 local script = require "raft.script"
 
 local cluster = {}
@@ -105,7 +106,7 @@ metatable.__close = function(self, problem)
   if problem == nil then
     self:shutdown()
   else
-    finish(self.inner, false, tostring(problem))
+    finish(self.inner, false, report.words(problem))
   end
 end
 

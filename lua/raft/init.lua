@@ -35,6 +35,8 @@ local raft = {
   timeout = loop.timeout,
   step = loop.step,
   --- A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
+  --- What `--set parameters.NAME=VALUE` gave to a spec or a script, by name.
+  parameters = {},
   --- The checks as LuaUnit-style assertions; see raft.assert.
   assert = require "raft.assert",
 }

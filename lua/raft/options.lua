@@ -172,7 +172,8 @@ function options.timing(given, result)
   local shortest = election == math.huge and math.huge or election[1]
   local heartbeat = given.heartbeat_interval or math.min(0.050, shortest / 3)
   if heartbeat >= shortest then
-    arguments.fail("heartbeat_interval", ("seconds below the shortest election time-out, %g,"):format(shortest), heartbeat)
+    arguments.fail("heartbeat_interval", ("seconds below the shortest election time-out, %g,"):format(shortest),
+      heartbeat)
   end
   result.heartbeat_ns = math.max(1, arguments.ns(heartbeat))
   result.election_max = election == math.huge and 0.300 or election[2]

@@ -63,26 +63,49 @@ local function split_position(message)
   return place, rest
 end
 
---- What an error value says, in words.
+local function words_of_table(value)
+  local metatable = getmetatable(value)
+  local text
+  if type(metatable) == "table" and metatable.__tostring then
+    text = tostring(value)
+  else
+    text = tostring(value.message or value.property or "an error that is a table without a message")
+  end
+  if type(value.replay) == "string" and not text:find(value.replay, 1, true) then
+    text = text .. "\nreplay: " .. value.replay
+  end
+  return text
+end
+
+local function words_of_other(value)
+  return "an error that is no text: " .. tostring(value)
+end
+
+--- What an error value says, in words: always a string, whatever the value's own functions do.
 -- @param value what was raised
 -- @treturn string
 function report.words(value)
   if type(value) == "string" then
     return value
-  elseif type(value) == "table" then
-    local metatable = getmetatable(value)
-    local text
-    if type(metatable) == "table" and metatable.__tostring then
-      text = tostring(value)
-    else
-      text = tostring(value.message or value.property or "an error that is a table without a message")
-    end
-    if type(value.replay) == "string" and not text:find(value.replay, 1, true) then
-      text = text .. "\nreplay: " .. value.replay
-    end
+  end
+  local fine, text = pcall(type(value) == "table" and words_of_table or words_of_other, value)
+  if fine and type(text) == "string" then
     return text
   end
-  return "an error that is no text: " .. tostring(value)
+  local why = not fine and type(text) == "string" and ": " .. text:match "^[^\n]*" or ""
+  return ("an error (a %s) that cannot be shown%s"):format(type(value), why)
+end
+
+--- Takes the line that tells how to run it again out of an error's words: whoever shows the error tells it itself.
+-- @tparam string text
+-- @tparam string command
+-- @treturn string
+function report.without_replay(text, command)
+  local from, to = text:find("replay: " .. command, 1, true)
+  if not from then
+    return text
+  end
+  return (text:sub(1, from - 1):gsub("%s*$", "")) .. text:sub(to + 1)
 end
 
 --- Takes the traceback out of an error's words that carry one, as a client's do.

@@ -165,6 +165,7 @@ int lua_embed_loop_function(lua_State *L);
 void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
+extern const luaL_Reg lua_capture_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);

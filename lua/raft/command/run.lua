@@ -44,7 +44,7 @@ end
 
 local function tell_failure(outcome, path, arguments)
   local leftover = open.close_all(outcome.error)
-  report.problem(outcome.text)
+  report.problem(report.without_replay(outcome.text, replay_hint(path, arguments)))
   if leftover then
     report.problem("and shutting down: " .. leftover)
   end
@@ -95,8 +95,26 @@ local function run_spec(path, arguments)
   local test = require "raft.command.test"
   return test.run {
     files = { path }, mode = arguments.mode, seed = arguments.seed, jobs = 1, seeds = 1, output = "text",
-    restart = arguments.restart, keep_trace = true,
+    restart = arguments.restart, keep_trace = true, set = arguments.set,
   }
+end
+
+-- What a spec or a plain script finds in raft.parameters.
+local function set_parameters(arguments)
+  local found, raft = pcall(require, "raft")
+  if found then
+    raft.parameters = settings.apply({}, arguments.settings).parameters or {}
+  end
+end
+
+-- Whether something else than parameters is set.
+local function has_options(arguments)
+  for _, setting in ipairs(arguments.settings) do
+    if setting.path[1] ~= "parameters" then
+      return true
+    end
+  end
+  return false
 end
 
 local function run_file(path, arguments)
@@ -107,6 +125,7 @@ local function run_file(path, arguments)
     return CANNOT_RUN
   end
   defaults.set("replay", replay_hint(path, arguments))
+  set_parameters(arguments)
   local kept = arg
   arg = { [0] = path }
   local before = spec.global_names()
@@ -124,7 +143,7 @@ local function run_file(path, arguments)
     open.close_all()
     return run_spec(path, arguments)
   end
-  if #arguments.settings > 0 then
+  if has_options(arguments) then
     report.problem(path .. " is no scenario: --set had no effect")
   end
   local leftover = open.close_all()

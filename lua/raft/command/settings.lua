@@ -44,6 +44,23 @@ function settings.parse(text)
   return { path = path, value = value_of(value) }
 end
 
+--- The parameters that a spec or a plain script is given: what is set below `parameters`.
+-- @tparam ?table texts a list of `parameters.NAME=VALUE`
+-- @treturn table|nil by name; nil and a message where one is not of that form
+function settings.parameters(texts)
+  local list = {}
+  for position, text in ipairs(texts or {}) do
+    local setting, problem = settings.parse(text)
+    if not setting then
+      return nil, problem
+    elseif setting.path[1] ~= "parameters" or #setting.path < 2 then
+      return nil, ("--set %s: a spec has parameters only, as in --set parameters.%s"):format(text, text)
+    end
+    list[position] = setting
+  end
+  return settings.apply({ parameters = {} }, list).parameters
+end
+
 --- What is wrong with settings of a scenario's own parameters: it tells all that it has, with a value.
 -- @tparam table options the scenario's
 -- @tparam table list of parsed settings

@@ -9,6 +9,7 @@ local records = require "raft.test.records"
 local quote = require "raft.quote"
 local report = require "raft.report"
 local runner = require "raft.test.runner"
+local settings = require "raft.command.settings"
 local spec = require "raft.test.spec"
 local terminal = require "raft.view.terminal"
 
@@ -16,6 +17,8 @@ local test = {}
 
 local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
 local STRETCH_MOST = 100 -- seeds in one child process
+local STRETCH_LEAST, PARTS = 10, 10 -- of many seeds in this process: so often it tells how far it is
+local OUTPUT_MOST = 65536 -- bytes that a test printed and that are kept
 
 local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raft.test.junit" }
 
@@ -31,6 +34,10 @@ function test.describe(parser)
   parser:option("--jobs", "So many child processes at a time."):argname("N"):convert(common.positive):default("1")
   parser:option("--pattern", "Only tests whose name matches this Lua pattern; !P: that do not."):argname("P"):count("*")
   parser:option("--output", "The form of the results."):choices({ "text", "tap", "junit" }):default("text")
+  parser:option("-o --report", "Write the results there; the form for people goes to standard output.")
+    :argname("FILE")
+  parser:option("--set", "A parameter of the specs, in Lua's notation: raft.parameters.NAME.")
+    :argname("parameters.NAME=VALUE"):count("*")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
 end
 
@@ -79,7 +86,7 @@ end
 -- far it is.
 local function make_jobs(files, arguments)
   local first = arguments.seed or defaults.get("seed") or 1
-  local stretch = arguments.seeds
+  local stretch = math.max(STRETCH_LEAST, math.ceil(arguments.seeds / PARTS))
   if arguments.jobs > 1 then
     stretch = math.min(STRETCH_MOST, math.max(1, math.ceil(arguments.seeds / (2 * arguments.jobs))))
   end
@@ -98,6 +105,9 @@ local function replay_command(arguments)
     for _, word in ipairs { "test", record.file, "--mode", defaults.get("mode") or "sim", "--seed",
       string.format("%.0f", record.seed) } do
       words[#words + 1] = word
+    end
+    for _, text in ipairs(arguments.set or {}) do
+      words[#words + 1], words[#words + 2] = "--set", text
     end
     if not record.loading and record.name ~= "(process)" then
       words[#words + 1] = "--pattern"
@@ -119,7 +129,10 @@ local function child_command_line(arguments)
       end
     end
     add("test", "--seed", string.format("%.0f", job.seed), "--seeds", string.format("%.0f", job.seeds))
-    add("--records", records_path)
+    add("--records", records_path, "--output", arguments.output)
+    for _, text in ipairs(arguments.set or {}) do
+      add("--set", text)
+    end
     if defaults.get("mode") then
       add("--mode", defaults.get("mode"))
     end
@@ -156,13 +169,29 @@ local function join_traces(path, count)
   whole:close()
 end
 
+-- Forms that programs read have what each test printed in that test's own place.
+local function capture_for(arguments, core)
+  if arguments.output == "text" then
+    return nil
+  end
+  return {
+    begin = function()
+      local fine, problem = core.capture_begin()
+      if not fine then
+        error(problem, 0)
+      end
+    end,
+    finish = function() return core.capture_end(OUTPUT_MOST) end,
+  }
+end
+
 -- Runs a job here; sink as for jobs.run, with `begin` besides.
 local function run_here(job, arguments, core, sink)
   for seed = job.seed, job.seed + job.seeds - 1 do
     local went_on = runner.run_file({
       file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle,
       clock_ns = core.clock_ns, set_replay = core.set_replay, take_interrupt = core.take_interrupt,
-      replay = replay_command(arguments),
+      replay = replay_command(arguments), capture = capture_for(arguments, core),
     }, { begin = sink.begin, finish = sink.record })
     if not went_on then
       return false
@@ -208,32 +237,58 @@ local function run_as_child(list, arguments, core)
   return ended and code or CANNOT_RUN
 end
 
-local function make_reporter(list, arguments)
-  return require(reporters[arguments.output]).new {
+local function make_reporter(form, file, list, arguments)
+  return require(reporters[form]).new {
     write = function(words)
-      io.stdout:write(words)
-      io.stdout:flush()
+      file:write(words)
+      file:flush()
     end,
     write_error = function(words)
-      io.stderr:write(words)
+      if file == io.stdout then
+        io.stderr:write(words)
+      end
     end,
-    many = arguments.seeds > 1, jobs = #list, terminal = arguments.output == "text" and terminal.is_terminal(1),
-    replay = replay_command(arguments),
+    many = arguments.seeds > 1, jobs = #list,
+    terminal = form == "text" and file == io.stdout and terminal.is_terminal(1), replay = replay_command(arguments),
+  }
+end
+
+-- Who is told of the results: one on standard output, and one that writes to the file of -o. nil and a message where
+-- that cannot be written.
+local function make_reporters(list, arguments)
+  if not arguments.report then
+    return { make_reporter(arguments.output, io.stdout, list, arguments) }
+  end
+  local file, problem = io.open(arguments.report, "w")
+  if not file then
+    return nil, problem
+  end
+  return {
+    make_reporter("text", io.stdout, list, arguments), make_reporter(arguments.output, file, list, arguments),
+    file = file,
   }
 end
 
 local function run_as_parent(list, arguments, core)
-  local reporter = make_reporter(list, arguments)
+  local told, problem = make_reporters(list, arguments)
+  if not told then
+    report.problem(problem)
+    return CANNOT_RUN
+  end
   local sums = { passed = 0, failed = 0, skipped = 0 }
   local started_ns = core.clock_ns()
   local sink = {
     begin = function() end,
     record = function(record)
       sums[record.status] = sums[record.status] + 1
-      reporter:record(record)
+      for _, reporter in ipairs(told) do
+        reporter:record(record)
+      end
     end,
     job = function(job, output)
-      reporter:job(job, output)
+      for _, reporter in ipairs(told) do
+        reporter:job(job, output)
+      end
     end,
   }
   local ended
@@ -250,7 +305,13 @@ local function run_as_parent(list, arguments, core)
   elseif sums.passed + sums.failed + sums.skipped == 0 then
     report.problem("no test matches")
   end
-  reporter:finish(sums, core.clock_ns() - started_ns)
+  for _, reporter in ipairs(told) do
+    reporter:finish(sums, core.clock_ns() - started_ns)
+  end
+  if told.file and not told.file:close() then
+    report.problem("the results cannot be written to " .. arguments.report)
+    return CANNOT_RUN
+  end
   if not ended or sums.passed + sums.failed + sums.skipped == 0 then
     return CANNOT_RUN
   end
@@ -276,6 +337,11 @@ function test.run(arguments)
     report.problem(pattern_problem)
     return USAGE
   end
+  local parameters, parameters_problem = settings.parameters(arguments.set)
+  if not parameters then
+    report.problem(parameters_problem)
+    return USAGE
+  end
   local files, problem = expand(arguments.files)
   local core, core_problem = load_core()
   local applied, trace_problem = true, nil
@@ -287,6 +353,7 @@ function test.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
+  require("raft").parameters = parameters
   local list = make_jobs(files, arguments)
   if arguments.shuffle then
     order.shuffle(list, arguments.shuffle)

@@ -1,5 +1,5 @@
---- Test results as JUnit's XML, one suite for each file. The document is written at the end; the sums
--- go to standard error, so that what is on standard output is the document alone.
+--- Test results as JUnit's XML, one suite for each file, with what each test printed. The document is written at the
+-- end; the sums go to standard error, so that what is on standard output is the document alone.
 -- @module raft.test.junit
 
 local display = require "raft.view.display"
@@ -53,18 +53,22 @@ local function write_case(self, record)
   end
   self.options.write(string.format('    <testcase classname="%s" name="%s" time="%.6f"', escaped(class or record.file),
     escaped(shown), record.duration_ns / 1e9))
-  if record.status == "passed" then
-    self.options.write("/>\n")
-    return
-  end
+  local inside = {}
   local message = escaped(record.message or "")
   if record.status == "skipped" then
-    self.options.write(">\n      <skipped message=\"" .. message .. "\"/>\n    </testcase>\n")
-    return
+    inside[1] = '<skipped message="' .. message .. '"/>'
+  elseif record.status == "failed" then
+    local details = (record.message or "") .. "\n" .. (record.trace or "") .. "\nagain: " .. self.options.replay(record)
+    inside[1] = '<failure message="' .. message .. '">' .. escaped(details) .. "</failure>"
   end
-  local details = (record.message or "") .. "\n" .. (record.trace or "") .. "\nagain: " .. self.options.replay(record)
-  self.options.write(">\n      <failure message=\"" .. message .. "\">" .. escaped(details)
-    .. "</failure>\n    </testcase>\n")
+  if record.output then
+    inside[#inside + 1] = "<system-out>" .. escaped(record.output) .. "</system-out>"
+  end
+  if #inside == 0 then
+    self.options.write("/>\n")
+  else
+    self.options.write(">\n      " .. table.concat(inside, "\n      ") .. "\n    </testcase>\n")
+  end
 end
 
 --- All ended.

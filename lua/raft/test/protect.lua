@@ -18,14 +18,22 @@ local function find_mark(text, mark)
   return place, place and #place + #mark
 end
 
+-- The words of what is no string; a table without any is shown as LuaUnit shows tables.
+local function words_of(luaunit, raised)
+  local fine, text = pcall(function()
+    local metatable = getmetatable(raised)
+    local has_words = type(raised) == "table" and (raised.message or raised.property)
+      or type(metatable) == "table" and metatable.__tostring
+    return not has_words and luaunit.prettystr(raised) or nil
+  end)
+  return fine and text or report.words(raised)
+end
+
 -- The status and the words of what was raised.
 local function judge(luaunit, raised)
   local status = luaunit.NodeStatus
   if type(raised) ~= "string" then
-    local metatable = getmetatable(raised)
-    local has_words = type(raised) == "table" and (raised.message or raised.property)
-      or type(metatable) == "table" and metatable.__tostring
-    return status.ERROR, has_words and report.words(raised) or luaunit.prettystr(raised)
+    return status.ERROR, words_of(luaunit, raised)
   elseif find_mark(raised, luaunit.SUCCESS_PREFIX) then
     return status.SUCCESS
   end

@@ -4,7 +4,7 @@
 
 local records = {}
 
-local fields = { "file", "name", "seed", "status", "duration_ns", "message", "trace", "loading" }
+local fields = { "file", "name", "seed", "status", "duration_ns", "message", "trace", "loading", "output" }
 local numbers = { seed = true, duration_ns = true }
 
 local escapes = { ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }

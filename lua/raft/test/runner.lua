@@ -23,6 +23,23 @@ function Reporter.endClass() end
 function Reporter.endSuite() end
 function Reporter.updateStatus() end
 
+-- What is printed from now on is kept, where that is asked for.
+local function begin_capture(self)
+  if self.options.capture then
+    self.options.capture.begin()
+  end
+end
+
+-- What was printed since; what was printed while the file was loaded belongs to its first test.
+local function end_capture(self)
+  if not self.options.capture then
+    return nil
+  end
+  local text = (self.printed_before or "") .. (self.options.capture.finish() or "")
+  self.printed_before = nil
+  return text ~= "" and text or nil
+end
+
 function Reporter:startTest(name)
   self.name = name
   defaults.set("name", name)
@@ -32,6 +49,7 @@ function Reporter:startTest(name)
   defaults.set("replay", replay)
   self.options.set_replay(replay)
   self.sink.begin(record)
+  begin_capture(self)
   self.started_ns = self.options.clock_ns()
 end
 
@@ -49,11 +67,11 @@ function Reporter:endTest(node)
   local leftover = open.close_all(failed and message_of(node) or nil)
   local record = {
     file = self.options.file, name = self.name, seed = self.options.seed, duration_ns = duration_ns,
-    status = failed and "failed" or node:isSkipped() and "skipped" or "passed",
+    status = failed and "failed" or node:isSkipped() and "skipped" or "passed", output = end_capture(self),
   }
   if not node:isSuccess() then
     local message, trace = report.split_trace(message_of(node))
-    record.message = message
+    record.message = report.without_replay(message, self.options.replay(record))
     record.trace = failed and report.user_trace((trace or "") .. "\n" .. (node.stackTrace or ""), message) or nil
   end
   if leftover and not failed then
@@ -78,12 +96,12 @@ local function choose(luaunit, list, options)
   return options.shuffle and order.shuffle(chosen, options.shuffle) or chosen
 end
 
-local function failed_to_load(outcome, options, sink)
+local function failed_to_load(outcome, options, sink, printed)
   local name = spec.class_name(options.file) .. ".(loading)"
   sink.begin { file = options.file, name = name, seed = options.seed }
   sink.finish {
     file = options.file, name = name, seed = options.seed, duration_ns = 0, status = "failed", message = outcome.text,
-    loading = true,
+    loading = true, output = printed,
   }
 end
 
@@ -104,22 +122,26 @@ end
 
 --- Runs one file.
 -- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`, `replay`
--- function(record) → command line, `set_replay` function(text) and `take_interrupt` function(): raft.core's
+-- function(record) → command line, `set_replay` function(text) and `take_interrupt` function(): raft.core's; `capture`
+-- {begin, finish}: to keep what tests print, nil: it goes where it goes
 -- @tparam table sink `begin(record)` and `finish(record)`: {file, name, seed, status = "passed" |
--- "failed" | "skipped", duration_ns, message, trace}
+-- "failed" | "skipped", duration_ns, message, trace, output}
 -- @treturn boolean false where the user interrupted it
 function runner.run_file(options, sink)
   local luaunit = require "luaunit" -- reseeds math.random: each test seeds it again
   defaults.set("seed", options.seed)
   math.randomseed(options.seed)
+  local reporter = setmetatable({ options = options, sink = sink }, Reporter)
+  begin_capture(reporter)
   local outcome = load_tests(options)
+  local printed = end_capture(reporter)
+  reporter.printed_before = printed
   if options.take_interrupt() then
     return false
   elseif not outcome.fine then
-    failed_to_load(outcome, options, sink)
+    failed_to_load(outcome, options, sink, printed)
     return true
   end
-  local reporter = setmetatable({ options = options, sink = sink }, Reporter)
   local unit = luaunit.LuaUnit.new()
   unit.outputType = { new = function() return reporter end }
   unit.setOutputType = function() end -- LUAUNIT_OUTPUT is not for us
@@ -135,6 +157,7 @@ function runner.run_file(options, sink)
   -- Before anything that is not ours runs again, such as LuaUnit: an interrupt ends it until it is taken.
   local interrupted = options.take_interrupt()
   unit:unregisterSuite()
+  end_capture(reporter) -- of a test that did not end
   if interrupted then
     open.close_all("interrupted")
   elseif not fine then

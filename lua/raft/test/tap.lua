@@ -36,6 +36,9 @@ function Tap:record(record)
     line = line .. " # SKIP " .. (record.message or ""):gsub("\n", " ")
   end
   self.options.write(line .. "\n")
+  if record.output then
+    comment(self, record.output)
+  end
   if record.status == "failed" then
     comment(self, record.message or "no message")
     if record.trace then

@@ -1,10 +1,13 @@
 --- Test results for people: a line for each test (with one seed) or each job (with many), failures in
--- full with the command that runs them again, and the sums as the last line.
+-- full with the command that runs them again; in the end what failed, what was skipped and why, the slowest, the sums.
 -- @module raft.test.text
 
 local display = require "raft.view.display"
 
 local text = {}
+
+local SLOWEST_MOST = 5 -- so many are listed
+local SLOW_LEAST_NS = 10000000000 -- of a run under one seed, that it is worth listing the slowest
 
 local Text = {}
 Text.__index = Text
@@ -15,7 +18,8 @@ Text.__index = Text
 -- @treturn table
 function text.new(options)
   return setmetatable({
-    options = options, done = 0, failures = {}, job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
+    options = options, done = 0, failures = {}, skips = {}, by_name = {}, tests = {},
+    job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
   }, Text)
 end
 
@@ -44,9 +48,36 @@ local function print_failure(self, record)
   print_line(self, "        again: " .. self.options.replay(record))
 end
 
+-- How long each test took, over all seeds.
+local function count_time(self, record)
+  local test = self.by_name[record.name]
+  if not test then
+    test = { name = record.name, runs = 0, duration_ns = 0, longest_ns = -1, seed = 0 }
+    self.by_name[record.name], self.tests[#self.tests + 1] = test, test
+  end
+  test.runs, test.duration_ns = test.runs + 1, test.duration_ns + record.duration_ns
+  if record.duration_ns > test.longest_ns then
+    test.longest_ns, test.seed = record.duration_ns, record.seed
+  end
+end
+
+local function count_skip(self, record)
+  local line = record.name .. (record.message and ": " .. record.message or "")
+  local skip = self.skips[line]
+  if not skip then
+    skip = { line = line, count = 0 }
+    self.skips[line], self.skips[#self.skips + 1] = skip, skip
+  end
+  skip.count = skip.count + 1
+end
+
 --- One test ended.
 -- @tparam table record
 function Text:record(record)
+  count_time(self, record)
+  if record.status == "skipped" then
+    count_skip(self, record)
+  end
   local sums = self.job_sums
   sums[record.status] = sums[record.status] + 1
   sums.duration_ns = sums.duration_ns + record.duration_ns
@@ -83,15 +114,49 @@ function Text:job(job, output)
   end
 end
 
+-- What failed: how to run it again stands where it failed.
+local function print_failures(self)
+  print_line(self, "\nFailed:")
+  for _, record in ipairs(self.failures) do
+    print_line(self, ("  %s (seed %.0f)"):format(record.name, record.seed))
+  end
+end
+
+local function print_skips(self)
+  print_line(self, "\nSkipped:")
+  for _, skip in ipairs(self.skips) do
+    print_line(self, indented(skip.line .. (skip.count > 1 and (" (%d times)"):format(skip.count) or ""), "  "))
+  end
+end
+
+local function print_slowest(self)
+  table.sort(self.tests, function(a, b)
+    if a.duration_ns ~= b.duration_ns then
+      return a.duration_ns > b.duration_ns
+    end
+    return a.name < b.name
+  end)
+  print_line(self, "\nSlowest:")
+  for position = 1, math.min(SLOWEST_MOST, #self.tests) do
+    local test = self.tests[position]
+    local runs = test.runs > 1 and ("  (%d runs, the longest %s with seed %.0f)"):format(test.runs,
+      seconds(test.longest_ns), test.seed) or ""
+    print_line(self, ("  %9s  %s%s"):format(seconds(test.duration_ns), test.name, runs))
+  end
+end
+
 --- All ended.
 -- @tparam table sums {passed, failed, skipped}
 -- @tparam integer duration_ns of the whole run
 function Text:finish(sums, duration_ns)
   if #self.failures > 0 then
-    print_line(self, "\nFailed:")
-    for _, record in ipairs(self.failures) do
-      print_line(self, "  " .. record.name .. "\n    " .. self.options.replay(record))
-    end
+    print_failures(self)
+  end
+  if #self.skips > 0 and self.options.many then
+    print_skips(self)
+  end
+  if #self.tests > SLOWEST_MOST and (self.options.many or duration_ns >= SLOW_LEAST_NS) then
+    print_slowest(self)
   end
   local count = sums.passed + sums.failed + sums.skipped
   print_line(self, string.format("%d %s in %s", count, count == 1 and "test" or "tests", seconds(duration_ns)))

@@ -1,0 +1,210 @@
+-- What `raftbench test` says of its tests: for people, in TAP and as JUnit's XML, with what each test printed; what
+-- specs are given by the command line.
+local lu = require "luaunit"
+local command = require "spec.support.command"
+local xml = require "spec.support.xml"
+
+local tests = {}
+
+-- Adds a test of `raftbench test FILE ...`: f(run, path, folder), run(text, ...) writes the spec and runs it.
+local function add(name, f)
+  command.add(tests, name, function(folder)
+    local path = folder .. "/some_spec.lua"
+    f(function(text, ...)
+      return command.run { "test", command.write(path, text), ... }
+    end, path, folder)
+  end)
+end
+
+local of_each_kind = [[
+local lu = require "luaunit"
+local tests = {}
+function tests.test_passes() lu.assertEquals(1, 1) end
+function tests.test_fails()
+  lu.assertEquals("one", "two")
+end
+function tests.test_raises()
+  error("boom")
+end
+function tests.test_is_skipped() lu.skip("not today") end
+function tests.test_ends_early() lu.success() end
+return tests
+]]
+
+local many = [[
+local tests = {}
+for i = 1, 12 do
+  tests["test_" .. i] = function()
+    print("RAN " .. i .. " " .. math.random(1000000) .. " " .. require("raft.defaults").get("seed"))
+  end
+end
+return tests
+]]
+
+-- ---- the forms of the results -------------------------------------------------------------------
+
+add("Tap", function(run, path)
+  for _, jobs in ipairs { "1", "2" } do
+    local result = command.assert_code(run(of_each_kind, "--output", "tap", "--jobs", jobs), 1)
+    lu.assertEquals(result.lines[1], "TAP version 13")
+    lu.assertEquals(result.lines[#result.lines], "2 passed, 2 failed, 1 skipped")
+    local points, plan = {}, nil
+    for position = 2, #result.lines - 1 do
+      local line = result.lines[position]
+      if line:find("^not ok ") or line:find("^ok ") then
+        points[#points + 1] = line
+      elseif line:find("^%d") then
+        plan = line
+      else
+        command.assert_match(line, "^# ")
+      end
+    end
+    lu.assertEquals(points, {
+      "ok 1 - some.test_ends_early", "not ok 2 - some.test_fails", "ok 3 - some.test_is_skipped # SKIP not today",
+      "ok 4 - some.test_passes", "not ok 5 - some.test_raises",
+    })
+    lu.assertEquals(plan, "1..5")
+    command.assert_has(result.out, "# " .. path .. ":8: boom", "# again: ")
+  end
+end)
+
+add("Junit", function(run, path)
+  for _, jobs in ipairs { "1", "2" } do
+    local result = command.assert_code(run(of_each_kind, "--output", "junit", "--jobs", jobs), 1)
+    lu.assertEquals(result.err, "2 passed, 2 failed, 1 skipped\n")
+    local root = xml.parse(result.out)
+    lu.assertEquals({ root.name, root.attributes.tests, root.attributes.failures, root.attributes.skipped },
+      { "testsuites", "5", "2", "1" })
+    local suite = xml.find(root, "testsuite")[1]
+    lu.assertEquals({ suite.attributes.name, suite.attributes.tests, suite.attributes.failures },
+      { path, "5", "2" })
+    local names = {}
+    for position, case in ipairs(xml.find(root, "testcase")) do
+      lu.assertEquals(case.attributes.classname, "some")
+      command.assert_match(case.attributes.time, "^%d+%.%d+$")
+      names[position] = case.attributes.name
+    end
+    lu.assertEquals(names, { "test_ends_early", "test_fails", "test_is_skipped", "test_passes", "test_raises" })
+    local failure = xml.find(root, "failure")[2]
+    lu.assertEquals(failure.attributes.message, path .. ":8: boom")
+    command.assert_has(failure.text, "again: ", "--seed 1")
+    lu.assertEquals(xml.find(root, "skipped")[1].attributes.message, "not today")
+  end
+end)
+
+local printing = [==[
+print "while it is loaded"
+return {
+  test_a = function() io.write "<a> & " io.stdout:write "more\n" end,
+  test_b = function() os.execute "echo of a child process" end,
+  test_c = function() print "before it fails" error "boom" end,
+  test_d = function() end,
+}]==]
+
+add("WhatATestPrintsIsInItsOwnElement", function(run)
+  for _, jobs in ipairs { "1", "2" } do
+    local result = command.assert_code(run(printing, "--output", "junit", "--jobs", jobs), 1)
+    local texts = {}
+    for position, case in ipairs(xml.find(xml.parse(result.out), "testcase")) do
+      local out = xml.find(case, "system-out")[1]
+      texts[position] = out and out.text or ""
+    end
+    lu.assertEquals(texts, { "while it is loaded\n<a> & more\n", "of a child process\n", "before it fails\n", "" })
+    command.assert_has(run(printing, "--output", "tap", "--jobs", jobs).out, "# while it is loaded\n# <a> & more\n",
+      "# of a child process\n", "not ok 3 - some.test_c\n# before it fails\n")
+  end
+end)
+
+add("TheReportGoesIntoAFile", function(run, _, folder)
+  local path = folder .. "/report.xml"
+  local result = command.assert_code(run(printing, "--output", "junit", "-o", path), 1)
+  command.assert_has(result.out, "FAILED  some.test_c", "3 passed, 1 failed, 0 skipped")
+  command.assert_lacks(result.out, "<?xml")
+  lu.assertEquals(result.err, "")
+  lu.assertEquals(xml.parse(command.read(path)).attributes.tests, "4")
+  command.assert_has(command.assert_code(run(printing, "-o", folder .. "/none/x"), 3).err, "No such file")
+end)
+
+-- What is raised may say nothing, or raise when it is asked: that test has failed, the others run.
+add("AnErrorThatCannotBeShown", function(run)
+  local text = [==[
+local function mute(f) error(setmetatable({}, { __tostring = f })) end
+return {
+  test_1 = function() mute(function() error "in __tostring" end) end,
+  test_2 = function() mute(function() return {} end) end,
+  test_3 = function() error(setmetatable({}, { __index = function() error "in __index" end })) end,
+  test_4 = function() local c <close> = require("raft").cluster { nodes = 1 } mute(function() error() end) end,
+  test_5 = function() end,
+}]==]
+  text = _VERSION == "Lua 5.4" and text or text:gsub(" <close>", "")
+  for _, form in ipairs { "text", "tap", "junit" } do
+    for _, jobs in ipairs { "1", "2" } do
+      local result = command.assert_code(run(text, "--output", form, "--jobs", jobs), 1)
+      command.assert_has(result.out .. result.err, "1 passed, 4 failed, 0 skipped", "that cannot be shown",
+        "in __tostring")
+    end
+  end
+end)
+
+-- Whatever a message holds, the document stays well-formed and no terminal obeys it.
+add("OddBytesInMessages", function(run)
+  local text = [==[
+local tests = {}
+tests["test_<&>\"'"] = function()
+  error("<b>&amp; ]]>" .. ' "quoted" ' .. "\0\1\27[31m \255\192\128 \239\191\191 \194\155 caf\195\169\r\n\tsecond line")
+end
+return tests]==]
+  local junit = run(text, "--output", "junit")
+  local root = xml.parse(junit.out)
+  lu.assertEquals(xml.find(root, "testcase")[1].attributes.name, "test_<&>\"'")
+  command.assert_has(xml.find(root, "failure")[1].text, '<b>&amp; ]]> "quoted" \\x00\\x01\\x1b[31m \\xff\\xc0\\x80',
+    "caf\195\169", "\n second line")
+  for _, form in ipairs { "text", "tap" } do
+    local result = run(text, "--output", form)
+    command.assert_has(result.out, "\\x00\\x01\\x1b[31m \\xff", "caf\195\169")
+    lu.assertNil(result.out:find("[%z\1-\8\11-\31]"))
+  end
+end)
+
+add("JunitNamesTheSeeds", function(run)
+  local root = xml.parse(run(many, "--output", "junit", "--pattern", "_7$", "--seeds", "2").out:match("<%?xml.*$"))
+  local names = {}
+  for position, case in ipairs(xml.find(root, "testcase")) do
+    names[position] = case.attributes.name
+  end
+  lu.assertEquals(names, { "test_7 (seed 1)", "test_7 (seed 2)" })
+end)
+
+-- ---- parameters and many seeds ------------------------------------------------------------------
+
+add("SpecsTakeParameters", function(run, path)
+  local text = [==[
+local raft = require "raft"
+local size = raft.parameters.size or 3
+local deep = raft.parameters.deep
+return { test_it = function()
+  print(size .. " " .. tostring(deep and deep.name))
+  error "shown"
+end }]==]
+  command.assert_has(run(text).out, "3 nil")
+  for _, jobs in ipairs { "1", "2" } do
+    local result = run(text, "--jobs", jobs, "--set", "parameters.size=5", "--set", "parameters.deep.name=x y")
+    command.assert_has(result.out, "5 x y", "--set parameters.size=5 --set 'parameters.deep.name=x y'")
+  end
+  command.assert_has(command.run({ "run", path, "--set", "parameters.size=7" }).out, "7 nil")
+  command.assert_has(command.assert_code(run(text, "--set", "size=5"), 2).err, "--set parameters.size=5")
+end)
+
+add("ManySeedsTellHowFarTheyAre_WhatWasSkipped_AndTheSlowest", function(run)
+  local text = [==[
+local lu = require "luaunit"
+local tests = { test_skipped = function() lu.skip "no reason to run" end }
+for number = 1, 6 do tests["test_" .. number] = function() end end
+return tests]==]
+  local result = run(text, "--seeds", "40")
+  command.assert_has(result.out, "[1/4]", "seeds 1..10", "[4/4]", "seeds 31..40", "Skipped:",
+    "  some.test_skipped: no reason to run (40 times)", "Slowest:", "(40 runs, the longest ")
+  command.assert_has(result.out, "240 passed, 0 failed, 40 skipped")
+end)
+
+return tests
