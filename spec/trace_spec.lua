@@ -439,4 +439,61 @@ clusters.add(tests, "AnErrorInAReaderIsRaised", { nodes = 1 }, function(c)
   end, "of the reader", "trace_spec.lua")
 end)
 
+-- ---- callbacks that cause themselves ----------------------------------------------------------------
+
+clusters.in_both(tests, "ACallbackOfAFaultThatACallbackAskedForCannotWait", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  local problem
+  c:on({ kind = "commit" }, function()
+    c:heal()
+  end)
+  c:on({ kind = "fault" }, function()
+    problem = problem or select(2, pcall(c.sleep, c, 0.01))
+  end)
+  assert(c:set("key", 1))
+  lu.assertStrContains(problem, "sleep waits, which cannot be done from a callback")
+end)
+
+clusters.in_both(tests, "ACallbackThatCausesItselfIsNamed", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  local calls = 0
+  c:on({ kind = "fault" }, function()
+    calls = calls + 1
+    c:heal()
+  end)
+  clusters.assert_raises(function()
+    c:heal()
+    c:sleep(0.1)
+  end, "this callback has caused itself 1000 times in a row", "trace_spec.lua")
+  lu.assertTrue(calls <= 1001)
+end)
+
+clusters.in_both(tests, "AReaderThatEmitsWhatItReadsIsNamed", { nodes = 3 }, function(c)
+  local calls = 0
+  c:on({ kind = "note" }, function()
+    calls = calls + 1
+    c:note("again")
+  end)
+  clusters.assert_raises(function()
+    c:note("once")
+  end, "this callback has caused itself 10000 times in a row", "trace_spec.lua")
+  lu.assertTrue(calls <= 10001)
+end)
+
+clusters.in_both(tests, "ManyFaultsFromCallbacksAreNoChain", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  local count = 0
+  c:on({ kind = "apply" }, function()
+    for _ = 1, 50 do
+      c:heal()
+      count = count + 1
+    end
+  end)
+  for number = 1, 20 do
+    assert(c:set("key", number))
+  end
+  c:heal()
+  lu.assertTrue(count > 2000)
+end)
+
 return tests

@@ -10,6 +10,8 @@ local core = require "raft.core"
 
 local driver = {}
 
+local CHAINED_MAX = 1000 -- callbacks that cause one another; what is not without end is far below
+
 local Driver = {}
 Driver.__index = Driver
 
@@ -27,6 +29,7 @@ function driver.new(handle)
     clients = {}, -- by coroutine
     current = false, -- the client that is running; false: the main script
     deferred = {}, -- what callbacks asked for, after the present step
+    chained = 0, -- how many callbacks caused one another up to the one that runs
     in_step = false, -- within the world's step: a callback is running
     busy = false, -- what is running that must not wait
     failure = false, -- of a client, to be raised by the next turn
@@ -56,11 +59,18 @@ function Driver:raise_violation()
   end
 end
 
+-- What a callback asked for may call callbacks, which ask for more: each counts on from what caused it, so that one
+-- that causes itself is told from many that do not.
 local function run_deferred(self)
   local list = self.deferred
   self.deferred = {}
-  for _, f in ipairs(list) do
-    f()
+  for _, asked in ipairs(list) do
+    self.chained = asked.chained
+    local fine, problem = pcall(asked.f)
+    self.chained = 0
+    if not fine then
+      error(problem, 0)
+    end
   end
 end
 
@@ -81,7 +91,11 @@ end
 -- @return what f returns; true where it was put off
 function Driver:control(f)
   if is_inside(self) then
-    self.deferred[#self.deferred + 1] = f
+    if self.chained >= CHAINED_MAX then
+      arguments.raise("this callback has caused itself %d times in a row: what it asks for makes events that call it "
+        .. "again", CHAINED_MAX)
+    end
+    self.deferred[#self.deferred + 1] = { f = f, chained = self.chained + 1 }
     self.core:interrupt()
     return true
   end
@@ -98,9 +112,10 @@ end
 
 -- The client that asks; nil: the main script.
 local function asking(self, what)
-  if self.busy then
+  local busy = self.busy or is_inside(self) and "a callback"
+  if busy then
     arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
-      .. "c:client", what or "this call", self.busy)
+      .. "c:client", what or "this call", busy)
   end
   local thread, is_main = running()
   if not thread or is_main then

@@ -161,7 +161,14 @@ static int control_note(lua_State *L)
 {
     struct bytes text = {0};
     text.data = (const uint8_t *)luaL_checklstring(L, 2, &text.size);
-    struct lua_cluster *box = lua_cluster_enter(L);
+    struct lua_cluster *box = lua_cluster_check(L);
+    if (trace_chained(cluster_trace(box->cluster)) >= TRACE_CHAINED_MAX) {
+        return lua_user_error(L,
+                              "this callback has caused itself %d times in a row: it makes events "
+                              "that call it again",
+                              (int)TRACE_CHAINED_MAX);
+    }
+    (void)lua_cluster_enter(L);
     cluster_note(box->cluster, text);
     return finish(L, box, true, NULL);
 }

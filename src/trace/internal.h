@@ -103,6 +103,7 @@ struct trace {
     array_of(struct subscriber) subscribers;
     int last_subscription;
     bool is_emitting;
+    size_t chained; /* events that were queued since the outermost one */
     bool has_ended_subscribers;
     bool keeps_hash;
     uint64_t hash;

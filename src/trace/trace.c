@@ -115,15 +115,22 @@ void trace_emit(struct trace *trace, struct trace_event *event)
         struct event_copy copy = {0};
         event_copy_set(&copy, event, true);
         *ring_push(&trace->queue) = copy;
+        trace->chained++;
         return;
     }
     trace->is_emitting = true;
+    trace->chained = 0;
     hand_out(trace, event);
     hand_out_queued(trace);
     trace->is_emitting = false;
     if (trace->has_ended_subscribers) {
         remove_ended(trace);
     }
+}
+
+size_t trace_chained(const struct trace *trace)
+{
+    return trace->is_emitting ? trace->chained : 0;
 }
 
 uint64_t trace_count(const struct trace *trace)

@@ -141,6 +141,11 @@ uint64_t trace_wanted(const struct trace *trace);
 /* Numbers the event and hands it to its readers. An emitted event inside a reader is queued behind
  * the present one. */
 void trace_emit(struct trace *trace, struct trace_event *event);
+/* How many events readers have emitted, one because of the other, since the event that began it; 0:
+ * none is being handed out. A reader that emits what it reads goes on for ever: whoever emits for
+ * somebody else's code refuses from TRACE_CHAINED_MAX on. */
+#define TRACE_CHAINED_MAX 10000U
+size_t trace_chained(const struct trace *trace);
 /* Events emitted so far, whether or not anybody read them; not those that their emitter left out
  * because nobody wanted them. */
 uint64_t trace_count(const struct trace *trace);
