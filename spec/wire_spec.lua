@@ -60,7 +60,7 @@ end
 -- Of node 9, which is no member and tells no address, with disk 7.
 local function hello_to(id)
   return core.frame(hello, 1, "raftbnch" .. little_endian(1, 4):rep(2) .. little_endian(9, 8) .. little_endian(id, 8)
-    .. little_endian(7, 8) .. little_endian(0, 8):rep(2) .. "\7cluster\0")
+    .. little_endian(7, 8) .. "\7cluster\0")
 end
 
 strangers("AWebBrowser", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "frame")

@@ -412,6 +412,9 @@ const struct check_violation *cluster_violation(const struct cluster *cluster)
 static void empty_node(struct cluster *cluster, struct member *member)
 {
     if (member->node != NULL) {
+        node_stop(member->node, false);
+        faults_forget(cluster->faults, member->id);
+        requests_review(cluster->requests);
         node_free(member->node);
         cluster_trace_fault(cluster, "wipe", &member->id, 1);
     }
@@ -419,23 +422,50 @@ static void empty_node(struct cluster *cluster, struct member *member)
     member->node = node_new(cluster->world, make_store(cluster, member), &options);
 }
 
+/* The running node other than that one that knows of the most commits; NULL: none runs. */
+static struct node *best_informed(const struct cluster *cluster, uint64_t except)
+{
+    struct node *best = NULL;
+    uint64_t commit = 0;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        struct node *node = cluster->members[i].node;
+        if (cluster->members[i].id == except || node == NULL ||
+            node_get_state(node) != NODE_RUNNING) {
+            continue;
+        }
+        uint64_t known = node_view(node)->commit_index;
+        if (best == NULL || known > commit) {
+            best = node;
+            commit = known;
+        }
+    }
+    return best;
+}
+
+/* Whether its disk is needed: others than itself have to say so. */
+static bool is_listed(const struct cluster *cluster, const struct member *member)
+{
+    struct node *node = best_informed(cluster, member->id);
+    return node != NULL &&
+           raft_configuration_lists(node_view(node)->members, member->id, member->directory);
+}
+
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
     struct member *member = cluster_member(cluster, id);
     if (member == NULL) {
         member = cluster_insert(cluster, id);
-    } else if (member->node != NULL && node_get_state(member->node) != NODE_REMOVED) {
+        if (!cluster_reserve(cluster, member, failure)) {
+            return false;
+        }
+    } else if (member->node != NULL && is_listed(cluster, member)) {
         failure_set(failure, FAILURE_ALREADY_MEMBER,
-                    "cannot add node %llu: there is one with that id already (%s)",
-                    (unsigned long long)id, node_state_name(node_get_state(member->node)));
-        return false;
-    }
-    /* A new address, in its second life too: whoever knows only an old configuration must not find
-     * the emptied disk where a voter was (the world's `reserve` says why). */
-    if (!cluster_reserve(cluster, member, failure)) {
+                    "cannot add node %llu: it is a member, and its disk is needed",
+                    (unsigned long long)id);
         return false;
     }
     empty_node(cluster, member);
+    member->is_new = true;
     cluster_trace_fault(cluster, "add", &id, 1);
     cluster_changed(cluster);
     return node_start(member->node, failure);
@@ -454,7 +484,6 @@ bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
                     (unsigned long long)id, node_state_name(state));
         return false;
     }
-    /* Its old address: the others know it there, and refuse the stranger's directory. */
     empty_node(cluster, member);
     return true;
 }

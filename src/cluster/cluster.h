@@ -143,19 +143,21 @@ uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_ch
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
                       int64_t deadline_ns, struct failure *failure);
 
-/* Makes and starts a node of an empty disk that waits to be added; of an id that was removed
- * before, a new one in its place. */
+/* Makes and starts a node of an empty disk that waits to be added; of an id that was there before,
+ * a new one in its place, unless it is a member. */
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure);
 
 /* ---- control (control.c): in effect when the call returns, no-ops where already so ----------- */
 
 bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure);
-/* Empties the disk of a crashed node. Started again it is refused by the others, who met another
- * directory under that id, until it is removed and added again. */
+/* Empties the disk of a crashed node. Started again it is another server than the one that the
+ * members list under that id, and counts for nothing until it is removed and added again. */
 bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure);
 /* An orderly stop of a node that a committed configuration lacks: state "removed". */
 bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* Of its present disk; 0: no such node. */
+uint64_t cluster_directory(const struct cluster *cluster, uint64_t id);
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,

@@ -37,25 +37,6 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
     return true;
 }
 
-/* Whether a running node's configuration has this node where it is: a server that replayed its
- * former removal, and stopped, before it could see that it was added again. */
-static bool is_listed(const struct cluster *cluster, uint64_t id)
-{
-    const struct member *member = cluster_member(cluster, id);
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct node *node = cluster->members[i].node;
-        if (node_get_state(node) != NODE_RUNNING) {
-            continue;
-        }
-        const struct raft_member *listed = raft_configuration_find(node_view(node)->members, id);
-        if (listed != NULL && listed->address_size == strlen(member->address) &&
-            memcmp(listed->address, member->address, listed->address_size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
     struct node *node = cluster_node(cluster, id);
@@ -63,7 +44,7 @@ bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failu
         return cluster_no_such(failure, id);
     }
     enum node_state state = node_get_state(node);
-    if (state == NODE_REMOVED && !is_listed(cluster, id)) {
+    if (state == NODE_REMOVED) {
         failure_set(failure, FAILURE_NOT_MEMBER,
                     "node %llu was removed; add it again with add_servers", (unsigned long long)id);
         return false;
@@ -92,6 +73,12 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
     requests_review(cluster->requests);
     cluster_changed(cluster);
     return true;
+}
+
+uint64_t cluster_directory(const struct cluster *cluster, uint64_t id)
+{
+    const struct member *member = cluster_member(cluster, id);
+    return member != NULL ? member->directory : 0;
 }
 
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure)

@@ -12,6 +12,7 @@ struct member {
     struct node *node;
     uint64_t directory; /* of its present disk */
     uint64_t disks;     /* how many it has had */
+    bool is_new;        /* waits to be added for the first time with that disk */
     char address[CLUSTER_ADDRESS_BYTES];
 };
 

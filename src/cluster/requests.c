@@ -5,7 +5,6 @@
  */
 #include "cluster/internal.h"
 
-
 static uint64_t leader(void *owner, uint64_t *term)
 {
     return cluster_leader(owner, term);
@@ -22,15 +21,30 @@ static void told(void *context, uint64_t number, const struct node_outcome *outc
     requests_answered(cluster->requests, number, outcome);
 }
 
-/* Who is a member already stays the server that it is, whatever disk that id has now. */
-static void describe(const struct raft_configuration *asked,
-                     const struct raft_configuration *present, struct raft_configuration *wanted)
+/* Who is a member already stays the server that it is, whatever disk that id has now; who is none
+ * has a disk that was made for that, and is added once with it. */
+static bool describe(const struct cluster *cluster, const struct raft_configuration *present,
+                     struct raft_configuration *wanted, struct failure *failure)
 {
-    raft_configuration_copy(wanted, asked);
     for (uint32_t i = 0; i < wanted->count; i++) {
-        if (raft_configuration_find(present, wanted->members[i].id) != NULL) {
-            wanted->members[i].directory = 0;
+        struct raft_member *asked = &wanted->members[i];
+        const struct member *member = cluster_member(cluster, asked->id);
+        if (raft_configuration_find(present, asked->id) != NULL) {
+            asked->directory = 0;
+        } else if (!member->is_new || member->directory != asked->directory) {
+            failure_set(failure, FAILURE_NOT_MEMBER,
+                        "node %llu is no member any more: add it again with add_servers",
+                        (unsigned long long)asked->id);
+            return false;
         }
+    }
+    return true;
+}
+
+static void mark_added(const struct cluster *cluster, const struct raft_configuration *wanted)
+{
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        cluster_member(cluster, wanted->members[i].id)->is_new = false;
     }
 }
 
@@ -40,14 +54,16 @@ static bool change(struct cluster *cluster, struct node *node, struct request_me
     struct node_asker asker = {.done = told, .context = cluster, .number = message->number};
     struct raft_configuration wanted = {0};
     array_of(uint64_t) voters = {0};
-    describe(message->members, node_view(node)->members, &wanted);
-    bool taken = node_change(node, &wanted, &message->index, &message->term, &asker, failure);
+    raft_configuration_copy(&wanted, message->members);
+    bool taken = describe(cluster, node_view(node)->members, &wanted, failure) &&
+                 node_change(node, &wanted, &message->index, &message->term, &asker, failure);
     for (uint32_t i = 0; i < wanted.count; i++) {
         if (wanted.members[i].voter) {
             *array_push(&voters) = wanted.members[i].id;
         }
     }
     if (taken) {
+        mark_added(cluster, &wanted);
         cluster_trace_fault(cluster, "change_members", voters.items, voters.count);
     }
     array_free(&voters);

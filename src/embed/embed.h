@@ -1,8 +1,7 @@
 /*
  * node: nodes inside an application. loop.c (the world they share), node.c (the life of one: its
  * store, its trace, what the application is told), notices.c (what it should know of its dealings
- * with others), requests.c (proposals, reads and changes of members, to the leader wherever it is),
- * change.c (what a change may ask for).
+ * with others), requests.c (proposals, reads and changes of members, to the leader wherever it is).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
  * within embed_loop_step, and the application is called only from there and from embed_close, once

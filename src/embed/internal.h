@@ -86,9 +86,4 @@ void notices_close(struct embedded *embedded);
 extern const struct request_reach embed_reach;
 void embed_tell_outcomes(struct embedded *embedded); /* of the requests that are done now */
 
-/* ---- change.c */
-/* false, and a failure that says what to do, where this change must not be asked for. */
-bool change_is_safe(const struct embedded *embedded, const struct raft_configuration *wanted,
-                    struct failure *failure);
-
 #endif

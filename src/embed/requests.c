@@ -5,7 +5,6 @@
  */
 #include "embed/internal.h"
 
-
 /* An answer of a leader that was replaced, over a connection that stands, comes within so long. */
 static int64_t patience_of(const struct embedded *embedded)
 {
@@ -20,6 +19,9 @@ static uint64_t leader(void *owner, uint64_t *term)
     }
     const struct node_view *view = node_view(embedded->node);
     *term = view->term;
+    if (view->turned_away_by != 0) {
+        return embedded->id;
+    }
     return view->role == RAFT_LEADER || !embedded->forward ? embedded->id : view->leader;
 }
 
@@ -40,9 +42,15 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
                     embedded->was_started ? "has ended" : "has not been started");
         return false;
     }
+    if (node_view(embedded->node)->turned_away_by != 0) {
+        failure_set(failure, FAILURE_NOT_MEMBER,
+                    "node %llu is no member: the members know another disk under that id; remove "
+                    "the id from the cluster, then add it again",
+                    (unsigned long long)embedded->id);
+        return false;
+    }
     if (message->kind == REQUEST_CHANGE) { /* never passed on: this node says who has to be asked */
-        return change_is_safe(embedded, message->members, failure) &&
-               node_change(embedded->node, message->members, &message->index, &message->term,
+        return node_change(embedded->node, message->members, &message->index, &message->term,
                            &asker, failure);
     }
     bool is_read = message->kind == REQUEST_READ;

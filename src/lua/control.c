@@ -58,6 +58,14 @@ static int control_stop_removed(lua_State *L)
     return control(L, cluster_stop_removed);
 }
 
+/* core:directory(id) → of its present disk, in hexadecimal digits */
+static int control_directory(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_hash_push(L, cluster_directory(box->cluster, lua_id_check(L, 2)));
+    return 1;
+}
+
 static int control_add_node(lua_State *L)
 {
     return control(L, cluster_add_node);
@@ -183,13 +191,23 @@ static int control_verdict(lua_State *L)
 }
 
 const luaL_Reg lua_control_methods[] = {
-    {"crash", control_crash},         {"restart", control_restart},
-    {"wipe", control_wipe},           {"pause", control_pause},
-    {"resume", control_resume},       {"stop_removed", control_stop_removed},
-    {"add_node", control_add_node},   {"clock", control_clock},
-    {"campaign", control_campaign},   {"set_disconnected", control_disconnected},
-    {"partition", control_partition}, {"link", control_link},
-    {"heal", control_heal},           {"note", control_note},
-    {"verdict", control_verdict},     {"deliver", lua_frame_deliver},
-    {"drop", lua_frame_drop},         {NULL, NULL},
+    {"crash", control_crash},
+    {"restart", control_restart},
+    {"wipe", control_wipe},
+    {"pause", control_pause},
+    {"resume", control_resume},
+    {"stop_removed", control_stop_removed},
+    {"add_node", control_add_node},
+    {"directory", control_directory},
+    {"clock", control_clock},
+    {"campaign", control_campaign},
+    {"set_disconnected", control_disconnected},
+    {"partition", control_partition},
+    {"link", control_link},
+    {"heal", control_heal},
+    {"note", control_note},
+    {"verdict", control_verdict},
+    {"deliver", lua_frame_deliver},
+    {"drop", lua_frame_drop},
+    {NULL, NULL},
 };

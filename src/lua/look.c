@@ -45,6 +45,10 @@ static void push_core(lua_State *L, const struct node_view *view, const struct n
     lua_set_integer(L, "last_index", view->last_index);
     lua_members_push(L, view->members);
     lua_setfield(L, -2, "members");
+    lua_set_boolean(L, "member", view->is_member);
+    if (view->turned_away_by != 0) {
+        lua_set_integer(L, "turned_away_by", view->turned_away_by);
+    }
     if (view->role == RAFT_LEADER) {
         push_peers(L, node);
     }

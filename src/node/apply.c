@@ -6,6 +6,7 @@
 #include "node/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A node that was dropped stays for so long, so that its last answers, and the last commit of a
  * leader that dropped itself, reach the others. */
@@ -70,28 +71,19 @@ static void tell_waiters(struct node *node, uint64_t index, uint64_t term, bool 
 
 /* ---- configurations ------------------------------------------------------------------------- */
 
-static void forget_those_missing_in(struct node *node, const struct raft_configuration *here,
-                                    const struct raft_configuration *there, uint64_t index)
+/* Whether what the application is told of members is another. */
+static bool differs(const struct raft_configuration *a, const struct raft_configuration *b)
 {
-    for (uint32_t i = 0; i < here->count; i++) {
-        uint64_t id = here->members[i].id;
-        const struct store_peer *met = store_met(node->store, id);
-        if (id != node->id && raft_configuration_find(there, id) == NULL &&
-            (met == NULL || met->index < index)) {
-            store_forget(node->store, id);
-            peers_forgotten(node, id);
-        }
+    bool same = a->count == b->count && a->joint == b->joint;
+    for (uint32_t i = 0; same && i < a->count; i++) {
+        const struct raft_member *one = &a->members[i];
+        const struct raft_member *other = &b->members[i];
+        same = one->id == other->id && one->voter == other->voter &&
+               one->learner == other->learner && one->voter_old == other->voter_old &&
+               one->address_size == other->address_size &&
+               memcmp(one->address, other->address, one->address_size) == 0;
     }
-}
-
-/* A server that was dropped may come back with another disk, and one that joins may be such: what
- * is known from before is forgotten. A configuration that is replayed after a restart, from before
- * the server was met, says nothing of it. */
-static void follow_disks(struct node *node, const struct raft_configuration *members,
-                         uint64_t index)
-{
-    forget_those_missing_in(node, &node->applied_members, members, index);
-    forget_those_missing_in(node, members, &node->applied_members, index);
+    return !same;
 }
 
 static void apply_configuration(struct node *node, uint64_t index, const struct raft_entry *entry,
@@ -101,16 +93,16 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
     bool whole = raft_configuration_decode(raft_entry_payload(entry), &members);
     ensure(whole); /* the core took it into force */
     *joint = members.joint;
-    node->tell_members = true;
-    if (raft_configuration_find(&members, node->id) != NULL) {
+    node->tell_members = node->tell_members || differs(&node->applied_members, &members);
+    /* A configuration that lists another server of this id, a former life, concerns this one
+     * neither by listing it nor by removing it. */
+    if (raft_configuration_lists(&members, node->id, node->directory)) {
         node->was_member = true;
         node->removal_index = 0;
     } else if (!members.joint && node->was_member) {
         node->was_member = false;
         node->removal_index = index;
-        node->dropped_index = index;
     }
-    follow_disks(node, &members, index);
     raft_configuration_free(&node->applied_members);
     node->applied_members = members;
     if (!*joint && node->change_waits && index > node->change.index) {
@@ -120,22 +112,21 @@ static void apply_configuration(struct node *node, uint64_t index, const struct 
     }
 }
 
-/* A node that replays a log may meet a configuration that dropped it once, long before it was added
- * again: then the newest one that it has, or one that a peer has told it of, lists it. */
+/* It may have been added again with the same disk, by what its log holds already. */
+static bool is_listed(const struct node *node)
+{
+    return raft_configuration_lists(raft_members(node->raft), node->id, node->directory);
+}
+
 void node_consider_removal(struct node *node)
 {
-    struct raft_status status;
-    if (node->removal_index < node->listed_until ||
-        raft_configuration_find(raft_members(node->raft), node->id) != NULL ||
-        node->removal_armed) {
+    int64_t delay_ns = node->options.raft.heartbeat_interval_ns;
+    if (is_listed(node) || node->removal_armed) {
         return;
     }
-    int64_t delay_ns = node->options.raft.heartbeat_interval_ns;
     if (delay_ns > REMOVAL_DELAY_MAX_NS) {
         delay_ns = REMOVAL_DELAY_MAX_NS;
     }
-    raft_get_status(node->raft, &status);
-    node->removal_last = status.last_index;
     node->removal_armed = true;
     node->world->operations->wake_at(node->world, &node->removal_wakeup,
                                      world_now_ns(node->world) + delay_ns);

@@ -56,11 +56,6 @@ static void send_message(struct node *node, const struct raft_message *message, 
     node->stats.messages[message->kind]++;
     node->stats.bytes[0] += frame->size;
     node->stats.bytes[message->kind] += frame->size;
-    bool asks_vote = message->kind == RAFT_VOTE || message->kind == RAFT_PRE_VOTE;
-    if (asks_vote && !peers_may_vote(node, message->to)) {
-        peers_lose(node, message->to, frame, "its address is not the listed one");
-        return;
-    }
     peers_send(node, message->to, frame, is_urgent(message));
 }
 
@@ -137,6 +132,7 @@ static void note_changes(struct node *node, const struct raft_update *update)
     }
     if (update->members_changed) {
         peers_follow_members(node);
+        identity_follow_members(node);
     }
 }
 
@@ -168,6 +164,9 @@ static void carry_out(struct node *node, const struct raft_update *update)
     persist(node, &update->persist);
     send_when_durable(node, update);
     queue_work(node, update);
+    if (update->other_id != 0) {
+        identity_turn_away(node, update->other_id, update->other_directory);
+    }
     if (update->wants_flush) {
         node->flush_wanted = true;
         node->world->operations->flush_soon(node->world, &node->flusher);
@@ -225,8 +224,8 @@ void node_refused(const struct node *node, enum raft_refusal refusal, struct fai
         return;
     case RAFT_BAD_CONFIGURATION:
         failure_set(failure, FAILURE_UNSUPPORTED,
-                    "these members make no configuration: it needs a voter, each id once, and "
-                    "addresses of at most %d bytes",
+                    "these members make no configuration: it needs a voter, each id once, no other "
+                    "disk in a member's place, and addresses of at most %d bytes",
                     RAFT_ADDRESS_BYTES_MAX);
         return;
     case RAFT_ACCEPTED:
@@ -240,7 +239,7 @@ void node_refused(const struct node *node, enum raft_refusal refusal, struct fai
 void node_arm(struct node *node, int64_t deadline_local_ns)
 {
     int64_t when_ns = WORLD_NEVER;
-    if (deadline_local_ns != RAFT_NEVER && !node->joining) {
+    if (deadline_local_ns != RAFT_NEVER) {
         when_ns = node_clock_when(&node->clock, deadline_local_ns);
     }
     if (when_ns != node->armed_ns) {
@@ -251,9 +250,6 @@ void node_arm(struct node *node, int64_t deadline_local_ns)
 
 void node_tick(struct node *node)
 {
-    if (node->joining) {
-        return;
-    }
     struct raft_event event = {.kind = RAFT_EVENT_TICK};
     node_step(node, &event, NULL);
     if (node->raft != NULL) {
@@ -281,7 +277,6 @@ static void confirm(struct node *node, uint64_t sequence)
     send_held(node);
     struct raft_event event = {.kind = RAFT_EVENT_PERSISTED, .sequence = sequence};
     node_step(node, &event, NULL);
-    node_consider_joined(node);
     node_work(node);
 }
 

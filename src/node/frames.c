@@ -100,9 +100,9 @@ static bool deliver(struct node *node, uint64_t from, struct batch *batch, uint3
         report_frame(node, TRACE_RECEIVE, from, head->number, "forward_answer");
         return calls_forward_answer(node, body_of(batch, offset, head)) ||
                refuse(node, from, "an answer that is none");
-    case FRAME_HELLO_WANTED:
-        peers_send(node, from, hello_frame(node, from), true);
-        return true;
+    case FRAME_TURNED_AWAY:
+        return identity_turned_away(node, from, body_of(batch, offset, head)) ||
+               refuse(node, from, "a malformed word on who is a member");
     default:
         return refuse(node, from, "a frame of a kind that is not known here");
     }
@@ -132,18 +132,17 @@ static struct held_bytes *held_of(struct node *node, uint64_t from)
     return &node->held[node->held_count++];
 }
 
-static void hold(struct node *node, const struct inbound *from, struct batch *batch,
-                 uint32_t offset, const struct frame_head *head)
+static void hold(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
+                 const struct frame_head *head)
 {
-    struct held_bytes *held = held_of(node, from->peer);
+    struct held_bytes *held = held_of(node, from);
     if (held->bytes > 0 && held->bytes + head->length > WORLD_QUEUE_BYTES_MAX) {
-        drop_arrived(node, from->peer, batch, offset, head, "paused, and its queue is full");
+        drop_arrived(node, from, batch, offset, head, "paused, and its queue is full");
         return;
     }
     held->bytes += head->length;
     *ring_push(&node->incoming) = (struct incoming){
-        .from = from->peer,
-        .directory = from->directory,
+        .from = from,
         .batch = batch_hold(batch),
         .offset = offset,
         .head = *head,
@@ -161,51 +160,23 @@ void frames_drop_held(struct node *node)
     node->held_count = 0;
 }
 
-/* ---- who may be heard ----------------------------------------------------------------------- */
-
-/* A message of a peer whose hello is needed again is not looked at: it may be the last word of a
- * life that ended before it was added. false: it cannot be asked, but says hello when it dials. */
-static bool ask_hello(struct node *node, uint64_t from, const struct batch *batch, uint32_t offset,
-                      const struct frame_head *head)
+/* Now, or once it runs again. */
+static bool take(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
+                 const struct frame_head *head)
 {
-    if (!peers_ask_hello(node, from)) {
-        (void)snprintf(node->reason, sizeof node->reason,
-                       "node %llu has become a member: its hello is needed again",
-                       (unsigned long long)from);
-        return false;
-    }
-    drop_arrived(node, from, batch, offset, head, "its sender's hello is needed again");
-    return true;
-}
-
-/* Looked at when it arrives, and when it has waited: the sender may have been replaced meanwhile.
- */
-static bool hear(struct node *node, const struct inbound *from, struct batch *batch,
-                 uint32_t offset, const struct frame_head *head)
-{
-    /* What its id's former life sent last may come after its new life has said hello. */
-    const struct store_peer *met =
-        from->peer == WORLD_CLIENT ? NULL : store_met(node->store, from->peer);
-    if (met != NULL && from->directory != 0 && met->directory != from->directory) {
-        return refuse(node, from->peer, "from a disk that has been replaced");
-    }
     if (!node_is_running(node)) {
         hold(node, from, batch, offset, head);
         return true;
     }
-    if (head->kind == FRAME_RAFT && node->must_greet && peers_must_greet(node, from->peer)) {
-        return ask_hello(node, from->peer, batch, offset, head);
-    }
-    return deliver(node, from->peer, batch, offset, head);
+    return deliver(node, from, batch, offset, head);
 }
 
 void frames_deliver_held(struct node *node)
 {
     while (node_is_running(node) && node->incoming.count > 0) {
         struct incoming incoming = *ring_pop(&node->incoming);
-        struct inbound from = {.peer = incoming.from, .directory = incoming.directory};
         held_of(node, incoming.from)->bytes -= incoming.head.length;
-        (void)hear(node, &from, incoming.batch, incoming.offset, &incoming.head);
+        (void)deliver(node, incoming.from, incoming.batch, incoming.offset, &incoming.head);
         batch_release(incoming.batch);
     }
 }
@@ -229,7 +200,7 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
     if (head->kind == FRAME_INVITATION) {
         return hello_judge_invitation(node, body_of(batch, offset, head), from);
     }
-    return hear(node, from, batch, offset, head);
+    return take(node, from->peer, batch, offset, head);
 }
 
 static bool frame_arrived(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
@@ -255,6 +226,7 @@ static void connected(void *context, uint64_t peer)
 static void disconnected(void *context, uint64_t peer, const char *reason)
 {
     report_connection(context, TRACE_DISCONNECT, peer, reason == NULL ? "" : reason);
+    peers_disconnected(context, peer);
     if (reason != NULL) {
         view_refused(context, peer, "connection", 0, reason);
     }

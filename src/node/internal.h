@@ -73,7 +73,6 @@ struct outgoing {
 /* A frame that arrived while the node was paused. */
 struct incoming {
     uint64_t from;
-    uint64_t directory; /* as in struct inbound */
     struct batch *batch;
     uint32_t offset;
     struct frame_head head;
@@ -88,18 +87,18 @@ struct peer {
     uint64_t id;
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
-    bool member; /* of the configuration in force */
-    bool
-        unmet; /* connected to us, but its disk is not known: it was no member when it said hello */
+    bool member;                              /* of the configuration in force */
+    bool differ;                              /* listed and told: each is tried in turn */
+    bool wanted;                              /* not listed, but asked for at that address */
     char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* where it is dialled */
-    /* Where the latest configuration that lists it says it is. An old configuration may name the
-     * place of its former life: then it is answered where its hello says, but never asked for its
-     * vote there, because a disk that was emptied has forgotten what it promised. */
-    char listed[RAFT_ADDRESS_BYTES_MAX + 1];
-    char told[RAFT_ADDRESS_BYTES_MAX + 1]; /* by its latest hello */
-    bool differ;                           /* listed and told: each is tried in turn */
-    int64_t tried_ns;                      /* since when the present one is */
-    int64_t asked_ns;                      /* when it was last asked for its hello; 0: was not */
+    char listed[RAFT_ADDRESS_BYTES_MAX + 1];  /* by the latest configuration that lists it */
+    char told[RAFT_ADDRESS_BYTES_MAX + 1];    /* by its latest hello */
+    uint64_t told_directory;                  /* of the server that told it */
+    int64_t tried_ns;                         /* since when the present one of two is */
+    int64_t wanted_ns;                        /* since when it is looked for */
+    uint64_t met_directory;                   /* of the server that is there; 0: not met yet */
+    uint64_t other_directory; /* of another disk under its id that was turned away last; or 0 */
+    int64_t turned_away_ns;   /* when that was last told so */
 };
 
 struct call {
@@ -176,13 +175,9 @@ struct node {
     /* Membership as far as it was applied. */
     struct raft_configuration applied_members; /* the latest that was applied */
     uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
-    uint64_t removal_last;  /* how far its log went when its removal was armed */
-    uint64_t dropped_index; /* of the last configuration that did so for sure; 0: none */
-    uint64_t listed_until; /* one past the latest configuration that lists us, as peers say; or 0 */
 
-    struct peer *peers; /* sorted by id */
-    uint32_t peer_count;
-    uint32_t peer_capacity;
+    array_of(struct peer) peers; /* sorted by id */
+    uint64_t turned_away_by;     /* who told last that the members know another disk under our id */
 
     /* What came while it was paused. */
     ring_of(struct incoming) incoming;
@@ -209,8 +204,6 @@ struct node {
     bool working;      /* node_work is under way */
     bool change_waits; /* `change` holds somebody */
     bool was_member;   /* of what was applied last */
-    bool joining;      /* its log does not reach yet what a peer told: it starts no election */
-    bool must_greet;   /* some member */
     bool owes_tick;    /* since it was paused */
     bool owes_removal;
     bool tell_role; /* what the application has to be told */
@@ -231,10 +224,6 @@ void node_fail(struct node *node, const char *text);
 /* Ends the node soon, unless it turns out to be a member again. */
 void node_consider_removal(struct node *node);
 void node_remove_itself(struct node *node);
-/* A node that started with nothing replays configurations from before it was added, and one of
- * these may have had an earlier server of its id. Until it has the one that added it, as told by
- * whoever added it, it must not act by them. */
-void node_consider_joined(struct node *node);
 /* false, and a failure that says so, where the node does not run. */
 bool node_check_running(const struct node *node, struct failure *failure);
 
@@ -249,7 +238,7 @@ struct reply {
 /* Steps the core with this event (its time is filled in) and carries the update out, but for
  * node_work. `reply` may be NULL. */
 void node_step(struct node *node, struct raft_event *event, struct reply *reply);
-/* Does what is due now; a joining node has no time-outs. */
+/* Does what is due now. */
 void node_tick(struct node *node);
 void node_prepare(struct node *node); /* wake-ups and flusher, once */
 void node_arm(struct node *node, int64_t deadline_local_ns);
@@ -295,28 +284,31 @@ void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t t
 void peers_follow_members(struct node *node);
 /* Hangs up on peers that are not members and were of no use for a while. */
 void peers_tidy(struct node *node);
-/* A peer told its address in a hello that was accepted; `known`: and its disk is kept. */
-void peers_met(struct node *node, uint64_t id, struct bytes address, bool known);
-void peers_forgotten(struct node *node, uint64_t id); /* its disk is not known any more */
-/* Whether this peer has become a member since it said hello, so that it has to say it again. */
-bool peers_must_greet(const struct node *node, uint64_t id);
-/* Asks it to say hello again, once in a heartbeat's interval. false: it cannot be asked now. */
-bool peers_ask_hello(struct node *node, uint64_t id);
-/* Whether that peer may be asked for its vote: it is dialled where the configuration lists it. */
-bool peers_may_vote(struct node *node, uint64_t id);
+struct peer *peers_find(struct node *node, uint64_t id);
+/* That server told its address in a hello that was accepted. */
+void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address);
+/* Looks for a server that is to be added by its address alone. true: it was met there, and
+ * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
+bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
+void peers_disconnected(struct node *node, uint64_t id);
 /* The frame is lost; takes the reference. */
 void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason);
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
 void peers_clear(struct node *node);
 
-/* ---- hello.c -------------------------------------------------------------------------------- */
+/* ---- identity.c ----------------------------------------------------------------------------- */
 
 struct batch *hello_frame(struct node *node, uint64_t to);
-/* The first frame, or said again on the same connection, where it has to be of the same disk. true:
- * `from` knows its peer now; false: refused, node->reason says why. */
+/* true: `from` knows its server now; false: refused, node->reason says why. */
 bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct inbound *from);
 struct batch *hello_invitation(struct node *node, const struct inbound *from);
+/* A server turned up whose id a configuration lists with another directory: it is told so, and the
+ * user is. */
+void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
+/* That this happened to us; false: malformed. */
+bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
+void identity_follow_members(struct node *node); /* another configuration is in force */
 /* true: `from` may be answered on now; false: refused, node->reason says why. */
 bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from);
 

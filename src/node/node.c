@@ -92,9 +92,7 @@ static void drop_volatile(struct node *node)
     node->owes_removal = false;
     node->was_member = false;
     node->removal_index = 0;
-    node->dropped_index = 0;
-    node->listed_until = 0;
-    node->joining = false;
+    node->turned_away_by = 0;
     node->tell_role = false;
     node->tell_members = false;
     node->tell_applied = false;
@@ -172,15 +170,9 @@ void node_remove_itself(struct node *node)
 {
     node->removal_armed = false;
     node->owes_removal = false;
-    if (node->raft == NULL || node->removal_index < node->listed_until ||
-        raft_configuration_find(raft_members(node->raft), node->id) != NULL) {
+    if (node->raft == NULL ||
+        raft_configuration_lists(raft_members(node->raft), node->id, node->directory)) {
         return; /* it has been added again meanwhile */
-    }
-    struct raft_status status;
-    raft_get_status(node->raft, &status);
-    if (status.last_index > node->removal_last) {
-        node_consider_removal(node); /* it is sent more: perhaps it has been added again in that */
-        return;
     }
     node->tell_stopped = true;
     end_life(node, NODE_REMOVED, true, "removed", true);
@@ -188,30 +180,6 @@ void node_remove_itself(struct node *node)
 }
 
 /* ---- its start ------------------------------------------------------------------------------ */
-
-/* Whether this server was once dropped for sure: a change of members begins only when the one
- * before has committed, so that what dropped it has where another configuration follows. */
-static void find_drop(struct node *node, const struct store_contents *contents)
-{
-    bool was_member = node->was_member;
-    uint64_t dropped = 0;
-    for (uint64_t i = 0; i < contents->entry_count; i++) {
-        uint64_t index = contents->first_index + i;
-        const struct raft_entry *entry = store_entry_at(node->store, index);
-        struct raft_configuration members = {0};
-        if (raft_entry_kind(entry) != RAFT_ENTRY_CONFIGURATION ||
-            !raft_configuration_decode(raft_entry_payload(entry), &members)) {
-            continue;
-        }
-        if (dropped != 0) {
-            node->dropped_index = dropped;
-        }
-        bool is_member = raft_configuration_find(&members, node->id) != NULL;
-        dropped = was_member && !is_member ? index : 0;
-        was_member = is_member;
-        raft_configuration_free(&members);
-    }
-}
 
 static struct raft *recover(struct node *node, struct failure *failure)
 {
@@ -248,8 +216,6 @@ static struct raft *recover(struct node *node, struct failure *failure)
     raft_configuration_claim(&node->applied_members, node->id, contents.directory);
     node->was_member =
         raft_configuration_lists(&node->applied_members, node->id, contents.directory);
-    find_drop(node, &contents);
-    node->joining = !node->was_member && store_met(node->store, node->id) == NULL;
     return raft;
 }
 
@@ -333,22 +299,6 @@ void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns)
     }
 }
 
-void node_consider_joined(struct node *node)
-{
-    struct raft_status status;
-    if (node->raft == NULL || !node->joining || node->listed_until == 0) {
-        return;
-    }
-    raft_get_status(node->raft, &status);
-    if (status.durable_index + 1 >= node->listed_until) {
-        node->joining = false;
-        /* Kept for good, as of any member that was met: it may be needed as a leader. */
-        struct bytes address = bytes_of_text(node->address);
-        store_meet(node->store, node->id, node->directory, status.durable_index, address);
-        node_tick(node);
-    }
-}
-
 bool node_check_running(const struct node *node, struct failure *failure)
 {
     if (!node_is_running(node)) {
@@ -362,12 +312,6 @@ bool node_check_running(const struct node *node, struct failure *failure)
 bool node_campaign(struct node *node, bool force, struct failure *failure)
 {
     if (!node_check_running(node, failure)) {
-        return false;
-    }
-    if (node->joining) {
-        failure_set(failure, FAILURE_BUSY,
-                    "node %llu has not yet received the change that adds it: try again soon",
-                    (unsigned long long)node->id);
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CAMPAIGN, .force = force};

@@ -2,7 +2,7 @@
  * node: one replica at work: a core, a store, a machine and a trace, driven by a world. node.c
  * (life: start, crash, pause), drive.c (events in, updates out), report.c (trace events), apply.c
  * (entries to the machine), waiting.c (who waits for what, and their answers), peers.c (whom it
- * keeps connections to), hello.c (who is at the other end), frames.c (what arrives), client.c
+ * keeps connections to), identity.c (who is who), frames.c (what arrives), client.c
  * (requests from the clients' endpoint, or passed on by another node), calls.c (requests between
  * nodes, requests that are passed on), view.c (what others see of it).
  *
@@ -157,8 +157,10 @@ struct node_view {
     uint64_t last_index;
     uint64_t members_index;                   /* of the entry that set `members`; 0: the first */
     const struct raft_configuration *members; /* in force; empty where it is not up */
-    const char *address;                      /* "" while it does not listen */
-    const char *error;                        /* why it failed; "" */
+    bool is_member;                           /* they list this very server */
+    uint64_t turned_away_by; /* a member that told it that its id has another disk; 0: none */
+    const char *address;     /* "" while it does not listen */
+    const char *error;       /* why it failed; "" */
     const struct node_refusal *refused;
     const struct node_stats *statistics;
 };

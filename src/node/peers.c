@@ -1,42 +1,69 @@
 /*
  * Whom a node keeps connections to: the members of the configuration in force, whatever peer the
  * core sends to, and peers that introduced themselves and have to be answered. It never looks into
- * what is sent.
+ * what is sent, and no address tells it who somebody is.
  */
 #include "node/internal.h"
 
 #include <string.h>
 
 #define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
+#define MEET_NS 1000000000LL       /* how long one that is to be added is looked for */
+#define STRANGERS_MAX 32           /* that are remembered: the one used longest ago goes */
 
-static struct peer *find_peer(const struct node *node, uint64_t id)
+struct peer *peers_find(struct node *node, uint64_t id)
 {
-    for (uint32_t i = 0; i < node->peer_count; i++) {
-        if (node->peers[i].id == id) {
-            return &node->peers[i];
+    for (size_t i = 0; i < node->peers.count; i++) {
+        if (node->peers.items[i].id == id) {
+            return &node->peers.items[i];
         }
     }
     return NULL;
 }
 
-static struct peer *get_peer(struct node *node, uint64_t id)
+static void hang_up(struct node *node, struct peer *peer)
 {
-    struct peer *peer = find_peer(node, id);
+    if (peer->dialled) {
+        peer->dialled = false;
+        node->world->operations->hang_up(node->endpoint, peer->id);
+    }
+}
+
+static void make_room_for_stranger(struct node *node)
+{
+    size_t strangers = 0;
+    size_t oldest = 0;
+    for (size_t i = 0; i < node->peers.count; i++) {
+        const struct peer *peer = &node->peers.items[i];
+        if (!peer->member) {
+            bool is_older = strangers == 0 || peer->used_ns < node->peers.items[oldest].used_ns;
+            oldest = is_older ? i : oldest;
+            strangers++;
+        }
+    }
+    if (strangers >= STRANGERS_MAX) {
+        hang_up(node, &node->peers.items[oldest]);
+        array_remove(&node->peers, oldest, 1);
+    }
+}
+
+static struct peer *get_peer(struct node *node, uint64_t id, bool member)
+{
+    struct peer *peer = peers_find(node, id);
     if (peer != NULL) {
         return peer;
     }
-    if (node->peer_count == node->peer_capacity) {
-        node->peer_capacity = node->peer_capacity == 0 ? 8 : node->peer_capacity * 2;
-        node->peers = memory_resize(node->peers, node->peer_capacity * sizeof *node->peers);
+    if (!member) {
+        make_room_for_stranger(node);
     }
-    uint32_t place = node->peer_count++;
-    while (place > 0 && node->peers[place - 1].id > id) {
-        node->peers[place] = node->peers[place - 1];
+    size_t place = node->peers.count;
+    while (place > 0 && node->peers.items[place - 1].id > id) {
         place--;
     }
-    memset(&node->peers[place], 0, sizeof node->peers[place]);
-    node->peers[place].id = id;
-    return &node->peers[place];
+    peer = array_insert(&node->peers, place);
+    memset(peer, 0, sizeof *peer);
+    peer->id = id;
+    return peer;
 }
 
 static void dial(struct node *node, struct peer *peer)
@@ -47,21 +74,20 @@ static void dial(struct node *node, struct peer *peer)
     }
 }
 
-static void set_address(struct node *node, struct peer *peer, struct bytes address)
+/* Where it is dialled from now on. */
+static void set_address(struct node *node, struct peer *peer, const char *address)
 {
-    ensure(address.size < sizeof peer->address);
-    if (strlen(peer->address) == address.size &&
-        memcmp(peer->address, address.data, address.size) == 0) {
+    if (address[0] == 0 || strcmp(peer->address, address) == 0) {
         return;
     }
-    memcpy(peer->address, address.data, address.size);
-    peer->address[address.size] = 0;
+    memcpy(peer->address, address, strlen(address) + 1);
     if (peer->dialled) { /* it has moved */
         peer->dialled = false;
         dial(node, peer);
     }
 }
 
+/* An empty one says nothing. */
 static void keep_address(char *kept, struct bytes address)
 {
     ensure(address.size <= RAFT_ADDRESS_BYTES_MAX);
@@ -75,8 +101,9 @@ static void compare_addresses(struct node *node, struct peer *peer)
 {
     peer->differ = peer->member && peer->told[0] != 0 && peer->listed[0] != 0 &&
                    strcmp(peer->told, peer->listed) != 0;
-    if (peer->member && !peer->differ && peer->listed[0] != 0) {
-        set_address(node, peer, bytes_of_text(peer->listed));
+    if (!peer->differ) {
+        bool is_listed = (peer->member || peer->wanted) && peer->listed[0] != 0;
+        set_address(node, peer, is_listed ? peer->listed : peer->told);
     }
 }
 
@@ -91,41 +118,33 @@ static void try_the_other(struct node *node, struct peer *peer)
     }
     peer->tried_ns = now_ns;
     bool is_listed = strcmp(peer->address, peer->listed) == 0;
-    set_address(node, peer, bytes_of_text(is_listed ? peer->told : peer->listed));
+    set_address(node, peer, is_listed ? peer->told : peer->listed);
 }
 
-/* The address of a member counts when it is news. */
-static void follow_address(struct node *node, struct peer *peer, const struct raft_member *member)
+/* The address of a member counts when it is news. What another server of its id told does not. */
+static void follow_member(struct node *node, struct peer *peer, const struct raft_member *member)
 {
     struct bytes address = {(const uint8_t *)member->address, member->address_size};
+    if (member->directory != 0 && peer->told_directory != member->directory) {
+        peer->told[0] = 0;
+    }
     if (address.size > 0 && !bytes_equal(address, bytes_of_text(peer->listed))) {
         keep_address(peer->listed, address);
         peer->tried_ns = world_now_ns(node->world);
-        set_address(node, peer, address);
+        set_address(node, peer, peer->listed);
     }
     compare_addresses(node, peer);
-}
-
-static void note_unmet(struct node *node)
-{
-    node->must_greet = false;
-    for (uint32_t i = 0; i < node->peer_count; i++) {
-        node->must_greet = node->must_greet || (node->peers[i].member && node->peers[i].unmet);
-    }
 }
 
 void peers_follow_members(struct node *node)
 {
     const struct raft_configuration *members = raft_members(node->raft);
     int64_t now_ns = world_now_ns(node->world);
-    for (uint32_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = &node->peers[i];
+    for (size_t i = 0; i < node->peers.count; i++) {
+        struct peer *peer = &node->peers.items[i];
         if (peer->member && raft_configuration_find(members, peer->id) == NULL) {
             peer->member = false;
             peer->differ = false;
-            if (peer->told[0] != 0) { /* what the configuration said of it no longer counts */
-                set_address(node, peer, bytes_of_text(peer->told));
-            }
             peer->used_ns = now_ns; /* the core may still have something to tell it */
         }
     }
@@ -134,83 +153,67 @@ void peers_follow_members(struct node *node)
         if (member->id == node->id) {
             continue;
         }
-        struct peer *peer = get_peer(node, member->id);
+        struct peer *peer = get_peer(node, member->id, true);
         peer->member = true;
-        follow_address(node, peer, member);
+        peer->wanted = false;
+        follow_member(node, peer, member);
         dial(node, peer);
     }
-    note_unmet(node);
 }
 
 void peers_tidy(struct node *node)
 {
     int64_t now_ns = world_now_ns(node->world);
-    for (uint32_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = &node->peers[i];
-        if (!peer->member && peer->dialled &&
-            now_ns - peer->used_ns > node->options.raft.election_timeout_max_ns) {
-            peer->dialled = false;
-            node->world->operations->hang_up(node->endpoint, peer->id);
+    for (size_t i = 0; i < node->peers.count; i++) {
+        struct peer *peer = &node->peers.items[i];
+        if (!peer->member && now_ns - peer->used_ns > node->options.raft.election_timeout_max_ns) {
+            hang_up(node, peer);
+            peer->wanted = false;
         }
     }
 }
 
-void peers_met(struct node *node, uint64_t id, struct bytes address, bool known)
+bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory)
 {
-    struct peer *peer = get_peer(node, id);
-    peer->used_ns = world_now_ns(node->world);
-    peer->unmet = !known;
-    peer->asked_ns = 0;
-    note_unmet(node);
-    keep_address(peer->told, address);
-    compare_addresses(node, peer);
-    if (!peer->member && address.size > 0) {
-        set_address(node, peer, address);
+    struct bytes address = {(const uint8_t *)wanted->address, wanted->address_size};
+    struct peer *peer = get_peer(node, wanted->id, false);
+    int64_t now_ns = world_now_ns(node->world);
+    peer->used_ns = now_ns;
+    if (!peer->wanted || !bytes_equal(address, bytes_of_text(peer->listed))) {
+        bool is_there = bytes_equal(address, bytes_of_text(peer->told));
+        peer->wanted = true;
+        peer->wanted_ns = now_ns;
+        peer->met_directory = is_there ? peer->met_directory : 0;
+        keep_address(peer->listed, address);
+        compare_addresses(node, peer);
     }
     dial(node, peer);
+    *directory = peer->met_directory;
+    return *directory != 0 || now_ns - peer->wanted_ns >= MEET_NS;
 }
 
-bool peers_may_vote(struct node *node, uint64_t id)
+void peers_disconnected(struct node *node, uint64_t id)
 {
-    struct peer *peer = find_peer(node, id);
-    if (peer != NULL && peer->differ) {
-        try_the_other(node, peer);
-    }
-    return peer == NULL || !peer->member || strcmp(peer->address, peer->listed) == 0;
-}
-
-void peers_forgotten(struct node *node, uint64_t id)
-{
-    struct peer *peer = find_peer(node, id);
+    struct peer *peer = peers_find(node, id);
     if (peer != NULL) {
-        peer->unmet = true;
-        note_unmet(node);
+        peer->met_directory = 0; /* another may come in its place */
     }
 }
 
-bool peers_must_greet(const struct node *node, uint64_t id)
+void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address)
 {
-    const struct peer *peer = node->must_greet ? find_peer(node, id) : NULL;
-    return peer != NULL && peer->member && peer->unmet;
-}
-
-bool peers_ask_hello(struct node *node, uint64_t id)
-{
-    struct peer *peer = find_peer(node, id);
-    int64_t now_ns = world_now_ns(node->world);
-    ensure(peer != NULL && peer->unmet);
-    if (!node->world->operations->is_connected(node->endpoint, id)) {
-        return false;
+    const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
+    struct peer *peer = get_peer(node, id, false);
+    peer->used_ns = world_now_ns(node->world);
+    if (!peer->wanted || address.size == 0 || bytes_equal(address, bytes_of_text(peer->listed))) {
+        peer->met_directory = directory;
     }
-    if (peer->asked_ns == 0 ||
-        now_ns - peer->asked_ns >= node->options.raft.heartbeat_interval_ns) {
-        uint64_t number = 0;
-        peer->asked_ns = now_ns;
-        buffer_clear(&node->frame);
-        frame_begin(&node->frame);
-        peers_send(node, id, node_seal_frame(node, FRAME_HELLO_WANTED, &number), true);
+    if (listed == NULL || listed->directory == 0 || listed->directory == directory) {
+        peer->told_directory = directory;
+        keep_address(peer->told, address);
+        compare_addresses(node, peer);
     }
-    return true;
+    dial(node, peer);
 }
 
 void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason)
@@ -223,7 +226,7 @@ void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char 
 
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
 {
-    struct peer *peer = find_peer(node, to);
+    struct peer *peer = peers_find(node, to);
     if (peer == NULL || peer->address[0] == 0) {
         peers_lose(node, to, frame, "no address");
         return;
@@ -240,9 +243,5 @@ void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent
 
 void peers_clear(struct node *node)
 {
-    memory_free(node->peers);
-    node->peers = NULL;
-    node->peer_count = 0;
-    node->peer_capacity = 0;
-    node->must_greet = false;
+    array_free(&node->peers);
 }

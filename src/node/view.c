@@ -24,6 +24,8 @@ static void view_core(const struct node *node, struct node_view *view)
     view->last_index = status.last_index;
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);
+    view->is_member = status.member;
+    view->turned_away_by = node->turned_away_by;
 }
 
 static void view_disk(const struct node *node, struct node_view *view)
@@ -42,6 +44,8 @@ static void view_disk(const struct node *node, struct node_view *view)
     view->last_index = view->durable_index;
     view->members = &no_members;
     view->members_index = 0;
+    view->is_member = false;
+    view->turned_away_by = 0;
 }
 
 const struct node_view *node_view(struct node *node)

@@ -193,6 +193,44 @@ void node_propose(struct node *node, struct bytes payload, const struct node_ask
     }
 }
 
+/* Who is added by an address alone is met first, so that the change names the very server. */
+static bool meet_new_members(struct node *node, struct raft_configuration *wanted,
+                             struct failure *failure)
+{
+    const struct raft_configuration *present = raft_members(node->raft);
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    for (uint32_t i = 0; i < wanted->count && status.role == RAFT_LEADER; i++) {
+        struct raft_member *member = &wanted->members[i];
+        bool is_new = raft_configuration_find(present, member->id) == NULL;
+        if (is_new && member->directory == 0 && member->id != node->id &&
+            !peers_meet(node, member, &member->directory)) {
+            failure_set(failure, FAILURE_BUSY, "node %llu has not been reached at %.*s",
+                        (unsigned long long)member->id, (int)member->address_size, member->address);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool change(struct node *node, struct raft_configuration *wanted, struct reply *reply,
+                   struct failure *failure)
+{
+    if (!meet_new_members(node, wanted, failure)) {
+        return false;
+    }
+    struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};
+    node_step(node, &event, reply);
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (reply->refusal != RAFT_ACCEPTED) {
+        node_refused(node, reply->refusal, failure);
+        return false;
+    }
+    return true;
+}
+
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
                  uint64_t *term, const struct node_asker *asker, struct failure *failure)
 {
@@ -200,13 +238,10 @@ bool node_change(struct node *node, const struct raft_configuration *wanted, uin
     if (!node_check_running(node, failure)) {
         return false;
     }
-    struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};
-    node_step(node, &event, &reply);
-    bool taken = node_check_running(node, failure);
-    if (taken && reply.refusal != RAFT_ACCEPTED) {
-        node_refused(node, reply.refusal, failure);
-        taken = false;
-    }
+    struct raft_configuration exact;
+    raft_configuration_copy(&exact, wanted);
+    bool taken = change(node, &exact, &reply, failure);
+    raft_configuration_free(&exact);
     if (taken) {
         struct waiter waiter = {
             .index = reply.index, .term = reply.term, .asker = *asker, .change = true};

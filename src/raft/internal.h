@@ -318,6 +318,8 @@ void replication_tick(struct raft *raft);
 void replication_advance_commit(struct raft *raft);
 void replication_handle_response(struct raft *raft, const struct raft_message *message);
 void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet);
+/* By a leader that goes, to one that may not have answered yet. */
+void replication_send_last_commit(struct raft *raft, struct peer *peer);
 void append_handle(struct raft *raft, const struct raft_message *message);
 void append_answer_stale(struct raft *raft, const struct raft_message *message);
 

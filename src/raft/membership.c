@@ -304,7 +304,7 @@ static void leave_office(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         if (!raft_has_own_id(raft, &raft->peers[i])) {
-            replication_send_commit(raft, &raft->peers[i], false);
+            replication_send_last_commit(raft, &raft->peers[i]);
         }
     }
     election_become_follower(raft, raft->term);

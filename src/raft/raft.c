@@ -306,18 +306,18 @@ static void handle_pre_vote_response(struct raft *raft, const struct raft_messag
 static bool answer_counts(struct raft *raft, const struct raft_message *message)
 {
     struct peer *peer = raft_find_peer(raft, message->from);
-    if (peer == NULL) { /* nothing odd: of a server that was removed, and comes late */
+    if (peer == NULL) { /* of a server that was removed, and comes late */
         raft->dropped_messages++;
         return false;
     }
     if (peer->directory != 0 && peer->directory != message->from_directory) {
-        update_notice(raft, message->from, "%s: from another disk than the member's",
-                      raft_message_name(message->kind));
+        raft->dropped_messages++;
+        raft->update.other_id = message->from;
+        raft->update.other_directory = message->from_directory;
         return false;
     }
-    if (message->to_directory != raft->options.directory) {
-        update_notice(raft, message->from, "%s: to another disk of this id",
-                      raft_message_name(message->kind));
+    if (message->to_directory != raft->options.directory) { /* to a former life of ours */
+        raft->dropped_messages++;
         return false;
     }
     peer->met = message->from_directory;

@@ -301,6 +301,10 @@ struct raft_update {
      * in a term, or a committed entry to be replaced. The node stops with this message; all else in
      * this update is empty, and each later step gives the same. */
     const char *fatal;
+    /* 0: none. An answer came from that id and did not count: the configuration lists it with
+     * another directory. */
+    uint64_t other_id;
+    uint64_t other_directory;
     uint64_t match_peer; /* 0: none. A leader's match_index of this peer is now match_index */
     uint64_t match_directory;
     uint64_t match_index;

@@ -125,6 +125,18 @@ void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet)
     }
 }
 
+/* What has been sent is believed to arrive before it: who lacks it refuses, and learns of the
+ * commit from the next leader. */
+void replication_send_last_commit(struct raft *raft, struct peer *peer)
+{
+    struct raft_message *message = send_empty(raft, peer);
+    if (peer->state == PROGRESS_REPLICATE) {
+        message->prev_index = peer->next - 1;
+        message->prev_term = log_term_at(&raft->log, message->prev_index);
+        message->commit = raft->commit < peer->next - 1 ? raft->commit : peer->next - 1;
+    }
+}
+
 void replication_flush(struct raft *raft)
 {
     if (raft->role != RAFT_LEADER || !raft->flush_needed) {

@@ -79,7 +79,6 @@ struct place {
     uint64_t id;
     struct endpoint *endpoint; /* NULL: nobody listens */
     uint64_t life;             /* how often it was opened */
-    uint64_t reserved;         /* how many addresses were reserved for it */
 };
 
 /* From one place to another, as long as the world lives. */

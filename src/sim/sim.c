@@ -127,10 +127,8 @@ static bool sim_step(struct world *world, int64_t until_ns)
 static bool sim_reserve(struct world *world, uint64_t id, char *address, size_t address_size,
                         struct failure *failure)
 {
-    uint64_t earlier = sim_place(sim_of(world), id)->reserved++;
-    int size = earlier == 0
-                   ? snprintf(address, address_size, "sim:%" PRIu64, id)
-                   : snprintf(address, address_size, "sim:%" PRIu64 ".%" PRIu64, id, earlier + 1);
+    (void)world;
+    int size = snprintf(address, address_size, "sim:%" PRIu64, id);
 
     if (size < 0 || (size_t)size >= address_size) {
         failure_set(failure, FAILURE_ADDRESS, "no room for the address of node %" PRIu64, id);

@@ -54,8 +54,6 @@ struct store {
     uint64_t vote_directory;
     struct raft_configuration first_members;
     struct entry_chunks log;
-    struct store_peer *met;
-    size_t met_count;
 };
 
 /* ---- groups of persists --------------------------------------------------------------------- */
@@ -247,7 +245,6 @@ void store_free(struct store *store)
     group_free(&store->waiting);
     entry_chunks_free(&store->log);
     raft_configuration_free(&store->first_members);
-    memory_free(store->met);
     memory_free(store);
 }
 
@@ -260,7 +257,6 @@ void store_format(struct store *store, const struct raft_start *start)
 {
     ensure(!store->open);
     entry_chunks_free(&store->log);
-    store->met_count = 0;
     store->term = start->term;
     store->vote = start->vote;
     store->vote_directory = start->vote_directory;
@@ -329,48 +325,4 @@ uint64_t store_sync_count(const struct store *store)
 uint64_t store_byte_count(const struct store *store)
 {
     return store->byte_count;
-}
-
-/* ---- peers that were met -------------------------------------------------------------------- */
-
-static struct store_peer *find_met(const struct store *store, uint64_t peer)
-{
-    for (size_t i = 0; i < store->met_count; i++) {
-        if (store->met[i].id == peer) {
-            return &store->met[i];
-        }
-    }
-    return NULL;
-}
-
-const struct store_peer *store_met(const struct store *store, uint64_t peer)
-{
-    return find_met(store, peer);
-}
-
-void store_meet(struct store *store, uint64_t peer, uint64_t directory, uint64_t index,
-                struct bytes address)
-{
-    ensure(address.size <= RAFT_ADDRESS_BYTES_MAX);
-    struct store_peer *met = find_met(store, peer);
-    if (met == NULL) {
-        store->met = memory_resize(store->met, (store->met_count + 1) * sizeof *store->met);
-        met = &store->met[store->met_count++];
-        *met = (struct store_peer){.id = peer};
-    }
-    if (met->directory != directory || met->index < index) {
-        met->index = index;
-    }
-    met->directory = directory;
-    met->address_size = (uint8_t)address.size;
-    memcpy(met->address, address.data, address.size);
-}
-
-void store_forget(struct store *store, uint64_t peer)
-{
-    struct store_peer *met = find_met(store, peer);
-    if (met != NULL) {
-        struct store_peer *end = store->met + store->met_count--;
-        memmove(met, met + 1, (size_t)(end - (met + 1)) * sizeof *met);
-    }
 }

@@ -25,16 +25,6 @@ struct store_contents {
     uint64_t entry_count;
 };
 
-/* A peer that was met. Only a configuration behind `index` can tell that it has gone, not one that
- * is replayed after a restart. */
-struct store_peer {
-    uint64_t id;
-    uint64_t directory;
-    uint64_t index;
-    uint8_t address_size;
-    char address[RAFT_ADDRESS_BYTES_MAX];
-};
-
 /* `persisted` is told the highest sequence that is durable, in order; it never comes from within
  * store_persist. `failed` once, when writing failed: the node must stop. */
 struct store_handler {
@@ -69,13 +59,6 @@ void store_persist(struct store *store, const struct raft_persist *persist,
 /* A power cut, which loses what was not durable, or with `sync` an orderly end, after which all is.
  * No callback comes after. */
 void store_close(struct store *store, bool sync);
-/* What is kept durably of the peer with that id, or NULL; a view until the next call. */
-const struct store_peer *store_met(const struct store *store, uint64_t peer);
-/* The peer was met: with that disk, telling that address, and with the log known to be committed
- * up to `index`. The same disk again: the highest index and the latest address count. */
-void store_meet(struct store *store, uint64_t peer, uint64_t directory, uint64_t index,
-                struct bytes address);
-void store_forget(struct store *store, uint64_t peer); /* a committed configuration lacks it */
 uint64_t store_sync_count(const struct store *store);
 /* Bytes that were handed to the disk: payloads, 16 for each entry's head, 16 for term and vote. */
 uint64_t store_byte_count(const struct store *store);

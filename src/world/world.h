@@ -35,8 +35,8 @@ enum frame_kind {
     FRAME_CLIENT_ANSWER = 6,
     FRAME_FORWARD = 7, /* a client's request that a node passes on */
     FRAME_FORWARD_ANSWER = 8,
-    FRAME_INVITATION = 9,    /* to send back on the connection that it came on */
-    FRAME_HELLO_WANTED = 10, /* by who has to know anew which disk is there */
+    FRAME_INVITATION = 9,   /* to send back on the connection that it came on */
+    FRAME_TURNED_AWAY = 10, /* to a server whose id the members know with another disk */
 };
 
 struct frame_head {
@@ -185,10 +185,8 @@ struct world_operations {
                     int64_t at_ns); /* WORLD_NEVER: off */
     void (*flush_soon)(struct world *world, struct flusher *flusher);
     void (*flush_cancel)(struct world *world, struct flusher *flusher);
-    /* A new address for this node id, kept for it as long as the world lives: `open` with it
-     * listens there, and after `close` it stays reserved. A node that comes back with an emptied
-     * disk has to have another one, so that nobody who knows only the old configuration asks it for
-     * the votes of its former life. Written to `address` (ends with 0). */
+    /* The address of this node id, kept for it as long as the world lives: `open` with it listens
+     * there. Asked for once. Written to `address` (ends with 0). */
     bool (*reserve)(struct world *world, uint64_t id, char *address, size_t address_size,
                     struct failure *failure);
     /* Listens. `address`: wanted ("127.0.0.1:7001", or NULL: the world chooses). NULL and a failure

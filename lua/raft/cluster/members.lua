@@ -56,8 +56,8 @@ local function leaving(before, wanted)
   return list
 end
 
--- A new node for each wanted member that is not there, or was removed before; one that stopped by its former removal
--- although it is a member again goes on with its disk, which no other can stand in for.
+-- A new node of an empty disk for each wanted server that is no member, whatever of its id was there before: its
+-- directory is then in the change. A member whose node was removed is another server than the one that is there.
 local function start_new(self, wanted, before)
   local is_member = as_set(before.voters)
   for _, list in ipairs { before.learners, before.voters_old or {} } do
@@ -67,9 +67,8 @@ local function start_new(self, wanted, before)
   end
   for _, group in ipairs { wanted.voters, wanted.learners } do
     for _, id in ipairs(group) do
-      local state = self.core:state(id)
-      if state == nil or state == "removed" then
-        local start = is_member[id] and self.core.restart or self.core.add_node
+      local start = not is_member[id] and self.core.add_node or self.core:state(id) == "removed" and self.core.restart
+      if start then
         local fine, message, code, detail = start(self.core, id)
         if not fine then
           return nil, message, code, detail
@@ -80,29 +79,33 @@ local function start_new(self, wanted, before)
   return true
 end
 
--- Removed nodes stop by themselves once they know; what has not after one longest election time-out is stopped here.
-local function stop_removed(self, ids)
+-- Removed servers stop by themselves once they know; what has not after one longest election time-out is stopped here.
+-- `gone`: their directories by id: somebody may have added that id again meanwhile, which is another server.
+local function stop_removed(self, gone)
+  local function is_there(id)
+    return self.core:directory(id) == gone[id]
+  end
   local function all_stopped()
-    for _, id in ipairs(ids) do
-      if self.core:state(id) == "running" then
+    for id in pairs(gone) do
+      if is_there(id) and self.core:state(id) == "running" then
         return false
       end
     end
     return true
   end
   self.driver:await_predicate(all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
-  local leader = self.core:leader()
-  local present = leader and self.core:status(leader).members or { voters = {}, learners = {} }
-  for _, id in ipairs(ids) do
-    -- Somebody may have added it again meanwhile.
-    if self.core:state(id) ~= "removed" and not position_in(present, id) then
+  for _, id in ipairs(self:ids()) do
+    if gone[id] and is_there(id) and self.core:state(id) ~= "removed" then
       self.core:stop_removed(id)
     end
   end
 end
 
 local function change(self, wanted, options, before)
-  local gone = leaving(before, wanted)
+  local gone = {}
+  for _, id in ipairs(leaving(before, wanted)) do
+    gone[id] = self.core:directory(id)
+  end
   local fine, message, code, detail = start_new(self, wanted, before)
   if not fine then
     return nil, message, code, detail

@@ -1,9 +1,11 @@
 /*
- * The first frame on each connection: who is there, of which cluster, with which disk, speaking
- * which versions, and where it listens. Whoever is dialled judges it. It never answers one: the
- * dialler learns of a refusal by the connection's end. It comes again where a peer that has become
- * a member has to tell anew which disk it has. And the invitation, to who said hello, to
- * send back on the connection that we dialled ourselves.
+ * Who is who: the first frame on each connection, which tells of which cluster the dialler is,
+ * which server (id and directory), speaking which versions, and where it listens; and whether this
+ * server was told that the members know another disk under its id. Whoever is dialled judges a
+ * hello. It never answers one: the dialler learns of a refusal by the connection's end. And the
+ * invitation, to who said hello, to send back on the connection that we dialled ourselves.
+ *
+ * What a server is told of itself is for its user, never a reason to stop.
  */
 #include "node/internal.h"
 
@@ -12,12 +14,12 @@
 
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
-/* magic, lowest and highest version (u32 each), sender, receiver, directory id, one more than the
- * index of the sender's configuration if that lists the receiver (else 0), the index of the
- * configuration that last dropped the sender (or 0; u64 each), then cluster name and listening
- * address, each behind a byte with its size. */
-#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8 + 8)
-#define INVITATION_BYTES 16 /* the directory id of whom it is for, the number of its hello */
+/* magic, lowest and highest version (u32 each), sender, receiver, the sender's directory (u64
+ * each), then cluster name and listening address, each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8)
+#define INVITATION_BYTES 16 /* the directory of whom it is for, the number of its hello */
+#define TURNED_AWAY_BYTES 8 /* the directory of whom it is for */
+#define TURNED_AWAY_AGAIN_NS 1000000000LL
 
 struct hello {
     uint32_t version_low;
@@ -25,11 +27,11 @@ struct hello {
     uint64_t sender;
     uint64_t receiver;
     uint64_t directory;
-    uint64_t listed_until;
-    uint64_t dropped_index;
     struct bytes cluster_name;
     struct bytes address;
 };
+
+/* ---- a hello -------------------------------------------------------------------------------- */
 
 static void append_short(struct buffer *out, const char *text)
 {
@@ -37,11 +39,6 @@ static void append_short(struct buffer *out, const char *text)
     ensure(size <= UINT8_MAX);
     buffer_append_byte(out, (uint8_t)size);
     buffer_append(out, text, size);
-}
-
-static bool is_listed(const struct node *node, uint64_t id)
-{
-    return raft_configuration_find(raft_members(node->raft), id) != NULL;
 }
 
 static bool begins_with(struct bytes text, const char *start)
@@ -56,8 +53,7 @@ static bool is_every_interface(struct bytes address)
 }
 
 /* Where it listens; but one that listens on every interface cannot be dialled there, and tells the
- * address that the members know. That is not the rule, because a node that catches up may go by a
- * configuration that lists its id at the place of a former life. */
+ * address that the members know. */
 static void append_own_address(struct node *node)
 {
     const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
@@ -82,10 +78,6 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory);
-    /* So that it does not take an older configuration that dropped it, and that it is about to
-     * replay, as its own removal. */
-    store_u64(fixed + 40, is_listed(node, to) ? raft_members_index(node->raft) + 1 : 0);
-    store_u64(fixed + 48, node->dropped_index);
     append_short(&node->frame, node->cluster_name);
     append_own_address(node);
     return node_seal_frame(node, FRAME_HELLO, &number);
@@ -112,43 +104,9 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->sender = load_u64(body.data + 16);
     hello->receiver = load_u64(body.data + 24);
     hello->directory = load_u64(body.data + 32);
-    hello->listed_until = load_u64(body.data + 40);
-    hello->dropped_index = load_u64(body.data + 48);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
     return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
            rest.size == 0;
-}
-
-/* The server is where the members have it, and the one that was met is elsewhere: a former life,
- * whose last hello came late. */
-static bool was_met_elsewhere(const struct node *node, const struct store_peer *met,
-                              const struct hello *hello)
-{
-    const struct raft_member *member =
-        raft_configuration_find(raft_members(node->raft), hello->sender);
-    if (member == NULL || member->address_size == 0) {
-        return false;
-    }
-    struct bytes listed = {(const uint8_t *)member->address, member->address_size};
-    struct bytes told = {(const uint8_t *)met->address, met->address_size};
-    /* Who listens on every interface tells no place before it knows itself a member. */
-    return bytes_equal(hello->address, listed) && !bytes_equal(told, listed) && told.size > 0 &&
-           !is_every_interface(told);
-}
-
-/* A server that was removed and added again after it was met has every right to another disk; that
- * the removal has committed, this node may learn only from the server itself. */
-static bool has_another_disk(struct node *node, const struct hello *hello)
-{
-    const struct store_peer *met = store_met(node->store, hello->sender);
-    if (met == NULL || met->directory == hello->directory) {
-        return false;
-    }
-    if (hello->dropped_index > met->index || was_met_elsewhere(node, met, hello)) {
-        store_forget(node->store, hello->sender);
-        return false;
-    }
-    return true;
 }
 
 #define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
@@ -182,32 +140,10 @@ static bool is_acceptable(struct node *node, const struct hello *hello, const st
                (unsigned long long)from->peer);
         return false;
     }
-    if (has_another_disk(node, hello)) {
-        REFUSE(node,
-               "node %llu came back with another disk: remove it from the cluster, then add it "
-               "again at another address",
-               sender);
-        return false;
-    }
     if (memchr(hello->address.data, 0, hello->address.size) != NULL) {
         REFUSE(node, "the address that node %llu tells is none", sender);
         return false;
     }
-    return true;
-}
-
-/* Keeps which disk the peer has, and how far the log was known to be committed then, where it is a
- * member: a server that was removed may still say hello, and must not bar the way for one of its id
- * that is added later. A node that knows no configuration yet believes the peer. false: not kept.
- */
-static bool meet(struct node *node, const struct hello *hello)
-{
-    struct raft_status status;
-    if (raft_members(node->raft)->count > 0 && !is_listed(node, hello->sender)) {
-        return false;
-    }
-    raft_get_status(node->raft, &status);
-    store_meet(node->store, hello->sender, hello->directory, status.commit_index, hello->address);
     return true;
 }
 
@@ -222,18 +158,88 @@ bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct i
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return false;
     }
-    bool known = meet(node, &hello);
-    if (hello.listed_until > node->listed_until) {
-        node->listed_until = hello.listed_until;
-    }
-    node_consider_joined(node);
-    peers_met(node, hello.sender, hello.address, known);
     if (from->peer == 0) {
         from->hello_number = number;
     }
     from->peer = hello.sender;
     from->directory = hello.directory;
+    if (is_every_interface(hello.address)) { /* nobody can be dialled there */
+        hello.address = (struct bytes){NULL, 0};
+    }
+    peers_greeted(node, hello.sender, hello.directory, hello.address);
+    const struct raft_member *listed =
+        raft_configuration_find(raft_members(node->raft), hello.sender);
+    if (listed != NULL && listed->directory != 0 && listed->directory != hello.directory) {
+        identity_turn_away(node, hello.sender, hello.directory);
+    }
     return true;
+}
+
+/* ---- another disk under a member's id ------------------------------------------------------- */
+
+/* Only by the leader, whose configuration is the latest: others may lack the one that lists it. */
+void identity_turn_away(struct node *node, uint64_t id, uint64_t directory)
+{
+    struct raft_status status;
+    struct peer *peer = peers_find(node, id);
+    int64_t now_ns = world_now_ns(node->world);
+    raft_get_status(node->raft, &status);
+    if (status.role != RAFT_LEADER || peer == NULL || !node_is_running(node)) {
+        return;
+    }
+    if (peer->other_directory != directory) {
+        char text[160];
+        (void)snprintf(text, sizeof text,
+                       "node %llu came back with another disk: remove it from the cluster, then "
+                       "add it again",
+                       (unsigned long long)id);
+        report_notice(node, id, text);
+    } else if (now_ns - peer->turned_away_ns < TURNED_AWAY_AGAIN_NS) {
+        return;
+    }
+    uint64_t number = 0;
+    peer->other_directory = directory;
+    peer->turned_away_ns = now_ns;
+    buffer_clear(&node->frame);
+    frame_begin(&node->frame);
+    store_u64(buffer_extend(&node->frame, TURNED_AWAY_BYTES), directory);
+    peers_send(node, id, node_seal_frame(node, FRAME_TURNED_AWAY, &number), true);
+}
+
+/* In force, and not only what this server began with. */
+static bool is_listed(const struct node *node)
+{
+    return raft_members_index(node->raft) > 0 &&
+           raft_configuration_lists(raft_members(node->raft), node->id, node->directory);
+}
+
+bool identity_turned_away(struct node *node, uint64_t from, struct bytes body)
+{
+    if (body.size != TURNED_AWAY_BYTES) {
+        return false;
+    }
+    if (load_u64(body.data) != node->directory || is_listed(node)) {
+        return true; /* for another server of this id, or it came late */
+    }
+    if (node->turned_away_by == 0) {
+        char text[200];
+        (void)snprintf(text, sizeof text,
+                       "node %llu turns this node away: the members know another disk under id "
+                       "%llu; remove that id from the cluster, then add it again",
+                       (unsigned long long)from, (unsigned long long)node->id);
+        report_notice(node, from, text);
+    }
+    node->turned_away_by = from;
+    node->tell_role = true;
+    return true;
+}
+
+void identity_follow_members(struct node *node)
+{
+    if (node->turned_away_by != 0 && is_listed(node)) {
+        node->turned_away_by = 0;
+        node->tell_role = true;
+    }
 }
 
 /* ---- invitations ---------------------------------------------------------------------------- */
