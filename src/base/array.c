@@ -1,5 +1,5 @@
 /*
- * Growing the memory of an array. It knows nothing of what the items are.
+ * Growing the memory of an array, and copies. It knows nothing of what the items are.
  */
 #include "base/base.h"
 
@@ -14,4 +14,9 @@ void *array_grown(void *items, size_t count, size_t wanted, size_t item_size, si
     }
     *capacity = grown;
     return memory_resize(items, grown * item_size);
+}
+
+void *items_copied(const void *items, size_t size)
+{
+    return size == 0 ? NULL : memcpy(memory_new(size), items, size);
 }

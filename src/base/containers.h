@@ -83,6 +83,17 @@
         (void)0;                                                                                   \
     })
 
+/* Makes `to`, whatever it held, an array of its own with the items of `from`. */
+#define array_copy(to, from)                                                                       \
+    __extension__({                                                                                \
+        __typeof__(to) to_ = (to);                                                                 \
+        __typeof__(from) from_ = (from);                                                           \
+        to_->count = from_->count;                                                                 \
+        to_->capacity = from_->count;                                                              \
+        to_->items = items_copied(from_->items, from_->count * sizeof(__typeof__(*from_->items))); \
+        (void)0;                                                                                   \
+    })
+
 /* Gives its memory back, and makes it empty. */
 #define array_free(array)                                                                          \
     __extension__({                                                                                \
@@ -94,8 +105,9 @@
         (void)0;                                                                                   \
     })
 
-/* Only the macros call it: the items in larger memory, with room for `wanted` more. */
+/* Only the macros call these: the items in larger memory, with room for `wanted` more; a copy. */
 void *array_grown(void *items, size_t count, size_t wanted, size_t item_size, size_t *capacity);
+void *items_copied(const void *items, size_t size); /* NULL for none */
 
 /* ---- ring: a queue, first in first out (ring.c) --------------------------------------------- */
 
@@ -145,6 +157,19 @@ void *array_grown(void *items, size_t count, size_t wanted, size_t item_size, si
         ensure(last_->count > 0);                                                                  \
         last_->count--;                                                                            \
         last_->items + ((last_->first + last_->count) & (last_->capacity - 1));                    \
+    })
+
+/* Makes `to`, whatever it held, a ring of its own with the items of `from`. */
+#define ring_copy(to, from)                                                                        \
+    __extension__({                                                                                \
+        __typeof__(to) to_ = (to);                                                                 \
+        __typeof__(from) from_ = (from);                                                           \
+        to_->first = from_->first;                                                                 \
+        to_->count = from_->count;                                                                 \
+        to_->capacity = from_->capacity;                                                           \
+        to_->items =                                                                               \
+            items_copied(from_->items, from_->capacity * sizeof(__typeof__(*from_->items)));       \
+        (void)0;                                                                                   \
     })
 
 /* Gives its memory back, and makes it empty. */

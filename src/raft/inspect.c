@@ -61,7 +61,7 @@ bool raft_peer_at(const struct raft *raft, uint32_t position, struct raft_peer_s
             status->id = peer->id;
             status->match_index = peer->match;
             status->next_index = peer->next;
-            status->inflight_messages = peer->flight_count;
+            status->inflight_messages = (uint32_t)peer->flights.count;
             return true;
         }
     }
@@ -110,7 +110,7 @@ static uint64_t hash_peers(uint64_t hash, const struct raft *raft)
             hash = hash_mix(hash, peer->match);
             hash = hash_mix(hash, peer->next);
             hash = hash_mix(hash, peer->state * 2U + (peer->probe_paused ? 1U : 0U));
-            hash = hash_mix(hash, peer->flight_count);
+            hash = hash_mix(hash, peer->flights.count);
             hash = hash_mix(hash, peer->commit_sent);
         } else if (raft->role == RAFT_CANDIDATE || raft->role == RAFT_PRE_CANDIDATE) {
             hash = hash_mix(hash, peer->vote);

@@ -46,10 +46,8 @@ uint8_t reader_byte(struct reader *reader);
 /* Entries base_index + 1 .. last_index in chunks that never move. base is what lies just before:
  * (0, 0), or later the last entry that a snapshot covers. */
 struct log {
-    struct raft_entry **chunks; /* chunks[0] holds the indexes whose number is first_chunk */
-    uint64_t first_chunk;
-    uint32_t chunk_count;
-    uint32_t chunk_capacity;
+    array_of(struct raft_entry *) chunks;
+    uint64_t first_chunk; /* the number of the first of them */
     uint64_t base_index;
     uint64_t base_term;
     uint64_t last_index;
@@ -68,8 +66,8 @@ uint64_t log_find_term(const struct log *log, uint64_t index, uint64_t term);
 static inline struct raft_entry *log_at(const struct log *log, uint64_t index)
 {
     ensure(index > log->base_index && index <= log->last_index);
-    return &log->chunks[(index >> LOG_CHUNK_BITS) - log->first_chunk]
-                       [index & (LOG_CHUNK_ENTRIES - 1)];
+    return &log->chunks.items[(index >> LOG_CHUNK_BITS) - log->first_chunk]
+                             [index & (LOG_CHUNK_ENTRIES - 1)];
 }
 
 static inline uint64_t log_term_at(const struct log *log, uint64_t index)
@@ -120,10 +118,7 @@ struct peer {
     uint8_t vote;                /* enum vote_answer, of the campaign under way */
     uint64_t leaving_index;      /* 0: a member. Else the configuration that removed it */
     int64_t leaving_deadline_ns; /* set when that committed */
-    struct flight *flights;      /* a ring; its capacity is a power of two */
-    uint32_t flight_capacity;
-    uint32_t flight_first;
-    uint32_t flight_count;
+    ring_of(struct flight) flights;
     uint64_t flight_bytes;
 };
 
@@ -163,6 +158,10 @@ struct members_record {
     struct raft_configuration configuration;
 };
 
+struct raft_messages {
+    array_of(struct raft_message);
+};
+
 struct read_waiting {
     uint64_t read_id;
     uint64_t index;
@@ -190,9 +189,7 @@ struct raft {
     uint64_t durable; /* the log as it is now is on disk up to it */
 
     /* Configurations: the last committed one first, then those not committed; never empty. */
-    struct members_record *records;
-    uint32_t record_count;
-    uint32_t record_capacity;
+    array_of(struct members_record) records;
 
     /* Members and servers that are leaving, sorted by id. */
     struct peer *peers;
@@ -215,33 +212,24 @@ struct raft {
     int64_t quorum_deadline_ns;
     int64_t leaving_deadline_ns;
     uint64_t uncommitted_bytes;
-    struct read_waiting *reads; /* [read_first, read_first + read_count), oldest first */
-    uint32_t read_first;
-    uint32_t read_count;
-    uint32_t read_capacity;
-    uint32_t reads_unassigned; /* at the end: not in a round yet */
+    ring_of(struct read_waiting) reads;
+    size_t reads_unassigned; /* the youngest: not in a round yet */
     uint64_t read_sequence;
 
-    /* Persists in flight: a ring, capacity a power of two. */
+    /* Persists in flight. */
     uint64_t persist_sequence;    /* handed out */
     uint64_t persisted_sequence;  /* confirmed */
     uint64_t hard_state_sequence; /* the last that held the hard state */
-    struct persist_mark *marks;
-    uint32_t mark_capacity;
-    uint32_t mark_first;
-    uint32_t mark_count;
+    ring_of(struct persist_mark) marks;
 
     uint64_t dropped_messages;
 
     /* This step's. */
     uint64_t dirty_first; /* 0: the log did not change */
     struct raft_update update;
-    struct raft_message *messages;
-    uint32_t message_capacity;
-    struct raft_message *messages_after;
-    uint32_t message_after_capacity;
-    struct raft_read_result *read_results;
-    uint32_t read_result_capacity;
+    struct raft_messages messages;
+    struct raft_messages messages_after;
+    array_of(struct raft_read_result) read_results;
     struct raft_notice notice;
 };
 

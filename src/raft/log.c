@@ -18,33 +18,27 @@ static void release_range(struct log *log, uint64_t first, uint64_t last)
 void log_free(struct log *log)
 {
     release_range(log, log->base_index + 1, log->last_index);
-    for (uint32_t i = 0; i < log->chunk_count; i++) {
-        memory_free(log->chunks[i]);
+    for (size_t i = 0; i < log->chunks.count; i++) {
+        memory_free(log->chunks.items[i]);
     }
-    memory_free(log->chunks);
+    array_free(&log->chunks);
     memset(log, 0, sizeof *log);
 }
 
 static void add_chunk(struct log *log)
 {
-    if (log->chunk_count == log->chunk_capacity) {
-        log->chunk_capacity = log->chunk_capacity == 0 ? 4 : log->chunk_capacity * 2;
-        log->chunks = memory_resize(log->chunks, log->chunk_capacity * sizeof(void *));
-    }
-    log->chunks[log->chunk_count++] = memory_new(LOG_CHUNK_ENTRIES * sizeof(struct raft_entry));
+    *array_push(&log->chunks) = memory_new(LOG_CHUNK_ENTRIES * sizeof(struct raft_entry));
 }
 
 void log_copy(struct log *to, const struct log *from)
 {
     *to = *from;
-    to->chunks = NULL;
-    to->chunk_count = 0;
-    to->chunk_capacity = 0;
-    for (uint32_t i = 0; i < from->chunk_count; i++) {
+    memset(&to->chunks, 0, sizeof to->chunks);
+    for (size_t i = 0; i < from->chunks.count; i++) {
         add_chunk(to);
     }
     for (uint64_t index = from->base_index + 1; index <= from->last_index; index++) {
-        ensure(to->chunks != NULL);
+        ensure(to->chunks.items != NULL);
         struct raft_entry *entry = log_at(to, index);
         *entry = *log_at(from, index);
         if (entry->batch != NULL) {
@@ -57,10 +51,10 @@ void log_append(struct log *log, const struct raft_entry *entry)
 {
     ensure(entry->term >= log->last_term && entry->term > 0);
     uint64_t index = log->last_index + 1;
-    if (log->chunk_count == 0) {
+    if (log->chunks.count == 0) {
         log->first_chunk = index >> LOG_CHUNK_BITS;
     }
-    if ((index >> LOG_CHUNK_BITS) - log->first_chunk == log->chunk_count) {
+    if ((index >> LOG_CHUNK_BITS) - log->first_chunk == log->chunks.count) {
         add_chunk(log);
     }
     log->last_index = index;
@@ -80,8 +74,8 @@ void log_truncate(struct log *log, uint64_t from)
     uint64_t kept = log->last_index == log->base_index
                         ? 0
                         : (log->last_index >> LOG_CHUNK_BITS) - log->first_chunk + 1;
-    while (log->chunk_count > kept) {
-        memory_free(log->chunks[--log->chunk_count]);
+    while (log->chunks.count > kept) {
+        memory_free(log->chunks.items[--log->chunks.count]);
     }
 }
 

@@ -12,8 +12,8 @@
 
 const struct members_record *membership_in_force(const struct raft *raft)
 {
-    ensure(raft->record_count > 0);
-    return &raft->records[raft->record_count - 1];
+    ensure(raft->records.count > 0);
+    return &raft->records.items[raft->records.count - 1];
 }
 
 /* ---- peers follow the configuration --------------------------------------------------------- */
@@ -140,20 +140,14 @@ void membership_drop_leaving(struct raft *raft, bool all)
 static void push_record(struct raft *raft, uint64_t index,
                         const struct raft_configuration *configuration)
 {
-    if (raft->record_count == raft->record_capacity) {
-        raft->record_capacity = raft->record_capacity == 0 ? 4 : raft->record_capacity * 2;
-        raft->records = memory_resize(raft->records, raft->record_capacity * sizeof *raft->records);
-    }
-    struct members_record *record = &raft->records[raft->record_count++];
-    record->index = index;
-    record->fill = false;
-    record->configuration = *configuration;
+    *array_push(&raft->records) =
+        (struct members_record){.index = index, .configuration = *configuration};
     changed(raft);
 }
 
 void membership_put_first(struct raft *raft, const struct raft_configuration *configuration)
 {
-    ensure(raft->record_count == 0);
+    ensure(raft->records.count == 0);
     struct raft_configuration copy;
     memset(&copy, 0, sizeof copy);
     if (configuration != NULL) {
@@ -170,11 +164,11 @@ bool membership_may_campaign(const struct raft *raft)
     if (raft_votes(raft)) {
         return true;
     }
-    if (raft->record_count < 2 || membership_in_force(raft)->index <= raft->commit) {
+    if (raft->records.count < 2 || membership_in_force(raft)->index <= raft->commit) {
         return false;
     }
     const struct raft_member *member = raft_configuration_find(
-        &raft->records[raft->record_count - 2].configuration, raft->options.id);
+        &raft->records.items[raft->records.count - 2].configuration, raft->options.id);
     return member != NULL && member->directory == raft->options.directory &&
            (member->voter || member->voter_old);
 }
@@ -196,26 +190,23 @@ bool membership_appended(struct raft *raft, uint64_t index)
 
 void membership_truncated(struct raft *raft, uint64_t from)
 {
-    uint32_t count = raft->record_count;
-    while (raft->records[raft->record_count - 1].index >= from) {
-        raft_configuration_free(&raft->records[--raft->record_count].configuration);
-        ensure(raft->record_count > 0);
+    size_t count = raft->records.count;
+    while (raft->records.items[raft->records.count - 1].index >= from) {
+        raft_configuration_free(&raft->records.items[--raft->records.count].configuration);
+        ensure(raft->records.count > 0);
     }
-    if (raft->record_count != count) {
+    if (raft->records.count != count) {
         changed(raft);
     }
 }
 
 static void prune_history(struct raft *raft)
 {
-    uint32_t old = 0;
-    while (old + 1 < raft->record_count && raft->records[old + 1].index <= raft->commit) {
-        raft_configuration_free(&raft->records[old++].configuration);
+    size_t old = 0;
+    while (old + 1 < raft->records.count && raft->records.items[old + 1].index <= raft->commit) {
+        raft_configuration_free(&raft->records.items[old++].configuration);
     }
-    if (old > 0) {
-        raft->record_count -= old;
-        memmove(raft->records, raft->records + old, raft->record_count * sizeof *raft->records);
-    }
+    array_remove(&raft->records, 0, old);
 }
 
 /* ---- quorums of the configuration in force -------------------------------------------------- */
@@ -367,7 +358,7 @@ void membership_fill_directories(struct raft *raft)
     raft_configuration_copy(&filled, &record->configuration);
     fill_met(raft, &filled);
     (void)append_configuration(raft, &filled);
-    raft->records[raft->record_count - 1].fill = true;
+    raft->records.items[raft->records.count - 1].fill = true;
     raft_configuration_free(&filled);
 }
 

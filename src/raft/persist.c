@@ -8,35 +8,17 @@
  */
 #include "raft/internal.h"
 
-static struct persist_mark *mark_at(const struct raft *raft, uint32_t i)
-{
-    return &raft->marks[(raft->mark_first + i) & (raft->mark_capacity - 1)];
-}
-
 void persist_truncated(struct raft *raft, uint64_t from)
 {
     if (raft->durable >= from) {
         raft->durable = from - 1;
     }
-    for (uint32_t i = 0; i < raft->mark_count; i++) {
-        struct persist_mark *mark = mark_at(raft, i);
+    for (size_t i = 0; i < raft->marks.count; i++) {
+        struct persist_mark *mark = ring_at(&raft->marks, i);
         if (mark->last_index >= from) {
             mark->last_index = from - 1;
         }
     }
-}
-
-static void grow_marks(struct raft *raft)
-{
-    uint32_t capacity = raft->mark_capacity == 0 ? 16 : raft->mark_capacity * 2;
-    struct persist_mark *marks = memory_new(capacity * sizeof *marks);
-    for (uint32_t i = 0; i < raft->mark_count; i++) {
-        marks[i] = *mark_at(raft, i);
-    }
-    memory_free(raft->marks);
-    raft->marks = marks;
-    raft->mark_capacity = capacity;
-    raft->mark_first = 0;
 }
 
 void persist_hand_out(struct raft *raft)
@@ -58,13 +40,7 @@ void persist_hand_out(struct raft *raft)
     }
     raft->dirty_hard_state = false;
     raft->dirty_first = 0;
-    if (raft->mark_count == raft->mark_capacity) {
-        grow_marks(raft);
-    }
-    struct persist_mark *mark = mark_at(raft, raft->mark_count);
-    mark->sequence = raft->persist_sequence;
-    mark->last_index = raft->log.last_index;
-    raft->mark_count++;
+    *ring_push(&raft->marks) = (struct persist_mark){raft->persist_sequence, raft->log.last_index};
 }
 
 void persist_confirmed(struct raft *raft, uint64_t sequence)
@@ -74,13 +50,11 @@ void persist_confirmed(struct raft *raft, uint64_t sequence)
         return;
     }
     raft->persisted_sequence = sequence;
-    while (raft->mark_count > 0 && mark_at(raft, 0)->sequence <= sequence) {
-        uint64_t last_index = mark_at(raft, 0)->last_index;
+    while (raft->marks.count > 0 && ring_at(&raft->marks, 0)->sequence <= sequence) {
+        uint64_t last_index = ring_pop(&raft->marks)->last_index;
         if (last_index > raft->durable) {
             raft->durable = last_index;
         }
-        raft->mark_first = (raft->mark_first + 1) & (raft->mark_capacity - 1);
-        raft->mark_count--;
     }
     ensure(raft->durable <= raft->log.last_index);
 }

@@ -10,8 +10,7 @@
 
 static void forget_flights(struct peer *peer)
 {
-    peer->flight_first = 0;
-    peer->flight_count = 0;
+    peer->flights.count = 0;
     peer->flight_bytes = 0;
 }
 
@@ -46,40 +45,18 @@ void progress_replicate(struct peer *peer)
     forget_flights(peer);
 }
 
-static void grow_flights(struct peer *peer)
-{
-    uint32_t capacity = peer->flight_capacity == 0 ? 8 : peer->flight_capacity * 2;
-    struct flight *flights = memory_new(capacity * sizeof *flights);
-    for (uint32_t i = 0; i < peer->flight_count; i++) {
-        flights[i] = peer->flights[(peer->flight_first + i) & (peer->flight_capacity - 1)];
-    }
-    memory_free(peer->flights);
-    peer->flights = flights;
-    peer->flight_capacity = capacity;
-    peer->flight_first = 0;
-}
-
 void progress_sent(struct peer *peer, uint64_t last_index, uint64_t bytes)
 {
     ensure(peer->state == PROGRESS_REPLICATE && last_index >= peer->next);
-    if (peer->flight_count == peer->flight_capacity) {
-        grow_flights(peer);
-    }
-    struct flight *flight =
-        &peer->flights[(peer->flight_first + peer->flight_count) & (peer->flight_capacity - 1)];
-    flight->last_index = last_index;
-    flight->bytes = bytes;
-    peer->flight_count++;
+    *ring_push(&peer->flights) = (struct flight){last_index, bytes};
     peer->flight_bytes += bytes;
     peer->next = last_index + 1;
 }
 
 bool progress_accept(struct peer *peer, uint64_t index)
 {
-    while (peer->flight_count > 0 && peer->flights[peer->flight_first].last_index <= index) {
-        peer->flight_bytes -= peer->flights[peer->flight_first].bytes;
-        peer->flight_first = (peer->flight_first + 1) & (peer->flight_capacity - 1);
-        peer->flight_count--;
+    while (peer->flights.count > 0 && ring_at(&peer->flights, 0)->last_index <= index) {
+        peer->flight_bytes -= ring_pop(&peer->flights)->bytes;
     }
     if (index <= peer->match) {
         return false;
@@ -111,14 +88,10 @@ bool progress_reject(struct peer *peer, uint64_t index, uint64_t matching_at_mos
 void progress_copy(struct peer *to, const struct peer *from)
 {
     *to = *from;
-    if (from->flights != NULL) {
-        to->flights = memory_new(from->flight_capacity * sizeof *to->flights);
-        memcpy(to->flights, from->flights, from->flight_capacity * sizeof *to->flights);
-    }
+    ring_copy(&to->flights, &from->flights);
 }
 
 void progress_free(struct peer *peer)
 {
-    memory_free(peer->flights);
-    peer->flights = NULL;
+    ring_free(&peer->flights);
 }

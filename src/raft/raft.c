@@ -157,45 +157,37 @@ void raft_free(struct raft *raft)
         return;
     }
     log_free(&raft->log);
-    for (uint32_t i = 0; i < raft->record_count; i++) {
-        raft_configuration_free(&raft->records[i].configuration);
+    for (size_t i = 0; i < raft->records.count; i++) {
+        raft_configuration_free(&raft->records.items[i].configuration);
     }
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         progress_free(&raft->peers[i]);
     }
-    memory_free(raft->records);
+    array_free(&raft->records);
     memory_free(raft->peers);
     memory_free(raft->scratch);
-    memory_free(raft->reads);
-    memory_free(raft->marks);
+    ring_free(&raft->reads);
+    ring_free(&raft->marks);
     update_free(raft);
     memory_free(raft);
 }
 
-static void *copy_array(const void *from, size_t count, size_t size)
-{
-    void *copy = memory_new(count * size);
-    if (count > 0) {
-        memcpy(copy, from, count * size);
-    }
-    return copy;
-}
-
 struct raft *raft_copy(const struct raft *raft)
 {
-    struct raft *copy = copy_array(raft, 1, sizeof *raft);
+    struct raft *copy = items_copied(raft, sizeof *raft);
     log_copy(&copy->log, &raft->log);
-    copy->records = copy_array(raft->records, raft->record_capacity, sizeof *raft->records);
-    for (uint32_t i = 0; i < raft->record_count; i++) {
-        raft_configuration_copy(&copy->records[i].configuration, &raft->records[i].configuration);
+    array_copy(&copy->records, &raft->records);
+    for (size_t i = 0; i < raft->records.count; i++) {
+        raft_configuration_copy(&copy->records.items[i].configuration,
+                                &raft->records.items[i].configuration);
     }
-    copy->peers = copy_array(raft->peers, raft->peer_count, sizeof *raft->peers);
+    copy->peers = items_copied(raft->peers, raft->peer_count * sizeof *raft->peers);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         progress_copy(&copy->peers[i], &raft->peers[i]);
     }
     copy->scratch = memory_new(2 * (size_t)raft->peer_count * sizeof *copy->scratch);
-    copy->reads = copy_array(raft->reads, raft->read_capacity, sizeof *raft->reads);
-    copy->marks = copy_array(raft->marks, raft->mark_capacity, sizeof *raft->marks);
+    ring_copy(&copy->reads, &raft->reads);
+    ring_copy(&copy->marks, &raft->marks);
     update_forget(copy);
     return copy;
 }

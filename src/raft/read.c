@@ -12,17 +12,7 @@
 
 static void push_read(struct raft *raft, uint64_t read_id)
 {
-    if (raft->read_first > 0 && raft->read_first + raft->read_count == raft->read_capacity) {
-        memmove(raft->reads, raft->reads + raft->read_first,
-                raft->read_count * sizeof *raft->reads);
-        raft->read_first = 0;
-    }
-    if (raft->read_count == raft->read_capacity) {
-        raft->read_capacity = raft->read_capacity == 0 ? 16 : raft->read_capacity * 2;
-        raft->reads = memory_resize(raft->reads, raft->read_capacity * sizeof *raft->reads);
-    }
-    struct read_waiting read = {read_id, 0, 0};
-    raft->reads[raft->read_first + raft->read_count++] = read;
+    *ring_push(&raft->reads) = (struct read_waiting){.read_id = read_id};
     raft->reads_unassigned++;
 }
 
@@ -42,12 +32,10 @@ static uint64_t confirmed_round(struct raft *raft)
 static void answer_confirmed(struct raft *raft)
 {
     uint64_t round = confirmed_round(raft);
-    while (raft->read_count > raft->reads_unassigned &&
-           raft->reads[raft->read_first].sequence <= round) {
-        update_read_result(raft, raft->reads[raft->read_first].read_id,
-                           raft->reads[raft->read_first].index);
-        raft->read_first++;
-        raft->read_count--;
+    while (raft->reads.count > raft->reads_unassigned &&
+           ring_at(&raft->reads, 0)->sequence <= round) {
+        const struct read_waiting *read = ring_pop(&raft->reads);
+        update_read_result(raft, read->read_id, read->index);
     }
 }
 
@@ -57,7 +45,7 @@ void read_request(struct raft *raft, uint64_t read_id)
         raft->update.refusal = RAFT_NOT_LEADER;
         return;
     }
-    if (raft->read_count == READS_WAITING_MAX) {
+    if (raft->reads.count == READS_WAITING_MAX) {
         raft->update.refusal = RAFT_BUSY;
         return;
     }
@@ -86,10 +74,10 @@ void read_flush(struct raft *raft)
         return; /* the commit of its first entry asks for a flush again */
     }
     raft->read_sequence++;
-    uint32_t end = raft->read_first + raft->read_count;
-    for (uint32_t i = end - raft->reads_unassigned; i < end; i++) {
-        raft->reads[i].sequence = raft->read_sequence;
-        raft->reads[i].index = raft->commit;
+    for (size_t i = raft->reads.count - raft->reads_unassigned; i < raft->reads.count; i++) {
+        struct read_waiting *read = ring_at(&raft->reads, i);
+        read->sequence = raft->read_sequence;
+        read->index = raft->commit;
     }
     raft->reads_unassigned = 0;
     send_round(raft);
@@ -98,18 +86,16 @@ void read_flush(struct raft *raft)
 
 void read_repeat(struct raft *raft)
 {
-    if (raft->read_count > raft->reads_unassigned) {
+    if (raft->reads.count > raft->reads_unassigned) {
         send_round(raft);
     }
 }
 
 void read_fail_all(struct raft *raft)
 {
-    for (uint32_t i = 0; i < raft->read_count; i++) {
-        update_read_result(raft, raft->reads[raft->read_first + i].read_id, 0);
+    while (raft->reads.count > 0) {
+        update_read_result(raft, ring_pop(&raft->reads)->read_id, 0);
     }
-    raft->read_first = 0;
-    raft->read_count = 0;
     raft->reads_unassigned = 0;
 }
 

@@ -73,14 +73,14 @@ static bool send_window(struct raft *raft, struct peer *peer)
         return true;
     }
     bool sent = false;
-    while (peer->next <= raft->log.last_index && peer->flight_count < raft->options.window) {
+    while (peer->next <= raft->log.last_index && peer->flights.count < raft->options.window) {
         uint64_t bytes = 0;
         uint32_t count = measure_message(raft, peer, &bytes);
-        if (peer->flight_count > 0 &&
+        if (peer->flights.count > 0 &&
             peer->flight_bytes + bytes > raft->options.max_inflight_bytes) {
             break;
         }
-        if (peer->flight_count == 0) {
+        if (peer->flights.count == 0) {
             peer->progress_round = raft->heartbeat_round;
         }
         send_entries(raft, peer, count);
@@ -284,7 +284,7 @@ static void judge_losses(struct raft *raft, struct peer *peer, uint64_t round)
 {
     bool is_silent = peer->state == PROGRESS_PROBE
                          ? peer->probe_paused && round > peer->probe_round
-                         : peer->flight_count > 0 && round >= peer->progress_round + 2;
+                         : peer->flights.count > 0 && round >= peer->progress_round + 2;
     if (!is_silent) {
         return;
     }

@@ -15,62 +15,50 @@ static void *(*const volatile clear)(void *at, int byte, size_t size) = memset;
 void update_begin(struct raft *raft)
 {
     (void)clear(&raft->update, 0, sizeof raft->update);
+    raft->messages.count = 0;
+    raft->messages_after.count = 0;
+    raft->read_results.count = 0;
 }
 
 void update_free(struct raft *raft)
 {
-    memory_free(raft->messages);
-    memory_free(raft->messages_after);
-    memory_free(raft->read_results);
-    update_forget(raft);
+    array_free(&raft->messages);
+    array_free(&raft->messages_after);
+    array_free(&raft->read_results);
+    update_begin(raft);
 }
 
 void update_forget(struct raft *raft)
 {
-    raft->messages = NULL;
-    raft->messages_after = NULL;
-    raft->read_results = NULL;
-    raft->message_capacity = 0;
-    raft->message_after_capacity = 0;
-    raft->read_result_capacity = 0;
+    memset(&raft->messages, 0, sizeof raft->messages);
+    memset(&raft->messages_after, 0, sizeof raft->messages_after);
+    memset(&raft->read_results, 0, sizeof raft->read_results);
     update_begin(raft);
 }
 
-static struct raft_message *add_message(struct raft *raft, struct raft_message **messages,
-                                        uint32_t *count, uint32_t *capacity)
+static struct raft_message *add_message(struct raft *raft, struct raft_messages *messages,
+                                        enum raft_message_kind kind, uint64_t to)
 {
-    if (*count == *capacity) {
-        *capacity = *capacity == 0 ? 8 : *capacity * 2;
-        *messages = memory_resize(*messages, *capacity * sizeof **messages);
-    }
-    struct raft_message *message = &(*messages)[(*count)++];
+    ensure(to != raft->options.id && to != 0);
+    struct raft_message *message = array_push(messages);
     (void)clear(message, 0, sizeof *message);
+    message->kind = kind;
     message->from = raft->options.id;
     message->from_directory = raft->options.directory;
+    message->to = to;
     message->term = raft->term;
     return message;
 }
 
 struct raft_message *update_message(struct raft *raft, enum raft_message_kind kind, uint64_t to)
 {
-    ensure(to != raft->options.id && to != 0);
-    struct raft_message *message =
-        add_message(raft, &raft->messages, &raft->update.message_count, &raft->message_capacity);
-    message->kind = kind;
-    message->to = to;
-    return message;
+    return add_message(raft, &raft->messages, kind, to);
 }
 
 struct raft_message *update_message_after(struct raft *raft, enum raft_message_kind kind,
                                           uint64_t to)
 {
-    ensure(to != raft->options.id && to != 0);
-    struct raft_message *message =
-        add_message(raft, &raft->messages_after, &raft->update.message_after_count,
-                    &raft->message_after_capacity);
-    message->kind = kind;
-    message->to = to;
-    return message;
+    return add_message(raft, &raft->messages_after, kind, to);
 }
 
 struct raft_message *update_answer(struct raft *raft, enum raft_message_kind kind,
@@ -96,15 +84,7 @@ struct raft_message *update_promise(struct raft *raft, enum raft_message_kind ki
 
 void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index)
 {
-    if (raft->update.read_count == raft->read_result_capacity) {
-        raft->read_result_capacity =
-            raft->read_result_capacity == 0 ? 16 : raft->read_result_capacity * 2;
-        raft->read_results = memory_resize(raft->read_results,
-                                           raft->read_result_capacity * sizeof *raft->read_results);
-    }
-    struct raft_read_result *result = &raft->read_results[raft->update.read_count++];
-    result->read_id = read_id;
-    result->index = index;
+    *array_push(&raft->read_results) = (struct raft_read_result){read_id, index};
 }
 
 void update_notice(struct raft *raft, uint64_t from, const char *format, ...)
@@ -169,10 +149,13 @@ void update_finish(struct raft *raft, const struct raft_status *before)
     }
     persist_hand_out(raft);
     hand_out_entries(raft);
-    update->messages = raft->messages;
-    update->messages_after = raft->messages_after;
+    update->messages = raft->messages.items;
+    update->message_count = (uint32_t)raft->messages.count;
+    update->messages_after = raft->messages_after.items;
+    update->message_after_count = (uint32_t)raft->messages_after.count;
     update->messages_after_sequence = raft->persist_sequence;
-    update->reads = raft->read_results;
+    update->reads = raft->read_results.items;
+    update->read_count = (uint32_t)raft->read_results.count;
     update->notices = &raft->notice;
     update->deadline_ns = next_deadline(raft);
     update->wants_flush = raft->role == RAFT_LEADER && raft->flush_needed;
