@@ -1,74 +1,13 @@
 -- A replica in an application: raft.node, alone and several in this process, and three in processes of their own.
 local lu = require "luaunit"
+local nodes_of = require "spec.support.nodes"
 local processes = require "spec.support.processes"
 local raft = require "raft"
 
 local tests = {}
 
-local function counter()
-  local count = 0
-  return {
-    apply = function(add)
-      if type(add) ~= "number" then
-        error("cannot add " .. tostring(add))
-      end
-      count = count + add
-      return count
-    end,
-    query = function(request)
-      if request == "bad" then
-        error "cannot answer that"
-      end
-      return count
-    end,
-  }
-end
-
-local function merge(options, more)
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  return options
-end
-
--- f(nodes) with so many that were started in this process, closed whatever happens.
-local function with_nodes(count, more, f)
-  local peers, nodes = processes.free_addresses(count), {}
-  for id = 1, count do
-    nodes[id] = assert(raft.node(merge({ id = id, listen = peers[id], peers = peers, machine = counter() }, more)))
-    assert(nodes[id]:start())
-  end
-  local fine, problem = pcall(f, nodes, peers)
-  for _, node in ipairs(nodes) do
-    node:close()
-  end
-  if not fine then
-    error(problem, 0)
-  end
-end
-
-local function run_until(what, predicate)
-  local deadline_ns = raft.core.clock_ns() + 20e9
-  while not predicate() do
-    lu.assertTrue(raft.core.clock_ns() < deadline_ns, "waited in vain: " .. what)
-    raft.run(0.01)
-  end
-end
-
--- The leader that all of them know, and one of the others.
-local function leader_of(nodes)
-  local leader
-  run_until("a leader", function()
-    leader = nodes[1]:status().leader
-    for _, node in ipairs(nodes) do
-      if node:status().leader ~= leader then
-        return false
-      end
-    end
-    return leader ~= 0
-  end)
-  return nodes[leader], nodes[leader % #nodes + 1]
-end
+local counter, merge, with_nodes = nodes_of.counter, nodes_of.merge, nodes_of.with_nodes
+local run_until, leader_of = nodes_of.run_until, nodes_of.leader_of
 
 -- ---- asking ----------------------------------------------------------------------------------------
 
