@@ -176,4 +176,72 @@ clusters.add(tests, "OnlyKnownVerdictsAreTaken", { nodes = 3 }, function(c)
   c:intercept(nil)
 end)
 
+-- ---- whatever has become of its sender ------------------------------------------------------------------
+
+-- Holds a message with an entry from the leader to a follower, and delivers it once `what` is done to the leader.
+local function delivered_after(c, what)
+  local leader, follower = leader_and_follower(c)
+  c:intercept(function(message)
+    return message.to == follower and message.kind == "append" and #message.entries > 0 and "hold" or nil
+  end)
+  local index = assert(c:submit(leader, "held"))
+  assert(c:wait_until(function()
+    return #c:held() > 0
+  end))
+  local held, number = c:held()[1], 0
+  c:intercept(nil)
+  what(leader)
+  c:on({ kind = "receive", node = follower, peer = leader, message = "append" }, function()
+    number = number + 1
+  end)
+  for _ = 1, 2 do
+    lu.assertTrue(held:deliver())
+  end
+  c:sleep(0.01)
+  lu.assertEquals(number, 2)
+  return held, index, follower
+end
+
+in_both(tests, "ArrivesThoughItsSenderHasCrashed", { nodes = 3, election_timeout = math.huge }, function(c)
+  c:campaign(1)
+  delivered_after(c, function(leader)
+    c:crash(leader)
+  end)
+end)
+
+in_both(tests, "ArrivesThoughItsSenderIsCutOff", { nodes = 3, election_timeout = math.huge }, function(c)
+  c:campaign(1)
+  local _, index, follower = delivered_after(c, function(leader)
+    c:disconnect(leader)
+  end)
+  lu.assertEquals(c:status(follower, "last_index"), index)
+end)
+
+in_both(tests, "ArrivesThoughItsSenderWasRemoved", { nodes = 3 }, function(c)
+  delivered_after(c, function(leader)
+    assert(c:remove_servers { leader })
+  end)
+end)
+
+in_both(tests, "DoesNotArriveWhereTheReceiverIsDown", { nodes = 3, election_timeout = math.huge }, function(c)
+  c:campaign(1)
+  local _, follower = leader_and_follower(c)
+  c:intercept(function(message)
+    return message.to == follower and message.kind == "append" and #message.entries > 0 and "hold" or nil
+  end)
+  assert(c:submit(1, "more"))
+  assert(c:wait_until(function()
+    return #c:held() > 0
+  end))
+  local held = c:held()[1]
+  c:crash(follower)
+  local answer, message, code = held:deliver()
+  lu.assertNil(answer)
+  lu.assertEquals(code, "node_down")
+  lu.assertStrContains(message, ("node %d is crashed"):format(follower))
+  lu.assertEquals(c:held()[1], held)
+  assert(c:restart(follower))
+  lu.assertTrue(held:deliver())
+end)
+
 return tests

@@ -208,6 +208,7 @@ const luaL_Reg lua_control_methods[] = {
     {"note", control_note},
     {"verdict", control_verdict},
     {"deliver", lua_frame_deliver},
+    {"is_deliverable", lua_frame_is_deliverable},
     {"drop", lua_frame_drop},
     {NULL, NULL},
 };

@@ -84,6 +84,18 @@ void lua_frame_register(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* core:is_deliverable(frame) → true; false and the receiver's id where that is down */
+int lua_frame_is_deliverable(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    const struct held_frame *frame = luaL_checkudata(L, 2, LUA_FRAME);
+    const struct node *node = cluster_node(box->cluster, frame->to);
+    enum node_state state = node == NULL ? NODE_STOPPED : node_get_state(node);
+    lua_pushboolean(L, state == NODE_RUNNING || state == NODE_PAUSED);
+    lua_pushinteger(L, (lua_Integer)frame->to);
+    return 2;
+}
+
 /* core:deliver(frame): it arrives now; again and again, if you like */
 int lua_frame_deliver(lua_State *L)
 {

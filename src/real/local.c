@@ -1,6 +1,7 @@
 /*
- * Frames between the clients' endpoint and the nodes of this process: a queue in memory, judged by
- * the fault model like any link, and delivered in a later phase of the turn.
+ * Frames between the clients' endpoint and the nodes of this process, and those that a script
+ * delivers by hand: a queue in memory, judged by the fault model like any link, and delivered in a
+ * later phase of the turn.
  *
  * It never calls a receiver from within a sender's call.
  */
@@ -40,11 +41,11 @@ static void deliver_one(struct real *real, const struct routed_frame *routed)
     ensure(frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE);
     /* A copy: the receiver may close its endpoint within the call. */
     struct endpoint_handler handler = *found;
-    struct inbound from = {.peer = WORLD_CLIENT};
+    struct inbound from = {.peer = routed->has_epoch ? WORLD_CLIENT : routed->from};
     const char *reason = NULL;
     real->world.events++;
     if (!handler.frame(handler.context, &from, routed->frame, 0, &head, &reason)) {
-        real_notice(real, routed->to, routed->from, "a client's message was refused: %s",
+        real_notice(real, routed->to, routed->from, "a message that was delivered was refused: %s",
                     reason == NULL ? "no reason given" : reason);
     }
     batch_release(routed->frame);

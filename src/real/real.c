@@ -187,8 +187,9 @@ static void client_send(struct world *world, uint64_t node, struct batch *frame)
 
 static void deliver(struct world *world, uint64_t from, uint64_t to, struct batch *frame)
 {
+    /* To the receiver itself: what became of its sender and their connection does not matter. */
     struct routed_frame routed = {.from = from, .to = to, .frame = batch_hold(frame)};
-    real_route(real_of(world), &routed);
+    local_push(real_of(world), &routed);
 }
 
 static const char *endpoint_address(const struct endpoint *endpoint)

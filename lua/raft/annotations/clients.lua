@@ -15,8 +15,12 @@ function client:wait(timeout) end
 ---@class raft.message
 local message = {}
 
----Lets a held message arrive now; again: a replay.
----@return boolean # true
+---Lets a held message arrive at its receiver now, whatever has become of its sender and of the links: it was on its
+---way. Again: a replay.
+---@return boolean? # true; where the receiver is down nil, message, "node_down", detail, and it stays held
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
 function message:deliver() end
 
 ---Loses a held message.

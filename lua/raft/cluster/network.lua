@@ -113,12 +113,17 @@ local function position_held(inside, message)
   return nil
 end
 
--- Before something is done to a message: it is held no more.
-local function take(message, call)
+local function inside_of(message, call)
   local inside = insides[message]
   if not inside then
     arguments.raise("%s was called without its message: call it as message:%s()", call, call)
   end
+  return inside
+end
+
+-- Before something is done to a message: it is held no more.
+local function take(message, call)
+  local inside = inside_of(message, call)
   local position = position_held(inside, message)
   local returned = script.object_call(inside.cluster.recording, message, (":%s()"):format(call),
     position and ("c:held()[%d]"):format(position))
@@ -129,9 +134,16 @@ local function take(message, call)
   return inside.cluster.driver, inside.cluster.core, inside.frame
 end
 
---- Lets a held message arrive now; again: a replay.
--- @treturn boolean true
+--- Lets a held message arrive at its receiver now, whatever has become of its sender and of the links: it was on its
+-- way. Again: a replay.
+-- @treturn ?boolean true; where the receiver is down nil, message, "node_down", detail, and it stays held
 function Message:deliver()
+  local inside = inside_of(self, "deliver")
+  local is_up, receiver = inside.cluster.core:is_deliverable(inside.frame)
+  if not is_up then
+    return nil, ("node %d is %s, and no message arrives there"):format(receiver,
+      inside.cluster.core:state(receiver)), "node_down", {}
+  end
   local driver, handle, frame = take(self, "deliver")
   return driver:control(function()
     handle:deliver(frame)
