@@ -15,8 +15,9 @@ local function output_of(text, c)
   print = function(line) lines[#lines + 1] = tostring(line) end -- luacheck: ignore 121
   local fine, problem = pcall(assert(load_text(text, "=script")))
   print = kept -- luacheck: ignore 121
-  if open.latest() ~= c then
-    open.latest():shutdown()
+  local latest = open.latest() -- asked once: it may be collected at any time
+  if latest ~= c then
+    latest:shutdown()
   end
   assert(fine, problem)
   return table.concat(lines, "\n")
@@ -173,10 +174,34 @@ function tests.test_OptionsAreWritten()
   command.assert_has(text, 'name = "with \\"quotes\\""', "seed = 77", "election_timeout = { 0.2, 0.35 }")
 end
 
+-- Waiting by asking again and again has no end of its own.
+function tests.test_WhatRepeatsIsALoop()
+  local text = assert_same({ nodes = 3, keep_events = 10 }, function(c)
+    local polls = 0
+    repeat
+      c:sleep(0.00001)
+      polls = polls + 1
+    until c:leader() and polls > 20000
+    c:set("k", 1)
+    for _ = 1, 4 do
+      c:get "k"
+      c:sleep(0.01)
+      c:set("k", { a = { 1 } })
+    end
+    c:set("k", 2)
+    c:crash(c:leader())
+    c:sleep(1)
+    c:sleep(1)
+    c:restart "all"
+  end)
+  command.assert_has(text, "for _ = 1, 20", "do\n  c:sleep(1e-05)\nend", 'for _ = 1, 4 do\n  c:get("k")\n'
+    .. '  c:sleep(0.01)\n  c:set("k", { a = { 1 } })\nend\nc:set("k", 2)', "\nc:sleep(1)\nc:sleep(1)\n")
+end
+
 function tests.test_WithoutEnd()
   clusters.with({ mode = "sim", nodes = 1, election_timeout = math.huge, keep_events = 10 }, function(c)
-    for _ = 1, 20001 do
-      c:random()
+    for number = 1, 20001 do
+      c:random(number)
     end
     local _, _, code = c:script()
     lu.assertEquals(code, "too_large")
@@ -193,6 +218,16 @@ command.add(tests, "InAFileAndFromTheShell", function(folder)
   local replay = command.run { "run", path }
   command.assert_code(replay, 0)
   lu.assertEquals(replay.out, hash .. "\n")
+end)
+
+command.add(tests, "ALongSessionIsSavedWhole", function(folder)
+  local path = folder .. "/saved.lua"
+  local session = command.run { "shell", "--mode", "sim", "--nodes", "3", input = table.concat({
+    "for i = 1, 6000 do c:random(i) end", "for i = 1, 6000 do c:sleep(0.001) end", ":save " .. path,
+    "c:trace_hash()" }, "\n") .. "\n" }
+  command.assert_code(session, 0)
+  local replay = command.assert_code(command.run { "run", path }, 0)
+  lu.assertEquals(replay.out, session.out:match '"(%x+)"\n$' .. "\n")
 end)
 
 command.add(tests, "TimeThatPassedOverTcpIsThere", function(folder)

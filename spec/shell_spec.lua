@@ -116,6 +116,14 @@ add("CtrlDAndQuitEndItCleanly", "", function(t)
   lu.assertEquals(exit_code(t), 0)
 end)
 
+add("QuitAndExitEndIt", "", function(t)
+  t:ask("exit = 5 print(exit + 1)", "\n6") -- a name of one's own is that
+  t:ask("exit", "\n5")
+  t:type("quit")
+  t:press("Enter")
+  lu.assertEquals(exit_code(t), 0)
+end)
+
 add("QuitEndsIt", "", function(t)
   t:type(":quit")
   t:press("Enter")

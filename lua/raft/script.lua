@@ -6,12 +6,13 @@
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local fold = require "raft.script.fold"
 local functions = require "raft.script.functions"
 local source = require "raft.script.source"
 
 local script = {}
 
-local CALLS_MOST = 5000 -- longer runs are programs of their own
+local CALLS_MOST = 5000 -- longer runs are programs of their own; what is done at a prompt is kept whole
 local GAP_LEAST_NS = 1000000
 
 -- Calls that change nothing, neither the trace nor what later calls find.
@@ -44,10 +45,18 @@ local function is_ours(recording)
   return not (driver.current or driver.in_step or driver.busy) and not core.is_entered(driver.core)
 end
 
+local keep_all = false
+
+--- Keeps all calls from now on, however many: somebody at a prompt may want to save them.
+-- @tparam boolean wanted
+function script.keep_all(wanted)
+  keep_all = wanted
+end
+
 -- A call that is ours.
 local function push(recording, call)
   local calls = recording.calls
-  if #calls >= CALLS_MOST then
+  if #calls >= CALLS_MOST and not keep_all then
     recording.calls, recording.kept, recording.is_full = {}, {}, true
     return nil
   end
@@ -72,6 +81,9 @@ local function ended(recording, call)
   call.raised = nil
   if not recording.driver.core:is_closed() then -- else it waited while somebody shut the cluster down
     call.end_ns = recording.driver.core:now_ns()
+    if recording.calls[#recording.calls] == call then
+      fold.last(recording.calls, GAP_LEAST_NS)
+    end
   end
 end
 
@@ -340,11 +352,28 @@ function Writer:gap(from_ns, to_ns)
   end
 end
 
+-- Calls that were made again and again.
+function Writer:loop(loop)
+  self:add("for _ = 1, %d do", loop.count)
+  local first = #self.lines + 1
+  for _, call in ipairs(loop.loop) do
+    self:call(call)
+  end
+  for position = first, #self.lines do
+    self.lines[position] = "  " .. self.lines[position]:gsub("\n", "\n  ")
+  end
+  self:add "end"
+end
+
 function Writer:calls(recording, now_ns)
   local before_ns = recording.begin_ns
   for _, call in ipairs(recording.calls) do
     self:gap(before_ns, call.start_ns)
-    self:call(call)
+    if call.loop then
+      self:loop(call)
+    else
+      self:call(call)
+    end
     before_ns = call.end_ns
   end
   self:gap(before_ns, now_ns)
@@ -387,8 +416,8 @@ function methods:script(path)
     arguments.text("path", path)
   end
   if recording.is_full then
-    return nil, ("more than %d calls were made: too many for a script that lists them"):format(CALLS_MOST), "too_large",
-      {}
+    return nil, ("more than %d different calls were made before this: too many for a script that lists them"):format(
+      CALLS_MOST), "too_large", {}
   end
   local text, refused = write(self, recording)
   if not path then

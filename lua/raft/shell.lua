@@ -24,6 +24,9 @@ local PROMPT, PROMPT_MORE = "raft> ", "  ... "
 local Session = {}
 Session.__index = Session
 
+-- What somebody types who wants to leave.
+local leaving = { quit = true, exit = true, ["quit()"] = true, ["exit()"] = true }
+
 local function is_cluster(value)
   local metatable = getmetatable(value)
   return type(metatable) == "table" and metatable.__name == "raft.cluster"
@@ -179,7 +182,11 @@ function Session:run()
     local line, why = self.lines:read(from and PROMPT_MORE or PROMPT)
     if line then
       add(self, line)
-      if not from and line:find "^%s*:%a" then
+      local word = line:match "^%s*(.-)[%s;]*$"
+      if not from and leaving[word] and rawget(_G, (word:gsub("%p", ""))) == nil
+        and rawget(self.environment, (word:gsub("%p", ""))) == nil then
+        self.ended = true
+      elseif not from and line:find "^%s*:%a" then
         command(self, line)
       elseif from or line:find "%S" then
         from = from or #self.typed
@@ -227,6 +234,7 @@ function shell.run(c, raft)
     jit.off() -- its compiled code could not be interrupted
   end
   local session = new(c, raft)
+  script.keep_all(true)
   core.begin_prompt(true)
   watch_clients(c)
   if session.lines.is_terminal then
@@ -236,6 +244,7 @@ function shell.run(c, raft)
   session:stop_watching()
   session.lines:close()
   core.end_prompt(true)
+  script.keep_all(false)
   if jit then
     jit.on()
   end
