@@ -223,6 +223,8 @@ double chance_to_double(uint64_t chance);
  * byte string. Map keys are strings. At most VALUE_DEPTH_MAX arrays and maps stand in each other.
  */
 #define VALUE_DEPTH_MAX 100
+/* A command, a question and an answer are at most so large. */
+#define VALUE_BYTES_MAX (16U << 20)
 
 void value_write_null(struct buffer *out);
 void value_write_boolean(struct buffer *out, bool value);

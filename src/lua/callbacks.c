@@ -162,8 +162,10 @@ static bool serve(void *context, struct node *node, struct bytes value, uint64_t
         failure_set(failure, FAILURE_UNSUPPORTED, "what node %llu serves raised an error",
                     (unsigned long long)node_id(node));
     } else if (!lua_isnil(L, -1) && !lua_value_write(L, -1, answer)) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "node %llu answered no value: %s",
-                    (unsigned long long)node_id(node), lua_tostring(L, -1));
+        failure_set(failure,
+                    lua_value_is_too_large(answer) ? FAILURE_TOO_LARGE : FAILURE_UNSUPPORTED,
+                    "node %llu answered no value: %s", (unsigned long long)node_id(node),
+                    lua_tostring(L, -1));
         answered = false;
     }
     lua_settop(L, top);

@@ -134,7 +134,8 @@ static bool read_entries(lua_State *L, struct lua_cluster *box, struct cluster_d
         lua_getfield(L, -1, "command");
         buffer_clear(&box->value);
         buffer_clear(&box->answer);
-        if (!lua_isnil(L, -1) && lua_value_write(L, -1, &box->answer)) {
+        if (!lua_isnil(L, -1) &&
+            (lua_value_write(L, -1, &box->answer) || lua_value_is_too_large(&box->answer))) {
             struct machine_payload payload = {.command = buffer_bytes(&box->answer)};
             machine_payload_write(&box->value, &payload);
             if (box->value.size > RAFT_ENTRY_BYTES_MAX) {

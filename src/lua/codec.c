@@ -28,11 +28,21 @@ static struct bytes bytes_argument(lua_State *L, int index)
     return bytes;
 }
 
-/* core.value_problem(value) → nil, or what keeps it from being a value, in words */
+/* The encoded value at `index`; raises where it is none, or too large. */
+static void check_value(lua_State *L, int index, struct buffer *out)
+{
+    lua_value_check(L, index, "value", out);
+    if (lua_value_is_too_large(out)) {
+        lua_user_error(L, "bad argument 'value' (larger than %d bytes)", (int)VALUE_BYTES_MAX);
+    }
+}
+
+/* core.value_problem(value) → nil, or what keeps it from being a value, in words. One that is too
+ * large is a value: the call that it is for answers "too_large". */
 static int value_problem(lua_State *L)
 {
     struct buffer *out = scratch_new(L);
-    if (lua_value_write(L, 1, out)) {
+    if (lua_value_write(L, 1, out) || lua_value_is_too_large(out)) {
         lua_pushnil(L);
     }
     return 1;
@@ -42,7 +52,7 @@ static int value_problem(lua_State *L)
 static int value_encode(lua_State *L)
 {
     struct buffer *out = scratch_new(L);
-    lua_value_check(L, 1, "value", out);
+    check_value(L, 1, out);
     lua_bytes_push(L, buffer_bytes(out));
     return 1;
 }
@@ -65,7 +75,7 @@ static int json_encode(lua_State *L)
 {
     struct buffer *value = scratch_new(L);
     struct buffer *out = scratch_new(L);
-    lua_value_check(L, 1, "value", value);
+    check_value(L, 1, value);
     bool written = json_write_value(out, buffer_bytes(value));
     ensure(written);
     lua_bytes_push(L, buffer_bytes(out));

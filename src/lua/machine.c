@@ -79,7 +79,7 @@ static bool call(struct lua_machine *machine, lua_State *L, const char *name, in
                     "the machine's %s on node %llu raised an error: %s", name, id, text);
         return false;
     }
-    if (lua_isnil(L, -1) || lua_value_write(L, lua_gettop(L), out)) {
+    if (lua_isnil(L, -1) || lua_value_write(L, lua_gettop(L), out) || lua_value_is_too_large(out)) {
         return true;
     }
     failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu gave no value: %s",

@@ -38,10 +38,13 @@ struct lua_cluster {
 };
 
 /* ---- values (value.c) */
-/* Appends the value at `index`; raises an argument error for `argument` where it is none. */
+/* The value at `index` into an empty buffer; raises an argument error for `argument` where it is
+ * none. What is too large is not raised: whoever takes the bytes refuses them by their size. */
 void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out);
 /* The same without raising: false, with the problem in words on top of the stack. */
 bool lua_value_write(lua_State *L, int index, struct buffer *out);
+/* What lua_value_write gave up: more than VALUE_BYTES_MAX, and not all of it. */
+bool lua_value_is_too_large(const struct buffer *out);
 void lua_value_push(lua_State *L, struct bytes value); /* nil where it is empty or malformed */
 void lua_bytes_push(lua_State *L, struct bytes bytes);
 

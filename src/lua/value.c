@@ -1,4 +1,7 @@
-/* Values between Lua and their encoded form. It never decides what a value means. */
+/*
+ * Values between Lua and their encoded form. It never decides what a value means, and stops writing
+ * one as soon as it is larger than any frame takes.
+ */
 #include "lua/module.h"
 
 #include <math.h>
@@ -38,6 +41,15 @@ static bool write_number(lua_State *L, int index, struct buffer *out)
     }
     return value_write_float(out, (double)lua_tonumber(L, index)) ||
            problem(L, "NaN and infinity are no values");
+}
+
+static void write_string(struct bytes string, struct buffer *out)
+{
+    if (string.size > VALUE_BYTES_MAX) {
+        buffer_append(out, string.data, VALUE_BYTES_MAX + 1); /* too large without all the rest */
+    } else {
+        value_write_string(out, string.data, string.size);
+    }
 }
 
 static bool write_array(lua_State *L, int index, size_t count, struct buffer *out, int depth)
@@ -113,7 +125,7 @@ static bool write_pairs(lua_State *L, int index, const struct keys *keys, struct
     value_write_map(out, keys->count);
     for (size_t i = 0; i < keys->count; i++) {
         struct bytes key = keys->all[i];
-        value_write_string(out, key.data, key.size);
+        write_string(key, out);
         lua_pushlstring(L, (const char *)key.data, key.size);
         lua_rawget(L, index);
         bool written = write_value(L, lua_gettop(L), out, depth);
@@ -173,7 +185,7 @@ static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
                : problem(L, "a table is a value as an array 1..n without gaps or with string keys");
 }
 
-static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
+static bool write_whole(lua_State *L, int index, struct buffer *out, int depth)
 {
     switch (lua_type(L, index)) {
     case LUA_TBOOLEAN:
@@ -182,9 +194,9 @@ static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
     case LUA_TNUMBER:
         return write_number(L, index, out);
     case LUA_TSTRING: {
-        size_t size = 0;
-        const char *data = lua_tolstring(L, index, &size);
-        value_write_string(out, data, size);
+        struct bytes string;
+        string.data = (const uint8_t *)lua_tolstring(L, index, &string.size);
+        write_string(string, out);
         return true;
     }
     case LUA_TTABLE:
@@ -203,8 +215,26 @@ static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
     return false;
 }
 
+static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
+{
+    if (!write_whole(L, index, out, depth)) {
+        return false;
+    }
+    if (lua_value_is_too_large(out)) {
+        lua_pushfstring(L, "larger than %d bytes", (int)VALUE_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
+bool lua_value_is_too_large(const struct buffer *out)
+{
+    return out->size > VALUE_BYTES_MAX;
+}
+
 bool lua_value_write(lua_State *L, int index, struct buffer *out)
 {
+    ensure(out->size == 0);
     return write_value(L, lua_absindex(L, index), out, 0);
 }
 
@@ -213,7 +243,7 @@ void lua_value_check(lua_State *L, int index, const char *argument, struct buffe
     if (lua_isnoneornil(L, index)) {
         lua_user_error(L, "bad argument '%s' (a value expected, got nil)", argument);
     }
-    if (!lua_value_write(L, index, out)) {
+    if (!lua_value_write(L, index, out) && !lua_value_is_too_large(out)) {
         lua_user_error(L, "bad argument '%s' (%s)", argument, lua_tostring(L, -1));
     }
 }

@@ -86,6 +86,8 @@ static bool apply_command(struct machine *machine, uint64_t index, struct bytes 
     }
     if (result->size == before) {
         value_write_null(result);
+    } else if (result->size - before > VALUE_BYTES_MAX) {
+        result->size = before;
     }
     return true;
 }
@@ -128,6 +130,11 @@ bool machine_query(struct machine *machine, struct bytes request, struct buffer 
     }
     if (answer->size == before) {
         value_write_null(answer);
+    } else if (answer->size - before > VALUE_BYTES_MAX) {
+        answer->size = before;
+        failure_set(failure, FAILURE_TOO_LARGE, "the answer is larger than %u bytes",
+                    VALUE_BYTES_MAX);
+        return false;
     }
     return true;
 }

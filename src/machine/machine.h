@@ -25,7 +25,7 @@ bool machine_payload_read(struct bytes bytes, struct machine_payload *payload);
  * and its node stops: a replica that cannot apply must not go on. */
 struct machine_operations {
     /* The command at `index`; its result, one encoded value, is appended to `result` (nothing:
-     * null). */
+     * null). One of more than VALUE_BYTES_MAX is too large, and need not be whole. */
     bool (*apply)(void *self, uint64_t index, struct bytes command, struct buffer *result,
                   struct failure *failure);
     /* A read: its answer, one encoded value, is appended to `answer`. */
@@ -38,11 +38,13 @@ struct machine;
 
 struct machine *machine_new(const struct machine_operations *operations, void *self);
 void machine_free(struct machine *machine); /* and what it was made of */
-/* One COMMAND entry's payload. A repeated (session, sequence) gives the result that was remembered
+/* One COMMAND entry's payload. Its result is appended; nothing is where it would be too large. A
+ * repeated (session, sequence) gives the result that was remembered
  * and is not applied again; an older one than the latest gives null (the client has seen its
  * answer). Sessions live by the log alone: the table holds the 10,000 used last, by log order. */
 bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload,
                    struct buffer *result, struct failure *failure);
+/* false: it has no answer, or one that is too large. */
 bool machine_query(struct machine *machine, struct bytes request, struct buffer *answer,
                    struct failure *failure);
 void *machine_self(struct machine *machine);

@@ -35,6 +35,17 @@ static void tell_applied(struct node *node, const struct waiter *waiter, uint64_
     asker_tell(node, &waiter->asker, &outcome);
 }
 
+/* It was applied all the same. */
+static void tell_too_large(struct node *node, const struct waiter *waiter)
+{
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(&outcome.failure, FAILURE_TOO_LARGE,
+                "the command was applied at index %llu, but its result is larger than %u bytes",
+                (unsigned long long)waiter->index, VALUE_BYTES_MAX);
+    outcome.failure.unknown = true;
+    asker_tell(node, &waiter->asker, &outcome);
+}
+
 /* The first entry of a change was applied: it is done at once where that is all, else with the
  * final configuration. */
 static void first_of_change(struct node *node, const struct waiter *waiter, bool joint)
@@ -57,6 +68,8 @@ static void tell_waiters(struct node *node, uint64_t index, uint64_t term, bool 
             tell_superseded(node, &waiter);
         } else if (waiter.change) {
             first_of_change(node, &waiter, joint);
+        } else if (result.size == 0) {
+            tell_too_large(node, &waiter);
         } else {
             tell_applied(node, &waiter, index, term, result);
         }
