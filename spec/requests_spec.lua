@@ -1,4 +1,5 @@
 -- What becomes of requests: of those that a node in an application passes on, and of calls.
+local clusters = require "spec.support.clusters"
 local lu = require "luaunit"
 local nodes_of = require "spec.support.nodes"
 local processes = require "spec.support.processes"
@@ -45,5 +46,16 @@ function tests.test_a_read_passed_on_to_a_leader_that_dies_is_asked_again()
     lu.assertNotEquals(nodes[follower.id]:status().leader, leader.id)
   end)
 end
+
+-- A connection that was cut is dialled at once, and comes up a moment later.
+clusters.in_both(tests, "CallsRightAfterAReconnect", { nodes = 3 }, function(c)
+  c:serve(2, function(value) return value + 1 end)
+  for i = 1, 5 do
+    c:disconnect(1)
+    c:sleep(0.02)
+    c:reconnect(1)
+    lu.assertEquals(c:call(1, 2, i, 2), i + 1)
+  end
+end)
 
 return tests
