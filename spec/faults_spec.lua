@@ -255,4 +255,47 @@ clusters.add(tests, "ACrashWhileItTakesACommandComesAfterwards", { nodes = 3 }, 
   c:check_live()
 end)
 
+-- ---- slow disks -----------------------------------------------------------------------------------
+
+clusters.in_both(tests, "SlowDisks", { nodes = 3, election_timeout = { 1, 2 } }, function(c)
+  local leader = c:check_one_leader()
+  assert(c:set("key", 1))
+  clusters.wait_level(c)
+  local before = c:now()
+  assert(c:disk("all", { sync_delay = 0.05 }))
+  assert(c:set("key", 2))
+  lu.assertTrue(c:now() - before >= 0.05)
+  assert(c:disk("all"))
+  c:sleep(0.2) -- what is under way ends
+  before = c:now()
+  for number = 3, 5 do
+    assert(c:set("key", number))
+  end
+  lu.assertTrue(c:now() - before < 0.15)
+  lu.assertEquals(c:check_one_leader(), leader)
+end)
+
+clusters.in_both(tests, "WhatASlowDiskHasNotWrittenIsLostByACrash", { nodes = 1 }, function(c)
+  c:check_one_leader()
+  assert(c:set("key", 1))
+  assert(c:disk(1, { sync_delay = 0.2 }))
+  local before = c:log(1)
+  assert(c:submit(1, "lost"))
+  c:sleep(0.05)
+  c:crash(1)
+  lu.assertEquals(c:log(1), before)
+  assert(c:restart(1))
+  c:check_one_leader()
+  before = c:now()
+  assert(c:set("key", 2)) -- the next life has the same disk
+  lu.assertTrue(c:now() - before >= 0.2)
+  c:check_not_committed("lost")
+end)
+
+clusters.add(tests, "WrongFaultsOfADisk", { nodes = 1, mode = "sim" }, function(c)
+  clusters.assert_raises(function() c:disk(1, { slow = true }) end, "bad argument 'faults'", "slow")
+  clusters.assert_raises(function() c:disk(1, { sync_delay = -1 }) end, "bad argument 'faults.sync_delay'")
+  lu.assertEquals(select(3, c:disk(7, { sync_delay = 1 })), "unknown_node")
+end)
+
 return tests

@@ -105,6 +105,7 @@ static struct store *make_store(struct cluster *cluster, struct member *member)
     struct store *store =
         store_memory_new(cluster->world, member->id, member->disks++, cluster->options.seed,
                          real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
+    store_set_sync_delay(store, member->sync_delay_ns);
     member->directory = store_directory(store);
     return store;
 }

@@ -160,6 +160,9 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
 uint64_t cluster_directory(const struct cluster *cluster, uint64_t id);
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* What its disk does wrong, this one or the next: each write lasts so much longer. */
+bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
+                      struct failure *failure);
 bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,
                        struct failure *failure);
 bool cluster_campaign(struct cluster *cluster, uint64_t id, bool force, struct failure *failure);

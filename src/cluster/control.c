@@ -122,6 +122,19 @@ bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, i
     return true;
 }
 
+bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
+                      struct failure *failure)
+{
+    struct member *member = cluster_member(cluster, id);
+    if (member == NULL || member->node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    cluster_trace_disk(cluster, id, sync_delay_ns);
+    member->sync_delay_ns = sync_delay_ns;
+    node_set_sync_delay(member->node, sync_delay_ns);
+    return true;
+}
+
 bool cluster_campaign(struct cluster *cluster, uint64_t id, bool force, struct failure *failure)
 {
     struct node *node = cluster_node(cluster, id);

@@ -10,9 +10,10 @@
 struct member {
     uint64_t id;
     struct node *node;
-    uint64_t directory; /* of its present disk */
-    uint64_t disks;     /* how many it has had */
-    bool is_new;        /* waits to be added for the first time with that disk */
+    uint64_t directory;    /* of its present disk */
+    uint64_t disks;        /* how many it has had */
+    int64_t sync_delay_ns; /* of whatever disk it has: a fault */
+    bool is_new;           /* waits to be added for the first time with that disk */
     char address[CLUSTER_ADDRESS_BYTES];
 };
 
@@ -49,6 +50,7 @@ void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64
                          size_t count);
 void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
                         const struct link_faults *link); /* NULL: back to the default */
+void cluster_trace_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns);
 void cluster_trace_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns);
 void cluster_trace_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
                              size_t count);

@@ -138,6 +138,20 @@ void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
     }
 }
 
+void cluster_trace_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns)
+{
+    struct buffer *value = begin(cluster);
+    if (value == NULL) {
+        return;
+    }
+    value_write_map(value, 2);
+    write_name(value, "node");
+    value_write_integer(value, (int64_t)id);
+    write_name(value, "sync_delay");
+    write_parts(value, sync_delay_ns);
+    emit(cluster, "disk", 0);
+}
+
 void cluster_trace_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns)
 {
     struct buffer *value = begin(cluster);

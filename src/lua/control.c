@@ -71,6 +71,17 @@ static int control_add_node(lua_State *L)
     return control(L, cluster_add_node);
 }
 
+static int control_disk(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    lua_Integer sync_delay_ns = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, sync_delay_ns >= 0, 3, "a time from 0");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    bool worked = cluster_set_disk(box->cluster, id, sync_delay_ns, &failure);
+    return finish(L, box, worked, &failure);
+}
+
 static int control_clock(lua_State *L)
 {
     uint64_t id = lua_id_check(L, 2);
@@ -199,6 +210,7 @@ const luaL_Reg lua_control_methods[] = {
     {"stop_removed", control_stop_removed},
     {"add_node", control_add_node},
     {"directory", control_directory},
+    {"disk", control_disk},
     {"clock", control_clock},
     {"campaign", control_campaign},
     {"set_disconnected", control_disconnected},

@@ -288,6 +288,11 @@ void node_resume(struct node *node)
     }
 }
 
+void node_set_sync_delay(struct node *node, int64_t sync_delay_ns)
+{
+    store_set_sync_delay(node->store, sync_delay_ns);
+}
+
 void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns)
 {
     node_clock_set(&node->clock, world_now_ns(node->world), rate_ppb, offset_ns);

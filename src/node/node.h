@@ -62,6 +62,8 @@ void node_stop(struct node *node, bool removed);
  * time-outs and its disk's answers. */
 void node_pause(struct node *node);
 void node_resume(struct node *node);
+/* Each write of its disk lasts so much longer. */
+void node_set_sync_delay(struct node *node, int64_t sync_delay_ns);
 void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns);
 
 /* What became of a proposal, a read or a change. */

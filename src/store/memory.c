@@ -40,6 +40,7 @@ struct store {
     struct random sync_stream;
     int64_t sync_min_ns;
     int64_t sync_max_ns;
+    int64_t sync_delay_ns; /* on top: a fault */
     bool open;
     bool writing; /* a write is in flight: the group `written` */
     struct group written;
@@ -149,7 +150,7 @@ static void group_settle(struct store *store, struct group *group)
 
 static bool takes_time(const struct store *store)
 {
-    return store->sync_max_ns > 0;
+    return store->sync_max_ns > 0 || store->sync_delay_ns > 0;
 }
 
 static void start_write(struct store *store)
@@ -161,7 +162,7 @@ static void start_write(struct store *store)
     store->writing = true;
     int64_t lasts_ns = random_between(&store->sync_stream, store->sync_min_ns, store->sync_max_ns);
     store->world->operations->wake_at(store->world, &store->wakeup,
-                                      world_now_ns(store->world) + lasts_ns);
+                                      world_now_ns(store->world) + lasts_ns + store->sync_delay_ns);
 }
 
 static void write_ended(void *context)
@@ -181,8 +182,8 @@ static void write_ended(void *context)
 static void turn_ends(void *context)
 {
     struct store *store = context;
-    if (!store->open || store->waiting.record_count == 0) {
-        return;
+    if (!store->open || store->writing || store->waiting.record_count == 0) {
+        return; /* what is in flight took time, and takes the rest along when it ends */
     }
     uint64_t sequence = store->waiting.sequence;
     group_settle(store, &store->waiting);
@@ -246,6 +247,12 @@ void store_free(struct store *store)
     entry_chunks_free(&store->log);
     raft_configuration_free(&store->first_members);
     memory_free(store);
+}
+
+void store_set_sync_delay(struct store *store, int64_t sync_delay_ns)
+{
+    ensure(sync_delay_ns >= 0);
+    store->sync_delay_ns = sync_delay_ns;
 }
 
 uint64_t store_directory(const struct store *store)

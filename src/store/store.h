@@ -42,6 +42,8 @@ struct store;
 struct store *store_memory_new(struct world *world, uint64_t id, uint64_t disk, uint64_t seed,
                                int64_t sync_min_ns, int64_t sync_max_ns);
 void store_free(struct store *store);
+/* A slow disk: each write that begins from now on lasts so much longer. */
+void store_set_sync_delay(struct store *store, int64_t sync_delay_ns);
 uint64_t store_directory(const struct store *store);
 
 /* Before the first start: what the disk holds; takes its own references. */

@@ -401,6 +401,15 @@ function cluster:pause(id) end
 ---@return raft.detail? detail
 function cluster:resume(id) end
 
+---What a node's disk does wrong, this one or the next that the id has; replaces what it did.
+---@param id raft.ids a node's id, a list of ids or "all"
+---@param faults? raft.disk_faults `sync_delay`: seconds that each write lasts longer; nil: none
+---@return boolean? # true; nil, message, code, detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:disk(id, faults) end
+
 ---Changes a node's own clock.
 ---@param id raft.ids as for crash
 ---@param clock raft.clock `rate`: beside the world's, from 0.001 to 1000 (1.0); `offset` seconds, less than 1e6 either way: a jump forward, or for a negative one a stand-still

@@ -100,6 +100,9 @@
 ---@field session? boolean its commands are applied exactly once
 ---@field repeat_every? number seconds after which a session's command is sent again until it is answered; 1 if not given
 
+---@class raft.disk_faults
+---@field sync_delay? number seconds that each write lasts longer
+
 ---@class raft.clock
 ---@field rate? number beside the world's, 1.0 if not given
 ---@field offset? number seconds: a jump forward, or for a negative one a stand-still

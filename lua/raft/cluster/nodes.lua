@@ -119,6 +119,18 @@ function nodes:resume(id)
   end)
 end
 
+--- What a node's disk does wrong, this one or the next that the id has; replaces what it did.
+-- @tparam raft.ids id a node's id, a list of ids or "all"
+-- @tparam ?raft.disk_faults faults `sync_delay`: seconds that each write lasts longer; nil: none
+-- @treturn ?boolean true; nil, message, code, detail
+function nodes:disk(id, faults)
+  faults = arguments.options("faults", faults, { sync_delay = true })
+  local delay_ns = faults.sync_delay ~= nil and arguments.seconds("faults.sync_delay", faults.sync_delay) or 0
+  return self:control(id, function(one)
+    return self.core:disk(one, delay_ns)
+  end)
+end
+
 --- Changes a node's own clock.
 -- @tparam raft.ids id as for crash
 -- @tparam raft.clock clock `rate`: beside the world's, from 0.001 to 1000 (1.0); `offset` seconds, less than 1e6 either
