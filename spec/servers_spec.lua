@@ -26,9 +26,9 @@ end
 
 -- ---- a member that comes back, and a laggard that knows its former life ----------------------------
 
--- Nodes 1, 2 and 4 are what node 4 knows: it is cut off while 1 is removed, with entries committed by votes that 4 knows
--- nothing of. Then 1 comes back, and while it catches up, by an old configuration that lists its former life, it is
--- restarted and alone with node 4. Together they would be a majority of what 4 knows.
+-- Nodes 1, 2 and 4 are what node 4 knows: it is cut off while 1 is removed, with entries committed by votes that it
+-- knows nothing of. Then 1 comes back, and while it catches up, by an old configuration that lists its former life, it
+-- is restarted and alone with node 4. Together they would be a majority of what 4 knows.
 over_seeds("AMemberThatReturnsDoesNotLeadByItsFormerLife", { nodes = 3, max_entries = 1, window = 1 }, function(c)
   c:check_one_leader()
   assert(c:change_members { voters = { 1, 2, 4 } })

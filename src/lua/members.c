@@ -41,6 +41,22 @@ void lua_members_push(lua_State *L, const struct raft_configuration *members)
     }
 }
 
+void lua_directories_push(lua_State *L, const struct raft_configuration *members)
+{
+    bool known = false;
+    lua_newtable(L);
+    for (uint32_t i = 0; i < members->count; i++) {
+        known = known || members->members[i].directory != 0;
+        lua_pushinteger(L, (lua_Integer)members->members[i].directory);
+        lua_rawseti(L, -2, (lua_Integer)members->members[i].id);
+    }
+    if (known) {
+        lua_setfield(L, -2, "directories");
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
 static void read_part(lua_State *L, int index, const char *name, enum part part,
                       struct raft_configuration *members)
 {

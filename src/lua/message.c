@@ -26,6 +26,7 @@ void lua_entry_push(lua_State *L, const struct raft_entry *entry, uint64_t index
     } else if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION &&
                raft_configuration_decode(raft_entry_payload(entry), &members)) {
         lua_members_push(L, &members);
+        lua_directories_push(L, &members);
         lua_setfield(L, -2, "members");
     }
     raft_configuration_free(&members);

@@ -142,6 +142,8 @@ int lua_frame_deliver(lua_State *L);
 int lua_frame_drop(lua_State *L);
 /* A node's status: one table. */
 void lua_status_push(lua_State *L, struct node *node);
+/* Into the table on top of the stack, the directories by id, where any is known. */
+void lua_directories_push(lua_State *L, const struct raft_configuration *members);
 void lua_members_push(lua_State *L, const struct raft_configuration *members);
 /* {voters = {ids}, voters_old = , learners = }; raises where it is none. */
 void lua_members_read(lua_State *L, int index, struct raft_configuration *members);

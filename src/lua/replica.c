@@ -120,6 +120,8 @@ static void push_update(lua_State *L, const struct raft *raft, const struct raft
     lua_set_integer(L, "truncated_to", update->truncated_to);
     lua_set_integer(L, "appended_first", update->appended_first);
     lua_set_integer(L, "appended_last", update->appended_last);
+    lua_set_integer(L, "other_id", update->other_id);
+    lua_set_integer(L, "other_directory", update->other_directory);
     lua_set_integer(L, "match_peer", update->match_peer);
     lua_set_integer(L, "match_index", update->match_index);
     if (update->fatal != NULL) {
@@ -236,12 +238,7 @@ static int replica_members(lua_State *L)
     struct replica *replica = replica_check(L);
     const struct raft_configuration *members = raft_members(replica->raft);
     lua_members_push(L, members);
-    lua_newtable(L);
-    for (uint32_t i = 0; i < members->count; i++) {
-        lua_pushinteger(L, (lua_Integer)members->members[i].directory);
-        lua_rawseti(L, -2, (lua_Integer)members->members[i].id);
-    }
-    lua_setfield(L, -2, "directories");
+    lua_directories_push(L, members);
     lua_pushinteger(L, (lua_Integer)raft_members_index(replica->raft));
     return 2;
 }
