@@ -156,7 +156,7 @@ static void step_persisted(struct subject *subject, bool all)
 static void swap_for_copy(struct subject *subject)
 {
     struct raft *copy = raft_copy(subject->raft);
-    ensure(raft_hash(copy) == raft_hash(subject->raft));
+    ensure(raft_hash(copy, NULL) == raft_hash(subject->raft, NULL));
     raft_free(subject->raft);
     subject->raft = copy;
 }

@@ -65,6 +65,10 @@ function Net:log(id)
   return self.nodes[id].replica:log()
 end
 
+function Net:hash(id, renaming)
+  return self.nodes[id].replica:hash(renaming)
+end
+
 function Net:members(id)
   return (self.nodes[id].replica:members())
 end
@@ -207,6 +211,19 @@ function Net:take(kind, from, to)
   return found
 end
 
+-- The oldest of these arrives.
+function Net:settle_one(kind, from, to)
+  local message = self:under_way(kind, from, to)[1]
+  lu.assertNotNil(message, kind)
+  for i, other in ipairs(self.queue) do
+    if other == message then
+      table.remove(self.queue, i)
+      break
+    end
+  end
+  return self:receive(message)
+end
+
 function Net:receive(message)
   return self:step(message.to, { kind = "message", message = message })
 end
@@ -220,6 +237,15 @@ function Net:elect(id)
   self:campaign(id, true)
   self:settle()
   lu.assertEquals(self:status(id).role, "leader")
+end
+
+-- Sends its heartbeats now, if it leads.
+function Net:heartbeat(id)
+  return self:step(id, { kind = "heartbeat" })
+end
+
+function Net:read(id, read_id)
+  return self:step(id, { kind = "read", read_id = read_id })
 end
 
 function Net:submit(id, ...)

@@ -26,6 +26,7 @@ static enum raft_event_kind event_kind(lua_State *L)
         [RAFT_EVENT_MESSAGE] = "message",     [RAFT_EVENT_SUBMIT] = "submit",
         [RAFT_EVENT_PERSISTED] = "persisted", [RAFT_EVENT_CHANGE] = "change",
         [RAFT_EVENT_READ] = "read",           [RAFT_EVENT_CAMPAIGN] = "campaign",
+        [RAFT_EVENT_HEARTBEAT] = "heartbeat",
     };
     lua_getfield(L, 2, "kind");
     const char *name = luaL_checkstring(L, -1);
@@ -243,9 +244,26 @@ static int replica_members(lua_State *L)
     return 2;
 }
 
+/* A renaming given as a table, at index 2: ids that it lacks stay. */
+static uint64_t rename_by_table(void *context, uint64_t id)
+{
+    lua_State *L = context;
+    lua_rawgeti(L, 2, (lua_Integer)id);
+    uint64_t name = lua_isnil(L, -1) ? id : (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return name;
+}
+
+/* replica:hash([{ [id] = id }]) → 16 hex digits */
 static int replica_hash(lua_State *L)
 {
-    lua_hash_push(L, raft_hash(replica_check(L)->raft));
+    struct replica *replica = replica_check(L);
+    struct raft_renaming renaming = {rename_by_table, L};
+    bool renames = !lua_isnoneornil(L, 2);
+    if (renames) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+    }
+    lua_hash_push(L, raft_hash(replica->raft, renames ? &renaming : NULL));
     return 1;
 }
 

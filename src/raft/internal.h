@@ -303,6 +303,7 @@ uint64_t replication_append(struct raft *raft, const struct raft_entry *entries,
 void replication_submit(struct raft *raft, const struct raft_event *event);
 void replication_flush(struct raft *raft);
 void replication_tick(struct raft *raft);
+void replication_heartbeat(struct raft *raft); /* its round goes out now */
 void replication_advance_commit(struct raft *raft);
 void replication_handle_response(struct raft *raft, const struct raft_message *message);
 void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet);

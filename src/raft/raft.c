@@ -395,6 +395,9 @@ static void handle_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_CAMPAIGN:
         election_timeout(raft, event->force);
         break;
+    case RAFT_EVENT_HEARTBEAT:
+        replication_heartbeat(raft);
+        break;
     }
 }
 

@@ -211,6 +211,8 @@ enum raft_event_kind {
     RAFT_EVENT_READ,     /* a linearizable read, `read_id` chosen by the caller */
     RAFT_EVENT_CAMPAIGN, /* the election timer fires now; `force`: without pre-vote, and voters do
                             not hold back */
+    RAFT_EVENT_HEARTBEAT, /* a leader's round of heartbeats is due now, whatever the time; nothing
+                             where it does not lead */
 };
 
 struct raft_event {
@@ -351,9 +353,24 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
 void raft_free(struct raft *raft);
 /* A second replica with equal state that shares payload batches by reference. */
 struct raft *raft_copy(const struct raft *raft);
-/* Covers role, term, vote, leader, commit, log (terms, kinds, payload contents), configuration,
- * what was voted and the progress of peers: never times, generators, counters or addresses. */
-uint64_t raft_hash(const struct raft *raft);
+/* Another name for each server: bijective; 0 stays 0, and directories stay as they are. */
+struct raft_renaming {
+    uint64_t (*rename)(void *context, uint64_t id);
+    void *context;
+};
+
+/* Covers all that later behaviour depends on (role, term, vote, leader, commit, log with the
+ * content of payloads, configurations, what was voted, the progress of peers, what is in flight,
+ * rounds, waiting reads, unconfirmed persists), and never times, generators, counters or addresses:
+ * numbers of rounds and persists count only by how they stand to each other. Equal for replicas
+ * that behave alike at equal events. `renaming`: as if all servers had those ids; NULL: their own.
+ */
+uint64_t raft_hash(const struct raft *raft, const struct raft_renaming *renaming);
+/* The same for a message under way, whose entries, if it has any, are given in `entries`. `leader`:
+ * the replica that it is from or to and that leads in its term, by which its round is told from
+ * others; NULL where there is none, since then no round matters. */
+uint64_t raft_message_hash(const struct raft_message *message, const struct raft *leader,
+                           const struct raft_renaming *renaming);
 
 /* The one call. `*update` points into the replica. */
 void raft_step(struct raft *raft, const struct raft_event *event,

@@ -353,8 +353,11 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-static void send_heartbeats(struct raft *raft)
+void replication_heartbeat(struct raft *raft)
 {
+    if (raft->role != RAFT_LEADER) {
+        return;
+    }
     raft->heartbeat_round++;
     raft->heartbeat_deadline_ns = time_after(raft->now_ns, raft->options.heartbeat_interval_ns);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
@@ -391,6 +394,6 @@ void replication_tick(struct raft *raft)
         membership_drop_leaving(raft, false);
     }
     if (raft->now_ns >= raft->heartbeat_deadline_ns) {
-        send_heartbeats(raft);
+        replication_heartbeat(raft);
     }
 }

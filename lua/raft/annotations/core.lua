@@ -41,7 +41,7 @@ local core = {}
 ---@field members? raft.members
 
 ---@class raft.core.input
----@field kind "tick"|"flush"|"message"|"submit"|"persisted"|"change"|"read"|"campaign"
+---@field kind "tick"|"flush"|"message"|"submit"|"persisted"|"change"|"read"|"campaign"|"heartbeat"
 ---@field now_ns? integer not before the last one; the last one's if not given
 ---@field message? raft.message message
 ---@field entries? raft.core.entry[] submit: commands
@@ -119,9 +119,11 @@ function replica:log() end
 ---@return integer index of their entry; 0: the first members
 function replica:members() end
 
----Of Raft's own state and the payloads; never of times or generators.
+---Of all that later behaviour depends on; never of times or generators, and of rounds and other counts only how they
+---stand to each other.
+---@param renaming? table<integer, integer> as if servers had these ids; those that it lacks keep theirs
 ---@return string # 16 hex digits
-function replica:hash() end
+function replica:hash(renaming) end
 
 ---A second one that goes on by itself.
 ---@return raft.core.replica
