@@ -275,8 +275,12 @@ function tests.test_closing_tells_those_who_wait_and_nobody_later()
   lu.assertEquals(#told, 3)
   lu.assertTrue(node:close())
   lu.assertEquals(node:status(), { id = 1, state = "closed" })
-  lu.assertErrorMsgContains("closed node", node.propose, node, 1)
-  lu.assertErrorMsgContains("closed node", node.start, node)
+  lu.assertEquals(select(3, node:propose(1)), "closed")
+  lu.assertEquals(select(3, node:start()), "closed")
+  node:read(function(fine, message, code)
+    told[#told + 1] = tostring(fine) .. " " .. code .. " " .. message
+  end)
+  lu.assertEquals(told[#told], "nil closed node 1 was closed")
 end
 
 function tests.test_closing_in_its_own_callback()

@@ -11,14 +11,27 @@ local core_loop = core.loop()
 local Handle = {}
 Handle.__index = Handle
 
+local attached = setmetatable({}, { __mode = "k" }) -- by luv: the handle that is not closed
+
+-- The application may have closed our handles with all others of its loop.
+local function was_closed(self)
+  if not self.is_closed and self.uv.is_closing(self.poll) then
+    self:close()
+  end
+  return self.is_closed
+end
+
 local function step(self)
-  if not self.is_closed and core_loop:is_alive() then
+  if not was_closed(self) and core_loop:is_alive() then
     loop.step()
   end
 end
 
 -- While a node runs, it keeps the application's loop alive as a listening socket does.
 local function keep_alive(self)
+  if was_closed(self) then
+    return
+  end
   local wanted = core_loop:is_alive() and not self.is_unreferenced
   if wanted ~= self.keeps_alive then
     self.keeps_alive = wanted
@@ -31,10 +44,10 @@ local function prepare(self)
   if core_loop:timeout_ns() == 0 then
     step(self)
   end
+  keep_alive(self)
   if self.is_closed then
     return
   end
-  keep_alive(self)
   local wait_ns = core_loop:timeout_ns()
   if wait_ns then
     self.uv.timer_start(self.timer, math.ceil(wait_ns / 1e6), 0, self.step)
@@ -55,12 +68,21 @@ local function attach(uv)
   if not is_luv(uv) then
     arguments.fail("uv", 'luv, as in raft.attach(require "luv"),', uv)
   end
+  if attached[uv] and not was_closed(attached[uv]) then
+    arguments.raise "raft.attach: this loop is joined already; close the handle of the first call before another"
+  end
   local descriptor, message, code = core_loop:pollfd()
   if not descriptor then
     return nil, message, code
   end
+  local poll, problem = uv.new_poll(descriptor)
+  if not poll then
+    core_loop:unpin()
+    arguments.raise("raft.attach: luv cannot poll raft's descriptor (%s): does the application poll raft.pollfd() "
+      .. "itself? Use either", problem)
+  end
   local self = setmetatable({
-    uv = uv, poll = assert(uv.new_poll(descriptor)), timer = assert(uv.new_timer()), prepare = assert(uv.new_prepare()),
+    uv = uv, poll = poll, timer = assert(uv.new_timer()), prepare = assert(uv.new_prepare()),
   }, Handle)
   self.step = function() step(self) end
   self.watch = function() keep_alive(self) end
@@ -70,6 +92,7 @@ local function attach(uv)
   uv.unref(self.timer)
   uv.unref(self.prepare)
   self.keeps_alive = false
+  attached[uv] = self
   keep_alive(self)
   loop.watch(self.watch)
   return self
@@ -78,9 +101,7 @@ end
 --- Nodes do not keep the application's loop alive any more.
 function Handle:unref()
   self.is_unreferenced = true
-  if not self.is_closed then
-    keep_alive(self)
-  end
+  keep_alive(self)
 end
 
 --- Leaves the application's loop. Twice is fine.
@@ -90,9 +111,12 @@ function Handle:close()
   end
   self.is_closed = true
   loop.unwatch(self.watch)
-  self.uv.close(self.poll)
-  self.uv.close(self.timer)
-  self.uv.close(self.prepare)
+  for _, handle in ipairs { self.poll, self.timer, self.prepare } do
+    if not self.uv.is_closing(handle) then
+      self.uv.close(handle)
+    end
+  end
+  attached[self.uv] = nil
   core_loop:unpin()
 end
 

@@ -15,6 +15,8 @@ loop.running = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
+local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
+
 local is_stopped = false -- somebody called raft.stop
 local driving -- the coroutine that drives the loop; nil: the main script
 local is_pinned = false -- raft.pollfd was called
@@ -41,13 +43,31 @@ local function turn(wait_ns)
   return core_loop:step(wait_ns)
 end
 
---- Drives the loop, where the application has none.
--- @tparam ?number seconds for so long at most; nil: until nothing is alive or raft.stop is called
--- @treturn boolean false once nothing is alive: no node runs and nobody waits
-function loop.run(seconds)
-  local length_ns = arguments.seconds("seconds", seconds, math.huge)
-  not_inside("raft.run")
-  is_stopped = false
+-- f(...) with SIGTERM caught, where nobody else catches it.
+local function catching_terminate(f, ...)
+  if not core_loop:catch_terminate() then
+    return f(...)
+  end
+  local fine, result = pcall(f, ...)
+  core_loop:release_terminate()
+  if not fine then
+    error(result, 0)
+  end
+  return result
+end
+
+local function close_all()
+  local list = {}
+  for _, node in pairs(loop.running) do
+    list[#list + 1] = node
+  end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  for _, node in ipairs(list) do
+    node:close()
+  end
+end
+
+local function run(length_ns)
   local started_ns = core.clock_ns()
   while core_loop:is_alive() do
     local left_ns = core.never
@@ -58,8 +78,22 @@ function loop.run(seconds)
       return true
     end
     turn(left_ns)
+    if core_loop:was_terminated() then
+      close_all()
+    end
   end
   return false
+end
+
+--- Drives the loop, where the application has none. A SIGTERM that nobody else catches closes all nodes in order, so
+-- that this returns.
+-- @tparam ?number seconds for so long at most; nil: until nothing is alive or raft.stop is called
+-- @treturn boolean false once nothing is alive: no node runs and nobody waits
+function loop.run(seconds)
+  local length_ns = arguments.seconds("seconds", seconds, math.huge)
+  not_inside("raft.run")
+  is_stopped = false
+  return catching_terminate(run, length_ns)
 end
 
 --- Makes raft.run return after the present turn; also from a callback.
@@ -74,10 +108,11 @@ function loop.step()
   return turn(0)
 end
 
---- The descriptor to poll, for a loop that is not ours. It stays the same from then on.
+--- The descriptor to poll, for a loop that is not ours. It stays the same from then on, and becomes readable also when
+-- something is asked of a node meanwhile.
 -- @treturn ?integer the descriptor; nil, message, code where the loop cannot be made
 function loop.pollfd()
-  local descriptor, message, code = core_loop:pollfd()
+  local descriptor, message, code = core_loop:pollfd(true)
   if not descriptor then
     return nil, message, code
   end
@@ -126,9 +161,18 @@ function loop.changed()
   end
 end
 
+local INSTEAD = "give it a function, and let that wake the coroutine"
+
 --- Raises an error at the user's line where a wait cannot be made here.
 -- @tparam string what the call's name
 function loop.check_may_wait(what)
+  local cqueues = package.loaded.cqueues -- what its coroutines yield ends its loop
+  if type(cqueues) == "table" and cqueues.running and cqueues.running() then
+    arguments.raise("%s waits, which cannot be done in a coroutine of cqueues: " .. INSTEAD, what)
+  elseif running() and is_yieldable and not is_yieldable() then
+    arguments.raise("%s waits, which cannot be done from a function that a C function called: give it a function",
+      what)
+  end
   if core_loop:is_inside() and running() == driving then
     arguments.raise("%s waits, which cannot be done from a callback: give it a function, or call it from a coroutine",
       what)
@@ -136,9 +180,6 @@ function loop.check_may_wait(what)
 end
 
 local function resume(thread)
-  if coroutine.status(thread) ~= "suspended" then
-    return -- somebody else resumed it, and it will find its answer
-  end
   local fine, problem = coroutine.resume(thread)
   if not fine then
     error(type(problem) == "string" and debug.traceback(thread, problem) or problem, 0)
@@ -146,20 +187,28 @@ local function resume(thread)
 end
 
 --- Waits for an answer: yields in a coroutine, drives the loop in the main script.
+-- @tparam string what the call's name
 -- @tparam function begin begin(answer) asks; answer(...) is called later, from the loop
 -- @return what the answer was called with
-function loop.await(begin)
+function loop.await(what, begin)
   local wait = { thread = running() }
   begin(function(...)
     wait.count, wait.results = select("#", ...), { ... }
-    if wait.thread then
+    if wait.is_yielding then
       resume(wait.thread)
     end
   end)
+  if wait.thread and not wait.results then
+    wait.is_yielding = true
+    coroutine.yield()
+    wait.is_yielding = false
+    if not wait.results then
+      arguments.raise("the coroutine was resumed by somebody else while it waited for %s: in a coroutine of another "
+        .. "scheduler, " .. INSTEAD, what)
+    end
+  end
   while not wait.results do
-    if wait.thread then
-      coroutine.yield()
-    elseif not turn(core.never) and not wait.results then
+    if not turn(core.never) and not wait.results then
       error("nothing is left to happen that could end this wait", 0)
     end
   end

@@ -110,6 +110,27 @@ core_loop:dispatch(function(id, what, ...)
   end
 end)
 
+-- Raises an error at the user's line where a method was called with a dot.
+local function check_self(self, name)
+  if getmetatable(self) ~= metatable then
+    arguments.raise("bad self in a call of '%s' (a raft.node expected, got %s): call it with a colon, as node:%s(...)",
+      name, type(self), name)
+  end
+end
+
+-- The same for those who wait and those who gave a function.
+local function fail(f, message, code, detail)
+  if f then
+    f(nil, message, code, detail)
+    return
+  end
+  return nil, message, code, detail
+end
+
+local function closed_text(self)
+  return ("node %d was closed"):format(self.id)
+end
+
 -- ---- making and starting ---------------------------------------------------------------------------
 
 --- Makes a node; it does nothing before `node:start()`.
@@ -122,6 +143,11 @@ function node.new(given)
     return nil, message, code, {}
   end
   local handle, problem, problem_code, detail = core_loop:node(made)
+  if not handle and problem_code == "already_member" then
+    collectgarbage() -- one that was never started, and that nobody holds any more, goes
+    collectgarbage()
+    handle, problem, problem_code, detail = core_loop:node(made)
+  end
   if not handle then
     return nil, problem, problem_code, detail
   end
@@ -135,6 +161,10 @@ end
 --- Listens, dials its peers, takes part. Once.
 -- @treturn ?boolean true; nil, message, code, detail where that does not work
 function Node:start()
+  check_self(self, "start")
+  if self.is_closing then
+    return fail(nil, closed_text(self), "closed", {})
+  end
   loop.running[self.id] = self
   local started, message, code, detail = self.handle:start()
   if not started then
@@ -168,6 +198,9 @@ local function ask(self, what, f, begin, finish)
   if not f then
     loop.check_may_wait(what)
   end
+  if self.is_closing then
+    return fail(f, closed_text(self), "closed", {})
+  end
   local function start(answer)
     self.waiting[begin()] = function(index, ...)
       if index == nil then
@@ -181,7 +214,7 @@ local function ask(self, what, f, begin, finish)
     start(f)
     return
   end
-  return loop.await(start)
+  return loop.await(what, start)
 end
 
 local function without_null(value)
@@ -200,6 +233,7 @@ end
 -- @treturn ?integer the command's index; nil, message, code, detail
 -- @treturn raft.value the machine's result
 function Node:propose(command, given, f)
+  check_self(self, "propose")
   local timeout_ns
   timeout_ns, f = split(given, f)
   return ask(self, "node:propose", f, function()
@@ -214,6 +248,7 @@ end
 -- @tparam ?raft.callback f f(true), or f(nil, message, code, detail); without it the call waits and returns that
 -- @treturn ?boolean true; nil, message, code, detail
 function Node:read(given, f)
+  check_self(self, "read")
   local timeout_ns
   timeout_ns, f = split(given, f)
   return ask(self, "node:read", f, function()
@@ -229,6 +264,7 @@ end
 -- @tparam ?raft.callback f f(answer), or f(nil, message, code, detail); without it the call waits and returns that
 -- @treturn ?raft.value the answer; nil, message, code, detail
 function Node:query(request, given, f)
+  check_self(self, "query")
   local timeout_ns
   timeout_ns, f = split(given, f)
   if request == nil then
@@ -279,7 +315,7 @@ local function wanted_members(self, wanted)
   end
   local status = self.handle:status()
   if self.is_closing then
-    arguments.raise("attempt to use a closed node")
+    return nil, closed_text(self), "closed", {}
   elseif not status.members then
     return nil, ("node %d is %s"):format(self.id, status.state), "node_down", {}
   end
@@ -310,15 +346,12 @@ end
 -- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function Node:change_members(wanted, given, f)
+  check_self(self, "change_members")
   local timeout_ns
   timeout_ns, f = split(given, f)
   local members, message, code, detail = wanted_members(self, wanted)
   if not members then
-    if f then
-      f(nil, message, code, detail)
-      return
-    end
-    return nil, message, code, detail
+    return fail(f, message, code, detail)
   end
   return ask(self, "node:change_members", f, function()
     return self.handle:change(members, timeout_ns)
@@ -335,6 +368,7 @@ end
 -- @tparam "leader"|"role"|"members"|"removed"|"error"|"notice" name
 -- @tparam fun(...) f
 function Node:on(name, f)
+  check_self(self, "on")
   if not event_names[name] then
     arguments.fail("name", '"leader", "role", "members", "removed", "error" or "notice"', name)
   end
@@ -349,6 +383,7 @@ end
 -- leader, commit, applied, first_index, last_index, address, members ({voters, learners, addresses}); on a leader
 -- peers[id] = {match, next, inflight}
 function Node:status()
+  check_self(self, "status")
   return self.handle:status()
 end
 
@@ -358,6 +393,7 @@ end
 -- written whole
 -- @treturn ?boolean true; nil, message, code, detail where the trace could not be written whole
 function Node:close(f)
+  check_self(self, "close")
   if f ~= nil then
     arguments.callable("f", f)
   end

@@ -32,8 +32,12 @@ int64_t embed_loop_now_ns(const struct embed_loop *loop);
 void embed_loop_step(struct embed_loop *loop, int64_t until_ns);
 /* Whether something can still happen: a node runs, or somebody waits. */
 bool embed_loop_are_alive(const struct embed_loop *loop);
-/* For a loop that is not ours: what to poll for reading, and how long (WORLD_NEVER). */
-int embed_loop_pollfd(const struct embed_loop *loop);
+/* Ends the turn that waits; from a signal handler too. */
+void embed_loop_interrupt(struct embed_loop *loop);
+/* For a loop that is not ours: what to poll for reading, and how long (WORLD_NEVER). `wakes`: it is
+ * readable too once something was asked for outside of a turn, so that whoever sleeps hears of it.
+ */
+int embed_loop_pollfd(struct embed_loop *loop, bool wakes);
 int64_t embed_loop_timeout_ns(const struct embed_loop *loop);
 
 /* ---- one of them (node.c) ------------------------------------------------------------------- */

@@ -45,9 +45,17 @@ bool embed_loop_are_alive(const struct embed_loop *loop)
     return real_is_alive(loop->world);
 }
 
-int embed_loop_pollfd(const struct embed_loop *loop)
+int embed_loop_pollfd(struct embed_loop *loop, bool wakes)
 {
+    if (wakes) {
+        real_wake_pollers(loop->world);
+    }
     return real_pollfd(loop->world);
+}
+
+void embed_loop_interrupt(struct embed_loop *loop)
+{
+    real_interrupt(loop->world);
 }
 
 int64_t embed_loop_timeout_ns(const struct embed_loop *loop)

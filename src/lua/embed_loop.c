@@ -5,6 +5,7 @@
  */
 #include "lua/embed.h"
 
+#include <signal.h>
 #include <string.h>
 
 struct lua_embed_loop *lua_embed_loop_get(lua_State *L)
@@ -142,6 +143,59 @@ static bool is_alive(const struct lua_embed_loop *all)
     return all->loop != NULL && embed_loop_are_alive(all->loop);
 }
 
+/* ---- SIGTERM -------------------------------------------------------------------------------- */
+
+/* A signal handler can reach nothing but what is static. */
+static volatile sig_atomic_t was_terminated;
+static struct embed_loop *volatile waiting;
+
+static void on_terminate(int number)
+{
+    struct embed_loop *loop = waiting;
+    (void)number;
+    was_terminated = 1;
+    if (loop != NULL) {
+        embed_loop_interrupt(loop);
+    }
+}
+
+/* loop:catch_terminate() → whether SIGTERM is caught from now on: not where somebody does already
+ */
+static int catch_terminate(lua_State *L)
+{
+    struct sigaction present;
+    struct sigaction action = {.sa_handler = on_terminate};
+    check(L);
+    bool ours = sigaction(SIGTERM, NULL, &present) == 0 && present.sa_handler == SIG_DFL;
+    if (ours) {
+        sigemptyset(&action.sa_mask);
+        was_terminated = 0;
+        ours = sigaction(SIGTERM, &action, NULL) == 0;
+    }
+    lua_pushboolean(L, ours);
+    return 1;
+}
+
+/* loop:release_terminate(): SIGTERM ends the process again */
+static int release_terminate(lua_State *L)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    check(L);
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTERM, &action, NULL);
+    return 0;
+}
+
+/* loop:was_terminated() → whether SIGTERM came since it is caught */
+static int was_terminated_method(lua_State *L)
+{
+    check(L);
+    lua_pushboolean(L, was_terminated != 0);
+    return 1;
+}
+
+/* ---- turns ---------------------------------------------------------------------------------- */
+
 /* loop:step(wait_ns) → whether something can still happen. One turn, which waits so long at most.
  */
 static int step(lua_State *L)
@@ -155,7 +209,10 @@ static int step(lua_State *L)
     if (is_alive(all)) {
         int64_t now_ns = embed_loop_now_ns(all->loop);
         lua_embed_loop_enter(L, all, &before);
+        waiting = all->loop; /* before the look: a signal that comes after it ends the wait */
+        wait_ns = was_terminated != 0 ? 0 : wait_ns;
         embed_loop_step(all->loop, wait_ns < WORLD_NEVER - now_ns ? now_ns + wait_ns : WORLD_NEVER);
+        waiting = NULL;
         lua_embed_loop_leave(L, all, before);
     }
     lua_pushboolean(L, is_alive(all));
@@ -175,8 +232,8 @@ static int is_inside(lua_State *L)
     return 1;
 }
 
-/* loop:pollfd() → the descriptor, which stays the same until as many unpins; or nil, message, code
- */
+/* loop:pollfd(wakes) → the descriptor, which stays the same until as many unpins; or nil, message,
+ * code. `wakes`: it becomes readable when something is asked for between two steps. */
 static int pollfd(lua_State *L)
 {
     struct lua_embed_loop *all = check(L);
@@ -185,7 +242,7 @@ static int pollfd(lua_State *L)
         return lua_failure_push(L, &failure);
     }
     all->pins++;
-    lua_pushinteger(L, embed_loop_pollfd(all->loop));
+    lua_pushinteger(L, embed_loop_pollfd(all->loop, lua_toboolean(L, 2)));
     return 1;
 }
 
@@ -230,9 +287,18 @@ static int collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"dispatch", set_dispatch}, {"step", step},          {"is_alive", alive},
-    {"is_inside", is_inside},   {"pollfd", pollfd},      {"timeout_ns", timeout_ns},
-    {"unpin", unpin},           {"node", lua_embed_new}, {NULL, NULL},
+    {"dispatch", set_dispatch},
+    {"step", step},
+    {"is_alive", alive},
+    {"is_inside", is_inside},
+    {"pollfd", pollfd},
+    {"timeout_ns", timeout_ns},
+    {"unpin", unpin},
+    {"catch_terminate", catch_terminate},
+    {"release_terminate", release_terminate},
+    {"was_terminated", was_terminated_method},
+    {"node", lua_embed_new},
+    {NULL, NULL},
 };
 
 /* core.loop() → the one there is */

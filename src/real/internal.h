@@ -116,6 +116,7 @@ struct real {
     struct world world; /* first: the world's operations are given this */
     uv_loop_t loop;
     uv_async_t interrupt;
+    bool wakes_pollers; /* of our descriptor, who sleep while something is asked for */
     bool free_running;
     double speed;
     /* The clock: at base_real_ns of CLOCK_MONOTONIC it showed base_ns. */

@@ -98,14 +98,28 @@ void loop_set_free_running(struct real *real, bool free_running)
 
 /* ---- wake-ups and flushers ------------------------------------------------------------------ */
 
+/* Who polls our descriptor sleeps until what was due when it asked. */
+static void wake_pollers(struct real *real)
+{
+    if (real->wakes_pollers && !real->in_turn) {
+        (void)uv_async_send(&real->interrupt);
+    }
+}
+
 void loop_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_ns)
 {
-    agenda_wake_at(&real_of(world)->agenda, wakeup, at_ns);
+    struct real *real = real_of(world);
+    bool sooner = at_ns < agenda_earliest_ns(&real->agenda);
+    agenda_wake_at(&real->agenda, wakeup, at_ns);
+    if (sooner) {
+        wake_pollers(real);
+    }
 }
 
 void loop_flush_soon(struct world *world, struct flusher *flusher)
 {
     agenda_flush_soon(&real_of(world)->agenda, flusher);
+    wake_pollers(real_of(world));
 }
 
 void loop_flush_cancel(struct world *world, struct flusher *flusher)

@@ -389,6 +389,11 @@ void real_interrupt(struct world *world)
     (void)uv_async_send(&real_of(world)->interrupt);
 }
 
+void real_wake_pollers(struct world *world)
+{
+    real_of(world)->wakes_pollers = true;
+}
+
 void real_set_free_running(struct world *world, bool free_running)
 {
     loop_set_free_running(real_of(world), free_running);

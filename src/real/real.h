@@ -33,5 +33,7 @@ bool real_is_alive(const struct world *world);
 void real_set_free_running(struct world *world, bool free_running);
 /* Wakes a waiting step from a signal handler or another thread. */
 void real_interrupt(struct world *world);
+/* From now on the descriptor becomes readable too when something is asked for outside of step. */
+void real_wake_pollers(struct world *world);
 
 #endif

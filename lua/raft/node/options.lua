@@ -64,6 +64,31 @@ end
 --- The options of raft.node, as `known` of raft.options has raft.cluster's.
 options.known = known
 
+local function is_everywhere(address) -- which can be listened on, but not dialled
+  return address:find("^0%.0%.0%.0:") or address:find("^%[::%]:")
+end
+
+-- Each member is at a place of its own, and this one where it listens.
+local function check_places(given, result)
+  local addresses, id_at = result.addresses, {}
+  local own = addresses[given.id]
+  if port_of(own) == 0 or is_everywhere(own) then
+    arguments.raise("bad argument 'listen' (%s is no address that others can dial: give this node's in peers[%d])", own,
+      given.id)
+  elseif own ~= given.listen and port_of(given.listen) ~= 0 and not is_everywhere(given.listen) then
+    arguments.raise("bad argument 'peers[%d]' (this is node %d, which listens on %s, not on %s: peers are by node id)",
+      given.id, given.id, given.listen, own)
+  end
+  for _, id in ipairs(result.voters) do
+    local other = id_at[addresses[id]]
+    if other then
+      arguments.raise("bad argument 'peers[%d]' (%s is the address of node %d: give each node its own)", id,
+        addresses[id], other)
+    end
+    id_at[addresses[id]] = id
+  end
+end
+
 -- The first members: {voters, addresses}; empty for one that joins.
 local function first_members(given, result)
   result.voters, result.addresses = {}, {}
@@ -86,11 +111,7 @@ local function first_members(given, result)
   end
   table.sort(result.voters)
   result.addresses = addresses
-  local own = addresses[given.id]
-  if port_of(own) == 0 or own:find("^0%.0%.0%.0:") or own:find("^%[::%]:") then
-    arguments.raise("bad argument 'listen' (%s is no address that others can dial: give this node's in peers[%d])", own,
-      given.id)
-  end
+  check_places(given, result)
 end
 
 local function tracing(given, result)
@@ -102,17 +123,31 @@ local function tracing(given, result)
   result.verbose = defaults.get("verbose") or false
 end
 
+local function is_loopback(address)
+  return address:find("^127%.") or address:find("^%[::1%]:")
+end
+
 -- What cannot be had here: nil, message, code.
 local function check_possible(given)
   if given.dir ~= nil then
     return nil, "files are not supported yet: without `dir` the log is in memory, and a node that comes back after its "
       .. "process has ended joins anew", "unsupported"
   end
-  local is_loopback = given.listen:find("^127%.") or given.listen:find("^%[::1%]:")
-  if not is_loopback and not given.insecure then
-    return nil, ("node %d would listen on %s, beyond this machine and without encryption: whoever reaches that port "
-      .. "can change its data. Listen on 127.0.0.1, or say insecure = true on a network that you trust"):format(
-      given.id, given.listen), "address"
+  if not given.insecure and not is_loopback(given.listen) then
+    return nil, ("bad option 'listen': node %d would listen on %s, beyond this machine and without encryption: whoever "
+      .. "reaches that port can change its data. Listen on 127.0.0.1, or say insecure = true on a network that you "
+      .. "trust"):format(given.id, given.listen), "address"
+  end
+  return true
+end
+
+local function check_peers(given, voters, addresses)
+  for _, id in ipairs(voters) do
+    if not given.insecure and not is_loopback(addresses[id]) then
+      return nil, ("bad option 'peers[%d]': node %d would talk to node %d at %s, beyond this machine and without "
+        .. "encryption, and could not be dialled from there. Say insecure = true on a network that you trust"):format(
+        id, given.id, id, addresses[id]), "address"
+    end
   end
   return true
 end
@@ -147,6 +182,10 @@ function options.node(given)
   cluster_options.limits(given, result)
   tracing(given, result)
   first_members(given, result)
+  possible, message, code = check_peers(given, result.voters, result.addresses)
+  if not possible then
+    return nil, message, code
+  end
   return result
 end
 

@@ -1,0 +1,151 @@
+-- Raft in an application that has a loop of its own, and what an application does wrong.
+local lu = require "luaunit"
+local nodes_of = require "spec.support.nodes"
+local processes = require "spec.support.processes"
+local raft = require "raft"
+local uv = require "luv"
+
+local tests = {}
+
+local with_nodes, run_until = nodes_of.with_nodes, nodes_of.run_until
+
+-- ---- other loops ------------------------------------------------------------------------------------
+
+-- Whether the descriptor can be read now.
+local function is_readable(poll)
+  local readable = false
+  poll:start("r", function() readable = true end)
+  uv.run "nowait"
+  poll:stop()
+  return readable
+end
+
+function tests.test_who_polls_hears_of_what_is_asked_meanwhile()
+  with_nodes(1, { heartbeat_interval = 4, election_timeout = { 20, 30 } }, function(nodes)
+    local poll = uv.new_poll(raft.pollfd())
+    repeat
+      raft.step()
+    until not is_readable(poll) and raft.timeout() ~= 0
+    local result
+    nodes[1]:propose(1, function(_, value) result = value end)
+    lu.assertTrue(is_readable(poll))
+    run_until("the answer", function() return result end)
+    poll:close()
+    uv.run "nowait"
+  end)
+end
+
+function tests.test_waiting_in_a_coroutine_of_cqueues_says_what_to_do()
+  with_nodes(1, nil, function(nodes)
+    local before = package.loaded.cqueues
+    package.loaded.cqueues = { running = function() return true end }
+    local fine, problem = coroutine.resume(coroutine.create(function() nodes[1]:propose(1) end))
+    package.loaded.cqueues = before
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, "node:propose waits, which cannot be done in a coroutine of cqueues: give it a")
+    lu.assertStrContains(problem, "embed_spec.lua")
+  end)
+end
+
+function tests.test_a_coroutine_that_another_scheduler_resumes_says_what_to_do()
+  with_nodes(1, nil, function(nodes)
+    local thread = coroutine.create(function() nodes[1]:propose(1) end)
+    assert(coroutine.resume(thread))
+    local fine, problem = coroutine.resume(thread)
+    lu.assertFalse(fine)
+    lu.assertStrContains(problem, "resumed by somebody else while it waited for node:propose")
+    lu.assertEquals(nodes[1]:query "count", 1) -- the answer to nobody does no harm
+  end)
+end
+
+function tests.test_a_handle_that_the_application_closed_with_all_others()
+  with_nodes(1, nil, function(nodes)
+    for _ = 1, 2 do
+      local handle = assert(raft.attach(uv))
+      uv.walk(function(other)
+        if not other:is_closing() then
+          other:close()
+        end
+      end)
+      handle:unref()
+      uv.run()
+      handle:close()
+      handle:close()
+    end
+    local handle, result = assert(raft.attach(uv)), nil
+    nodes[1]:propose(1, function(_, value)
+      result = value
+      handle:close()
+    end)
+    uv.run()
+    lu.assertEquals(result, 1)
+  end)
+end
+
+function tests.test_joining_a_loop_twice()
+  with_nodes(1, nil, function()
+    local handle = assert(raft.attach(uv))
+    lu.assertErrorMsgContains("joined already", raft.attach, uv)
+    handle:close()
+    local again = assert(raft.attach(uv))
+    again:close()
+    uv.run "nowait"
+  end)
+end
+
+-- ---- the end ----------------------------------------------------------------------------------------
+
+function tests.test_a_terminate_signal_ends_run_in_order()
+  local words, code = processes.run_chunk([[
+    local raft = require "raft"
+    local node = assert(raft.node { id = 1, listen = "127.0.0.1:0", join = true })
+    assert(node:start())
+    node:propose(1, { timeout = 60 }, function(_, _, code) print("told " .. code) end)
+    node:propose(2, { timeout = 0.05 }, function() os.execute("kill -TERM $PPID") end)
+    print("run gave " .. tostring(raft.run(60)) .. ", the node is " .. node:status().state)
+  ]])
+  lu.assertEquals(words, "told closed\nrun gave false, the node is closed\n")
+  lu.assertEquals(code, 0)
+end
+
+function tests.test_a_node_that_was_never_started_and_lost_leaves_its_id()
+  for _ = 1, 2 do
+    local node, message = raft.node { id = 77, listen = "127.0.0.1:0", join = true }
+    lu.assertNotNil(node, message)
+  end
+  local kept = assert(raft.node { id = 77, listen = "127.0.0.1:0", join = true })
+  lu.assertEquals(select(3, raft.node { id = 77, listen = "127.0.0.1:0", join = true }), "already_member")
+  kept:close()
+end
+
+-- ---- mistakes ---------------------------------------------------------------------------------------
+
+function tests.test_methods_called_with_a_dot()
+  with_nodes(1, nil, function(nodes)
+    for _, name in ipairs { "propose", "read", "query", "change_members", "status", "on", "start", "close" } do
+      local fine, problem = pcall(nodes[1][name], { op = "set" })
+      lu.assertFalse(fine)
+      lu.assertStrContains(problem, ("call it with a colon, as node:%s(...)"):format(name))
+      lu.assertNotStrContains(problem, "lua/raft")
+    end
+  end)
+end
+
+function tests.test_addresses_that_make_no_cluster()
+  local function given(more)
+    return nodes_of.merge({ id = 1, listen = "127.0.0.1:7001" }, more)
+  end
+  lu.assertErrorMsgContains("bad argument 'peers[3]' (127.0.0.1:7002 is the address of node 2", raft.node,
+    given { peers = { [2] = "127.0.0.1:7002", [3] = "127.0.0.1:7002" } })
+  lu.assertErrorMsgContains("bad argument 'peers[2]' (127.0.0.1:7001 is the address of node 1", raft.node,
+    given { peers = { [2] = "127.0.0.1:7001" } })
+  lu.assertErrorMsgContains("bad argument 'peers[1]' (this is node 1, which listens on 127.0.0.1:7001", raft.node,
+    given { peers = { "127.0.0.1:7002", "127.0.0.1:7003" } }) -- without oneself, by position
+  local node, message, code = raft.node(given { peers = { [2] = "10.1.2.3:7001" } })
+  lu.assertEquals({ node, code }, { nil, "address" })
+  lu.assertStrContains(message, "peers[2]")
+  lu.assertStrContains(message, "insecure = true")
+  assert(raft.node(given { peers = { [2] = "10.1.2.3:7001" }, insecure = true })):close()
+end
+
+return tests
