@@ -22,14 +22,14 @@ local function say(c, id, bytes)
   os.remove(path)
 end
 
--- A raw connection says something (or what a function gives for a node) to a node of a cluster at work: it tells of it,
+-- A raw connection says something to a node of a cluster at work: it tells of it,
 -- and works on.
 local function strangers(name, bytes, reason)
   clusters.add(tests, name, { nodes = 3, mode = "tcp" }, function(c)
     local leader, term = c:check_one_leader()
     assert(c:set("key", "before"))
     for id = 1, 3 do
-      say(c, id, type(bytes) == "function" and bytes(id) or bytes)
+      say(c, id, bytes)
     end
     local since = c:now()
     local told = {}
@@ -51,17 +51,7 @@ local function strangers(name, bytes, reason)
   end)
 end
 
-local hello, raft, invitation = 1, 2, 9
-
-local function little_endian(number, size)
-  return string.char(number) .. ("\0"):rep(size - 1)
-end
-
--- Of node 9, which is no member and tells no address, with disk 7.
-local function hello_to(id)
-  return core.frame(hello, 1, "raftbnch" .. little_endian(1, 4):rep(2) .. little_endian(9, 8) .. little_endian(id, 8)
-    .. little_endian(7, 8) .. "\7cluster\0")
-end
+local hello, raft = 1, 2
 
 strangers("AWebBrowser", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "frame")
 strangers("Garbage", ("\1\2\3\4\5\6\7\8"):rep(100), "frame")
@@ -71,12 +61,5 @@ strangers("ATruncatedFrame", core.frame(hello, 1, ("x"):rep(100)):sub(1, 50))
 strangers("AHelloThatIsNone", core.frame(hello, 1, "not a hello"), "hello")
 strangers("AMessageBeforeItsHello", core.frame(raft, 1, "no hello came before"), "hello")
 strangers("AnEmptyConnection", "")
-strangers("AnInvitationBeforeItsHello", core.frame(invitation, 1, little_endian(1, 8):rep(2)), "hello")
-strangers("AnInvitationToAnotherDisk", function(id)
-  return hello_to(id) .. core.frame(invitation, 2, little_endian(1, 8):rep(2))
-end, "invitation")
-strangers("AnInvitationThatIsNone", function(id)
-  return hello_to(id) .. core.frame(invitation, 2, "x")
-end, "invitation")
 
 return tests

@@ -60,7 +60,7 @@ static void check_answer(const struct batch *body)
 static void answer_call(struct lone_node *lone, enum frame_kind kind, uint64_t call,
                         const struct batch *body)
 {
-    struct inbound from = {.peer = PEER};
+    struct connection from = {.peer = PEER};
     struct batch *answer = batch_copy(body->data, body->size);
     if (answer->size >= 8) {
         store_u64(answer->data, load_u64(answer->data) + call);
@@ -72,7 +72,7 @@ static void answer_call(struct lone_node *lone, enum frame_kind kind, uint64_t c
 static void ask(struct lone_node *lone, enum frame_kind kind, uint64_t number,
                 const struct batch *body)
 {
-    struct inbound from = {.peer = kind == FRAME_CLIENT_REQUEST ? WORLD_CLIENT : PEER};
+    struct connection from = {.peer = kind == FRAME_CLIENT_REQUEST ? WORLD_CLIENT : PEER};
     (void)lone_node_frame(lone, &from, kind, number, batch_bytes(body));
 }
 

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     lone_node_start(&lone, input_byte(&input) % 4); /* 0: it waits to be added */
     while (input.size > 0) {
-        struct inbound from = {0};
+        struct connection from = {0};
         struct batch *body = input_piece(&input);
         bool taken = lone_node_frame(&lone, &from, FRAME_HELLO, 1, batch_bytes(body));
         ensure(taken == (from.peer != 0));

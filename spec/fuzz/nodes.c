@@ -22,7 +22,7 @@ static const struct node_asker nobody = {.done = ignore};
 /* The sender that the message names is whom the connection belongs to, mostly. */
 static void raft_frame(struct lone_node *lone, const struct batch *body)
 {
-    struct inbound from = {.peer = body->size > 1 ? body->data[1] & 0x7f : 2};
+    struct connection from = {.peer = body->size > 1 ? body->data[1] & 0x7f : 2};
     if (from.peer > 1) {
         (void)lone_node_frame(lone, &from, FRAME_RAFT, 1, batch_bytes(body));
     }
@@ -30,7 +30,7 @@ static void raft_frame(struct lone_node *lone, const struct batch *body)
 
 static void hello_frame_from(struct lone_node *lone, const struct batch *body)
 {
-    struct inbound from = {0};
+    struct connection from = {0};
     (void)lone_node_frame(lone, &from, FRAME_HELLO, 1, batch_bytes(body));
 }
 

@@ -183,10 +183,10 @@ void frames_deliver_held(struct node *node)
 
 /* ---- the endpoint's callbacks --------------------------------------------------------------- */
 
-/* Hellos and invitations are judged even while it is paused: what waits is filed under the sender
+/* Hellos are judged even while it is paused: what waits is filed under the sender
  * that a hello tells. */
-static bool arrived(struct node *node, struct inbound *from, struct batch *batch, uint32_t offset,
-                    const struct frame_head *head)
+static bool arrived(struct node *node, struct connection *from, struct batch *batch,
+                    uint32_t offset, const struct frame_head *head)
 {
     if (head->kind == FRAME_HELLO) {
         return hello_judge(node, body_of(batch, offset, head), head->number, from);
@@ -197,14 +197,11 @@ static bool arrived(struct node *node, struct inbound *from, struct batch *batch
                       from->peer == 0 ? "the first frame is no hello"
                                       : "a client's frame from a node");
     }
-    if (head->kind == FRAME_INVITATION) {
-        return hello_judge_invitation(node, body_of(batch, offset, head), from);
-    }
     return take(node, from->peer, batch, offset, head);
 }
 
-static bool frame_arrived(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
-                          const struct frame_head *head, const char **reason)
+static bool frame_arrived(void *context, struct connection *from, struct batch *batch,
+                          uint32_t offset, const struct frame_head *head, const char **reason)
 {
     struct node *node = context;
     bool taken = arrived(node, from, batch, offset, head);
@@ -215,11 +212,16 @@ static bool frame_arrived(void *context, struct inbound *from, struct batch *bat
     return taken;
 }
 
+static struct batch *hello(void *context, uint64_t peer)
+{
+    return hello_frame(context, peer);
+}
+
 static void connected(void *context, uint64_t peer)
 {
     struct node *node = context;
-    report_connection(node, TRACE_CONNECT, peer, "dialled");
-    node->world->operations->send_hello(node->endpoint, peer, hello_frame(node, peer));
+    report_connection(node, TRACE_CONNECT, peer, "");
+    peers_connected(node, peer);
     client_connected(node, peer);
 }
 
@@ -232,12 +234,7 @@ static void disconnected(void *context, uint64_t peer, const char *reason)
     }
 }
 
-static struct batch *invitation(void *context, const struct inbound *from)
-{
-    return hello_invitation(context, from);
-}
-
 struct endpoint_handler node_endpoint_handler(struct node *node)
 {
-    return (struct endpoint_handler){connected, disconnected, invitation, frame_arrived, node};
+    return (struct endpoint_handler){hello, connected, disconnected, frame_arrived, node};
 }

@@ -1,9 +1,8 @@
 /*
- * Who is who: the first frame on each connection, which tells of which cluster the dialler is,
- * which server (id and directory), speaking which versions, and where it listens; and whether this
- * server was told that the members know another disk under its id. Whoever is dialled judges a
- * hello. It never answers one: the dialler learns of a refusal by the connection's end. And the
- * invitation, to who said hello, to send back on the connection that we dialled ourselves.
+ * Who is who: the first frame that each side sends on a connection, which tells of which cluster it
+ * is, which server (id and directory), speaking which versions, and where it listens; and whether
+ * this server was told that the members know another disk under its id. Each side judges the
+ * other's hello before it believes anything else; a refusal is the connection's end.
  *
  * What a server is told of itself is for its user, never a reason to stop.
  */
@@ -14,10 +13,9 @@
 
 static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 
-/* magic, lowest and highest version (u32 each), sender, receiver, the sender's directory (u64
- * each), then cluster name and listening address, each behind a byte with its size. */
-#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8)
-#define INVITATION_BYTES 16 /* the directory of whom it is for, the number of its hello */
+/* magic, lowest and highest version (u32 each), sender, receiver, the sender's directory and life
+ * (u64 each), then cluster name and listening address, each behind a byte with its size. */
+#define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8)
 #define TURNED_AWAY_BYTES 8 /* the directory of whom it is for */
 #define TURNED_AWAY_AGAIN_NS 1000000000LL
 
@@ -27,6 +25,7 @@ struct hello {
     uint64_t sender;
     uint64_t receiver;
     uint64_t directory;
+    uint64_t life;
     struct bytes cluster_name;
     struct bytes address;
 };
@@ -78,6 +77,7 @@ struct batch *hello_frame(struct node *node, uint64_t to)
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory);
+    store_u64(fixed + 40, node->life);
     append_short(&node->frame, node->cluster_name);
     append_own_address(node);
     return node_seal_frame(node, FRAME_HELLO, &number);
@@ -104,6 +104,7 @@ static bool read_hello(struct bytes body, struct hello *hello)
     hello->sender = load_u64(body.data + 16);
     hello->receiver = load_u64(body.data + 24);
     hello->directory = load_u64(body.data + 32);
+    hello->life = load_u64(body.data + 40);
     struct bytes rest = {body.data + FIXED_BYTES, body.size - FIXED_BYTES};
     return read_short(&rest, &hello->cluster_name) && read_short(&rest, &hello->address) &&
            rest.size == 0;
@@ -111,7 +112,8 @@ static bool read_hello(struct bytes body, struct hello *hello)
 
 #define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
 
-static bool is_acceptable(struct node *node, const struct hello *hello, const struct inbound *from)
+static bool is_acceptable(struct node *node, const struct hello *hello,
+                          const struct connection *from)
 {
     unsigned long long sender = hello->sender;
     if (hello->version_low > HELLO_VERSION || hello->version_high < HELLO_VERSION) {
@@ -135,9 +137,13 @@ static bool is_acceptable(struct node *node, const struct hello *hello, const st
         REFUSE(node, "a hello from node %llu, which it cannot be", sender);
         return false;
     }
-    if (from->peer != 0 && (hello->sender != from->peer || hello->directory != from->directory)) {
-        REFUSE(node, "a second hello on the connection of node %llu, and of another",
-               (unsigned long long)from->peer);
+    if (from->dialled != 0 && hello->sender != from->dialled) {
+        REFUSE(node, "node %llu answers where node %llu was looked for", sender,
+               (unsigned long long)from->dialled);
+        return false;
+    }
+    if (from->peer != 0) {
+        REFUSE(node, "node %llu said hello twice", sender);
         return false;
     }
     if (memchr(hello->address.data, 0, hello->address.size) != NULL) {
@@ -147,7 +153,7 @@ static bool is_acceptable(struct node *node, const struct hello *hello, const st
     return true;
 }
 
-bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct inbound *from)
+bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct connection *from)
 {
     struct hello hello;
     if (!read_hello(body, &hello)) {
@@ -158,20 +164,14 @@ bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct i
         report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return false;
     }
-    if (from->peer == 0) {
-        from->hello_number = number;
-    }
     from->peer = hello.sender;
     from->directory = hello.directory;
+    from->life = hello.life;
+    from->hello_number = number;
     if (is_every_interface(hello.address)) { /* nobody can be dialled there */
         hello.address = (struct bytes){NULL, 0};
     }
-    peers_greeted(node, hello.sender, hello.directory, hello.address);
-    const struct raft_member *listed =
-        raft_configuration_find(raft_members(node->raft), hello.sender);
-    if (listed != NULL && listed->directory != 0 && listed->directory != hello.directory) {
-        identity_turn_away(node, hello.sender, hello.directory);
-    }
+    peers_greeted(node, hello.sender, hello.directory, hello.address, from->dialled != 0);
     return true;
 }
 
@@ -240,30 +240,4 @@ void identity_follow_members(struct node *node)
         node->turned_away_by = 0;
         node->tell_role = true;
     }
-}
-
-/* ---- invitations ---------------------------------------------------------------------------- */
-
-struct batch *hello_invitation(struct node *node, const struct inbound *from)
-{
-    uint64_t number = 0;
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    uint8_t *body = buffer_extend(&node->frame, INVITATION_BYTES);
-    store_u64(body, from->directory);
-    store_u64(body + 8, from->hello_number);
-    return node_seal_frame(node, FRAME_INVITATION, &number);
-}
-
-bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from)
-{
-    /* What goes back is taken for the words of that disk. */
-    if (body.size != INVITATION_BYTES || load_u64(body.data) != node->directory ||
-        load_u64(body.data + 8) == 0) {
-        REFUSE(node, "an invitation to another than this node's disk");
-        report_notice(node, from->peer, node->reason);
-        return false;
-    }
-    from->invited_hello = load_u64(body.data + 8);
-    return true;
 }

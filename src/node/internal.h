@@ -87,15 +87,17 @@ struct peer {
     uint64_t id;
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
-    bool member;                              /* of the configuration in force */
-    bool differ;                              /* listed and told: each is tried in turn */
-    bool wanted;                              /* not listed, but asked for at that address */
+    bool member; /* of the configuration in force */
+    bool differ; /* listed and told: each is tried in turn */
+    bool wanted; /* not listed, but asked for at that address */
+    bool found;  /* who said hello last is where it is asked for, if it is */
     char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* where it is dialled */
     char listed[RAFT_ADDRESS_BYTES_MAX + 1];  /* by the latest configuration that lists it */
     char told[RAFT_ADDRESS_BYTES_MAX + 1];    /* by its latest hello */
     uint64_t told_directory;                  /* of the server that told it */
     int64_t tried_ns;                         /* since when the present one of two is */
     int64_t wanted_ns;                        /* since when it is looked for */
+    uint64_t greeted_directory;               /* of the server that said hello last */
     uint64_t met_directory;                   /* of the server that is there; 0: not met yet */
     uint64_t other_directory; /* of another disk under its id that was turned away last; or 0 */
     int64_t turned_away_ns;   /* when that was last told so */
@@ -137,6 +139,7 @@ struct node {
     char reason[200]; /* why a connection is closed; read by the world at once */
     uint64_t id;
     struct random election_stream;
+    struct random life_stream;
     struct node_clock clock;
     struct wakeup wakeup; /* the core's deadline */
     int64_t armed_ns;     /* world time for which it is set */
@@ -156,6 +159,7 @@ struct node {
     struct machine *machine;
     struct endpoint *endpoint;
     uint64_t directory;
+    uint64_t life; /* drawn at each start */
     uint64_t durable_sequence;
     ring_of(struct raft_persist) writes; /* handed to the disk, not confirmed */
     ring_of(struct outgoing) outgoing;   /* by rising sequence */
@@ -286,13 +290,13 @@ void peers_follow_members(struct node *node);
 void peers_tidy(struct node *node);
 struct peer *peers_find(struct node *node, uint64_t id);
 /* That server told its address in a hello that was accepted. */
-void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address);
+void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
+                   bool dialled);
 /* Looks for a server that is to be added by its address alone. true: it was met there, and
  * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
 bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
+void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
 void peers_disconnected(struct node *node, uint64_t id);
-/* The frame is lost; takes the reference. */
-void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason);
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
 void peers_clear(struct node *node);
@@ -301,16 +305,13 @@ void peers_clear(struct node *node);
 
 struct batch *hello_frame(struct node *node, uint64_t to);
 /* true: `from` knows its server now; false: refused, node->reason says why. */
-bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct inbound *from);
-struct batch *hello_invitation(struct node *node, const struct inbound *from);
+bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct connection *from);
 /* A server turned up whose id a configuration lists with another directory: it is told so, and the
  * user is. */
 void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
 /* That this happened to us; false: malformed. */
 bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
 void identity_follow_members(struct node *node); /* another configuration is in force */
-/* true: `from` may be answered on now; false: refused, node->reason says why. */
-bool hello_judge_invitation(struct node *node, struct bytes body, struct inbound *from);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     node->options.cluster_name = node->cluster_name;
     node->options.address = NULL; /* node->address holds it */
     node->election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
+    node->life_stream = random_stream_of(options->seed, "node", node->id, 0, "life");
     node->first_read_id = 1;
     /* Not from 1: a request that is passed on in a second life is none of the first. */
     struct random numbers = random_stream_of(options->seed, "node", node->id, 0, "call");
@@ -248,6 +249,7 @@ bool node_start(struct node *node, struct failure *failure)
     if (machine == NULL) {
         return false;
     }
+    node->life = random_next(&node->life_stream);
     struct raft *raft = recover(node, failure);
     if (raft == NULL || !listen(node, failure)) {
         raft_free(raft);

@@ -1,7 +1,7 @@
 /*
- * Whom a node keeps connections to: the members of the configuration in force, whatever peer the
- * core sends to, and peers that introduced themselves and have to be answered. It never looks into
- * what is sent, and no address tells it who somebody is.
+ * Whom a node keeps connections to: the members of the configuration in force, and whoever is to be
+ * added. Others dial us, and are answered on their connection. It never looks into what is sent,
+ * and no address tells it who somebody is.
  */
 #include "node/internal.h"
 
@@ -192,6 +192,21 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
     return *directory != 0 || now_ns - peer->wanted_ns >= MEET_NS;
 }
 
+void peers_connected(struct node *node, uint64_t id)
+{
+    const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
+    struct peer *peer = peers_find(node, id);
+    if (peer == NULL) {
+        return;
+    }
+    if (peer->found) {
+        peer->met_directory = peer->greeted_directory;
+    }
+    if (listed != NULL && listed->directory != 0 && listed->directory != peer->greeted_directory) {
+        identity_turn_away(node, id, peer->greeted_directory);
+    }
+}
+
 void peers_disconnected(struct node *node, uint64_t id)
 {
     struct peer *peer = peers_find(node, id);
@@ -200,43 +215,34 @@ void peers_disconnected(struct node *node, uint64_t id)
     }
 }
 
-void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address)
+/* Who is no member is not dialled back: it is answered on the connection that it made. */
+void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
+                   bool dialled)
 {
     const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
     struct peer *peer = get_peer(node, id, false);
     peer->used_ns = world_now_ns(node->world);
-    if (!peer->wanted || address.size == 0 || bytes_equal(address, bytes_of_text(peer->listed))) {
-        peer->met_directory = directory;
-    }
+    peer->greeted_directory = directory;
+    peer->found = !peer->wanted || dialled || address.size == 0 ||
+                  bytes_equal(address, bytes_of_text(peer->listed));
     if (listed == NULL || listed->directory == 0 || listed->directory == directory) {
         peer->told_directory = directory;
         keep_address(peer->told, address);
         compare_addresses(node, peer);
     }
-    dial(node, peer);
-}
-
-void peers_lose(struct node *node, uint64_t to, struct batch *frame, const char *reason)
-{
-    if (node->world->faults != NULL) {
-        faults_drop(node->world->faults, world_now_ns(node->world), node->id, to, frame, reason);
+    if (peer->member) {
+        dial(node, peer);
     }
-    batch_release(frame);
 }
 
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
 {
     struct peer *peer = peers_find(node, to);
-    if (peer == NULL || peer->address[0] == 0) {
-        peers_lose(node, to, frame, "no address");
-        return;
-    }
-    if (peer->differ) {
+    if (peer != NULL && peer->differ) {
         try_the_other(node, peer);
     }
-    if (!peer->member) {
+    if (peer != NULL && !peer->member) {
         peer->used_ns = world_now_ns(node->world);
-        dial(node, peer);
     }
     node->world->operations->send(node->endpoint, to, frame, urgent);
 }

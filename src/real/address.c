@@ -50,7 +50,7 @@ bool address_parse(const char *text, struct sockaddr_storage *address, socklen_t
     return uv_ip4_addr(host, port, (struct sockaddr_in *)(void *)address) == 0;
 }
 
-static void write_address(const struct sockaddr_storage *address, char text[ADDRESS_BYTES])
+void address_write(const struct sockaddr_storage *address, char text[ADDRESS_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "";
     text[0] = '\0';
@@ -75,7 +75,7 @@ void address_of_socket(int descriptor, bool peers, char text[ADDRESS_BYTES])
                        : getsockname(descriptor, (struct sockaddr *)&address, &size);
     text[0] = '\0';
     if (status == 0) {
-        write_address(&address, text);
+        address_write(&address, text);
     }
 }
 

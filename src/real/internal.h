@@ -15,8 +15,8 @@
 
 #define MILLISECOND_NS INT64_C(1000000)
 #define SECOND_NS INT64_C(1000000000)
-#define ADDRESS_BYTES 64 /* the text of an IP address and a port, its end included */
-#define INBOUND_MAX 1024 /* connections that one endpoint accepts */
+#define ADDRESS_BYTES 64  /* the text of an IP address and a port, its end included */
+#define ACCEPTED_MAX 1024 /* connections that one endpoint accepts */
 #define SCRATCH_BYTES (256U << 10)
 
 struct real;
@@ -49,25 +49,27 @@ struct frame_ring {
     ring_of(struct batch *);
 };
 
-/* Urgent frames go before others, but never into a frame whose first bytes have left. */
+/* In the order in which they leave: the urgent ones, then the others. */
 struct frame_queue {
     struct frame_ring urgent;
     struct frame_ring normal;
-    struct batch *begun; /* partly written, or bound to be the next */
-    size_t begun_bytes;  /* of it have left */
     size_t waiting_bytes;
 };
 
-bool frame_queue_is_empty(const struct frame_queue *queue);
-bool frame_queue_accepts(const struct frame_queue *queue, size_t size);
+static inline bool frame_queue_is_empty(const struct frame_queue *queue)
+{
+    return queue->urgent.count == 0 && queue->normal.count == 0;
+}
+
+/* Whether a frame of this size has room, where so many bytes wait beside those in the queue. */
+bool frame_queue_accepts(const struct frame_queue *queue, size_t beside, size_t size);
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent);
-size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t max);
-/* The next in line counts as begun. */
-void frame_queue_begin(struct frame_queue *queue);
-void frame_queue_advance(struct frame_queue *queue, size_t bytes);
+/* Adds vectors of the first frames to the `used` ones: how many there are then. */
+size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t used,
+                          size_t max);
 /* The next in line, the caller's now; NULL: empty. */
 struct batch *frame_queue_take(struct frame_queue *queue);
-/* The last that is neither urgent nor begun; NULL: none. */
+/* The last that is not urgent; NULL: none. */
 struct batch *frame_queue_take_last(struct frame_queue *queue);
 void frame_queue_free(struct frame_queue *queue); /* it is empty */
 
@@ -77,6 +79,7 @@ void frame_queue_free(struct frame_queue *queue); /* it is empty */
 bool address_parse(const char *text, struct sockaddr_storage *address, socklen_t *size);
 /* Of a socket's own end, or its peer's; "" where that is not known. */
 void address_of_socket(int descriptor, bool peers, char text[ADDRESS_BYTES]);
+void address_write(const struct sockaddr_storage *address, char text[ADDRESS_BYTES]);
 /* A socket bound to it; -1 with errno set. */
 int address_bind(const struct sockaddr_storage *address, socklen_t size);
 
@@ -129,7 +132,7 @@ struct real {
     struct agenda agenda;
     struct endpoint *endpoints;
     struct reservation *reservations;
-    struct outbound *unwritten; /* connections with frames to write at the end of the turn */
+    struct list unwritten; /* connections with frames to write at the end of the turn */
     struct departure *departures;
     ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
@@ -157,6 +160,9 @@ void real_drop_departures(struct real *real, uint64_t from);
 /* Where its link was cut since it was judged: drops it (the reference too) and tells so. */
 bool real_was_lost(struct real *real, const struct routed_frame *routed);
 bool real_is_cut(const struct real *real, uint64_t from, uint64_t to);
+/* Takes the reference. */
+void real_drop(struct real *real, uint64_t from, uint64_t to, struct batch *frame,
+               const char *reason);
 /* A NOTICE event of this node. */
 __attribute__((format(printf, 4, 5))) void real_notice(struct real *real, uint64_t node,
                                                        uint64_t peer, const char *format, ...);
@@ -197,9 +203,9 @@ struct endpoint {
     struct watch *listener;
     struct wakeup accept_again; /* after the process ran out of descriptors */
     char address[ADDRESS_BYTES];
-    struct inbound_connection *inbounds;
-    size_t inbound_count;
-    struct outbound *outbounds;
+    struct list connections; /* all of them, the oldest first */
+    struct list remotes;
+    size_t accepted_count; /* connections that others dialled */
     bool closed;
 };
 
@@ -208,117 +214,108 @@ bool listener_reserve(struct world *world, uint64_t id, char *address, size_t ad
 struct endpoint *listener_open(struct world *world, uint64_t id, const char *address,
                                const struct endpoint_handler *handler, struct failure *failure);
 void listener_close(struct world *world, struct endpoint *endpoint);
-void listener_accept(struct endpoint *endpoint); /* all that wait */
 void listener_free_reservations(struct real *real);
 
-/* ---- what comes on a connection (reader.c) -------------------------------------------------- */
+/* ---- connections (connection.c) ------------------------------------------------------------- */
 
-/* The first member of what is freed with it. Its owner closes the descriptor. */
-struct reader {
+enum tcp_state {
+    TCP_DIALLING, /* connect(2) is under way */
+    TCP_GREETING, /* the peer's hello has not come yet; it goes first where we dialled */
+    TCP_UP,       /* both hellos were accepted: it is its remote's */
+    TCP_DRAINING, /* another has its place: what was begun is written, what comes is read to the end
+                   */
+};
+
+struct tcp_connection {
     struct grave grave;
-    struct inbound inbound; /* what the endpoint's owner sees */
+    struct list_link of_endpoint;
+    struct list_link of_unwritten;
+    struct connection seen; /* what the endpoint's owner sees */
     struct endpoint *endpoint;
+    struct remote *remote; /* where it is dialled for, or is up; else NULL */
     struct watch *watch;
-    void (*learned)(void *owner); /* `inbound` has changed */
-    /* Both: the owner must end the connection. */
-    void (*refused)(void *owner, const char *reason);
-    void (*ended)(void *owner, int problem); /* an errno; 0: by the peer */
-    void *owner;
+    struct wakeup due; /* gives up dialling, waiting for a hello, draining */
+    enum tcp_state state;
+    bool blocked; /* the socket takes no more; its watch tells when it does */
+    bool closed;
+    bool ways[2]; /* open out and in by the fault model, when it came up */
+    int64_t up_ns;
+    /* What comes (reader.c). */
     struct batch *partial;          /* a frame whose head is known and whose end is not */
     size_t partial_bytes;           /* of it have come */
     uint8_t head[FRAME_HEAD_BYTES]; /* the start of a frame whose head is not whole */
     size_t head_bytes;
-    bool closed;
+    /* What leaves (writer.c). */
+    struct batch *begun; /* partly written, or bound to be the next: it goes here or nowhere */
+    size_t begun_bytes;  /* of it have left */
+    struct sockaddr_storage from; /* who dialled us, for notices */
 };
+
+/* Somebody dialled us. Takes the descriptor over. */
+void connection_accept(struct endpoint *endpoint, int descriptor,
+                       const struct sockaddr_storage *from);
+/* A connection that is dialled for this remote; NULL, with errno set: it can't be. */
+struct tcp_connection *connection_dial(struct remote *remote);
+/* Sends no new frames; ends when the peer has read all and has ended it too. */
+void connection_drain(struct tcp_connection *connection);
+/* At once, and its remote hears of it. `reset`: what has not left is lost. */
+void connection_end(struct tcp_connection *connection, const char *reason, bool reset);
+/* The peer has said what no peer of ours says: ends it with a notice. */
+void connection_refuse(struct tcp_connection *connection, const char *reason);
+/* The socket is at its end; an errno, or 0: the peer closed it. */
+void connection_ended(struct tcp_connection *connection, int problem);
+/* Its remote's now: where the peer dialled, our hello answers. */
+void connection_answer(struct tcp_connection *connection);
+
+/* ---- what comes on a connection (reader.c) -------------------------------------------------- */
 
 /* What there is, up to a bound; all of it where `failed`: the descriptor is in error. */
-void reader_read(struct reader *reader, bool failed);
-bool reader_is_within(const struct reader *reader); /* a frame */
-void reader_close(struct reader *reader);           /* and bury it */
+void reader_read(struct tcp_connection *connection, bool failed);
+static inline bool reader_is_within(const struct tcp_connection *connection) /* a frame */
+{
+    return connection->partial != NULL || connection->head_bytes > 0;
+}
 
-/* ---- connections that were accepted (inbound.c) --------------------------------------------- */
+/* ---- what leaves (writer.c) ----------------------------------------------------------------- */
 
-struct inbound_connection {
-    struct reader reader; /* first: buried with it */
-    struct inbound_connection *next;
-    struct inbound_connection *previous;
-    struct outbound *carries; /* what it sends to that peer goes back here; NULL: nothing does */
-    struct wakeup hello_due;
-    char remote[ADDRESS_BYTES];
-};
+void writer_write_soon(struct tcp_connection *connection); /* at the end of this turn */
+void writer_write(struct tcp_connection *connection);      /* as much as the socket takes */
+void writer_write_all(struct real *real);                  /* of all that have something to write */
 
-void inbound_open(struct endpoint *endpoint, int descriptor); /* takes the descriptor over */
-/* `reason` is noticed; NULL: nothing to say. */
-void inbound_close(struct inbound_connection *connection, const char *reason);
-void inbound_close_cut(struct endpoint *endpoint);
-/* The one whose other end is at `remote`. */
-void inbound_close_from(struct endpoint *endpoint, const char *remote);
-void inbound_close_peer(struct endpoint *endpoint, uint64_t peer, const char *reason);
-/* The youngest whose hello has been accepted; NULL: none. */
-struct inbound_connection *inbound_find(const struct endpoint *endpoint, uint64_t peer);
-/* The youngest on which we may answer in place of the connection on which we said that hello. */
-struct inbound_connection *inbound_find_invited(const struct endpoint *endpoint, uint64_t peer,
-                                                uint64_t hello);
+/* ---- peers (remote.c) ----------------------------------------------------------------------- */
 
-/* ---- connections that we dial (outbound.c) -------------------------------------------------- */
-
-enum outbound_state { OUTBOUND_RESTING, OUTBOUND_DIALLING, OUTBOUND_UP };
-
-struct outbound {
+/* What an endpoint has to do with one other node, while it has. */
+struct remote {
     struct grave grave;
+    struct list_link of_endpoint;
     struct endpoint *endpoint;
-    struct outbound *next;
-    struct outbound *next_unwritten;
     uint64_t peer;
-    enum outbound_state state;
-    struct watch *watch;
-    struct wakeup alarm; /* resting: dial again; dialling: give up */
-    int64_t backoff_ns;  /* before the next dial */
-    int64_t up_ns;       /* when it came up */
+    struct tcp_connection *current; /* that is up; NULL: there is none */
+    struct tcp_connection *dialled; /* that we have under way; NULL: none */
+    struct wakeup redial;
+    int64_t backoff_ns; /* before the next dial */
+    uint32_t refusals;  /* connections that the peer ended in place of saying hello, in a row */
     struct frame_queue queue;
-    struct reader *reader; /* of what the peer, which was invited, sends back; NULL: it was not */
-    struct inbound_connection *carrier; /* we were invited to send there instead; NULL: were not */
-    bool on_carrier;                    /* where the frame that is begun goes, and the next */
-    char address[ADDRESS_BYTES];
-    char local[ADDRESS_BYTES]; /* our end of the connection */
-    uint64_t hello_number;     /* of the frame that was it; 0: not sent */
-    bool blocked;              /* that socket takes no more; its watch tells when it does */
-    bool is_unwritten;
-    bool closed;
+    bool told;                   /* the owner was: it may send */
+    bool closed;                 /* and buried */
+    char address[ADDRESS_BYTES]; /* where it is dialled; "": it is not */
 };
 
-void outbound_dial(struct endpoint *endpoint, uint64_t peer, const char *address);
-void outbound_hang_up(struct endpoint *endpoint, uint64_t peer);
-bool outbound_is_connected(const struct endpoint *endpoint, uint64_t peer);
-void outbound_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame);
-struct outbound *outbound_find(const struct endpoint *endpoint, uint64_t peer);
-/* Where our id is the lower one: tells the peer, which said this hello, to send on the connection
- * that we dialled, from now on. It is told so at each of its hellos, because only who was told the
- * latest is at the place that it dials, which a former life of ours need not be. */
-void outbound_invite(struct endpoint *endpoint, const struct inbound *from);
-/* For every socket that frames leave by. */
-void outbound_set_options(const struct real *real, int descriptor);
-/* Dials now, whatever the backoff, unless the link is cut or it is dialling or up. */
-void outbound_dial_now(struct outbound *outbound);
-/* Ends the connection, if there is one, and tells the owner where it was up. */
-void outbound_down(struct outbound *outbound, const char *reason, bool reset);
-void outbound_free(struct outbound *outbound); /* ends it without a word to the owner */
-
-/* ---- what leaves (writing.c) ---------------------------------------------------------------- */
-
-void outbound_enqueue(struct outbound *outbound, struct batch *frame, bool urgent);
-void outbound_push(struct outbound *outbound, struct batch *frame, bool urgent); /* as it is */
-void outbound_drop(struct outbound *outbound, struct batch *frame, const char *reason);
-void outbound_write_all(struct real *real); /* all that waits and can go */
-void outbound_forget_unwritten(struct outbound *outbound);
-/* The socket that was full takes more: the connection that we dialled, or the carrier. */
-void outbound_writable(struct outbound *outbound, bool carrier);
-/* The peer has invited us on this connection: an older one in its place is over. */
-void outbound_invited(struct inbound_connection *connection);
-/* Sends by the connection on which that peer invited us, if there is one. */
-void outbound_find_carrier(struct endpoint *endpoint, uint64_t peer);
-void outbound_lose_carrier(struct outbound *outbound); /* it has been closed */
-/* The connection that we dialled ends; a carrier that is within a frame ends too. */
-void outbound_leave_carrier(struct outbound *outbound);
+struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer); /* NULL: none */
+void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address);
+void remote_hang_up(struct endpoint *endpoint, uint64_t peer);
+bool remote_is_connected(const struct endpoint *endpoint, uint64_t peer);
+/* Dials now, whatever the backoff, where a connection is wanted and possible. */
+void remote_dial_now(struct remote *remote);
+/* The fault model's cuts have changed: ends a connection that has lost a way. false: it had none to
+ * end. */
+bool remote_follow_cuts(struct remote *remote);
+/* A connection that was dialled for it or was up has ended; `refused`: in place of a hello. */
+void remote_lost(struct remote *remote, struct tcp_connection *connection, const char *reason,
+                 bool refused);
+/* The peer has said hello on this connection: it is the pair's now, or drained. */
+void remote_met(struct endpoint *endpoint, struct tcp_connection *connection);
+void remote_enqueue(struct remote *remote, struct batch *frame, bool urgent);
+void remote_free(struct remote *remote); /* with its connections, and without a word to the owner */
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Endpoints: a listening socket for each node, and addresses that are reserved for one.
  *
- * It never reads from a connection; what is accepted belongs to inbound.c.
+ * It never reads from a connection; what is accepted belongs to connection.c.
  */
 #define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for accept4 */
 #include "real/internal.h"
@@ -62,17 +62,17 @@ void listener_free_reservations(struct real *real)
 
 /* ---- accepting ------------------------------------------------------------------------------ */
 
-static void take(struct endpoint *endpoint, int descriptor)
+static void take(struct endpoint *endpoint, int descriptor, const struct sockaddr_storage *from)
 {
-    if (endpoint->inbound_count < INBOUND_MAX) {
-        inbound_open(endpoint, descriptor);
+    if (endpoint->accepted_count < ACCEPTED_MAX) {
+        connection_accept(endpoint, descriptor, from);
         return;
     }
     char remote[ADDRESS_BYTES];
-    address_of_socket(descriptor, true, remote);
+    address_write(from, remote);
     (void)close(descriptor);
     real_notice(endpoint->real, endpoint->id, 0,
-                "connection from %s closed: %d connections are open", remote, INBOUND_MAX);
+                "connection from %s closed: %d connections are open", remote, ACCEPTED_MAX);
 }
 
 /* Out of descriptors or memory: the connection stays where it is, and the listener would report it
@@ -92,13 +92,15 @@ static void on_accept_again(void *context)
     watch_events(endpoint->listener, UV_READABLE);
 }
 
-void listener_accept(struct endpoint *endpoint)
+static void accept_all(struct endpoint *endpoint)
 {
     for (;;) {
-        int descriptor =
-            accept4(endpoint->listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof from;
+        int descriptor = accept4(endpoint->listener->descriptor, (struct sockaddr *)&from, &size,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {
-            take(endpoint, descriptor);
+            take(endpoint, descriptor, &from);
         } else if (errno == EAGAIN) {
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -114,7 +116,7 @@ static void on_ready(void *owner, int events)
     (void)events;
     struct endpoint *endpoint = owner;
     loop_input_came(endpoint->real);
-    listener_accept(endpoint);
+    accept_all(endpoint);
 }
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -158,20 +160,13 @@ static struct endpoint *make_endpoint(struct real *real, uint64_t id,
     return endpoint;
 }
 
-/* Those that keep a connection to this node dial it at once. One that is up still is to its last
- * life, whose end they have not read yet. */
-static void call_back(struct real *real, const struct endpoint *opened)
+/* Those that keep a connection to this node dial it at once. */
+static void call_back(struct real *real, uint64_t opened)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        struct outbound *outbound = outbound_find(at, opened->id);
-        if (outbound == NULL) {
-            continue;
-        }
-        if (outbound->state == OUTBOUND_UP && strcmp(outbound->address, opened->address) == 0) {
-            outbound_down(outbound, "closed by the peer", false);
-        }
-        if (!outbound->closed) {
-            outbound_dial_now(outbound);
+        struct remote *remote = remote_find(at, opened);
+        if (remote != NULL) {
+            remote_dial_now(remote);
         }
     }
 }
@@ -181,7 +176,7 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
 {
     struct real *real = real_of(world);
     ensure(id != WORLD_CLIENT && handler->frame != NULL && handler->connected != NULL &&
-           handler->disconnected != NULL && handler->invitation != NULL);
+           handler->disconnected != NULL && handler->hello != NULL);
     ensure(real_find(real, id) == NULL);
     if (address == NULL) {
         address = ANY_ADDRESS;
@@ -196,7 +191,7 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
                     (unsigned long long)id, address, uv_strerror(-errno));
         return NULL;
     }
-    call_back(real, endpoint);
+    call_back(real, id);
     return endpoint;
 }
 
@@ -211,11 +206,13 @@ void listener_close(struct world *world, struct endpoint *endpoint)
         at = &(*at)->next;
     }
     *at = endpoint->next;
-    while (endpoint->outbounds != NULL) {
-        outbound_free(endpoint->outbounds);
+    struct list_link *link;
+    while ((link = list_first(&endpoint->remotes)) != NULL) {
+        remote_free(item_of(link, struct remote, of_endpoint));
     }
-    while (endpoint->inbounds != NULL) {
-        inbound_close(endpoint->inbounds, NULL);
+    while ((link = list_first(&endpoint->connections)) != NULL) {
+        connection_end(item_of(link, struct tcp_connection, of_endpoint), "connection closed",
+                       false);
     }
     loop_wake_at(world, &endpoint->accept_again, WORLD_NEVER);
     watch_close(endpoint->listener, false);

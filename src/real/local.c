@@ -41,7 +41,7 @@ static void deliver_one(struct real *real, const struct routed_frame *routed)
     ensure(frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE);
     /* A copy: the receiver may close its endpoint within the call. */
     struct endpoint_handler handler = *found;
-    struct inbound from = {.peer = routed->has_epoch ? WORLD_CLIENT : routed->from};
+    struct connection from = {.peer = routed->has_epoch ? WORLD_CLIENT : routed->from};
     const char *reason = NULL;
     real->world.events++;
     if (!handler.frame(handler.context, &from, routed->frame, 0, &head, &reason)) {

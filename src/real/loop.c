@@ -195,7 +195,8 @@ static int64_t next_deadline(const struct real *real)
 
 static bool has_work(const struct real *real)
 {
-    return agenda_has_flushers(&real->agenda) || real->local.count > 0 || real->unwritten != NULL;
+    return agenda_has_flushers(&real->agenda) || real->local.count > 0 ||
+           !list_is_empty(&real->unwritten);
 }
 
 int64_t loop_timeout_real_ns(const struct real *real)
@@ -225,7 +226,7 @@ static bool settle(struct real *real)
         }
         was_busy = true;
     }
-    outbound_write_all(real);
+    writer_write_all(real);
     return was_busy;
 }
 

@@ -1,24 +1,20 @@
 /*
- * The frames that wait for one peer, in the order in which they leave: the one that is partly
- * written, then the urgent ones, then the others.
+ * The frames that wait for one peer. One that is partly written is not among them: it belongs to
+ * its connection.
  *
  * It never writes to a socket, copies a frame, or decides that one is dropped.
  */
 #include "real/internal.h"
 
-bool frame_queue_is_empty(const struct frame_queue *queue)
+bool frame_queue_accepts(const struct frame_queue *queue, size_t beside, size_t size)
 {
-    return queue->begun == NULL && queue->urgent.count == 0 && queue->normal.count == 0;
-}
-
-bool frame_queue_accepts(const struct frame_queue *queue, size_t size)
-{
-    return frame_queue_is_empty(queue) || queue->waiting_bytes + size <= WORLD_QUEUE_BYTES_MAX;
+    size_t waiting = queue->waiting_bytes + beside;
+    return waiting == 0 || waiting + size <= WORLD_QUEUE_BYTES_MAX;
 }
 
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent)
 {
-    ensure(frame->size >= FRAME_HEAD_BYTES && frame_queue_accepts(queue, frame->size));
+    ensure(frame->size >= FRAME_HEAD_BYTES);
     *ring_push(urgent ? &queue->urgent : &queue->normal) = frame;
     queue->waiting_bytes += frame->size;
 }
@@ -33,42 +29,11 @@ static size_t gather_ring(const struct frame_ring *ring, struct iovec *vectors, 
     return used;
 }
 
-size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t max)
+size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t used,
+                          size_t max)
 {
-    size_t used = 0;
-    if (queue->begun != NULL) {
-        ensure(max > 0 && queue->begun_bytes < queue->begun->size);
-        vectors[used++] = (struct iovec){.iov_base = queue->begun->data + queue->begun_bytes,
-                                         .iov_len = queue->begun->size - queue->begun_bytes};
-    }
     used = gather_ring(&queue->urgent, vectors, used, max);
     return gather_ring(&queue->normal, vectors, used, max);
-}
-
-void frame_queue_begin(struct frame_queue *queue)
-{
-    ensure(queue->begun == NULL);
-    queue->begun = *ring_pop(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
-    queue->begun_bytes = 0;
-}
-
-void frame_queue_advance(struct frame_queue *queue, size_t bytes)
-{
-    ensure(bytes <= queue->waiting_bytes);
-    queue->waiting_bytes -= bytes;
-    while (bytes > 0) {
-        if (queue->begun == NULL) {
-            frame_queue_begin(queue);
-        }
-        size_t rest = queue->begun->size - queue->begun_bytes;
-        if (bytes < rest) {
-            queue->begun_bytes += bytes;
-            return;
-        }
-        bytes -= rest;
-        batch_release(queue->begun);
-        queue->begun = NULL;
-    }
 }
 
 struct batch *frame_queue_take(struct frame_queue *queue)
@@ -76,12 +41,8 @@ struct batch *frame_queue_take(struct frame_queue *queue)
     if (frame_queue_is_empty(queue)) {
         return NULL;
     }
-    if (queue->begun == NULL) {
-        frame_queue_begin(queue);
-    }
-    struct batch *frame = queue->begun;
-    queue->waiting_bytes -= frame->size - queue->begun_bytes;
-    queue->begun = NULL;
+    struct batch *frame = *ring_pop(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
+    queue->waiting_bytes -= frame->size;
     return frame;
 }
 

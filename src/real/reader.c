@@ -4,7 +4,7 @@
  * in pieces is read straight into a batch of its own. So a payload that is kept pins little beside
  * itself.
  *
- * It never sends, and never closes a descriptor: it tells its owner, who ends the connection.
+ * It never sends, and never closes a descriptor: connection.c ends connections.
  */
 #include "real/internal.h"
 
@@ -17,41 +17,40 @@
 
 /* ---- frames to the endpoint ----------------------------------------------------------------- */
 
-static void hand_over(struct reader *reader, struct batch *batch, uint32_t offset,
+static void hand_over(struct tcp_connection *connection, struct batch *batch, uint32_t offset,
                       const struct frame_head *head)
 {
     if (head->kind == FRAME_CLIENT_REQUEST || head->kind == FRAME_CLIENT_ANSWER) {
-        /* Clients have no connections; the owner takes such a frame for one of our own. */
-        reader->refused(reader->owner, "a client's frame on a connection");
+        /* Clients have no connections; the owner would take such a frame for one of ours. */
+        connection_refuse(connection, "a client's frame on a connection");
         return;
     }
-    struct endpoint *endpoint = reader->endpoint;
-    struct inbound before = reader->inbound;
+    struct endpoint *endpoint = connection->endpoint;
+    bool was_known = connection->seen.peer != 0;
     const char *reason = NULL;
     endpoint->real->world.events++;
-    bool accepted = endpoint->handler.frame(endpoint->handler.context, &reader->inbound, batch,
+    bool accepted = endpoint->handler.frame(endpoint->handler.context, &connection->seen, batch,
                                             offset, head, &reason);
-    if (reader->closed) {
+    if (connection->closed) {
         return;
     }
     if (!accepted) {
-        reader->refused(reader->owner, reason == NULL ? "refused" : reason);
-    } else if (before.peer != reader->inbound.peer ||
-               before.invited_hello != reader->inbound.invited_hello) {
-        reader->learned(reader->owner);
+        connection_refuse(connection, reason == NULL ? "refused" : reason);
+    } else if (!was_known && connection->seen.peer != 0) {
+        remote_met(endpoint, connection);
     }
 }
 
 /* All frames of a batch that holds nothing but whole ones. Takes the reference. */
-static void hand_over_run(struct reader *reader, struct batch *batch)
+static void hand_over_run(struct tcp_connection *connection, struct batch *batch)
 {
     uint32_t offset = 0;
-    while (offset < batch->size && !reader->closed) {
+    while (offset < batch->size && !connection->closed) {
         struct bytes rest = {.data = batch->data + offset, .size = batch->size - offset};
         struct frame_head head;
         const char *problem = NULL;
         ensure(frame_parse(rest, false, &head, &problem) == FRAME_WHOLE);
-        hand_over(reader, batch, offset, &head);
+        hand_over(connection, batch, offset, &head);
         offset += head.length;
     }
     batch_release(batch);
@@ -60,23 +59,23 @@ static void hand_over_run(struct reader *reader, struct batch *batch)
 /* ---- bytes to frames ------------------------------------------------------------------------ */
 
 /* The start of a frame whose end has not come yet. */
-static void keep_start(struct reader *reader, const uint8_t *data, size_t size)
+static void keep_start(struct tcp_connection *connection, const uint8_t *data, size_t size)
 {
-    ensure(reader->partial == NULL);
+    ensure(connection->partial == NULL);
     if (size < FRAME_HEAD_BYTES) {
-        memcpy(reader->head, data, size);
-        reader->head_bytes = size;
+        memcpy(connection->head, data, size);
+        connection->head_bytes = size;
         return;
     }
     uint32_t length = load_u32(data);
     ensure(length > size && length <= FRAME_BYTES_LIMIT);
-    if (reader->inbound.peer == 0 && length > STRANGER_BYTES_MAX) {
-        reader->refused(reader->owner, "too large a frame before the hello");
+    if (connection->seen.peer == 0 && length > STRANGER_BYTES_MAX) {
+        connection_refuse(connection, "too large a frame before the hello");
         return;
     }
-    reader->partial = batch_new(length);
-    memcpy(reader->partial->data, data, size);
-    reader->partial_bytes = size;
+    connection->partial = batch_new(length);
+    memcpy(connection->partial->data, data, size);
+    connection->partial_bytes = size;
 }
 
 /* Measures the run of whole, sound frames at the start; the verdict is on what follows it. */
@@ -96,123 +95,110 @@ static size_t measure_run(struct bytes bytes, enum frame_verdict *verdict, const
     return run;
 }
 
-static void take_bytes(struct reader *reader, struct bytes bytes)
+static void take_bytes(struct tcp_connection *connection, struct bytes bytes)
 {
-    while (bytes.size > 0 && !reader->closed) {
+    while (bytes.size > 0 && !connection->closed) {
         enum frame_verdict verdict;
         const char *problem = NULL;
         size_t run = measure_run(bytes, &verdict, &problem);
         if (run > 0) {
-            hand_over_run(reader, batch_copy(bytes.data, run));
+            hand_over_run(connection, batch_copy(bytes.data, run));
             bytes.data += run;
             bytes.size -= run;
         }
-        if (reader->closed || verdict == FRAME_WHOLE) {
+        if (connection->closed || verdict == FRAME_WHOLE) {
             continue;
         }
         if (verdict == FRAME_BAD) {
-            reader->refused(reader->owner, problem);
+            connection_refuse(connection, problem);
         } else {
-            keep_start(reader, bytes.data, bytes.size);
+            keep_start(connection, bytes.data, bytes.size);
             bytes.size = 0;
         }
     }
 }
 
 /* `size` more bytes of the partial frame have come. */
-static void extend_partial(struct reader *reader, size_t size)
+static void extend_partial(struct tcp_connection *connection, size_t size)
 {
-    struct batch *frame = reader->partial;
-    reader->partial_bytes += size;
-    ensure(reader->partial_bytes <= frame->size);
-    if (reader->partial_bytes < frame->size) {
+    struct batch *frame = connection->partial;
+    connection->partial_bytes += size;
+    ensure(connection->partial_bytes <= frame->size);
+    if (connection->partial_bytes < frame->size) {
         return;
     }
-    reader->partial = NULL;
+    connection->partial = NULL;
     struct frame_head head;
     const char *problem = NULL;
     struct bytes bytes = {.data = frame->data, .size = frame->size};
     if (frame_parse(bytes, true, &head, &problem) == FRAME_WHOLE) {
-        hand_over_run(reader, frame);
+        hand_over_run(connection, frame);
     } else {
         batch_release(frame);
-        reader->refused(reader->owner, problem);
+        connection_refuse(connection, problem);
     }
 }
 
 /* Reads once: behind what is there of a partial frame, and then into the scratch, behind what is
  * there of a head. `wanted` is the most that could come. */
-static ssize_t read_once(struct reader *reader, size_t *wanted)
+static ssize_t read_once(struct tcp_connection *connection, size_t *wanted)
 {
-    struct real *real = reader->endpoint->real;
+    struct real *real = connection->endpoint->real;
     struct iovec vectors[2];
     int count = 0;
-    if (reader->partial != NULL) {
-        ensure(reader->head_bytes == 0);
-        vectors[count++] = (struct iovec){.iov_base = reader->partial->data + reader->partial_bytes,
-                                          .iov_len = reader->partial->size - reader->partial_bytes};
+    if (connection->partial != NULL) {
+        ensure(connection->head_bytes == 0);
+        vectors[count++] =
+            (struct iovec){.iov_base = connection->partial->data + connection->partial_bytes,
+                           .iov_len = connection->partial->size - connection->partial_bytes};
     }
-    memcpy(real->scratch, reader->head, reader->head_bytes);
-    vectors[count++] = (struct iovec){.iov_base = real->scratch + reader->head_bytes,
-                                      .iov_len = SCRATCH_BYTES - reader->head_bytes};
+    memcpy(real->scratch, connection->head, connection->head_bytes);
+    vectors[count++] = (struct iovec){.iov_base = real->scratch + connection->head_bytes,
+                                      .iov_len = SCRATCH_BYTES - connection->head_bytes};
     *wanted = vectors[0].iov_len + (count == 2 ? vectors[1].iov_len : 0);
     for (;;) {
-        ssize_t got = count == 1 ? recv(reader->watch->descriptor, vectors[0].iov_base,
+        ssize_t got = count == 1 ? recv(connection->watch->descriptor, vectors[0].iov_base,
                                         vectors[0].iov_len, MSG_DONTWAIT)
-                                 : readv(reader->watch->descriptor, vectors, count);
+                                 : readv(connection->watch->descriptor, vectors, count);
         if (got >= 0 || errno != EINTR) {
             return got;
         }
     }
 }
 
-static void take_read(struct reader *reader, size_t size)
+static void take_read(struct tcp_connection *connection, size_t size)
 {
-    struct real *real = reader->endpoint->real;
-    if (reader->partial != NULL) {
-        size_t missing = reader->partial->size - reader->partial_bytes;
+    struct real *real = connection->endpoint->real;
+    if (connection->partial != NULL) {
+        size_t missing = connection->partial->size - connection->partial_bytes;
         size_t taken = size < missing ? size : missing;
-        extend_partial(reader, taken);
+        extend_partial(connection, taken);
         size -= taken;
     } else {
-        size += reader->head_bytes;
-        reader->head_bytes = 0;
+        size += connection->head_bytes;
+        connection->head_bytes = 0;
     }
-    take_bytes(reader, (struct bytes){.data = real->scratch, .size = size});
+    take_bytes(connection, (struct bytes){.data = real->scratch, .size = size});
 }
 
 /* ---- for the connections -------------------------------------------------------------------- */
 
-void reader_read(struct reader *reader, bool failed)
+void reader_read(struct tcp_connection *connection, bool failed)
 {
     /* One in error is not watched any more: nobody comes back for what is left. */
-    for (int i = 0; (failed || i < READS_MAX) && !reader->closed; i++) {
+    for (int i = 0; (failed || i < READS_MAX) && !connection->closed; i++) {
         size_t wanted = 0;
-        ssize_t got = read_once(reader, &wanted);
+        ssize_t got = read_once(connection, &wanted);
         if (got <= 0) {
             int problem = got == 0 ? 0 : errno;
             if (problem != EAGAIN || failed) {
-                reader->ended(reader->owner, problem);
+                connection_ended(connection, problem);
             }
             return;
         }
-        take_read(reader, (size_t)got);
+        take_read(connection, (size_t)got);
         if ((size_t)got < wanted && !failed) {
             return; /* that was all: a read that finds nothing would cost as much again */
         }
     }
-}
-
-bool reader_is_within(const struct reader *reader)
-{
-    return reader->partial != NULL || reader->head_bytes > 0;
-}
-
-void reader_close(struct reader *reader)
-{
-    ensure(!reader->closed);
-    reader->closed = true;
-    batch_release(reader->partial);
-    reader->partial = NULL;
-    real_bury(reader->endpoint->real, &reader->grave);
 }

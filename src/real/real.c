@@ -2,7 +2,7 @@
  * The real world: its operations, the way of a frame from the fault model to a connection, cuts,
  * its beginning and its end.
  *
- * It never opens anything but its loop; sockets are listener.c's, inbound.c's and outbound.c's.
+ * It never opens anything but its loop; sockets are listener.c's and connection.c's.
  */
 #include "real/internal.h"
 
@@ -66,6 +66,13 @@ void real_notice(struct real *real, uint64_t node, uint64_t peer, const char *fo
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
+void real_drop(struct real *real, uint64_t from, uint64_t to, struct batch *frame,
+               const char *reason)
+{
+    faults_drop(real->world.faults, loop_now(real), from, to, frame, reason);
+    batch_release(frame);
+}
+
 bool real_was_lost(struct real *real, const struct routed_frame *routed)
 {
     struct faults *faults = real->world.faults;
@@ -85,14 +92,12 @@ void real_route(struct real *real, const struct routed_frame *routed)
         return;
     }
     const struct endpoint *endpoint = real_find(real, routed->from);
-    struct outbound *outbound = endpoint == NULL ? NULL : outbound_find(endpoint, routed->to);
-    if (outbound != NULL) {
-        outbound_enqueue(outbound, routed->frame, routed->urgent);
-        return;
+    struct remote *remote = endpoint == NULL ? NULL : remote_find(endpoint, routed->to);
+    if (remote != NULL) {
+        remote_enqueue(remote, routed->frame, routed->urgent);
+    } else {
+        real_drop(real, routed->from, routed->to, routed->frame, "not connected");
     }
-    faults_drop(real->world.faults, loop_now(real), routed->from, routed->to, routed->frame,
-                "not connected");
-    batch_release(routed->frame);
 }
 
 static void unlink_departure(struct departure *departure)
@@ -133,8 +138,7 @@ void real_drop_departures(struct real *real, uint64_t from)
         loop_wake_at(&real->world, &at->alarm, WORLD_NEVER);
         unlink_departure(at);
         memory_free(at);
-        faults_drop(real->world.faults, loop_now(real), from, to, frame, "not connected");
-        batch_release(frame);
+        real_drop(real, from, to, frame, "not connected");
         at = real->departures; /* who is told may do as it likes */
     }
 }
@@ -199,34 +203,15 @@ static const char *endpoint_address(const struct endpoint *endpoint)
 
 /* ---- cuts ----------------------------------------------------------------------------------- */
 
-/* One that carries both directions ends with either; it is dialled again at once where the way out
- * is not cut. */
-static bool carries_cut(const struct outbound *outbound, const char **reason)
-{
-    const struct endpoint *endpoint = outbound->endpoint;
-    const struct faults *faults = endpoint->real->world.faults;
-    return faults_is_cut(faults, endpoint->id, outbound->peer, reason) ||
-           (outbound->reader != NULL &&
-            faults_is_cut(faults, outbound->peer, endpoint->id, reason));
-}
-
-/* Ends one connection whose link is cut, at both ends where both are ours: what is under way on it
- * is lost. false: there is none. */
+/* Each end by itself, where both are ours: what is under way is lost. false: there is none. */
 static bool end_one_cut(struct real *real)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        for (struct outbound *outbound = at->outbounds; outbound != NULL;
-             outbound = outbound->next) {
-            const char *reason = "cut";
-            if (outbound->state == OUTBOUND_RESTING || !carries_cut(outbound, &reason)) {
-                continue;
+        for (struct list_link *link = list_first(&at->remotes); link != NULL;
+             link = list_next(&at->remotes, link)) {
+            if (remote_follow_cuts(item_of(link, struct remote, of_endpoint))) {
+                return true;
             }
-            struct endpoint *peer = real_find(real, outbound->peer);
-            if (peer != NULL && outbound->state == OUTBOUND_UP) {
-                inbound_close_from(peer, outbound->local);
-            }
-            outbound_down(outbound, reason, true);
-            return true;
         }
     }
     return false;
@@ -235,18 +220,13 @@ static bool end_one_cut(struct real *real)
 static void links_changed(struct world *world)
 {
     struct real *real = real_of(world);
-    /* A connection that still waits to be accepted may have to be ended too. */
-    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        listener_accept(at);
-        inbound_close_cut(at);
-    }
     /* From the start each time: an owner who is told may open, close, dial and hang up. */
     while (end_one_cut(real)) {
     }
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        for (struct outbound *outbound = at->outbounds; outbound != NULL;
-             outbound = outbound->next) {
-            outbound_dial_now(outbound);
+        for (struct list_link *link = list_first(&at->remotes); link != NULL;
+             link = list_next(&at->remotes, link)) {
+            remote_dial_now(item_of(link, struct remote, of_endpoint));
         }
     }
 }
@@ -292,7 +272,7 @@ static void world_free(struct world *world)
     local_free(real);
     listener_free_reservations(real);
     real_empty_graves(real);
-    ensure(real->unwritten == NULL);
+    ensure(list_is_empty(&real->unwritten));
     drain(real);
     free_memory(real);
 }
@@ -306,11 +286,10 @@ static const struct world_operations operations = {
     .open = listener_open,
     .close = listener_close,
     .address = endpoint_address,
-    .dial = outbound_dial,
-    .hang_up = outbound_hang_up,
-    .is_connected = outbound_is_connected,
+    .dial = remote_dial,
+    .hang_up = remote_hang_up,
+    .is_connected = remote_is_connected,
     .send = real_send,
-    .send_hello = outbound_send_hello,
     .client_open = client_open,
     .client_send = client_send,
     .links_changed = links_changed,

@@ -1,9 +1,9 @@
 /*
  * real: the real world over libuv. One private loop, TCP with a listening port for each node, the
- * wall clock. loop.c (turns, clock, what is due), listener.c and inbound.c (connections that were
- * accepted), outbound.c (connections that we dial), reader.c (what comes on either), writing.c and
- * queue.c (what leaves, what waits), local.c (clients), watch.c (descriptors), address.c, real.c
- * (the world, cuts).
+ * wall clock. loop.c (turns, clock, what is due), listener.c (ports), connection.c (one
+ * connection's life), remote.c (one peer: dialling, which connection stays, what waits), reader.c,
+ * writer.c and queue.c (what comes, what leaves, what waits), local.c (clients), watch.c
+ * (descriptors), address.c, real.c (the world, cuts).
  *
  * It never judges a frame beyond its head and checksum, and knows nothing of Raft.
  */

@@ -17,24 +17,29 @@ struct sim_link;
 
 /* ---- the event queue (queue.c) -------------------------------------------------------------- */
 
-/* One connection of a link, from dialling to its end; frames under way on it keep it alive. */
-struct connection {
-    struct sim_link *link;
-    struct inbound inbound; /* as its receiver sees it */
+/* What one end of a connection knows and has sent. */
+struct sim_end {
+    struct connection seen; /* as its endpoint's owner sees it */
+    bool greeted;           /* it has sent its hello */
+    bool refused;           /* what came: the rest is lost */
+    uint64_t life;          /* which opening of its endpoint it belongs to */
+};
+
+/* The connection of a pair, from dialling to its end; frames under way on it keep it alive. */
+struct sim_connection {
+    struct sim_link *link;  /* of who dialled */
+    struct sim_end ends[2]; /* who dialled, and who was dialled */
     uint32_t references;
-    bool told;            /* its dialler knows that it is up */
-    bool greeted;         /* a hello has been sent */
-    bool refused;         /* by its receiver: what is still under way is lost */
-    int64_t hello_due_ns; /* nothing on it arrives before its hello */
-    uint64_t from_life;   /* which opening of its ends' endpoints it belongs to */
-    uint64_t to_life;
-    struct connection *next_unused;
+    bool ended;
+    struct sim_connection *next_unused;
 };
 
 enum delivery_kind {
     DELIVERY_FRAME,
-    DELIVERY_CONNECTED,   /* tells the dialler */
-    DELIVERY_DISCONNECTED /* tells the dialler; the reason stands in the link */
+    DELIVERY_HELLO,       /* the first frame on a connection */
+    DELIVERY_DIALLED,     /* asks who dialled for its hello */
+    DELIVERY_CONNECTED,   /* tells the link's sender */
+    DELIVERY_DISCONNECTED /* tells it; the reason stands in the link */
 };
 
 /* What happens to a link at some time. */
@@ -42,9 +47,9 @@ struct delivery {
     enum delivery_kind kind;
     uint32_t next_unused; /* the queue's */
     struct sim_link *link;
-    struct connection *connection; /* holds a reference; NULL: to or from clients, or by hand */
+    struct sim_connection *connection; /* holds a reference; NULL: of clients, by hand, told */
     struct batch *frame;
-    uint64_t epoch; /* of a frame: the fault model's; DISCONNECTED: the dialler's life */
+    uint64_t epoch; /* of a frame: the fault model's; (DIS)CONNECTED: the life of who is told */
 };
 
 /* Deliveries, whose contents lie in a pool beside the heap, and the agenda's wake-ups: in one order
@@ -81,17 +86,20 @@ struct place {
     uint64_t life;             /* how often it was opened */
 };
 
-/* From one place to another, as long as the world lives. */
+/* From one place to another, as long as the world lives. The two links of a pair share one
+ * connection. */
 struct sim_link {
     struct sim *sim;
     struct place *from;
     struct place *to;
-    bool wanted; /* dialled */
-    struct connection *connection;
+    struct sim_link *back; /* the other way */
+    bool wanted;           /* dialled */
+    bool told;             /* its sender may send: it was told so, or will be in this instant */
+    struct sim_connection *connection;
     int64_t backoff_ns;   /* after a refusal */
     struct wakeup redial; /* only then */
     char address[ADDRESS_BYTES_MAX + 1];
-    char reason[REASON_BYTES_MAX + 1]; /* why the last connection ended */
+    char reason[REASON_BYTES_MAX + 1]; /* why its sender may no longer send */
 };
 
 struct sim {
@@ -104,7 +112,7 @@ struct sim {
     struct pairs links;
     array_of(struct sim_link *) link_list; /* in order of first use */
     struct sim_link *sending;              /* a guess for the fault model's emit */
-    struct connection *connections_unused;
+    struct sim_connection *connections_unused;
     struct endpoint_handler client;
     bool client_is_open;
 };
@@ -114,17 +122,18 @@ struct sim_link *sim_link(struct sim *sim, uint64_t from, uint64_t to);
 /* Dials where a connection is wanted and possible; whatever makes one possible calls it. */
 void link_try(struct sim_link *link);
 void link_dial(struct sim_link *link, const char *address);
-void link_hang_up(struct sim_link *link); /* the dialler's wish: it is not told */
-/* Ends its connection, if any, and tells the dialler. */
-void link_end(struct sim_link *link, const char *reason);
-bool link_is_up(const struct sim_link *link);
-void link_send_hello(struct sim_link *link, struct batch *frame);
+void link_hang_up(struct sim_link *link);
+bool link_is_up(const struct sim_link *link); /* its sender may send */
+/* Its sender's endpoint has closed. */
+void link_close(struct sim_link *link);
+/* The fault model's cuts have changed. */
+void link_follow_cuts(struct sim_link *link);
 /* The fault model's emit. */
 void link_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, bool urgent,
                int64_t due_ns, uint64_t epoch);
 void link_deliver(struct sim_link *link, struct batch *frame); /* a frame that was held */
 /* A delivery is due; takes its references. */
 void link_arrive(struct sim *sim, const struct delivery *delivery);
-void connection_release(struct sim *sim, struct connection *connection); /* NULL is fine */
+void connection_release(struct sim *sim, struct sim_connection *connection); /* NULL is fine */
 
 #endif

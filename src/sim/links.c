@@ -1,7 +1,8 @@
 /*
- * Virtual connections and what passes over them. A node sends only on the connection it dialled, so
- * a connection needs nobody's link but its own direction. Whoever makes one possible (a dial, an
- * endpoint that opens, a cut that ends) dials at once; only after a refusal is there a backoff.
+ * Virtual connections and what passes over them. A pair of places has one, whoever dialled it; each
+ * end sends once both hellos have been accepted, which takes no time. Whoever makes one possible (a
+ * dial, an endpoint that opens, a cut that ends) dials at once; only after a refusal is there a
+ * backoff.
  *
  * Nothing here calls an endpoint's owner but for an event of the queue, and nothing reads a frame
  * behind its head.
@@ -11,37 +12,37 @@
 #include <string.h>
 
 #define BACKOFF_MIN_NS 10000000LL
-#define BACKOFF_MAX_NS 100000000LL
+#define BACKOFF_MAX_NS 1000000000LL
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-static struct connection *connection_new(struct sim_link *link)
+static struct sim_connection *connection_new(struct sim_link *link)
 {
     struct sim *sim = link->sim;
-    struct connection *connection = sim->connections_unused;
+    struct sim_connection *connection = sim->connections_unused;
 
     if (connection != NULL) {
         sim->connections_unused = connection->next_unused;
     } else {
         connection = memory_new(sizeof *connection);
     }
-    *connection = (struct connection){
+    *connection = (struct sim_connection){
         .link = link,
         .references = 1,
-        .from_life = link->from->life,
-        .to_life = link->to->life,
+        .ends = {{.seen.dialled = link->to->id, .life = link->from->life},
+                 {.life = link->to->life}},
     };
     return connection;
 }
 
-static struct connection *connection_hold(struct connection *connection)
+static struct sim_connection *connection_hold(struct sim_connection *connection)
 {
     ensure(connection->references > 0);
     connection->references++;
     return connection;
 }
 
-void connection_release(struct sim *sim, struct connection *connection)
+void connection_release(struct sim *sim, struct sim_connection *connection)
 {
     if (connection == NULL) {
         return;
@@ -53,9 +54,65 @@ void connection_release(struct sim *sim, struct connection *connection)
     }
 }
 
+/* The end at which this link's frames begin, and the one at which they arrive. */
+static struct sim_end *sending_end(struct sim_connection *connection, const struct sim_link *link)
+{
+    return &connection->ends[connection->link == link ? 0 : 1];
+}
+
+static struct sim_end *receiving_end(struct sim_connection *connection, const struct sim_link *link)
+{
+    return &connection->ends[connection->link == link ? 1 : 0];
+}
+
+/* ---- what the owner of the sending endpoint is told ----------------------------------------- */
+
 bool link_is_up(const struct sim_link *link)
 {
-    return link->connection != NULL && link->connection->told;
+    return link->told;
+}
+
+static void tell(struct sim_link *link, bool connected)
+{
+    ensure(link->told != connected);
+    link->told = connected;
+    queue_add(&link->sim->queue, link->sim->now_ns,
+              &(struct delivery){.kind = connected ? DELIVERY_CONNECTED : DELIVERY_DISCONNECTED,
+                                 .link = link,
+                                 .epoch = link->from->life});
+}
+
+static void tell_disconnected(struct sim_link *link, const char *reason)
+{
+    size_t size = strlen(reason);
+
+    if (link->told) {
+        size = size < REASON_BYTES_MAX ? size : REASON_BYTES_MAX;
+        memcpy(link->reason, reason, size);
+        link->reason[size] = 0;
+        tell(link, false);
+    }
+}
+
+static void tell_connected(struct sim_link *link)
+{
+    struct sim_connection *connection = link->connection;
+
+    if (!link->told && connection != NULL && sending_end(connection, link)->greeted &&
+        sending_end(connection, link)->seen.peer != 0 &&
+        !faults_is_cut(link->sim->world.faults, link->from->id, link->to->id, NULL)) {
+        tell(link, true);
+    }
+}
+
+/* ---- dialling and ends ---------------------------------------------------------------------- */
+
+static bool is_cut_both_ways(const struct sim_link *link)
+{
+    const struct faults *faults = link->sim->world.faults;
+
+    return faults_is_cut(faults, link->from->id, link->to->id, NULL) &&
+           faults_is_cut(faults, link->to->id, link->from->id, NULL);
 }
 
 void link_try(struct sim_link *link)
@@ -67,41 +124,39 @@ void link_try(struct sim_link *link)
         return;
     }
     ensure(link->from->endpoint != NULL);
-    if (strcmp(link->address, listener->address) != 0 ||
-        faults_is_cut(sim->world.faults, link->from->id, link->to->id, NULL)) {
+    if (strcmp(link->address, listener->address) != 0 || is_cut_both_ways(link)) {
         return;
     }
     agenda_wake_at(&sim->queue.agenda, &link->redial, WORLD_NEVER);
     link->connection = connection_new(link);
+    link->back->connection = link->connection;
     queue_add(&sim->queue, sim->now_ns,
-              &(struct delivery){.kind = DELIVERY_CONNECTED,
+              &(struct delivery){.kind = DELIVERY_DIALLED,
                                  .link = link,
                                  .connection = connection_hold(link->connection)});
 }
 
-void link_end(struct sim_link *link, const char *reason)
+/* Ends the pair's connection, if there is one, and tells both. What is under way arrives all the
+ * same, as from a socket that was closed in order. */
+static void end_connection(struct sim_link *link, const char *reason)
 {
-    struct connection *connection = link->connection;
+    struct sim_connection *connection = link->connection;
 
     if (connection == NULL) {
         return;
     }
+    connection->ended = true;
     link->connection = NULL;
-    if (connection->told) {
-        size_t size = strlen(reason);
-        size = size < REASON_BYTES_MAX ? size : REASON_BYTES_MAX;
-        memcpy(link->reason, reason, size);
-        link->reason[size] = 0;
-        queue_add(&link->sim->queue, link->sim->now_ns,
-                  &(struct delivery){
-                      .kind = DELIVERY_DISCONNECTED, .link = link, .epoch = connection->from_life});
-    }
+    link->back->connection = NULL;
     connection_release(link->sim, connection);
+    tell_disconnected(link, reason);
+    tell_disconnected(link->back, reason);
 }
 
 void link_dial(struct sim_link *link, const char *address)
 {
     size_t size = strlen(address);
+    struct sim_connection *connection = link->connection;
 
     ensure(size <= ADDRESS_BYTES_MAX);
     if (link->wanted && strcmp(link->address, address) == 0) {
@@ -110,37 +165,71 @@ void link_dial(struct sim_link *link, const char *address)
     memcpy(link->address, address, size + 1);
     link->wanted = true;
     link->backoff_ns = 0;
-    link_end(link, "its address has changed");
+    if (connection != NULL && connection->link == link) {
+        end_connection(link, "its address has changed");
+    }
     link_try(link);
+    link_try(link->back);
 }
 
 void link_hang_up(struct sim_link *link)
 {
+    struct sim_connection *connection = link->connection;
+
     link->wanted = false;
     agenda_wake_at(&link->sim->queue.agenda, &link->redial, WORLD_NEVER);
-    /* What is under way arrives all the same, as from a socket that was closed in order. */
-    connection_release(link->sim, link->connection);
-    link->connection = NULL;
+    if (connection != NULL && connection->link == link) {
+        link->told = false; /* its own wish: it is not told */
+        end_connection(link, "the peer closed the connection");
+        link_try(link->back);
+    }
 }
 
-/* The receiver does not want this connection any more. */
-static void refuse(struct connection *connection, const char *reason)
+void link_close(struct sim_link *link)
 {
-    struct sim_link *link = connection->link;
-    bool was_accepted = connection->inbound.peer != 0;
+    link->wanted = false;
+    link->told = false;
+    agenda_wake_at(&link->sim->queue.agenda, &link->redial, WORLD_NEVER);
+    end_connection(link, "the peer closed the connection");
+}
 
-    connection->refused = true;
-    if (link->connection != connection) {
-        return; /* an earlier one, which has ended */
+void link_follow_cuts(struct sim_link *link)
+{
+    const char *reason = NULL;
+
+    if (faults_is_cut(link->sim->world.faults, link->from->id, link->to->id, &reason)) {
+        tell_disconnected(link, reason);
     }
-    link_end(link, reason);
-    link->backoff_ns = was_accepted ? 0 : link->backoff_ns * 2;
-    if (link->backoff_ns < BACKOFF_MIN_NS) {
-        link->backoff_ns = BACKOFF_MIN_NS;
-    } else if (link->backoff_ns > BACKOFF_MAX_NS) {
-        link->backoff_ns = BACKOFF_MAX_NS;
+    if (is_cut_both_ways(link)) {
+        end_connection(link, reason);
+        return;
     }
-    agenda_wake_at(&link->sim->queue.agenda, &link->redial, link->sim->now_ns + link->backoff_ns);
+    tell_connected(link);
+    link->backoff_ns = 0;
+    link_try(link);
+}
+
+static void back_off(struct sim_link *link)
+{
+    int64_t wait_ns = link->backoff_ns * 2;
+
+    wait_ns = wait_ns < BACKOFF_MIN_NS ? BACKOFF_MIN_NS : wait_ns;
+    link->backoff_ns = wait_ns < BACKOFF_MAX_NS ? wait_ns : BACKOFF_MAX_NS;
+    if (link->wanted) {
+        agenda_wake_at(&link->sim->queue.agenda, &link->redial,
+                       link->sim->now_ns + link->backoff_ns);
+    }
+}
+
+/* The receiver of this link does not want the connection any more. */
+static void refuse(struct sim_link *link, struct sim_connection *connection, const char *reason)
+{
+    receiving_end(connection, link)->refused = true;
+    if (link->connection == connection) { /* else an earlier one, which has ended */
+        end_connection(link, reason);
+        back_off(link);
+        back_off(link->back);
+    }
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -156,28 +245,20 @@ static bool is_clients(const struct sim_link *link)
     return link->from->id == WORLD_CLIENT || link->to->id == WORLD_CLIENT;
 }
 
-void link_send_hello(struct sim_link *link, struct batch *frame)
+static void send_hello(struct sim_link *link)
 {
     struct sim *sim = link->sim;
-    struct connection *connection = link->connection;
+    struct sim_connection *connection = link->connection;
+    struct sim_end *end = sending_end(connection, link);
+    const struct endpoint_handler *handler = &link->from->endpoint->handler;
 
-    if (!link_is_up(link)) {
-        drop(link, frame, "not connected");
-        batch_release(frame);
-        return;
-    }
-    ensure(!connection->greeted);
-    connection->greeted = true;
-    connection->hello_due_ns =
-        faults_hello_due(sim->world.faults, sim->now_ns, link->from->id, link->to->id);
-    queue_add(&sim->queue, connection->hello_due_ns,
-              &(struct delivery){
-                  .kind = DELIVERY_FRAME,
-                  .link = link,
-                  .connection = connection_hold(connection),
-                  .frame = frame,
-                  .epoch = faults_epoch(sim->world.faults, link->from->id, link->to->id),
-              });
+    ensure(!end->greeted && end->life == link->from->life);
+    end->greeted = true;
+    queue_add(&sim->queue, sim->now_ns,
+              &(struct delivery){.kind = DELIVERY_HELLO,
+                                 .link = link,
+                                 .connection = connection_hold(connection),
+                                 .frame = handler->hello(handler->context, link->to->id)});
 }
 
 void link_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, bool urgent,
@@ -185,7 +266,7 @@ void link_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, b
 {
     struct sim *sim = context;
     struct sim_link *link = sim->sending;
-    struct connection *connection = NULL;
+    struct sim_connection *connection = NULL;
 
     (void)urgent; /* nothing waits in this world but on a line, which faults.c has judged */
     ensure(due_ns >= sim->now_ns);
@@ -193,15 +274,13 @@ void link_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, b
         link = sim_link(sim, from, to);
     }
     if (!is_clients(link)) {
-        connection = link->connection;
         /* A reordered frame may outlive its connection; it goes on the next one or is lost. */
-        if (connection == NULL || !connection->greeted) {
+        if (!link->told) {
             drop(link, frame, "not connected");
             batch_release(frame);
             return;
         }
-        due_ns = due_ns > connection->hello_due_ns ? due_ns : connection->hello_due_ns;
-        connection_hold(connection);
+        connection = connection_hold(link->connection);
     }
     queue_add(&sim->queue, due_ns,
               &(struct delivery){.kind = DELIVERY_FRAME,
@@ -242,7 +321,7 @@ static struct frame_head head_of(const struct batch *frame)
 static const char *why_lost(const struct sim *sim, const struct delivery *delivery)
 {
     const struct sim_link *link = delivery->link;
-    const struct connection *connection = delivery->connection;
+    struct sim_connection *connection = delivery->connection;
 
     if (!faults_may_arrive(sim->world.faults, link->from->id, link->to->id, delivery->epoch)) {
         return faults_lost_reason(sim->world.faults, link->from->id, link->to->id);
@@ -251,15 +330,22 @@ static const char *why_lost(const struct sim *sim, const struct delivery *delive
         return sim->client_is_open ? NULL : "no clients";
     }
     if (link->to->endpoint == NULL ||
-        (connection != NULL && connection->to_life != link->to->life)) {
+        (connection != NULL && receiving_end(connection, link)->life != link->to->life)) {
         return "crashed";
     }
-    return connection != NULL && connection->refused ? "refused" : NULL;
+    if (connection == NULL) {
+        return NULL;
+    }
+    /* Its hello has come before it, unless the connection ended meanwhile. */
+    return receiving_end(connection, link)->refused          ? "refused"
+           : receiving_end(connection, link)->seen.peer == 0 ? "not connected"
+                                                             : NULL;
 }
 
 static void arrive_frame(struct sim *sim, const struct delivery *delivery)
 {
     struct sim_link *link = delivery->link;
+    struct sim_connection *connection = delivery->connection;
     const char *lost = why_lost(sim, delivery);
 
     sim->world.events++;
@@ -267,42 +353,64 @@ static void arrive_frame(struct sim *sim, const struct delivery *delivery)
         drop(link, delivery->frame, lost);
         return;
     }
-    struct connection *connection = delivery->connection;
     /* Clients, and frames delivered by hand, have no connection, and need no hello. */
-    struct inbound without = {.peer = link->from->id};
+    struct connection without = {.peer = link->from->id};
     const struct endpoint_handler *handler =
         link->to->id == WORLD_CLIENT ? &sim->client : &link->to->endpoint->handler;
     struct frame_head head = head_of(delivery->frame);
     const char *reason = "refused";
 
-    bool accepted =
-        handler->frame(handler->context, connection != NULL ? &connection->inbound : &without,
-                       delivery->frame, 0, &head, &reason);
+    bool accepted = handler->frame(
+        handler->context, connection != NULL ? &receiving_end(connection, link)->seen : &without,
+        delivery->frame, 0, &head, &reason);
     /* The call may have closed the endpoint, and the handler with it. */
-    if (!accepted && connection != NULL && !connection->refused) {
-        refuse(connection, reason);
+    if (!accepted && connection != NULL && !receiving_end(connection, link)->refused) {
+        refuse(link, connection, reason);
     }
 }
 
-static void tell_connected(struct sim_link *link, struct connection *connection)
+static void arrive_hello(struct sim_link *link, struct sim_connection *connection,
+                         struct batch *frame)
 {
-    if (link->connection != connection) {
-        return; /* it has ended before its dialler heard of it */
+    link->sim->world.events++;
+    if (connection->ended) {
+        drop(link, frame, "not connected");
+        return;
     }
-    ensure(link->from->life == connection->from_life && link->from->endpoint != NULL);
-    ensure(!connection->told);
-    connection->told = true;
-    const struct endpoint_handler *handler = &link->from->endpoint->handler;
-    handler->connected(handler->context, link->to->id);
+    const struct endpoint_handler *handler = &link->to->endpoint->handler;
+    struct sim_end *end = receiving_end(connection, link);
+    struct frame_head head = head_of(frame);
+    const char *reason = "refused";
+
+    bool accepted = handler->frame(handler->context, &end->seen, frame, 0, &head, &reason);
+    if (connection->ended) {
+        return; /* by the call */
+    }
+    if (!accepted) {
+        refuse(link, connection, reason);
+        return;
+    }
+    ensure(end->seen.peer == link->from->id);
+    link->backoff_ns = 0;
+    if (!end->greeted) {
+        send_hello(link->back);
+    }
+    tell_connected(link->back);
 }
 
-static void tell_disconnected(struct sim_link *link, uint64_t from_life)
+static void tell_owner(const struct delivery *delivery)
 {
-    if (link->from->endpoint == NULL || link->from->life != from_life) {
+    struct sim_link *link = delivery->link;
+
+    if (link->from->endpoint == NULL || link->from->life != delivery->epoch) {
         return; /* no callback comes after a close */
     }
     const struct endpoint_handler *handler = &link->from->endpoint->handler;
-    handler->disconnected(handler->context, link->to->id, link->reason);
+    if (delivery->kind == DELIVERY_CONNECTED) {
+        handler->connected(handler->context, link->to->id);
+    } else {
+        handler->disconnected(handler->context, link->to->id, link->reason);
+    }
 }
 
 void link_arrive(struct sim *sim, const struct delivery *delivery)
@@ -311,11 +419,17 @@ void link_arrive(struct sim *sim, const struct delivery *delivery)
     case DELIVERY_FRAME:
         arrive_frame(sim, delivery);
         break;
-    case DELIVERY_CONNECTED:
-        tell_connected(delivery->link, delivery->connection);
+    case DELIVERY_HELLO:
+        arrive_hello(delivery->link, delivery->connection, delivery->frame);
         break;
+    case DELIVERY_DIALLED:
+        if (!delivery->connection->ended) { /* before its dialler heard of it */
+            send_hello(delivery->link);
+        }
+        break;
+    case DELIVERY_CONNECTED:
     case DELIVERY_DISCONNECTED:
-        tell_disconnected(delivery->link, delivery->epoch);
+        tell_owner(delivery);
         break;
     }
     batch_release(delivery->frame);

@@ -34,18 +34,28 @@ static void redial(void *context)
     link_try(context);
 }
 
+static struct sim_link *make_link(struct sim *sim, uint64_t from, uint64_t to)
+{
+    struct sim_link *link = memory_new_zeroed(1, sizeof *link);
+
+    link->sim = sim;
+    link->from = sim_place(sim, from);
+    link->to = sim_place(sim, to);
+    link->redial = (struct wakeup){.fire = redial, .context = link, .at_ns = WORLD_NEVER};
+    *array_push(&sim->link_list) = link;
+    pairs_add(&sim->links, from, to, link);
+    return link;
+}
+
 struct sim_link *sim_link(struct sim *sim, uint64_t from, uint64_t to)
 {
     struct sim_link *link = pairs_find(&sim->links, from, to);
 
     if (link == NULL) {
-        link = memory_new_zeroed(1, sizeof *link);
-        link->sim = sim;
-        link->from = sim_place(sim, from);
-        link->to = sim_place(sim, to);
-        link->redial = (struct wakeup){.fire = redial, .context = link, .at_ns = WORLD_NEVER};
-        *array_push(&sim->link_list) = link;
-        pairs_add(&sim->links, from, to, link);
+        ensure(from != to);
+        link = make_link(sim, from, to);
+        link->back = make_link(sim, to, from);
+        link->back->back = link;
     }
     return link;
 }
@@ -205,9 +215,7 @@ static void sim_close(struct world *world, struct endpoint *endpoint)
     for (size_t i = 0; i < sim->link_list.count; i++) {
         struct sim_link *link = sim->link_list.items[i];
         if (link->from == place) {
-            link_hang_up(link);
-        } else if (link->to == place) {
-            link_end(link, "the peer closed the connection");
+            link_close(link);
         }
     }
     memory_free(endpoint);
@@ -266,11 +274,6 @@ static void sim_send(struct endpoint *endpoint, uint64_t peer, struct batch *fra
     send_on(link, frame, urgent);
 }
 
-static void sim_send_hello(struct endpoint *endpoint, uint64_t peer, struct batch *frame)
-{
-    link_send_hello(link_of(endpoint, peer), frame);
-}
-
 static void sim_client_open(struct world *world, const struct endpoint_handler *handler)
 {
     struct sim *sim = sim_of(world);
@@ -289,14 +292,7 @@ static void sim_links_changed(struct world *world)
     struct sim *sim = sim_of(world);
 
     for (size_t i = 0; i < sim->link_list.count; i++) {
-        struct sim_link *link = sim->link_list.items[i];
-        const char *reason = NULL;
-        if (faults_is_cut(world->faults, link->from->id, link->to->id, &reason)) {
-            link_end(link, reason);
-        } else {
-            link->backoff_ns = 0;
-            link_try(link);
-        }
+        link_follow_cuts(sim->link_list.items[i]);
     }
 }
 
@@ -338,7 +334,7 @@ static void sim_free(struct world *world)
         memory_free(sim->place_list.items[i]);
     }
     while (sim->connections_unused != NULL) {
-        struct connection *connection = sim->connections_unused;
+        struct sim_connection *connection = sim->connections_unused;
         sim->connections_unused = connection->next_unused;
         memory_free(connection);
     }
@@ -363,7 +359,6 @@ static const struct world_operations operations = {
     .hang_up = sim_hang_up,
     .is_connected = sim_is_connected,
     .send = sim_send,
-    .send_hello = sim_send_hello,
     .client_open = sim_client_open,
     .client_send = sim_client_send,
     .links_changed = sim_links_changed,

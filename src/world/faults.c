@@ -240,14 +240,14 @@ void faults_release(struct faults *faults, int64_t now_ns)
 /* The numbers of one message. All are drawn, also of faults that are off and for messages that are
  * cut or intercepted: one fault less leaves the fates of the others as they were. */
 struct draws {
-    uint64_t of[STREAM_MESSAGE_COUNT];
+    uint64_t of[STREAM_COUNT];
 };
 
 static struct draws draw_all(struct fault_link *link)
 {
     struct draws draws;
 
-    for (size_t i = 0; i < STREAM_MESSAGE_COUNT; i++) {
+    for (size_t i = 0; i < STREAM_COUNT; i++) {
         draws.of[i] = random_next(&link->streams[i]);
     }
     return draws;
@@ -326,11 +326,4 @@ void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t 
         return;
     }
     pass(faults, link, now_ns, frame, urgent, &draws);
-}
-
-int64_t faults_hello_due(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to)
-{
-    struct fault_link *link = faults_link(faults, from, to);
-
-    return now_ns + delay_from_draw(&link->in_force, random_next(&link->streams[STREAM_HELLO]));
 }

@@ -7,15 +7,14 @@
 
 #include "world/world.h"
 
-/* Each link has a stream for each of these, so that one fault more or less moves no other. */
+/* Each link has a stream for each of these, from which each message draws, so that one fault more
+ * or less moves no other. */
 enum stream_kind {
     STREAM_DROP,
     STREAM_DUPLICATE,
     STREAM_REORDER,
     STREAM_DELAY,
     STREAM_DUPLICATE_DELAY,
-    STREAM_MESSAGE_COUNT, /* the above are drawn by each message */
-    STREAM_HELLO = STREAM_MESSAGE_COUNT,
     STREAM_COUNT
 };
 

@@ -126,9 +126,11 @@ static void name_end(char *name, size_t size, uint64_t id)
 static void seed_streams(const struct faults *faults, struct fault_link *link)
 {
     static const char *const suffixes[STREAM_COUNT] = {
-        [STREAM_DROP] = "drop",       [STREAM_DUPLICATE] = "duplicate",
-        [STREAM_REORDER] = "reorder", [STREAM_DELAY] = "delay",
-        [STREAM_HELLO] = "hello",     [STREAM_DUPLICATE_DELAY] = "duplicate_delay",
+        [STREAM_DROP] = "drop",
+        [STREAM_DUPLICATE] = "duplicate",
+        [STREAM_REORDER] = "reorder",
+        [STREAM_DELAY] = "delay",
+        [STREAM_DUPLICATE_DELAY] = "duplicate_delay",
     };
     char from[24];
     char to[24];

@@ -35,8 +35,7 @@ enum frame_kind {
     FRAME_CLIENT_ANSWER = 6,
     FRAME_FORWARD = 7, /* a client's request that a node passes on */
     FRAME_FORWARD_ANSWER = 8,
-    FRAME_INVITATION = 9,   /* to send back on the connection that it came on */
-    FRAME_TURNED_AWAY = 10, /* to a server whose id the members know with another disk */
+    FRAME_TURNED_AWAY = 9, /* to a server whose id the members know with another disk */
 };
 
 struct frame_head {
@@ -150,29 +149,29 @@ void node_clock_set(struct node_clock *clock, int64_t world_now_ns, int64_t rate
 
 /* ---- transport ------------------------------------------------------------------------------ */
 
-/* One incoming connection. The owner of the endpoint sets `peer` when it has accepted the hello;
- * frames before that are judged by it too. */
-struct inbound {
+/* A connection between two endpoints, as one of the two sees it. A pair of nodes shares one,
+ * whoever dialled it. The owner of the endpoint fills in who is there when it has accepted the
+ * first frame, which is the peer's hello; frames before that are judged by it too. */
+struct connection {
+    uint64_t dialled;      /* whom we looked for; 0: the peer dialled us */
     uint64_t peer;         /* 0: not known yet */
-    uint64_t directory;    /* the owner's own: whose disk said hello; 0: none did */
-    uint64_t hello_number; /* of the frame that was the first hello */
-    /* The owner has accepted an invitation to send back on it, by whoever was told its hello of
-     * this number. 0: it has not. */
-    uint64_t invited_hello;
+    uint64_t directory;    /* whose disk said hello */
+    uint64_t life;         /* which start of that node did */
+    uint64_t hello_number; /* of the frame that was the hello; rises within a life */
 };
 
 struct endpoint_handler {
-    /* The connection to `peer` that we dialled is up: the first frame that the owner must send on
-     * it is its hello (world_send_hello from within this call). */
+    /* The hello for this peer: the first frame on a connection. Who dialled says it at once, the
+     * other one in answer to it. */
+    struct batch *(*hello)(void *context, uint64_t peer);
+    /* Both hellos of the pair's connection have been accepted: frames can be sent from now on, and
+     * no longer. */
     void (*connected)(void *context, uint64_t peer);
     void (*disconnected)(void *context, uint64_t peer, const char *reason);
-    /* Tells `from->peer`, whose hello on a connection of its own was accepted, that it may send
-     * back on the one that we dialled, as whom, and in place of which. A world whose connections
-     * go one way never asks. */
-    struct batch *(*invitation)(void *context, const struct inbound *from);
-    /* A whole frame (head included) of a connection, or from WORLD_CLIENT. The batch is
-     * the world's; hold it to keep it. false: close that connection; `*reason` says why. */
-    bool (*frame)(void *context, struct inbound *from, struct batch *batch, uint32_t offset,
+    /* A whole frame (head included) of a connection, or of the clients' endpoint (`from` all zero).
+     * The batch is the world's; hold it to keep it. false: close that connection; `*reason` says
+     * why. */
+    bool (*frame)(void *context, struct connection *from, struct batch *batch, uint32_t offset,
                   const struct frame_head *head, const char **reason);
     void *context;
 };
@@ -196,21 +195,23 @@ struct world_operations {
     /* Ends all its connections at once; no callback comes after. */
     void (*close)(struct world *world, struct endpoint *endpoint);
     const char *(*address)(const struct endpoint *endpoint);
-    /* Keep a connection to this peer, dialling again with backoff; again with another address:
-     * moves. */
+    /* Keep a connection to this peer, dialling again with backoff while there is none; again with
+     * another address: moves. */
     void (*dial)(struct endpoint *endpoint, uint64_t peer, const char *address);
+    /* Not any more. A connection that the peer dialled stays until the peer ends it. */
     void (*hang_up)(struct endpoint *endpoint, uint64_t peer);
+    /* Whether frames can be sent to it now, whoever dialled. */
     bool (*is_connected)(const struct endpoint *endpoint, uint64_t peer);
     /* A frame to peer (or WORLD_CLIENT), through the fault model; takes one reference of the batch.
      * `urgent` (a heartbeat) goes before what waits. What cannot be sent is dropped with a traced
      * reason. */
     void (*send)(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent);
-    /* As the first frame on a connection that has just come up; not subject to the fault model. */
-    void (*send_hello)(struct endpoint *endpoint, uint64_t peer, struct batch *frame);
     /* The clients' side of WORLD_CLIENT. */
     void (*client_open)(struct world *world, const struct endpoint_handler *handler);
     void (*client_send)(struct world *world, uint64_t node, struct batch *frame);
-    /* The fault model's cuts have changed: end what is cut, dial at once what is not. */
+    /* The fault model's cuts have changed: end what is cut, dial at once what is not. A connection
+     * is there as long as one of its two ways is open; over a way that is cut nothing can be sent.
+     */
     void (*links_changed)(struct world *world);
     /* Hands a frame that was held to its receiver now, as if it had just passed the fault model;
      * the batch is copied by reference. */
@@ -306,9 +307,6 @@ bool faults_may_arrive(const struct faults *faults, uint64_t from, uint64_t to, 
 const char *faults_lost_reason(const struct faults *faults, uint64_t from, uint64_t to);
 /* The link's epoch now. */
 uint64_t faults_epoch(const struct faults *faults, uint64_t from, uint64_t to);
-/* When a hello that is sent now arrives: it has the link's delay and no other fault, and draws from
- * a stream of its own. The world keeps what follows on that connection behind it. */
-int64_t faults_hello_due(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to);
 /* Emits a DROP event for this frame. */
 void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
                  const struct batch *frame, const char *reason);

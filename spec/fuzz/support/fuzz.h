@@ -46,7 +46,7 @@ struct lone_node {
 /* `members`: ids 1..members vote; 0: it waits to be added. */
 void lone_node_start(struct lone_node *lone, uint64_t members);
 /* Hands it one frame of a connection, as its world would; what node.h calls `frame`. */
-bool lone_node_frame(struct lone_node *lone, struct inbound *from, enum frame_kind kind,
+bool lone_node_frame(struct lone_node *lone, struct connection *from, enum frame_kind kind,
                      uint64_t number, struct bytes body);
 void lone_node_run(struct lone_node *lone, int64_t duration_ns);
 void lone_node_end(struct lone_node *lone);

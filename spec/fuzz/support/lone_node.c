@@ -21,7 +21,7 @@ static struct machine *make_machine(void *context, uint64_t id, struct failure *
     return machine_new(&kv_operations, kv_new());
 }
 
-static bool answer_arrived(void *context, struct inbound *from, struct batch *batch,
+static bool answer_arrived(void *context, struct connection *from, struct batch *batch,
                            uint32_t offset, const struct frame_head *head, const char **reason)
 {
     struct lone_node *lone = context;
@@ -82,7 +82,7 @@ void lone_node_start(struct lone_node *lone, uint64_t members)
     ensure(node_start(lone->node, &failure));
 }
 
-bool lone_node_frame(struct lone_node *lone, struct inbound *from, enum frame_kind kind,
+bool lone_node_frame(struct lone_node *lone, struct connection *from, enum frame_kind kind,
                      uint64_t number, struct bytes body)
 {
     struct endpoint_handler handler = node_endpoint_handler(lone->node);
