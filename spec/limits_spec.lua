@@ -3,6 +3,7 @@ local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 local processes = require "spec.support.processes"
 local raft = require "raft"
+local replicas = require "spec.support.replicas"
 
 local tests = {}
 local in_both = clusters.in_both
@@ -98,6 +99,37 @@ in_both(tests, "ASessionsResultIsAtMost16MiB", { nodes = 1, machine = machine },
   end, { session = true })
   lu.assertEquals(select(2, assert(client:wait())), 4)
 end)
+
+clusters.add(tests, "NotesNamesAndMembersAreBounded", { nodes = 1, mode = "sim" }, function(c)
+  clusters.assert_raises(function()
+    c:note(("x"):rep(65537))
+  end, "a note is at most 65536 bytes")
+  clusters.assert_raises(function()
+    raft.cluster { nodes = 1, name = ("x"):rep(1001) }
+  end, "name", "1000 bytes")
+  local ids = {}
+  for id = 1, 100 do
+    ids[id] = id
+  end
+  clusters.assert_raises(function()
+    raft.cluster { nodes = ids }
+  end, "nodes", "99")
+  c:note(("x"):rep(65536))
+end)
+
+-- A bare core: no entry is so large that a follower would refuse it.
+function tests.test_AConfigurationHasAtMost1000Members()
+  local net = replicas.new(1)
+  net:elect(1)
+  net:settle()
+  local voters = {}
+  for id = 1, 1000 do
+    voters[id] = id
+  end
+  lu.assertEquals(net:step(1, { kind = "change", configuration = { voters = voters } }).refusal, "bad_configuration")
+  voters[1000] = nil
+  lu.assertEquals(net:step(1, { kind = "change", configuration = { voters = voters } }).refusal, "accepted")
+end
 
 -- Nodes in applications pass each other's requests on: what is too large for an answer must not end the leader.
 function tests.test_APassedOnRequestWhoseResultIsTooLarge()

@@ -8,6 +8,7 @@ local defaults = require "raft.defaults"
 local options = {}
 
 local NODES_MOST = 99
+local NAME_BYTES_MOST = 1000
 
 local function is_count(least)
   return function(value)
@@ -34,12 +35,17 @@ end
 
 -- Each option: what it should be, in words, and the test of it.
 local known = {
-  nodes = { "a number of nodes from 1 to 99 or a list of ids", function(value)
-    return type(value) == "table" or (is_count(1)(value) and value <= NODES_MOST)
+  nodes = { "a number of nodes from 1 to 99 or a list of so many ids", function(value)
+    if type(value) == "table" then
+      return #value <= NODES_MOST
+    end
+    return is_count(1)(value) and value <= NODES_MOST
   end },
   mode = { '"sim" or "tcp"', function(value) return value == "sim" or value == "tcp" end },
   seed = { "an integer from 0 to 2^53 - 1", is_count(0) },
-  name = { "a string", is_kind "string" },
+  name = { "a string of at most 1000 bytes", function(value)
+    return type(value) == "string" and #value <= NAME_BYTES_MOST
+  end },
   election_timeout = { "{min, max} seconds, a nanosecond or more, or math.huge", function(value)
     return value == math.huge or is_interval(value)
   end },

@@ -225,8 +225,9 @@ void node_refused(const struct node *node, enum raft_refusal refusal, struct fai
     case RAFT_BAD_CONFIGURATION:
         failure_set(failure, FAILURE_UNSUPPORTED,
                     "these members make no configuration: it needs a voter, each id once, no other "
-                    "disk in a member's place, and addresses of at most %d bytes",
-                    RAFT_ADDRESS_BYTES_MAX);
+                    "disk in a member's place, addresses of at most %d bytes, and at most %d "
+                    "members, old and new together",
+                    RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
         return;
     case RAFT_ACCEPTED:
         break;

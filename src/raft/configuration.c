@@ -115,6 +115,9 @@ static const char *form_problem(const struct raft_configuration *configuration)
     if (configuration->count > 0 && configuration->members == NULL) {
         return "no members where some are announced";
     }
+    if (configuration->count > RAFT_MEMBERS_MAX) {
+        return "too many members";
+    }
     for (uint32_t i = 0; i < configuration->count; i++) {
         const char *problem = member_problem(&configuration->members[i], configuration->joint);
         if (problem != NULL) {

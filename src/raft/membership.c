@@ -371,12 +371,15 @@ static enum raft_refusal change_refusal(const struct raft *raft,
     if (wanted == NULL || wanted->joint || configuration_problem(wanted) != NULL) {
         return RAFT_BAD_CONFIGURATION;
     }
+    const struct members_record *record = membership_in_force(raft);
+    if (wanted->count + record->configuration.count > RAFT_MEMBERS_MAX) {
+        return RAFT_BAD_CONFIGURATION; /* no joint one could hold both */
+    }
     /* Without an entry of its own term it may not know of a change that is under way, nor that one
      * which it knows of is over. */
     if (raft->commit < raft->term_start) {
         return RAFT_NOT_READY;
     }
-    const struct members_record *record = membership_in_force(raft);
     bool pending = record->configuration.joint || (record->index > raft->commit && !record->fill);
     return pending ? RAFT_MEMBERSHIP_PENDING : RAFT_ACCEPTED;
 }

@@ -19,6 +19,7 @@
 #define RAFT_NEVER INT64_MAX /* a deadline that does not come */
 #define RAFT_ENTRY_BYTES_MAX (16U << 20)
 #define RAFT_ADDRESS_BYTES_MAX 255
+#define RAFT_MEMBERS_MAX 1000 /* of a configuration, while joint of both sets */
 
 /* ---- entries -------------------------------------------------------------------------------- */
 

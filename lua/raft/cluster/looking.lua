@@ -7,6 +7,8 @@ local filters = require "raft.filters"
 
 local looking = {}
 
+local NOTE_BYTES_MOST = 65536
+
 --- The ids of all nodes, removed ones included.
 -- @treturn integer[] list, rising
 function looking:ids()
@@ -113,7 +115,9 @@ end
 --- A line of yours in the trace.
 -- @tparam string text
 function looking:note(text)
-  arguments.text("text", text)
+  if #arguments.text("text", text) > NOTE_BYTES_MOST then
+    arguments.raise("bad argument 'text' (a note is at most %d bytes)", NOTE_BYTES_MOST)
+  end
   return self.core:note(text)
 end
 
