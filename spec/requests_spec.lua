@@ -7,13 +7,14 @@ local raft = require "raft"
 
 local tests = {}
 
--- f(nodes, leader, follower) with three nodes, whose leader ends when a request that was passed on reaches it.
+-- f(nodes, leader, follower) with three nodes, whose first leader ends when a request that was passed on reaches it.
 local function with_a_leader_that_dies(f)
-  local peers, nodes = processes.free_addresses(3), {}
+  local peers, nodes, is_dead = processes.free_addresses(3), {}, false
   for id = 1, 3 do
     nodes[id] = assert(raft.node { id = id, listen = peers[id], peers = peers, machine = nodes_of.counter(),
       trace = function(event)
-        if event.kind == "receive" and event.message == "forward" then
+        if not is_dead and event.kind == "receive" and event.message == "forward" then
+          is_dead = true
           nodes[id]:close()
         end
       end })
@@ -45,6 +46,29 @@ function tests.test_a_read_passed_on_to_a_leader_that_dies_is_asked_again()
     lu.assertEquals(leader:status().state, "closed")
     lu.assertNotEquals(nodes[follower.id]:status().leader, leader.id)
   end)
+end
+
+function tests.test_a_node_that_waits_for_its_peers_says_which()
+  local peers = processes.free_addresses(3)
+  local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
+  local other = assert(raft.node { id = 3, listen = peers[3], peers = peers, election_timeout = { 50, 60 } })
+  local notices = {}
+  node:on("notice", function(text) notices[#notices + 1] = text end)
+  assert(node:start())
+  local alone = ("it has no connection to node 2 (%s), node 3 (%s)"):format(peers[2], peers[3])
+  local _, message, code, detail = node:propose(1, { timeout = 0.1 })
+  lu.assertEquals({ code, detail.unknown }, { "no_leader", nil })
+  lu.assertStrContains(message, alone)
+  nodes_of.run_until("a notice", function() return notices[1] end)
+  lu.assertEquals(notices[1], "node 1 knows of no leader; " .. alone)
+  assert(other:start())
+  nodes_of.run_until("a connection", function()
+    message = select(2, node:propose(1, { timeout = 0.01 }))
+    return not message:find("node 3", 1, true)
+  end)
+  lu.assertStrContains(message, ("it has no connection to node 2 (%s)"):format(peers[2]))
+  node:close()
+  other:close()
 end
 
 -- A connection that was cut is dialled at once, and comes up a moment later.

@@ -64,7 +64,9 @@ struct embedded {
     uint32_t notice_count;
     struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
     uint32_t told_next;
-    struct dialled *dialled; /* peers that this node has had a connection to */
+    struct wakeup leaderless; /* when it is told that nobody leads, and who is not reached */
+    int64_t leaderless_ns;    /* what that is set to */
+    struct dialled *dialled;  /* peers that this node has had a connection to */
     uint32_t dialled_count;
 
     struct requests *requests;
@@ -81,6 +83,10 @@ bool embed_is_running(const struct embedded *embedded);
 /* ---- notices.c */
 void notices_open(struct embedded *embedded);
 void notices_close(struct embedded *embedded);
+/* Somebody leads, or nobody does any more, or the node has ended. */
+void notices_follow_leader(struct embedded *embedded);
+/* Adds to a text that nobody leads which members this node does not reach, as far as that fits. */
+void notices_explain(struct embedded *embedded, char *text, size_t size);
 
 /* ---- requests.c */
 extern const struct request_reach embed_reach;

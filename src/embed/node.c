@@ -111,6 +111,7 @@ static void flush(void *context)
         requests_review(embedded->requests);
     }
     requests_judge(embedded->requests);
+    notices_follow_leader(embedded);
     tell_roles(embedded);
     if (embedded->tell_members) {
         embedded->tell_members = false;

@@ -5,6 +5,7 @@
  */
 #include "embed/internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 /* A connection that ends so soon after it came up, several times in a row, was refused. */
 #define REFUSED_WITHIN_NS INT64_C(1000000000)
 #define REFUSED_TIMES 3
+/* Nobody leads for so long: the application is told, with whom this node does not reach. */
+#define LEADERLESS_NS INT64_C(2000000000)
 
 static bool is_new(struct embedded *embedded, struct bytes text, int64_t now_ns)
 {
@@ -100,16 +103,86 @@ static void read_event(void *context, const struct trace_event *event)
     }
 }
 
+/* ---- waiting for a leader ------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static void add_text(char *text, size_t size,
+                                                           const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    text_format(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+void notices_explain(struct embedded *embedded, char *text, size_t size)
+{
+    const struct node_view *view = node_view(embedded->node);
+    const char *before = "; it has no connection to ";
+    if (!embed_is_running(embedded)) {
+        return;
+    }
+    if (view->members->count == 0) {
+        add_text(text, size, "; it waits to be added to a cluster");
+    }
+    for (uint32_t i = 0; i < view->members->count; i++) {
+        const struct raft_member *member = &view->members->members[i];
+        if (member->id != embedded->id && !node_is_connected(embedded->node, member->id)) {
+            add_text(text, size, "%snode %llu (%.*s)", before, (unsigned long long)member->id,
+                     (int)member->address_size, member->address);
+            before = ", ";
+        }
+    }
+}
+
+static void wake_leaderless(struct embedded *embedded, int64_t at_ns)
+{
+    struct world *world = embedded->loop->world;
+    embedded->leaderless_ns = at_ns;
+    world->operations->wake_at(world, &embedded->leaderless, at_ns);
+}
+
+static void nobody_leads(void *context)
+{
+    struct embedded *embedded = context;
+    char text[200];
+    embedded->leaderless_ns = WORLD_NEVER;
+    if (!embed_is_running(embedded) || node_view(embedded->node)->leader != 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "node %llu knows of no leader",
+                   (unsigned long long)embedded->id);
+    notices_explain(embedded, text, sizeof text);
+    if (embedded->notice_count < NOTICES_WAITING_MAX) {
+        add_notice(embedded, 0, bytes_of_text(text));
+    }
+    wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + TOLD_AGAIN_NS);
+}
+
+void notices_follow_leader(struct embedded *embedded)
+{
+    bool waits = embed_is_running(embedded) && node_view(embedded->node)->leader == 0;
+    if (!waits && embedded->leaderless_ns != WORLD_NEVER) {
+        wake_leaderless(embedded, WORLD_NEVER);
+    } else if (waits && embedded->leaderless_ns == WORLD_NEVER) {
+        wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + LEADERLESS_NS);
+    }
+}
+
 void notices_open(struct embedded *embedded)
 {
     uint64_t kinds =
         TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_CONNECT) | TRACE_MASK(TRACE_DISCONNECT);
     embedded->notice_subscription =
         trace_subscribe(embedded->loop->trace, kinds, read_event, embedded);
+    embedded->leaderless = (struct wakeup){.fire = nobody_leads, .context = embedded};
+    embedded->leaderless.at_ns = WORLD_NEVER;
+    embedded->leaderless_ns = WORLD_NEVER;
 }
 
 void notices_close(struct embedded *embedded)
 {
     trace_unsubscribe(embedded->loop->trace, embedded->notice_subscription);
+    wake_leaderless(embedded, WORLD_NEVER);
     memory_free(embedded->dialled);
 }

@@ -104,12 +104,18 @@ static void ready(void *owner)
     embed_tell_soon(owner);
 }
 
+static void explain(void *owner, char *text, size_t size)
+{
+    notices_explain(owner, text, size);
+}
+
 const struct request_reach embed_reach = {
     .leader = leader,
     .send = send,
     .forget = forget,
     .patience_ns = patience_ns,
     .applied = applied,
+    .explain = explain,
     .ready = ready,
     .later = true,
 };
