@@ -35,10 +35,15 @@ local function entries(terms, what)
 end
 
 function Run:start(node, term, vote, terms, configurations)
+  return self:start_with(node, 0, term, vote, terms, configurations)
+end
+
+-- With that directory: a disk of its own.
+function Run:start_with(node, directory, term, vote, terms, configurations)
   terms = terms or {}
   self.sequence[node] = 0
-  return self:event("start", node, { term = term or 0, vote = vote or 0, first = 1, last = #terms,
-    entries = entries(terms), configurations = configurations })
+  return self:event("start", node, { directory = directory, term = term or 0, vote = vote or 0, first = 1,
+    last = #terms, entries = entries(terms), configurations = configurations })
 end
 
 function Run:crash(node)

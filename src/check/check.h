@@ -97,9 +97,8 @@ struct checker;
  * before what the leader appends because of them. COMMIT comes before APPLY, READ before the SEND
  * of its round, and SYNC before what waited for it (SEND, MATCH, COMMIT). An APPLY's hash is its
  * entry's, as in APPEND (0: not told). START's commit is the index of the snapshot that its machine
- * starts from. A node may start with an empty disk (term 0, no entries) if it is new, was stopped
- * as "removed", was named by a FAULT "wipe", or its START is flagged; any other start must show
- * what was durable. */
+ * starts from. It judges servers, by id and directory: a START with another directory than the one
+ * before is another server's, of which nothing is known; any other must show what was durable. */
 struct checker *checker_new(struct trace *trace,
                             void (*violated)(void *context,
                                              const struct check_violation *violation),

@@ -59,10 +59,42 @@ struct check_node *checker_node(struct checker *checker, uint64_t id)
     }
     node = memory_new_zeroed(1, sizeof(*node));
     node->id = id;
-    node->fresh_disk = true;
     checker->table[place_of(checker, id)] = node;
     *array_push(&checker->nodes) = node;
     return node;
+}
+
+struct check_node *checker_server(const struct checker *checker, struct server server)
+{
+    struct check_node *node = checker_find(checker, server.id);
+    while (node != NULL && server.directory != 0 && node->directory != server.directory) {
+        node = node->former;
+    }
+    return node;
+}
+
+/* With another disk than before it is another server; what the former one promised stays its own.
+ */
+static struct check_node *starting(struct checker *checker, struct check_node *node,
+                                   uint64_t directory)
+{
+    if (node->life == 0 || node->directory == directory) {
+        node->directory = directory;
+        return node;
+    }
+    struct check_node *next = memory_new_zeroed(1, sizeof(*next));
+    next->id = node->id;
+    next->directory = directory;
+    next->former = node;
+    node->running = false;
+    node->leads = false;
+    checker->table[place_of(checker, node->id)] = next;
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        if (checker->nodes.items[i] == node) {
+            checker->nodes.items[i] = next;
+        }
+    }
+    return next;
 }
 
 uint64_t checker_holder(const struct checker *checker, uint64_t index, const struct term *term,
@@ -139,21 +171,8 @@ static void stopped(struct checker *checker, struct check_node *node,
                        (unsigned long long)node->id, (int)event->text.size,
                        (const char *)event->text.data);
     }
-    static const char removed[] = "removed";
     node->running = false;
     node->leads = false;
-    if (bytes_equal(event->text, (struct bytes){(const uint8_t *)removed, sizeof(removed) - 1})) {
-        node->fresh_disk = true;
-    }
-}
-
-static void wiped(struct checker *checker, const struct trace_event *event)
-{
-    static const char wipe[] = "wipe";
-    if (event->node != 0 &&
-        bytes_equal(event->text, (struct bytes){(const uint8_t *)wipe, sizeof(wipe) - 1})) {
-        checker_node(checker, event->node)->fresh_disk = true;
-    }
 }
 
 static void read_rare(struct checker *checker, struct check_node *node,
@@ -161,7 +180,7 @@ static void read_rare(struct checker *checker, struct check_node *node,
 {
     switch (event->kind) {
     case TRACE_START:
-        durability_start(checker, node, event);
+        durability_start(checker, starting(checker, node, event->directory), event);
         break;
     case TRACE_STOP:
         stopped(checker, node, event);
@@ -205,10 +224,6 @@ static void read_event(void *context, const struct trace_event *event)
     struct checker *checker = context;
     if (checker->is_violated) {
         return; /* what follows from a violation is not news */
-    }
-    if (event->kind == TRACE_FAULT) {
-        wiped(checker, event);
-        return;
     }
     if (event->node == 0) {
         return;
@@ -275,8 +290,7 @@ checker_new(struct trace *trace,
             TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) | TRACE_MASK(TRACE_READ) |
             TRACE_MASK(TRACE_CONFIRM) | TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) |
             TRACE_MASK(TRACE_SYNC) | TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) |
-            TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) |
-            TRACE_MASK(TRACE_FAULT),
+            TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL),
         read_event, checker);
     return checker;
 }
@@ -286,14 +300,10 @@ void checker_expect_gaps(struct checker *checker)
     checker->gaps = true;
 }
 
-void checker_free(struct checker *checker)
+static void free_servers(struct check_node *node)
 {
-    if (checker == NULL) {
-        return;
-    }
-    trace_unsubscribe(checker->trace, checker->subscription);
-    for (size_t i = 0; i < checker->nodes.count; i++) {
-        struct check_node *node = checker->nodes.items[i];
+    while (node != NULL) {
+        struct check_node *former = node->former;
         chain_free(&node->log);
         chain_free(&node->disk);
         configurations_forget(node);
@@ -302,6 +312,18 @@ void checker_free(struct checker *checker)
         ring_free(&node->reads);
         ring_free(&node->writes);
         memory_free(node);
+        node = former;
+    }
+}
+
+void checker_free(struct checker *checker)
+{
+    if (checker == NULL) {
+        return;
+    }
+    trace_unsubscribe(checker->trace, checker->subscription);
+    for (size_t i = 0; i < checker->nodes.count; i++) {
+        free_servers(checker->nodes.items[i]);
     }
     chain_free(&checker->committed);
     terms_free(&checker->terms);

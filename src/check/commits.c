@@ -93,7 +93,7 @@ static void note_committed(struct checker *checker, const struct trace_event *ev
     }
     const struct term *leading = checker->leading;
     if (leading != NULL && leading->term > term_number) {
-        const struct check_node *leader = checker_find(checker, leading->leader);
+        const struct check_node *leader = checker_server(checker, leading->leader);
         if (leader->leads && leader->term == leading->term) {
             (void)judge_leader(checker, leader, event, leading, index);
         }

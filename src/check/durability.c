@@ -9,6 +9,11 @@
 
 #include <inttypes.h>
 
+static struct server vote_in(const struct trace_event *event)
+{
+    return (struct server){event->vote, event->vote_directory};
+}
+
 /* ---- writes --------------------------------------------------------------------------------- */
 
 /* One part for each run of equal term, so that a write keeps its entries when the log moves on. */
@@ -42,7 +47,7 @@ void durability_write(struct checker *checker, struct check_node *node,
         *ring_push(&node->writes) = (struct write){.sequence = event->sequence,
                                                    .what = TRACE_STATE,
                                                    .term = event->term,
-                                                   .vote = event->vote};
+                                                   .vote = vote_in(event)};
     }
     if ((event->what & TRACE_SNAPSHOTS) != 0) {
         *ring_push(&node->writes) = (struct write){.sequence = event->sequence,
@@ -82,18 +87,6 @@ void durability_sync(struct check_node *node, const struct trace_event *event)
 
 /* ---- a start -------------------------------------------------------------------------------- */
 
-/* The disk is a new one: nothing that was promised before counts for it. */
-static void forget_disk(struct checker *checker, struct check_node *node)
-{
-    if (node->disk.last > node->lost_last) {
-        node->lost_last = node->disk.last;
-    }
-    chain_reset(&node->disk, 0, &checker->origin);
-    node->disk_term = 0;
-    node->disk_vote = 0;
-    node->snapshot = 0;
-}
-
 /* Hard state that was durable comes back: the term, and in the same term the vote. */
 static bool judge_hard_state(struct checker *checker, const struct check_node *node,
                              const struct trace_event *event)
@@ -105,11 +98,12 @@ static bool judge_hard_state(struct checker *checker, const struct check_node *n
                        node->id, event->term, node->disk_term);
         return false;
     }
-    if (event->term == node->disk_term && node->disk_vote != 0 && event->vote != node->disk_vote) {
-        checker_report(checker, event, CHECK_ONE_VOTE, node->disk_vote,
+    if (event->term == node->disk_term && node->disk_vote.id != 0 &&
+        !server_equal(vote_in(event), node->disk_vote)) {
+        checker_report(checker, event, CHECK_ONE_VOTE, node->disk_vote.id,
                        "node %" PRIu64 " starts in term %" PRIu64 " with a vote for node %" PRIu64
                        " (0: none), but its vote for node %" PRIu64 " was durable on its disk",
-                       node->id, event->term, event->vote, node->disk_vote);
+                       node->id, event->term, event->vote, node->disk_vote.id);
         return false;
     }
     return true;
@@ -151,11 +145,10 @@ static void reset_node(struct checker *checker, struct check_node *node,
     chain_reset(&node->log, base, base_term);
     node->life++;
     node->running = true;
-    node->fresh_disk = false;
     node->leads = false;
     node->term = event->term;
     node->vote_term = event->term;
-    node->vote = event->vote;
+    node->vote = vote_in(event);
     node->snapshot = event->commit > base ? event->commit : base;
     node->commit = node->snapshot;
     node->applied = node->snapshot;
@@ -164,15 +157,10 @@ static void reset_node(struct checker *checker, struct check_node *node,
     majorities_forget_reads(node);
 }
 
-/* A node that is new, was removed or wiped, or whose event is flagged may start with an empty disk.
- */
+/* Of a server that is new nothing is known that its disk would have to hold. */
 void durability_start(struct checker *checker, struct check_node *node,
                       const struct trace_event *event)
 {
-    bool empty = event->term == 0 && event->first <= 1 && event->last == 0;
-    if (event->flag || (node->fresh_disk && empty)) {
-        forget_disk(checker, node);
-    }
     if (!judge_hard_state(checker, node, event)) {
         return;
     }
@@ -184,10 +172,10 @@ void durability_start(struct checker *checker, struct check_node *node,
     node->members_due = false;
     if (event->vote != 0 && event->term > 0) {
         majorities_note_vote(terms_get(&checker->terms, event->term),
-                             (struct vote){.voter = node->id, .candidate = event->vote});
+                             (struct vote){.voter = server_of(node), .candidate = vote_in(event)});
     }
     node->disk_term = event->term;
-    node->disk_vote = event->vote;
+    node->disk_vote = vote_in(event);
     chain_reset(&node->disk, node->log.base, node->log.base_term);
     chain_append(&node->disk, &node->log, node->log.last);
 }
@@ -201,19 +189,21 @@ void durability_vote(struct checker *checker, struct check_node *node,
         return;
     }
     /* A vote that a crash took before it was durable was never answered: START forgets it. */
-    if (node->vote_term == event->term && node->vote != 0 && node->vote != event->peer) {
+    struct server candidate = {event->peer, event->directory};
+    if (node->vote_term == event->term && node->vote.id != 0 &&
+        !server_equal(node->vote, candidate)) {
         checker_report(checker, event, CHECK_ONE_VOTE, event->peer,
                        "node %" PRIu64 " votes in term %" PRIu64 " for node %" PRIu64
                        ", but gave its vote in that term to node %" PRIu64,
-                       node->id, event->term, event->peer, node->vote);
+                       node->id, event->term, event->peer, node->vote.id);
         return;
     }
     node->vote_term = event->term;
-    node->vote = event->peer;
+    node->vote = candidate;
     if (event->term > 0 && majorities_judge_vote(checker, node, event)) {
         majorities_note_vote(terms_get(&checker->terms, event->term),
-                             (struct vote){.voter = node->id,
-                                           .candidate = event->peer,
+                             (struct vote){.voter = server_of(node),
+                                           .candidate = candidate,
                                            .last = event->last,
                                            .last_term = event->prev_term,
                                            .seen = true});
@@ -225,7 +215,8 @@ void durability_vote(struct checker *checker, struct check_node *node,
 void durability_match(struct checker *checker, struct check_node *node,
                       const struct trace_event *event)
 {
-    const struct check_node *peer = checker_find(checker, event->peer);
+    const struct check_node *peer =
+        checker_server(checker, (struct server){event->peer, event->directory});
     uint64_t index = event->index;
     if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term) {
         return;
@@ -233,8 +224,7 @@ void durability_match(struct checker *checker, struct check_node *node,
     const struct term *held = chain_term(&peer->disk, index);
     const struct term *own = chain_term(&node->log, index);
     bool short_disk = index > peer->disk.last;
-    if (short_disk ? checker->gaps || index <= peer->lost_last
-                   : held == NULL || own == NULL || held == own) {
+    if (short_disk ? checker->gaps : held == NULL || own == NULL || held == own) {
         return;
     }
     checker_report(checker, event, CHECK_MATCH_IS_TRUE, peer->id,
@@ -259,7 +249,8 @@ static void judge_acknowledged(struct checker *checker, const struct check_node 
                        node->id, index, event->peer, event->term, node->disk.last);
         return;
     }
-    const struct check_node *leader = checker_find(checker, event->peer);
+    const struct check_node *leader =
+        checker_server(checker, (struct server){event->peer, event->directory});
     const struct term *on_disk = chain_term(&node->disk, index);
     const struct term *in_log = chain_term(&node->log, index);
     const struct term *leaders = NULL;
@@ -287,7 +278,8 @@ void durability_send(struct checker *checker, struct check_node *node,
         return;
     }
     if (event->message_kind == RAFT_VOTE_RESPONSE) {
-        if (node->disk_term == event->term && node->disk_vote == event->peer) {
+        if (node->disk_term == event->term &&
+            server_equal(node->disk_vote, (struct server){event->peer, event->directory})) {
             return;
         }
         checker_report(checker, event, CHECK_ONE_VOTE, event->peer,
@@ -295,7 +287,7 @@ void durability_send(struct checker *checker, struct check_node *node,
                        " that it has its vote in term %" PRIu64
                        " before that is durable (on disk: term %" PRIu64 ", vote for %" PRIu64
                        ", 0: nobody); after a crash it could vote again",
-                       node->id, event->peer, event->term, node->disk_term, node->disk_vote);
+                       node->id, event->peer, event->term, node->disk_term, node->disk_vote.id);
     } else if (event->message_kind == RAFT_APPEND_RESPONSE) {
         judge_acknowledged(checker, node, event);
     }

@@ -37,10 +37,21 @@ static inline uint32_t hashes_digest(uint64_t hash)
     return digest == 0 ? 1 : digest;
 }
 
+/* An id and a directory: an emptied disk is another server. id 0: none. */
+struct server {
+    uint64_t id;
+    uint64_t directory;
+};
+
+static inline bool server_equal(struct server a, struct server b)
+{
+    return a.id == b.id && a.directory == b.directory;
+}
+
 /* A vote that was given. */
 struct vote {
-    uint64_t voter;
-    uint64_t candidate;
+    struct server voter;
+    struct server candidate;
     uint64_t last; /* its own log's end at that moment, */
     uint64_t last_term;
     bool seen; /* where that was seen */
@@ -49,7 +60,7 @@ struct vote {
 /* What is known of one term: its leader, its entries, and how far the log is committed. */
 struct term {
     uint64_t term;
-    uint64_t leader;      /* 0: none was seen */
+    struct server leader; /* id 0: none was seen */
     uint64_t leader_life; /* which of its incarnations */
     uint64_t first;       /* index of the term's first entry in any log; 0: not known */
     uint64_t before;      /* the term of the entry before that one */
@@ -115,7 +126,7 @@ static inline struct term *chain_term(const struct chain *chain, uint64_t index)
 struct write {
     uint64_t sequence;
     uint64_t term; /* with TRACE_STATE */
-    uint64_t vote;
+    struct server vote;
     uint64_t first; /* with TRACE_ENTRIES: the log from here on becomes first..last */
     uint64_t last;
     struct term *entries; /* NULL: not known */
@@ -139,19 +150,21 @@ struct read {
 
 /* The latest round of reads that a voter answered. */
 struct round_answer {
-    uint64_t voter;
+    struct server voter;
     uint64_t round;
 };
 
+/* One server; `former`: those that had its id before, with other disks. */
 struct check_node {
     uint64_t id;
+    uint64_t directory;
+    struct check_node *former;
     uint64_t life; /* how often it started */
     bool running;
-    bool fresh_disk; /* removed, or its disk was wiped: may start again with nothing */
     bool leads;
     uint64_t term;
     uint64_t vote_term; /* of its latest vote */
-    uint64_t vote;
+    struct server vote;
     uint64_t commit;
     uint64_t applied;
     uint64_t snapshot;
@@ -166,10 +179,14 @@ struct check_node {
     /* The disk, as far as it was synced. */
     struct chain disk;
     uint64_t disk_term;
-    uint64_t disk_vote;
-    uint64_t lost_last; /* the last index of a disk that was wiped: answers from then may be late */
+    struct server disk_vote;
     ring_of(struct write) writes; /* not yet synced */
 };
+
+static inline struct server server_of(const struct check_node *node)
+{
+    return (struct server){node->id, node->directory};
+}
 
 struct checker {
     struct trace *trace;
@@ -195,6 +212,8 @@ struct checker {
 struct check_node *checker_node(struct checker *checker,
                                 uint64_t id); /* made where it is missing */
 struct check_node *checker_find(const struct checker *checker, uint64_t id); /* NULL: never seen */
+/* The same of a server, which may have gone; directory 0: the present one. */
+struct check_node *checker_server(const struct checker *checker, struct server server);
 /* Records the first violation and tells of it. `other`: a second node that has to do with it. */
 __attribute__((format(printf, 5, 6))) void checker_report(struct checker *checker,
                                                           const struct trace_event *event,

@@ -18,13 +18,25 @@ struct question {
     const struct check_node *node; /* who acts */
     struct term *term;             /* of the entry, or of the votes */
     uint64_t index;                /* of the entry, or the round of reads */
-    bool (*says_yes)(const struct question *question, uint64_t voter);
+    bool (*says_yes)(const struct question *question, struct server voter);
 };
 
 struct tally {
     uint32_t voters;
     uint32_t yes;
 };
+
+static struct server listed(const struct raft_member *member)
+{
+    return (struct server){member->id, member->directory};
+}
+
+/* Whether that is who is listed; where a directory is not known yet its id alone tells. */
+static bool is_listed(struct server listed, struct server server)
+{
+    return listed.id == server.id &&
+           (listed.directory == 0 || listed.directory == server.directory);
+}
 
 static struct tally count(const struct question *question, const struct raft_configuration *members,
                           bool old_set)
@@ -34,7 +46,7 @@ static struct tally count(const struct question *question, const struct raft_con
         const struct raft_member *member = &members->members[i];
         if (old_set ? member->voter_old : member->voter) {
             tally.voters++;
-            tally.yes += question->says_yes(question, member->id) ? 1U : 0U;
+            tally.yes += question->says_yes(question, listed(member)) ? 1U : 0U;
         }
     }
     return tally;
@@ -63,7 +75,7 @@ static void write_set(struct buffer *out, const struct question *question,
     for (uint32_t i = 0; i < members->count; i++) {
         const struct raft_member *member = &members->members[i];
         if ((old_set ? member->voter_old : member->voter) &&
-            question->says_yes(question, member->id)) {
+            question->says_yes(question, listed(member))) {
             buffer_append_format(out, "%s%" PRIu64, before, member->id);
             before = ", ";
         }
@@ -84,10 +96,10 @@ static void write_tally(struct buffer *out, const struct question *question,
 
 /* ---- votes ---------------------------------------------------------------------------------- */
 
-static const struct vote *vote_of(const struct term *term, uint64_t voter)
+static const struct vote *vote_of(const struct term *term, struct server voter)
 {
     for (size_t i = 0; i < term->votes.count; i++) {
-        if (term->votes.items[i].voter == voter) {
+        if (is_listed(voter, term->votes.items[i].voter)) {
             return &term->votes.items[i];
         }
     }
@@ -97,7 +109,7 @@ static const struct vote *vote_of(const struct term *term, uint64_t voter)
 void majorities_note_vote(struct term *term, struct vote vote)
 {
     for (size_t i = 0; i < term->votes.count; i++) {
-        if (term->votes.items[i].voter == vote.voter) {
+        if (server_equal(term->votes.items[i].voter, vote.voter)) {
             term->votes.items[i] = vote; /* a crash took the one before, which nobody heard of */
             return;
         }
@@ -111,8 +123,10 @@ bool majorities_judge_vote(struct checker *checker, const struct check_node *nod
                            const struct trace_event *event)
 {
     const struct term *term = terms_get(&checker->terms, event->term);
-    const struct vote *own = vote_of(term, event->peer);
-    if (event->peer == node->id || own == NULL || own->candidate != event->peer || !own->seen) {
+    struct server candidate = {event->peer, event->directory};
+    const struct vote *own = vote_of(term, candidate);
+    if (server_equal(candidate, server_of(node)) || own == NULL ||
+        !server_equal(own->candidate, candidate) || !own->seen) {
         return true;
     }
     bool up_to_date = own->last_term != event->prev_term ? own->last_term > event->prev_term
@@ -129,19 +143,20 @@ bool majorities_judge_vote(struct checker *checker, const struct check_node *nod
     return up_to_date;
 }
 
-static bool gave_its_vote(const struct question *question, uint64_t voter)
+static bool gave_its_vote(const struct question *question, struct server voter)
 {
+    struct server leader = server_of(question->node);
     const struct vote *vote = vote_of(question->term, voter);
     if (vote == NULL) {
         return question->checker->gaps; /* its event may come later */
     }
-    if (vote->candidate != question->node->id) {
+    if (!server_equal(vote->candidate, leader)) {
         return false;
     }
     /* Its own counts once it is on its disk; that of others was when they answered. */
-    return voter != question->node->id || question->node->disk_term > question->term->term ||
+    return !is_listed(voter, leader) || question->node->disk_term > question->term->term ||
            (question->node->disk_term == question->term->term &&
-            question->node->disk_vote == voter);
+            server_equal(question->node->disk_vote, leader));
 }
 
 bool majorities_judge_leader(struct checker *checker, const struct check_node *node,
@@ -166,17 +181,17 @@ bool majorities_judge_leader(struct checker *checker, const struct check_node *n
 /* ---- commits -------------------------------------------------------------------------------- */
 
 /* Is the leader's entry on that voter's disk? What is not known counts. */
-static bool has_on_disk(const struct question *question, uint64_t voter)
+static bool has_on_disk(const struct question *question, struct server voter)
 {
-    const struct check_node *peer = checker_find(question->checker, voter);
+    const struct check_node *peer = checker_server(question->checker, voter);
     if (peer == NULL || peer->life == 0) {
         return question->checker->gaps;
     }
     if (question->index > peer->disk.last) {
-        return question->checker->gaps || question->index <= peer->lost_last;
+        return question->checker->gaps;
     }
     const struct term *held = chain_term(&peer->disk, question->index);
-    return held == NULL || held == question->term || question->index <= peer->lost_last;
+    return held == NULL || held == question->term;
 }
 
 bool majorities_judge_commit(struct checker *checker, const struct check_node *node,
@@ -238,26 +253,28 @@ void majorities_round_answer(struct check_node *node, const struct trace_event *
     if (event->reject || event->term != node->term || !node->leads) {
         return;
     }
+    struct server voter = {event->peer, event->directory};
     for (size_t i = 0; i < node->answers.count; i++) {
-        if (node->answers.items[i].voter == event->peer) {
+        if (server_equal(node->answers.items[i].voter, voter)) {
             if (event->sequence > node->answers.items[i].round) {
                 node->answers.items[i].round = event->sequence;
             }
             return;
         }
     }
-    *array_push(&node->answers) = (struct round_answer){event->peer, event->sequence};
+    *array_push(&node->answers) = (struct round_answer){voter, event->sequence};
 }
 
-static bool answered_round(const struct question *question, uint64_t voter)
+static bool answered_round(const struct question *question, struct server voter)
 {
     const struct check_node *node = question->node;
-    if (voter == node->id) {
+    if (is_listed(voter, server_of(node))) {
         return true;
     }
     for (size_t i = 0; i < node->answers.count; i++) {
-        if (node->answers.items[i].voter == voter) {
-            return node->answers.items[i].round >= question->index;
+        if (is_listed(voter, node->answers.items[i].voter) &&
+            node->answers.items[i].round >= question->index) {
+            return true;
         }
     }
     return false;

@@ -30,22 +30,23 @@ static void elected(struct checker *checker, struct check_node *node,
                     const struct trace_event *event)
 {
     struct term *term = terms_get(&checker->terms, event->term);
-    if (term->leader != 0 && term->leader != node->id) {
-        checker_report(checker, event, CHECK_ELECTION_SAFETY, term->leader,
+    bool is_same = server_equal(term->leader, server_of(node));
+    if (term->leader.id != 0 && !is_same) {
+        checker_report(checker, event, CHECK_ELECTION_SAFETY, term->leader.id,
                        "node %" PRIu64 " becomes leader of term %" PRIu64 ", but node %" PRIu64
                        " was its leader already; expected at most one in a term",
-                       node->id, term->term, term->leader);
+                       node->id, term->term, term->leader.id);
         return;
     }
     /* It voted in this term before it led, so after a restart it can only lead a later one. */
-    if (term->leader == node->id && term->leader_life != node->life) {
+    if (is_same && term->leader_life != node->life) {
         checker_report(checker, event, CHECK_ELECTION_SAFETY, 0,
                        "node %" PRIu64 " leads term %" PRIu64
                        " again after a restart; expected a new election in a higher term",
                        node->id, term->term);
         return;
     }
-    term->leader = node->id;
+    term->leader = server_of(node);
     term->leader_life = node->life;
     if (checker->leading == NULL || checker->leading->term < term->term) {
         checker->leading = term;
@@ -105,7 +106,7 @@ static bool judge_begin(struct checker *checker, const struct check_node *node,
         return true;
     }
     if (before->term > term->term) {
-        checker_report(checker, event, CHECK_LOG_MATCHING, term->leader,
+        checker_report(checker, event, CHECK_LOG_MATCHING, term->leader.id,
                        "node %" PRIu64 " puts an entry of term %" PRIu64 " at index %" PRIu64
                        " behind one of term %" PRIu64 "; the terms of a log never go back",
                        node->id, term->term, index, before->term);
