@@ -20,7 +20,8 @@ end
 function tests.test_OptionsThatAreWrongAreNamed()
   local nan = 0 / 0
   local wrong = {
-    nodes = { 0, -1, 1.5, "three", {}, { 1, 1 }, { 0 }, { "a" }, true },
+    nodes = { 0, -1, 1.5, "three", {}, { 1, 1 }, { 0 }, { "a" }, true,
+      setmetatable({}, { __len = function() return 9 end }) },
     mode = { "mars", 1, true },
     seed = { -1, 1.5, 2 ^ 53, "x", nan },
     name = { 1, true, {} },
@@ -40,7 +41,7 @@ function tests.test_OptionsThatAreWrongAreNamed()
       { bandwidth = -1 }, { cut = 1 }, { duplicate = 1.5 } },
     state = { 1, { [9] = { term = 1 } }, { [1] = { log = { 0 } } }, { [1] = { log = { 2, 1 } } },
       { [1] = { term = 1, log = { 2 } } }, { [1] = { term = 1, log = { { 1, print } } } } },
-    machine = { 1, true, {} },
+    machine = { 1, true, {}, "no.such.module", "*" },
     speed = { 0, -1, "x", nan },
     trace = { 1, true },
     keep_events = { -1, 1.5, "x" },
@@ -97,6 +98,8 @@ local wrong_calls = {
   { "sleep", { -1 }, "" }, { "sleep", { "x" }, "" }, { "sleep", { 0 / 0 }, "" }, { "sleep", {}, "" },
   { "wait_until", { 5 }, "predicate" }, { "wait_until", { print, "x" }, "timeout" },
   { "wait_until", { print, -1 }, "timeout" },
+  { "wait_event", { { kind = 5 } }, "filter.kind" }, { "events", { { kind = { print } } }, "filter.kind" },
+  { "on", { { kind = true }, print }, "filter.kind" },
   { "wait_event", { 5 }, "filter" }, { "wait_event", { { kind = "nonsense" } }, "nonsense" },
   { "step", { 0 }, "" }, { "step", { "x" }, "" },
   { "on", { { kind = "commit" } }, "f" }, { "on", { 5, print }, "filter" },

@@ -318,6 +318,13 @@ add(tests, "AMethodWithoutItsClusterSaysHowToCallIt", { nodes = 1 }, function(c)
   raises(function() c.status(nil) end, "call it as c:status()", "face_spec.lua")
   local client = c:client(function() end)
   raises(function() client.wait() end, "call it as client:wait()", "face_spec.lua")
+  local found, uv = pcall(require, "luv")
+  if found then
+    local handle = raft.attach(uv)
+    raises(function() handle.close(5) end, "call it as handle:close()", "face_spec.lua")
+    handle:close()
+    uv.run "nowait" -- luv 1.44 crashes at exit while a handle is still closing
+  end
   local message
   c:intercept(function(one) message = one end)
   c:add_servers { 2 }

@@ -62,8 +62,9 @@ function arguments.ids(name, value, empty)
   if type(value) ~= "table" then
     arguments.fail(name, "a list of ids", value)
   end
-  local seen = {}
+  local seen, count = {}, 0
   for position, id in ipairs(value) do
+    count = position
     if not is_integer(id) or id < 1 or id > 2 ^ 53 then
       arguments.fail(name .. "[" .. position .. "]", "an id, an integer from 1,", id)
     elseif seen[id] then
@@ -72,11 +73,11 @@ function arguments.ids(name, value, empty)
     seen[id] = true
   end
   for key in pairs(value) do
-    if not is_integer(key) or key < 1 or key > #value then
+    if not is_integer(key) or key < 1 or key > count then
       arguments.fail(name, "a plain list of ids", "the key " .. show(key))
     end
   end
-  if #value == 0 and not empty then
+  if count == 0 and not empty then
     arguments.fail(name, "at least one id", "an empty list")
   end
   return value

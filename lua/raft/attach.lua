@@ -98,14 +98,22 @@ local function attach(uv)
   return self
 end
 
+local function check_self(self, name)
+  if getmetatable(self) ~= Handle then
+    arguments.raise("%s was called without its handle: call it as handle:%s()", name, name)
+  end
+end
+
 --- Nodes do not keep the application's loop alive any more.
 function Handle:unref()
+  check_self(self, "unref")
   self.is_unreferenced = true
   keep_alive(self)
 end
 
 --- Leaves the application's loop. Twice is fine.
 function Handle:close()
+  check_self(self, "close")
   if self.is_closed then
     return
   end

@@ -52,6 +52,20 @@ local function check_field(argument, field, wanted)
   return { field, wanted, otherwise_of[kind] }
 end
 
+-- A kind of events, or a list of kinds; whether there are such, raft.core says.
+local function check_kinds(argument, kinds)
+  if type(kinds) == "table" then
+    for _, kind in ipairs(kinds) do
+      if type(kind) ~= "string" then
+        arguments.fail(argument .. ".kind", "the name of a kind of events, or a list of them,", kind)
+      end
+    end
+  elseif kinds ~= nil and type(kinds) ~= "string" then
+    arguments.fail(argument .. ".kind", "the name of a kind of events, or a list of them,", kinds)
+  end
+  return kinds
+end
+
 local function is_everything()
   return true
 end
@@ -75,7 +89,7 @@ function filters.compile(name, filter)
       fields[#fields + 1] = check_field(name, field, wanted)
     end
   end
-  return filter.kind, function(event)
+  return check_kinds(name, filter.kind), function(event)
     for _, field in ipairs(fields) do
       local value = event[field[1]]
       if value == nil then

@@ -187,8 +187,11 @@ end
 
 local function machine_of(machine)
   if type(machine) == "string" and machine ~= "kv" then
-    local made = require(machine)
-    if type(made) ~= "function" then
+    local found, made = pcall(require, machine)
+    if not found then
+      arguments.raise("bad argument 'machine' (the module '%s' cannot be loaded: %s)", machine,
+        tostring(made):match "^[^\n]*")
+    elseif type(made) ~= "function" then
       arguments.fail("machine", "a module that returns a function(id)", machine)
     end
     return made
