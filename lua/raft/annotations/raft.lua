@@ -34,7 +34,8 @@ function raft.shell(c) end
 ---@return fun():any,any # to be used as `for key, value in raft.sorted(t) do`
 function raft.sorted(t) end
 
----Drives the loop, where the application has none.
+---Drives the loop, where the application has none. A SIGTERM that nobody else catches closes all nodes in order, so
+---that this returns.
 ---@param seconds? number for so long at most; nil: until nothing is alive or raft.stop is called
 ---@return boolean # false once nothing is alive: no node runs and nobody waits
 function raft.run(seconds) end
@@ -46,7 +47,8 @@ function raft.stop() end
 ---@return boolean # false once nothing is alive
 function raft.step() end
 
----The descriptor to poll, for a loop that is not ours. It stays the same from then on.
+---The descriptor to poll, for a loop that is not ours. It stays the same from then on, and becomes readable also when
+---something is asked of a node meanwhile.
 ---@return integer? # the descriptor; nil, message, code where the loop cannot be made
 ---@return string? message
 ---@return string? code
