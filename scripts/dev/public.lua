@@ -34,7 +34,7 @@ end
 
 local function methods_of(object)
   local metatable = getmetatable(object) or debug.getmetatable(object)
-  return metatable.__index
+  return metatable.methods or metatable.__index
 end
 
 -- A message is seen only by who intercepts it.

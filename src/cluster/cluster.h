@@ -101,6 +101,9 @@ void cluster_forget(struct cluster *cluster, uint64_t ticket);
 /* Each makes a ticket (never 0) that is done when what it names has happened or the world's clock
  * shows deadline_ns; also at once where it is so already. */
 uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns);
+/* A node has started or stopped, leads or follows another, has applied more, or has other members:
+ * for questions that are too dear to be asked after each event. */
+uint64_t cluster_wait_change(struct cluster *cluster, int64_t deadline_ns);
 /* A leader as cluster_leader says, of a term later than `above`: the outcome's index and term. */
 uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns);
 /* At least `wanted` running, connected nodes have applied this command (an encoded value). */

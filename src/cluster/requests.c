@@ -257,6 +257,20 @@ uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns)
     return wait(cluster, (struct request_wait){0}, (struct bytes){NULL, 0}, deadline_ns);
 }
 
+static bool changed(void *owner, struct request_wait *wait, struct bytes body,
+                    struct request_outcome *outcome)
+{
+    (void)body;
+    (void)outcome;
+    return cluster_changes(owner) != wait->wanted;
+}
+
+uint64_t cluster_wait_change(struct cluster *cluster, int64_t deadline_ns)
+{
+    struct request_wait order = {.judge = changed, .wanted = cluster_changes(cluster)};
+    return wait(cluster, order, (struct bytes){NULL, 0}, deadline_ns);
+}
+
 uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns)
 {
     return wait(cluster, (struct request_wait){.judge = leader_judge, .wanted = above},

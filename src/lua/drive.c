@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 static const char *const turn_names[] = {
     [CLUSTER_TIME_UP] = "time",
     [CLUSTER_EVENT] = "event",
@@ -109,6 +108,13 @@ static int wait_time(lua_State *L)
     int64_t deadline_ns = lua_time_check(L, 2);
     struct lua_cluster *box = lua_cluster_enter(L);
     return ticket_push(L, box, cluster_wait_time(box->cluster, deadline_ns));
+}
+
+static int wait_change(lua_State *L)
+{
+    int64_t deadline_ns = lua_time_check(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box, cluster_wait_change(box->cluster, deadline_ns));
 }
 
 /* core:wait_leader(above, deadline_ns) → ticket */
@@ -304,6 +310,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"take", cluster_take_method},
     {"forget", cluster_forget_method},
     {"wait_time", wait_time},
+    {"wait_change", wait_change},
     {"wait_leader", wait_leader},
     {"wait_committed", wait_committed},
     {"committed", committed},

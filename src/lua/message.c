@@ -32,9 +32,20 @@ void lua_entry_push(lua_State *L, const struct raft_entry *entry, uint64_t index
     raft_configuration_free(&members);
 }
 
-void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message)
+static void push_entries(lua_State *L, const struct raft *raft, const struct raft_message *message)
 {
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, (int)message->entry_count, 0);
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        uint64_t index = message->prev_index + 1 + i;
+        lua_entry_push(L, message->entries ? &message->entries[i] : raft_entry_at(raft, index),
+                       index);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_fields(lua_State *L, const struct raft_message *message)
+{
+    lua_createtable(L, 0, 16);
     lua_set_text(L, "kind", raft_message_name(message->kind));
     lua_set_integer(L, "from", message->from);
     lua_set_integer(L, "to", message->to);
@@ -51,13 +62,12 @@ void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_m
     lua_set_boolean(L, "reject", message->reject);
     lua_set_boolean(L, "force", message->force);
     lua_set_boolean(L, "quiet", message->quiet);
-    lua_createtable(L, (int)message->entry_count, 0);
-    for (uint32_t i = 0; i < message->entry_count; i++) {
-        uint64_t index = message->prev_index + 1 + i;
-        lua_entry_push(L, message->entries ? &message->entries[i] : raft_entry_at(raft, index),
-                       index);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+}
+
+void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message)
+{
+    push_fields(L, message);
+    push_entries(L, raft, message);
     lua_setfield(L, -2, "entries");
 }
 
@@ -130,6 +140,18 @@ static bool decode(struct lua_cluster *box, struct batch *batch, struct raft_mes
     return decoded;
 }
 
+/* core:entries(frame) → those of the message in it: few who intercept look at them */
+int lua_frame_entries(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    const struct held_frame *frame = luaL_checkudata(L, 2, LUA_FRAME);
+    struct raft_message message;
+    bool decoded = decode(box, frame->batch, &message);
+    ensure(decoded);
+    push_entries(L, NULL, &message);
+    return 1;
+}
+
 static enum faults_verdict verdict_of(lua_State *L)
 {
     const char *word = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
@@ -152,7 +174,7 @@ enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, str
     int top = lua_gettop(L);
     lua_getiuservalue(L, 1, 1);
     lua_getfield(L, -1, "intercept");
-    lua_message_push(L, NULL, &message);
+    push_fields(L, &message);
     struct held_frame *frame = lua_newuserdatauv(L, sizeof *frame, 0);
     frame->batch = NULL;
     luaL_setmetatable(L, LUA_FRAME);

@@ -229,6 +229,7 @@ bool identity_turned_away(struct node *node, uint64_t from, struct bytes body)
                        (unsigned long long)from, (unsigned long long)node->id);
         report_notice(node, from, text);
     }
+    view_refused(node, from, "server", 0, "the members know another disk under its id");
     node->turned_away_by = from;
     node->tell_role = true;
     return true;

@@ -132,7 +132,7 @@ struct node_stats {
 /* What another server refused this node last: its vote, an append, or the connection. */
 struct node_refusal {
     uint64_t peer;    /* 0: nothing was refused since it was started */
-    const char *what; /* the message that was refused ("vote"), or "connection" */
+    const char *what; /* the message that was refused ("vote"), "connection", or "server" */
     uint64_t term;    /* that the refusal carries; of a connection: 0 */
     int64_t at_ns;    /* the world's time */
     char reason[160]; /* of a connection, in words; else "" */

@@ -162,8 +162,8 @@
 
 ---@class raft.refusal
 ---@field by integer
----@field what string the message ("vote"), or "connection"
----@field term integer that the refusal carries; 0: of a connection
+---@field what string the message ("vote"), "connection", or "server": another disk is a member under its id
+---@field term integer that the refusal carries; 0: of a connection or server
 ---@field time number the world's time, in seconds
 ---@field reason string of a connection, in words; else ""
 
@@ -183,13 +183,6 @@
 ---@field members? raft.node_members
 ---@field peers? table<integer, raft.peer> on a leader
 ---@field refused? raft.refusal what another server refused it last
-
----@class raft.refusal
----@field by integer
----@field what string the message ("vote"), or "connection"
----@field term integer that the refusal carries; 0: of a connection
----@field time number the world's time, in seconds
----@field reason string of a connection, in words; else ""
 
 ---@class raft.leadership
 ---@field id integer

@@ -287,9 +287,9 @@ function commands:check_live(timeout)
   if not index then
     not_alive(self, "an operation did not succeed: %s", tostring(problem))
   end
-  local caught_up = self:wait_until(function()
+  local caught_up = standing.await(self, function()
     return standing.failed(self) ~= nil or #standing.behind(self, index) == 0
-  end, left())
+  end, deadline_ns)
   check_none_failed()
   if not caught_up then
     not_alive(self, "%s", table.concat(standing.behind(self, index), ", "))

@@ -2,6 +2,7 @@
 -- @module raft.cluster.members
 
 local arguments = require "raft.arguments"
+local standing = require "raft.cluster.standing"
 
 local members = {}
 
@@ -93,7 +94,7 @@ local function stop_removed(self, gone)
     end
     return true
   end
-  self.driver:await_predicate(all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
+  standing.await(self, all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
   for _, id in ipairs(self:ids()) do
     if gone[id] and is_there(id) and self.core:state(id) ~= "removed" then
       self.core:stop_removed(id)

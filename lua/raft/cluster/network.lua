@@ -84,18 +84,17 @@ function network:heal()
 end
 
 local Message = {}
-Message.__index = Message
-Message.__name = "raft.message"
 
--- What is behind a message, kept apart so that printing one shows the message only.
-local insides = setmetatable({}, { __mode = "k" }) -- message → { cluster, frame }
+-- What is behind a message, kept apart so that printing one shows the message only; of which cluster it is stands in
+-- its metatable.
+local frames = setmetatable({}, { __mode = "k" })
 
 local function words_of(message, name)
   local value = message[name]
   return value ~= nil and value ~= 0 and (", %s %s"):format(name, tostring(value)) or ""
 end
 
-Message.__tostring = function(message)
+local function message_text(message)
   local entries, first = message.entries or {}, message.prev_index + 1
   local text = ("%s from %d to %d, term %d"):format(message.kind, message.from, message.to, message.term)
   if #entries > 0 then
@@ -104,8 +103,26 @@ Message.__tostring = function(message)
   return text .. words_of(message, "index") .. words_of(message, "commit") .. (message.reject and ", rejected" or "")
 end
 
-local function position_held(inside, message)
-  for position, one in ipairs(inside.cluster.held_messages) do
+-- Entries are read when they are asked for: most who look at a message do not.
+local function message_metatable(self)
+  return {
+    __name = "raft.message",
+    __tostring = message_text,
+    __index = function(message, name)
+      if name ~= "entries" or not frames[message] then
+        return Message[name]
+      end
+      local entries = self.core:entries(frames[message])
+      rawset(message, "entries", entries)
+      return entries
+    end,
+    cluster = self,
+    methods = Message,
+  }
+end
+
+local function position_held(self, message)
+  for position, one in ipairs(self.held_messages) do
     if one == message then
       return position
     end
@@ -113,38 +130,39 @@ local function position_held(inside, message)
   return nil
 end
 
+-- Its frame, and its cluster.
 local function inside_of(message, call)
-  local inside = insides[message]
-  if not inside then
+  local frame = frames[message]
+  if not frame then
     arguments.raise("%s was called without its message: call it as message:%s()", call, call)
   end
-  return inside
+  return frame, getmetatable(message).cluster
 end
 
 -- Before something is done to a message: it is held no more.
 local function take(message, call)
-  local inside = inside_of(message, call)
-  local position = position_held(inside, message)
-  local returned = script.object_call(inside.cluster.recording, message, (":%s()"):format(call),
+  local frame, self = inside_of(message, call)
+  local position = position_held(self, message)
+  local returned = script.object_call(self.recording, message, (":%s()"):format(call),
     position and ("c:held()[%d]"):format(position))
   returned()
   if position then
-    table.remove(inside.cluster.held_messages, position)
+    table.remove(self.held_messages, position)
   end
-  return inside.cluster.driver, inside.cluster.core, inside.frame
+  return self.driver, self.core, frame
 end
 
 --- Lets a held message arrive at its receiver now, whatever has become of its sender and of the links: it was on its
 -- way. Again: a replay.
 -- @treturn ?boolean true; where the receiver is down nil, message, "node_down", detail, and it stays held
 function Message:deliver()
-  local inside = inside_of(self, "deliver")
-  local is_up, receiver = inside.cluster.core:is_deliverable(inside.frame)
+  local frame, cluster = inside_of(self, "deliver")
+  local is_up, receiver = cluster.core:is_deliverable(frame)
   if not is_up then
     return nil, ("node %d is %s, and no message arrives there"):format(receiver,
-      inside.cluster.core:state(receiver)), "node_down", {}
+      cluster.core:state(receiver)), "node_down", {}
   end
-  local driver, handle, frame = take(self, "deliver")
+  local driver, handle = take(self, "deliver")
   return driver:control(function()
     handle:deliver(frame)
     return true
@@ -191,11 +209,12 @@ function network:intercept(f)
   if self.is_intercepting then
     arguments.raise "an intercept is in force already: end it first, by c:intercept(nil)"
   end
+  local metatable = message_metatable(self)
   self.is_intercepting = true
   self.held_messages = self.held_messages or {}
   self.core:intercept(function(message, frame)
-    insides[message] = { cluster = self, frame = frame }
-    return judge(self, f(setmetatable(message, Message)), message, frame)
+    frames[message] = frame
+    return judge(self, f(setmetatable(message, metatable)), message, frame)
   end)
   return true
 end

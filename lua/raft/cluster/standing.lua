@@ -122,6 +122,20 @@ function standing.behind(self, index)
   return list
 end
 
+--- Waits until a predicate is true: it is asked at once and when a node has changed (its role, members, state or what
+-- it has applied), which is far less often than after each event.
+-- @tparam table self the cluster
+-- @tparam function predicate
+-- @tparam integer deadline_ns
+-- @return its value; nil: the deadline came first
+function standing.await(self, predicate, deadline_ns)
+  local value = predicate()
+  while not value and not self.driver:await(self.core:wait_change(deadline_ns)).code do
+    value = predicate()
+  end
+  return value or nil
+end
+
 --- A sentence on a node that has failed and was not started again; nil: there is none.
 -- @tparam table self the cluster
 -- @treturn ?string
