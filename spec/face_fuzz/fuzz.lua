@@ -114,6 +114,17 @@ for name in pairs(calls.of_cluster) do
 end
 table.sort(names)
 
+-- Where files may be written, for a text would be the path of one.
+local writes = { view = true, script = true }
+
+local function without_paths(list, count)
+  for position = 1, count do
+    if type(list[position]) == "string" and list[position] ~= "table" then
+      list[position] = "/dev/null/none"
+    end
+  end
+end
+
 function Session:cluster_call()
   local random = self.random
   local name = random:any(names)
@@ -121,6 +132,9 @@ function Session:cluster_call()
     name = "sleep"
   end
   local given, count = self:spoil(calls.of_cluster[name](self))
+  if writes[name] then
+    without_paths(given, count)
+  end
   local what = ("c:%s at depth %d"):format(name, self.depth)
   if random:one_in(30) then
     self:try(what .. " without its cluster", self.cluster[name], unpack(given, 1, count))
@@ -262,6 +276,9 @@ function Session:options()
   if random:one_in(4) then
     given[random:any { "nodes", "link", "state", "machine", "trace", "seed", "nonsense", "name" }] = values.odd(random)
     self.is_odd_machine = true
+  end
+  if type(given.trace) == "string" then
+    given.trace = "/dev/null"
   end
   return given
 end
