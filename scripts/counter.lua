@@ -34,10 +34,17 @@ raft.attach(uv)
 
 local requests = { -- they run in a coroutine, so that the node's calls may wait
   look = function() return node:read() end,
-  add = function(number) return node:propose(tonumber(number)) end,
+  add = function(number)
+    if not number:find "^%d%d?%d?%d?%d?%d?$" then return nil, "add what? /add/1" end
+    return node:propose(tonumber(number))
+  end,
   members = function(list)
     local voters = {}
-    for member in list:gmatch "%d+" do voters[tonumber(member)] = address(member) end
+    for member in list:gmatch "%d+" do
+      if not member:find "^[1-9]%d?$" then return nil, "members are 1 to 99" end
+      voters[tonumber(member)] = address(member)
+    end
+    if not next(voters) then return nil, "which members? /members/1,2,4" end
     return node:change_members { voters = voters }
   end,
 }

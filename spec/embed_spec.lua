@@ -118,6 +118,51 @@ function tests.test_a_node_that_was_never_started_and_lost_leaves_its_id()
   kept:close()
 end
 
+-- The example's page under a port of its own; what is asked wrongly is answered, and it goes on.
+function tests.test_the_counter_answers_bad_addresses()
+  local answers, code = processes.run_chunk([[
+    local uv = require "luv"
+    local paths = {}
+    local process = assert(uv.spawn(uv.exepath(), { args = { "scripts/counter.lua", "97", "join" } }, function()
+      assert(not paths[1], "the example has ended")
+      uv.stop()
+    end))
+    paths = { "/add/x", "/add/", "/add", "/add/99999999999999999999", "/members/", "/members/0" }
+    local ask
+    local function answered(text)
+      print(text:match "<h1>(.-) <p>")
+      table.remove(paths, 1)
+      if paths[1] then
+        ask()
+      else
+        process:kill "sigterm"
+      end
+    end
+    function ask()
+      local socket, text = uv.new_tcp(), ""
+      socket:connect("127.0.0.1", 8097, function(problem)
+        if problem then
+          socket:close()
+          return uv.new_timer():start(20, 0, ask)
+        end
+        socket:write("GET " .. paths[1] .. " HTTP/1.0\r\n\r\n")
+        socket:read_start(function(_, data)
+          text = text .. (data or "")
+          if not data then
+            socket:close()
+            answered(text)
+          end
+        end)
+      end)
+    end
+    ask()
+    uv.run()
+  ]])
+  lu.assertEquals(answers, ("0</h1> add what? /add/1\n"):rep(4) .. "0</h1> which members? /members/1,2,4\n"
+    .. "0</h1> members are 1 to 99\n")
+  lu.assertEquals(code, 0)
+end
+
 -- ---- mistakes ---------------------------------------------------------------------------------------
 
 function tests.test_methods_called_with_a_dot()
