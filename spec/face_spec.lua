@@ -142,6 +142,23 @@ add(tests, "AListIsCheckedBeforeAnythingIsDone", { nodes = 3 }, function(c)
   end
 end)
 
+in_both(tests, "HealAllEndsEveryFault", { nodes = 5 }, function(c)
+  c:check_one_leader()
+  c:partition { 1, 2 }
+  c:intercept(function() return "drop" end)
+  c:clock(1, { rate = 2 })
+  c:disk(2, { sync_delay = 0.05 })
+  c:pause(3)
+  c:crash { 4, 5 }
+  assert(c:heal "all")
+  for id = 1, 5 do
+    lu.assertEquals(c:status(id).state, "running")
+  end
+  c:intercept(function() end) -- none is in force
+  c:check_live()
+  raises(function() c:heal(true) end, "bad argument 'what'", "face_spec.lua")
+end)
+
 -- ---- messages -----------------------------------------------------------------------------------
 
 in_both(tests, "InterceptLetsAMessageComeLater", { nodes = 3 }, function(c)

@@ -45,7 +45,9 @@ function cluster.new(given)
     handle:close()
     arguments.raise("bad argument 'state' (%s)", broken.message)
   end
-  local inner = setmetatable({ core = handle, options = made, driver = driver.new(handle) }, inner_metatable)
+  local inner = setmetatable({
+    core = handle, options = made, driver = driver.new(handle), changed_clocks = {}, changed_disks = {},
+  }, inner_metatable)
   inner.recording = script.begin(given, made, inner.driver)
   local self = setmetatable({
     core = handle, options = made, driver = inner.driver, recording = inner.recording, inner = inner,

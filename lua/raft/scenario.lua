@@ -17,18 +17,9 @@ end
 
 -- Undoes every fault, so that what does not work afterwards is the cluster's own fault.
 local function settle(c)
-  c:intercept(nil)
-  c:heal()
-  for _, id in ipairs(c:ids()) do
-    local state = c:status(id).state
-    if state == "paused" then
-      c:resume(id)
-    elseif state == "crashed" then
-      local fine, message = c:restart(id)
-      if not fine and message then
-        error("node " .. id .. " does not start again after the scenario: " .. tostring(message), 0)
-      end
-    end
+  local fine, message = c:heal "all"
+  if not fine then
+    error("a node does not start again after the scenario: " .. tostring(message), 0)
   end
   c:check_live()
 end

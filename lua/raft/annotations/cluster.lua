@@ -333,9 +333,14 @@ function cluster:partition(...) end
 ---@return raft.detail? detail
 function cluster:link(from, to, faults) end
 
----Ends partition, disconnects and link faults; not pauses or crashes.
----@return boolean # true
-function cluster:heal() end
+---Ends partition, disconnects and link faults; not pauses or crashes. With "all" it ends every fault: the intercept,
+---what was done to clocks and disks, and paused, crashed and failed nodes run again.
+---@param what? "all"
+---@return boolean? # true; nil, message, code, detail where a node does not start again
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:heal(what) end
 
 ---Looks at each message before it leaves. One function at a time: end the one in force before you set another.
 ---@param f? fun(message:raft.message):"drop"|"hold"|number|nil f(message): nothing lets it pass, "drop", "hold", or a number: it arrives so many seconds later, whatever overtakes it; nil ends it, held ones stay

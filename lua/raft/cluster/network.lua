@@ -75,11 +75,48 @@ function network:link(from, to, faults)
   end)
 end
 
---- Ends partition, disconnects and link faults; not pauses or crashes.
--- @treturn boolean true
-function network:heal()
+-- Brings back what nodes lack: their clocks, their disks, that they run.
+local function heal_nodes(self)
+  local failed
+  for _, id in ipairs(self.core:ids()) do
+    local state = self.core:state(id)
+    if self.changed_clocks[id] then
+      self.core:clock(id, arguments.ns(1), 0)
+    end
+    if self.changed_disks[id] then
+      self.core:disk(id, 0)
+    end
+    if state == "paused" then
+      self.core:resume(id)
+    elseif state == "crashed" or state == "failed" then
+      local fine, message, code, detail = self.core:restart(id)
+      failed = failed or not fine and { message, code, detail } or nil
+    end
+  end
+  self.changed_clocks, self.changed_disks = {}, {}
+  if failed then
+    return nil, failed[1], failed[2], failed[3]
+  end
+  return true
+end
+
+--- Ends partition, disconnects and link faults; not pauses or crashes. With "all" it ends every fault: the intercept,
+-- what was done to clocks and disks, and paused, crashed and failed nodes run again.
+-- @tparam ?"all" what
+-- @treturn ?boolean true; nil, message, code, detail where a node does not start again
+function network:heal(what)
+  if what ~= nil and what ~= "all" then
+    arguments.fail("what", '"all" or nil', what)
+  end
+  if what == "all" then
+    self:intercept(nil)
+  end
   return self.driver:control(function()
-    return self.core:heal()
+    self.core:heal()
+    if what == "all" then
+      return heal_nodes(self)
+    end
+    return true
   end)
 end
 

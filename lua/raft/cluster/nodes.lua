@@ -127,6 +127,7 @@ function nodes:disk(id, faults)
   faults = arguments.options("faults", faults, { sync_delay = true })
   local delay_ns = faults.sync_delay ~= nil and arguments.seconds("faults.sync_delay", faults.sync_delay) or 0
   return self:control(id, function(one)
+    self.changed_disks[one] = true
     return self.core:disk(one, delay_ns)
   end)
 end
@@ -148,6 +149,7 @@ function nodes:clock(id, clock)
     arguments.fail("clock.offset", "seconds, less than 1e6 either way,", offset)
   end
   return self:control(id, function(one)
+    self.changed_clocks[one] = true
     return self.core:clock(one, arguments.ns(rate), math.floor(offset * 1e9 + 0.5))
   end)
 end
