@@ -81,8 +81,9 @@ local function run_deferred_after(self, ...)
   return ...
 end
 
--- Whether a callback runs: of the world's step, or of another call (a node that is resumed reads what has arrived).
-local function is_inside(self)
+--- Whether a callback runs: of the world's step, or of another call (a node that is resumed reads what has arrived).
+-- @treturn boolean
+function Driver:is_inside()
   return self.in_step or core.is_entered(self.core)
 end
 
@@ -90,7 +91,7 @@ end
 -- @tparam function f
 -- @return what f returns; true where it was put off
 function Driver:control(f)
-  if is_inside(self) then
+  if self:is_inside() then
     if self.chained >= CHAINED_MAX then
       arguments.raise("this callback has caused itself %d times in a row: what it asks for makes events that call it "
         .. "again", CHAINED_MAX)
@@ -105,14 +106,14 @@ end
 --- Raises an error where the world is in the middle of a step.
 -- @tparam string what the call's name
 function Driver:not_in_step(what)
-  if is_inside(self) then
+  if self:is_inside() then
     arguments.raise(what .. " cannot be called from a callback; call it from the main script or a client")
   end
 end
 
 -- The client that asks; nil: the main script.
 local function asking(self, what)
-  local busy = self.busy or is_inside(self) and "a callback"
+  local busy = self.busy or self:is_inside() and "a callback"
   if busy then
     arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
       .. "c:client", what or "this call", busy)

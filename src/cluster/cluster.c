@@ -92,21 +92,21 @@ struct node_options cluster_node_options(struct cluster *cluster, struct member 
         .on_role = node_changed,
         .on_members = node_changed,
         .on_applied = node_changed,
+        .on_started = node_changed,
         .on_stopped = node_stopped,
     };
     options.raft.id = member->id;
     return options;
 }
 
-/* An empty disk, another one each time. */
 static struct store *make_store(struct cluster *cluster, struct member *member)
 {
     bool real = cluster->options.real;
-    struct store *store =
-        store_memory_new(cluster->world, member->id, member->disks++, cluster->options.seed,
-                         real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
-    store_set_sync_delay(store, member->sync_delay_ns);
-    member->directory = store_directory(store);
+    struct store_contents contents;
+    struct store *store = store_memory_new(cluster->world, member->id, cluster->options.seed,
+                                           real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
+    store->operations->contents(store, &contents);
+    member->directory = contents.directory;
     return store;
 }
 
@@ -141,7 +141,7 @@ static void format_disk(const struct cluster *cluster, const struct cluster_opti
         start.vote_directory = voted != NULL ? voted->directory : 0;
     }
     start.first_members = first;
-    store_format(store, &start);
+    store->operations->format(store, &start);
 }
 
 /* Their disks first: the configuration that all of them begin with tells of each. */
@@ -178,6 +178,16 @@ static bool make_members(struct cluster *cluster, const struct cluster_options *
     return true;
 }
 
+/* ---- bringing it up ------------------------------------------------------------------------- */
+
+#define CONNECT_NS 1000000000LL /* over TCP at most this long; it takes a millisecond */
+
+static void count_connection(void *context, const struct trace_event *event)
+{
+    (void)event;
+    ++*(size_t *)context;
+}
+
 static bool start_nodes(struct cluster *cluster, struct failure *failure)
 {
     for (size_t i = 0; i < cluster->member_count; i++) {
@@ -188,34 +198,66 @@ static bool start_nodes(struct cluster *cluster, struct failure *failure)
     return true;
 }
 
-/* ---- the first connections ------------------------------------------------------------------ */
-
-#define CONNECT_NS 1000000000LL /* over TCP at most this long; it takes a millisecond */
-
-static void count_connection(void *context, const struct trace_event *event)
+static bool is_starting(const struct cluster *cluster)
 {
-    (void)event;
-    ++*(size_t *)context;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        if (node_get_state(cluster->members[i].node) == NODE_STARTING) {
+            return true;
+        }
+    }
+    return false;
 }
 
-/* A cluster is handed over once its nodes are connected, so that nothing that is done first is lost
- * for want of a connection. In the simulated world that takes no time. */
-static void connect_nodes(struct cluster *cluster)
+static bool are_up(const struct cluster *cluster, struct failure *failure)
+{
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const struct node_view *view = node_view(cluster->members[i].node);
+        if (!view->is_up) {
+            failure_set(failure, FAILURE_STORAGE, "node %llu did not start: %s",
+                        (unsigned long long)view->id,
+                        view->error[0] != '\0' ? view->error : "it was interrupted");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Disks that were given are judged even where the run is not. */
+static void judge_disks(struct cluster *cluster)
+{
+    if (!cluster->options.invariants && cluster_violation(cluster) == NULL) {
+        checker_free(cluster->checker);
+        cluster->checker = NULL;
+    }
+}
+
+/* A cluster is handed over once its nodes have recovered and are connected, so that nothing that is
+ * done first is lost for want of a connection. In the simulated world that takes no time. */
+static bool bring_up(struct cluster *cluster, struct failure *failure)
 {
     size_t connected = 0;
     size_t wanted = cluster->member_count * (cluster->member_count - 1);
     int subscription =
         trace_subscribe(cluster->trace, TRACE_MASK(TRACE_CONNECT), count_connection, &connected);
+    bool up = start_nodes(cluster, failure);
     int64_t start_ns = cluster_now_ns(cluster);
     int64_t until_ns = cluster->options.real ? start_ns + CONNECT_NS : start_ns;
     enum cluster_turn turn = CLUSTER_EVENT;
-    while (connected < wanted && turn == CLUSTER_EVENT) {
-        turn = cluster_drive(cluster, until_ns, true);
+    while (up && is_starting(cluster) && turn == CLUSTER_EVENT) {
+        turn = cluster_drive(cluster, WORLD_NEVER, true);
+    }
+    judge_disks(cluster);
+    if (up && cluster_violation(cluster) == NULL) {
+        up = are_up(cluster, failure);
+        while (up && connected < wanted && turn == CLUSTER_EVENT) {
+            turn = cluster_drive(cluster, until_ns, true);
+        }
     }
     if (turn == CLUSTER_STOPPED) {
         cluster_interrupt(cluster); /* whoever drives it first is told */
     }
     trace_unsubscribe(cluster->trace, subscription);
+    return up;
 }
 
 static void violated(void *context, const struct check_violation *violation)
@@ -274,7 +316,6 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
                    bool (*prepare)(void *context, struct trace *trace, struct failure *failure),
                    void *context, struct failure *failure)
 {
-    /* Disks that are given are judged even where the run is not. */
     if (options->invariants || options->disk_count > 0) {
         cluster->checker = checker_new(cluster->trace, violated, cluster);
     }
@@ -290,12 +331,7 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
         return false;
     }
     emit_run(cluster);
-    bool started = start_nodes(cluster, failure);
-    if (!options->invariants && cluster_violation(cluster) == NULL) {
-        checker_free(cluster->checker);
-        cluster->checker = NULL;
-    }
-    return started;
+    return bring_up(cluster, failure);
 }
 
 struct cluster *cluster_new(const struct cluster_options *options,
@@ -322,9 +358,6 @@ struct cluster *cluster_new(const struct cluster_options *options,
     if (!set_up(cluster, options, prepare, context, failure)) {
         cluster_free(cluster);
         return NULL;
-    }
-    if (cluster_violation(cluster) == NULL) {
-        connect_nodes(cluster);
     }
     return cluster;
 }
@@ -416,8 +449,10 @@ static void empty_node(struct cluster *cluster, struct member *member)
         node_stop(member->node, false);
         faults_forget(cluster->faults, member->id);
         requests_review(cluster->requests);
-        node_free(member->node);
+        node_wipe(member->node);
+        member->directory = node_view(member->node)->directory;
         cluster_trace_fault(cluster, "wipe", &member->id, 1);
+        return;
     }
     struct node_options options = cluster_node_options(cluster, member);
     member->node = node_new(cluster->world, make_store(cluster, member), &options);

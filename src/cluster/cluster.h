@@ -153,6 +153,7 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
 /* ---- control (control.c): in effect when the call returns, no-ops where already so ----------- */
 
 bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure);
+/* Begins: it is STARTING until its disk was read. */
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure);
 /* Empties the disk of a crashed node. Started again it is another server than the one that the
  * members list under that id, and counts for nothing until it is removed and added again. */

@@ -26,7 +26,8 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
         return cluster_no_such(failure, id);
     }
     enum node_state state = node_get_state(node);
-    if (state != NODE_RUNNING && state != NODE_PAUSED) {
+    if (state != NODE_STARTING && state != NODE_RUNNING && state != NODE_PAUSED &&
+        state != NODE_STOPPING) {
         return true;
     }
     cluster_trace_fault(cluster, "crash", &id, 1);
@@ -44,12 +45,12 @@ bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failu
         return cluster_no_such(failure, id);
     }
     enum node_state state = node_get_state(node);
-    if (state == NODE_REMOVED) {
+    if (state == NODE_REMOVED || state == NODE_STOPPING) {
         failure_set(failure, FAILURE_NOT_MEMBER,
                     "node %llu was removed; add it again with add_servers", (unsigned long long)id);
         return false;
     }
-    if (state == NODE_RUNNING || state == NODE_PAUSED) {
+    if (state == NODE_STARTING || state == NODE_RUNNING || state == NODE_PAUSED) {
         return true;
     }
     cluster_trace_fault(cluster, "restart", &id, 1);
@@ -64,7 +65,7 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_get_state(node) == NODE_REMOVED) {
+    if (node_get_state(node) == NODE_REMOVED || node_get_state(node) == NODE_STOPPING) {
         return true;
     }
     cluster_trace_fault(cluster, "stop", &id, 1);
@@ -87,7 +88,7 @@ bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_get_state(node) == NODE_RUNNING) {
+    if (node_get_state(node) == NODE_RUNNING || node_get_state(node) == NODE_STARTING) {
         cluster_trace_fault(cluster, "pause", &id, 1);
         node_pause(node);
         cluster_changed(cluster);
@@ -130,7 +131,6 @@ bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_n
         return cluster_no_such(failure, id);
     }
     cluster_trace_disk(cluster, id, sync_delay_ns);
-    member->sync_delay_ns = sync_delay_ns;
     node_set_sync_delay(member->node, sync_delay_ns);
     return true;
 }

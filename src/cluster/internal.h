@@ -10,10 +10,8 @@
 struct member {
     uint64_t id;
     struct node *node;
-    uint64_t directory;    /* of its present disk */
-    uint64_t disks;        /* how many it has had */
-    int64_t sync_delay_ns; /* of whatever disk it has: a fault */
-    bool is_new;           /* waits to be added for the first time with that disk */
+    uint64_t directory; /* of its present disk */
+    bool is_new;        /* waits to be added for the first time with that disk */
     char address[CLUSTER_ADDRESS_BYTES];
 };
 

@@ -44,6 +44,17 @@ static void on_applied(void *context, struct node *node)
     requests_applied(embedded->requests);
 }
 
+static void on_started(void *context, struct node *node)
+{
+    struct embedded *embedded = context;
+    struct failure failure;
+    if (embedded->first_members.count == 1) {
+        (void)node_campaign(node, true, &failure); /* alone: there is nobody to wait for */
+    }
+    embedded->review_requests = true;
+    embed_tell_soon(embedded);
+}
+
 static void on_stopped(void *context, struct node *node)
 {
     struct embedded *embedded = context;
@@ -166,12 +177,13 @@ static struct node *make_node(struct embedded *embedded, const struct embed_opti
         .on_role = on_role,
         .on_members = on_members,
         .on_applied = on_applied,
+        .on_started = on_started,
         .on_stopped = on_stopped,
     };
     struct world *world = embedded->loop->world;
     struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
-    struct store *store = store_memory_new(world, embedded->id, 0, node_options.seed, 0, 0);
-    store_format(store, &start);
+    struct store *store = store_memory_new(world, embedded->id, node_options.seed, 0, 0);
+    store->operations->format(store, &start);
     return node_new(world, store, &node_options);
 }
 
@@ -221,9 +233,6 @@ bool embed_start(struct embedded *embedded, struct failure *failure)
         return false;
     }
     embedded->was_started = node_start(embedded->node, failure);
-    if (embedded->was_started && embedded->first_members.count == 1) {
-        (void)node_campaign(embedded->node, true, failure); /* alone: there is nobody to wait for */
-    }
     embed_tell_soon(embedded); /* what has been asked of it meanwhile */
     return embedded->was_started;
 }

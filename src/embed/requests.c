@@ -14,6 +14,9 @@ static int64_t patience_of(const struct embedded *embedded)
 static uint64_t leader(void *owner, uint64_t *term)
 {
     const struct embedded *embedded = owner;
+    if (node_get_state(embedded->node) == NODE_STARTING) {
+        return 0;
+    }
     if (!embed_is_running(embedded)) {
         return embedded->id; /* which says why it takes nothing */
     }

@@ -43,8 +43,10 @@ static void push_core(lua_State *L, const struct node_view *view, const struct n
     lua_set_integer(L, "applied", view->applied_index);
     lua_set_integer(L, "first_index", view->first_index);
     lua_set_integer(L, "last_index", view->last_index);
-    lua_members_push(L, view->members);
-    lua_setfield(L, -2, "members");
+    if (view->is_up) {
+        lua_members_push(L, view->members);
+        lua_setfield(L, -2, "members");
+    }
     lua_set_boolean(L, "member", view->is_member);
     if (view->turned_away_by != 0) {
         lua_set_integer(L, "turned_away_by", view->turned_away_by);
@@ -64,7 +66,7 @@ void lua_status_push(lua_State *L, struct node *node)
     if (view->error[0] != '\0') {
         lua_set_text(L, "error", view->error);
     }
-    if (view->is_up) {
+    if (view->is_up || view->state == NODE_STARTING) {
         push_core(L, view, node);
     }
     if (push_refused(L, view->refused)) {

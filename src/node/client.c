@@ -161,6 +161,15 @@ bool client_request(struct node *node, struct batch *batch, uint32_t offset,
                         head->length - FRAME_HEAD_BYTES);
 }
 
+void client_refuse(struct node *node, const struct frame_head *head)
+{
+    struct node_asker asker = {.number = head->number};
+    struct node_outcome outcome = {0};
+    bool runs = node_check_running(node, &outcome.failure);
+    ensure(!runs);
+    client_answer(node, &asker, &outcome);
+}
+
 bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
                          const struct frame_head *head)
 {

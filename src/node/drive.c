@@ -106,7 +106,7 @@ static void persist(struct node *node, const struct raft_persist *persist)
     }
     report_write(node, TRACE_WRITE, persist);
     *ring_push(&node->writes) = *persist;
-    store_persist(node->store, persist, node->raft);
+    node->store->operations->persist(node->store, persist, node->raft);
 }
 
 /* What the steps' reports, statistics and callbacks need to know. */
@@ -282,33 +282,28 @@ static void confirm(struct node *node, uint64_t sequence)
 }
 
 /* The disk's part is true at once; that the node hears of it may have to wait. */
-static void store_persisted(void *context, uint64_t sequence)
+void node_store_persisted(void *context, uint64_t sequence, uint64_t term)
 {
     struct node *node = context;
-    while (node->writes.count > 0) {
-        const struct raft_persist *written = ring_at(&node->writes, 0);
-        if (written->sequence > sequence) {
-            break;
-        }
+    while (node->writes.count > 0 && ring_at(&node->writes, 0)->sequence <= sequence) {
+        const struct raft_persist *written = ring_pop(&node->writes);
+        ensure(written->sequence != sequence || written->term == term);
         report_write(node, TRACE_SYNC, written);
-        (void)ring_pop(&node->writes);
     }
     if (node->state == NODE_PAUSED) {
         node->owed_persisted = sequence;
-        return;
+    } else if (node->state == NODE_RUNNING) {
+        confirm(node, sequence);
+        node_tell(node);
     }
-    confirm(node, sequence);
-    node_tell(node);
 }
 
-static void store_failed(void *context, const char *problem)
+void node_store_failed(void *context, const char *problem)
 {
     struct node *node = context;
     node_fail(node, problem);
     node_tell(node);
 }
-
-const struct store_handler node_store_handler = {store_persisted, store_failed, NULL};
 
 static void flush(struct node *node)
 {
@@ -383,6 +378,7 @@ static void tell(struct node *node, bool *due, void (*callback)(void *, struct n
 
 void node_tell(struct node *node)
 {
+    tell(node, &node->tell_started, node->options.on_started);
     tell(node, &node->tell_role, node->options.on_role);
     tell(node, &node->tell_members, node->options.on_members);
     tell(node, &node->tell_applied, node->options.on_applied);
@@ -391,7 +387,8 @@ void node_tell(struct node *node)
 
 void node_tell_soon(struct node *node)
 {
-    if (node->tell_role || node->tell_members || node->tell_applied || node->tell_stopped) {
+    if (node->tell_started || node->tell_role || node->tell_members || node->tell_applied ||
+        node->tell_stopped) {
         node->world->operations->flush_soon(node->world, &node->flusher);
     }
 }

@@ -200,11 +200,29 @@ static bool arrived(struct node *node, struct connection *from, struct batch *ba
     return take(node, from->peer, batch, offset, head);
 }
 
+/* Before its disk was read it can judge nobody: who dials tries again, a client is told. */
+static bool arrived_early(struct node *node, const struct connection *from, struct batch *batch,
+                          uint32_t offset, const struct frame_head *head)
+{
+    if (head->kind != FRAME_CLIENT_REQUEST || from->peer != WORLD_CLIENT) {
+        (void)snprintf(node->reason, sizeof node->reason, "node %llu is starting",
+                       (unsigned long long)node->id);
+        return false;
+    }
+    if (node->state == NODE_PAUSED) {
+        hold(node, from->peer, batch, offset, head);
+    } else {
+        client_refuse(node, head);
+    }
+    return true;
+}
+
 static bool frame_arrived(void *context, struct connection *from, struct batch *batch,
                           uint32_t offset, const struct frame_head *head, const char **reason)
 {
     struct node *node = context;
-    bool taken = arrived(node, from, batch, offset, head);
+    bool taken = node->raft == NULL ? arrived_early(node, from, batch, offset, head)
+                                    : arrived(node, from, batch, offset, head);
     if (!taken) {
         *reason = node->reason;
     }

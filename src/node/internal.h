@@ -202,6 +202,8 @@ struct node {
     uint32_t entries_capacity;
     uint32_t held_count;
     enum node_state state;
+    enum node_state final_state; /* while STOPPING: the one that comes */
+    bool was_up;                 /* STOPPING: its trace has a START to be closed */
     bool removal_armed;
     bool contradiction; /* its core met one, which is why it ends */
     bool flush_wanted;
@@ -210,11 +212,19 @@ struct node {
     bool was_member;   /* of what was applied last */
     bool owes_tick;    /* since it was paused */
     bool owes_removal;
-    bool tell_role; /* what the application has to be told */
+    bool owes_start;   /* its disk was read while it was paused */
+    bool tell_started; /* what the application has to be told */
+    bool tell_role;
     bool tell_members;
     bool tell_applied;
     bool tell_stopped;
 };
+
+/* From its start to its end: starting, running, or paused. */
+static inline bool node_is_alive(const struct node *node)
+{
+    return node->endpoint != NULL;
+}
 
 static inline bool node_is_running(const struct node *node)
 {
@@ -246,8 +256,10 @@ void node_step(struct node *node, struct raft_event *event, struct reply *reply)
 void node_tick(struct node *node);
 void node_prepare(struct node *node); /* wake-ups and flusher, once */
 void node_arm(struct node *node, int64_t deadline_local_ns);
-extern const struct store_handler node_store_handler; /* without its context */
-void node_catch_up(struct node *node);                /* what was owed while it was paused */
+/* What the store tells, but for the beginning and the end of a life (node.c). */
+void node_store_persisted(void *context, uint64_t sequence, uint64_t term);
+void node_store_failed(void *context, const char *problem);
+void node_catch_up(struct node *node); /* what was owed while it was paused */
 /* At the end of what the world called: tells the application. And of what a caller called: soon. */
 void node_tell(struct node *node);
 void node_tell_soon(struct node *node);
@@ -325,6 +337,8 @@ struct batch *node_seal_frame(struct node *node, enum frame_kind kind, uint64_t 
 
 bool client_request(struct node *node, struct batch *batch, uint32_t offset,
                     const struct frame_head *head);
+/* It is told that the node does not run. */
+void client_refuse(struct node *node, const struct frame_head *head);
 bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
                          const struct frame_head *head);
 void client_answer(struct node *node, const struct node_asker *asker,

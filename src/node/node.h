@@ -20,9 +20,11 @@
 
 enum node_state {
     NODE_STOPPED,
+    NODE_STARTING, /* its disk is being read */
     NODE_RUNNING,
     NODE_PAUSED,
     NODE_CRASHED,
+    NODE_STOPPING, /* an orderly end: what was written is being synced */
     NODE_FAILED,
     NODE_REMOVED
 };
@@ -45,19 +47,25 @@ struct node_options {
     void (*on_members)(void *context,
                        struct node *node); /* a committed configuration was applied */
     void (*on_applied)(void *context, struct node *node); /* applied index moved */
-    void (*on_stopped)(void *context, struct node *node); /* by itself: failed, or removed */
+    void (*on_started)(void *context, struct node *node); /* its disk was read, it runs */
+    void (*on_stopped)(void *context, struct node *node); /* failed, or an orderly end is over */
 };
 
 /* The node takes the store over. It is stopped until node_start. */
 struct node *node_new(struct world *world, struct store *store, const struct node_options *options);
 void node_free(struct node *node); /* stops it first, without callbacks to those who wait */
 
-/* Recovers from the store, opens its endpoint, dials the members. */
+/* Opens its endpoint and begins to recover from the store: it is STARTING. Then it runs and dials
+ * the members, or fails. */
 bool node_start(struct node *node, struct failure *failure);
 /* At once, as if its process was killed; all that wait get node_down (unknown). */
 void node_crash(struct node *node);
-/* An orderly end: what was written is synced. `removed`: state REMOVED, else STOPPED. */
+/* An orderly end: it takes no part any more, and is STOPPING until what was written is synced.
+ * `removed`: state REMOVED then, else STOPPED. */
 void node_stop(struct node *node, bool removed);
+/* An empty disk in the place of the one that it had: from then on it is another server. Only after
+ * its end. */
+void node_wipe(struct node *node);
 /* Frozen: what arrives waits (at most WORLD_QUEUE_BYTES_MAX from each peer), and so do its
  * time-outs and its disk's answers. */
 void node_pause(struct node *node);

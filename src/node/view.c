@@ -31,7 +31,7 @@ static void view_core(const struct node *node, struct node_view *view)
 static void view_disk(const struct node *node, struct node_view *view)
 {
     struct store_contents contents;
-    store_recover(node->store, &contents);
+    node->store->operations->contents(node->store, &contents);
     view->directory = contents.directory;
     view->role = RAFT_FOLLOWER;
     view->term = contents.term;
@@ -58,8 +58,8 @@ const struct node_view *node_view(struct node *node)
     view->error = node->error;
     view->refused = &node->refused;
     view->statistics = &node->stats;
-    node->stats.syncs = store_sync_count(node->store);
-    node->stats.disk_bytes = store_byte_count(node->store);
+    node->stats.syncs = node->store->sync_count;
+    node->stats.disk_bytes = node->store->byte_count;
     if (view->is_up) {
         view_core(node, view);
     } else {
@@ -77,10 +77,10 @@ const struct raft_entry *node_log_read(const struct node *node, uint64_t index)
         return is_there ? raft_entry_at(node->raft, index) : NULL;
     }
     struct store_contents contents;
-    store_recover(node->store, &contents);
+    node->store->operations->contents(node->store, &contents);
     bool is_there =
         index >= contents.first_index && index - contents.first_index < contents.entry_count;
-    return is_there ? store_entry_at(node->store, index) : NULL;
+    return is_there ? node->store->operations->entry_at(node->store, index) : NULL;
 }
 
 void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t term,

@@ -1,8 +1,8 @@
 /*
  * A disk in memory. What is handed to it becomes durable only when its write has lasted its time in
  * the world; one write is in flight, and what comes meanwhile is written together after it. A power
- * cut loses the rest. It never confirms from within store_persist, never copies a payload and reads
- * no clock of its own.
+ * cut loses the rest. Recovery and an orderly end are events of the world, too. It never calls back
+ * from within a call, never copies a payload and reads no clock of its own.
  */
 #include "store/internal.h"
 
@@ -32,23 +32,27 @@ struct group {
     uint64_t sequence; /* of the last record */
 };
 
-struct store {
+enum phase { CLOSED, RECOVERING, OPEN, CLOSING };
+
+struct memory_store {
+    struct store head;
     struct world *world;
     struct store_handler handler;
-    struct wakeup wakeup;   /* ends the write in flight ... */
-    struct flusher flusher; /* ... and this where a write takes no time */
+    struct wakeup wakeup;   /* ends the recovery, the write in flight, or the closing ... */
+    struct flusher flusher; /* ... and this a write that takes no time */
     struct random sync_stream;
+    uint64_t id;
+    uint64_t seed;
     int64_t sync_min_ns;
     int64_t sync_max_ns;
     int64_t sync_delay_ns; /* on top: a fault */
-    bool open;
+    enum phase phase;
     bool writing; /* a write is in flight: the group `written` */
     struct group written;
     struct group waiting;
-    uint64_t sync_count;
-    uint64_t byte_count;
 
     /* What the disk holds for sure. */
+    uint64_t disk; /* how many there were before this one */
     uint64_t directory;
     uint64_t term;
     uint64_t vote;
@@ -122,7 +126,7 @@ static void group_add(struct group *group, const struct raft_persist *persist,
 }
 
 /* The group is on disk: its records are what the disk holds now, in their order. */
-static void group_settle(struct store *store, struct group *group)
+static void group_settle(struct memory_store *store, struct group *group)
 {
     const struct raft_entry *entry = group->entries;
     for (size_t i = 0; i < group->record_count; i++) {
@@ -141,65 +145,82 @@ static void group_settle(struct store *store, struct group *group)
         }
     }
     if (group->record_count > 0) {
-        store->sync_count++;
+        store->head.sync_count++;
     }
     group_clear(group, false);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static bool takes_time(const struct store *store)
+static void wake_in(struct memory_store *store, int64_t duration_ns)
 {
-    return store->sync_max_ns > 0 || store->sync_delay_ns > 0;
+    store->world->operations->wake_at(store->world, &store->wakeup,
+                                      world_now_ns(store->world) + duration_ns);
 }
 
-static void start_write(struct store *store)
+static void start_write(struct memory_store *store)
 {
-    ensure(store->open && !store->writing && store->waiting.record_count > 0);
+    ensure(!store->writing && store->waiting.record_count > 0);
     struct group group = store->written;
     store->written = store->waiting;
     store->waiting = group;
     store->writing = true;
     int64_t lasts_ns = random_between(&store->sync_stream, store->sync_min_ns, store->sync_max_ns);
-    store->world->operations->wake_at(store->world, &store->wakeup,
-                                      world_now_ns(store->world) + lasts_ns + store->sync_delay_ns);
+    wake_in(store, lasts_ns + store->sync_delay_ns);
 }
 
-static void write_ended(void *context)
+/* Confirms as the last thing: whoever is told may close the store. */
+static void confirm(struct memory_store *store, struct group *group)
 {
-    struct store *store = context;
-    ensure(store->open && store->writing);
-    uint64_t sequence = store->written.sequence;
-    store->writing = false;
-    group_settle(store, &store->written);
+    uint64_t sequence = group->sequence;
+    uint64_t term = group->records[group->record_count - 1].term;
+    group_settle(store, group);
     if (store->waiting.record_count > 0) {
         start_write(store);
+    } else if (store->phase == CLOSING) {
+        wake_in(store, 0);
     }
-    store->handler.persisted(store->handler.context, sequence);
+    store->handler.persisted(store->handler.context, sequence, term);
+}
+
+static void woken(void *context)
+{
+    struct memory_store *store = context;
+    ensure(store->phase != CLOSED);
+    if (store->writing) {
+        store->writing = false;
+        confirm(store, &store->written);
+    } else if (store->phase == RECOVERING) {
+        store->phase = OPEN;
+        store->handler.recovered(store->handler.context, NULL);
+    } else {
+        ensure(store->phase == CLOSING);
+        store->phase = CLOSED;
+        store->handler.closed(store->handler.context);
+    }
 }
 
 /* A write that takes no time holds all that came since the last one. */
 static void turn_ends(void *context)
 {
-    struct store *store = context;
-    if (!store->open || store->writing || store->waiting.record_count == 0) {
-        return; /* what is in flight took time, and takes the rest along when it ends */
-    }
-    uint64_t sequence = store->waiting.sequence;
-    group_settle(store, &store->waiting);
-    store->handler.persisted(store->handler.context, sequence);
+    struct memory_store *store = context;
+    if (!store->writing && store->waiting.record_count > 0) {
+        confirm(store, &store->waiting);
+    } /* what is in flight took time, and takes the rest along when it ends */
 }
 
-void store_persist(struct store *store, const struct raft_persist *persist, const struct raft *raft)
+static void memory_persist(struct store *head, const struct raft_persist *persist,
+                           const struct raft *raft)
 {
-    ensure(store->open && persist->sequence > 0);
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == OPEN && persist->sequence > 0);
     size_t before = store->waiting.entry_count;
     group_add(&store->waiting, persist, raft);
-    store->byte_count += persist->hard_state ? HEAD_BYTES : 0;
+    head->byte_count += persist->hard_state ? HEAD_BYTES : 0;
     for (size_t i = before; i < store->waiting.entry_count; i++) {
-        store->byte_count += HEAD_BYTES + raft_entry_size(&store->waiting.entries[i]);
+        head->byte_count += HEAD_BYTES + raft_entry_size(&store->waiting.entries[i]);
     }
-    if (!takes_time(store)) {
+    if (store->sync_max_ns == 0 && store->sync_delay_ns == 0) {
         store->world->operations->flush_soon(store->world, &store->flusher);
     } else if (!store->writing) {
         start_write(store);
@@ -210,9 +231,10 @@ void store_persist(struct store *store, const struct raft_persist *persist, cons
 
 /* 0 means none, so it is never given; the sign's bit neither, for whoever has only signed numbers.
  */
-static uint64_t draw_directory(uint64_t seed, uint64_t id, uint64_t disk)
+static uint64_t draw_directory(const struct memory_store *store)
 {
-    struct random stream = random_stream_of(seed, "disk", id, disk, "directory");
+    struct random stream =
+        random_stream_of(store->seed, "disk", store->id, store->disk, "directory");
     uint64_t directory = 0;
     while (directory == 0) {
         directory = random_next(&stream) >> 1;
@@ -220,54 +242,80 @@ static uint64_t draw_directory(uint64_t seed, uint64_t id, uint64_t disk)
     return directory;
 }
 
-struct store *store_memory_new(struct world *world, uint64_t id, uint64_t disk, uint64_t seed,
-                               int64_t sync_min_ns, int64_t sync_max_ns)
+/* The streams are those of this disk. */
+static void insert_disk(struct memory_store *store)
 {
-    ensure(world != NULL && id > 0 && sync_min_ns >= 0 && sync_max_ns >= sync_min_ns);
-    struct store *store = memory_new_zeroed(1, sizeof *store);
-    store->world = world;
-    store->wakeup = (struct wakeup){.fire = write_ended, .context = store};
-    store->flusher = (struct flusher){.flush = turn_ends, .context = store};
-    store->sync_stream = random_stream_of(seed, "disk", id, disk, "sync");
-    store->sync_min_ns = sync_min_ns;
-    store->sync_max_ns = sync_max_ns;
-    store->directory = draw_directory(seed, id, disk);
+    store->sync_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "sync");
+    store->directory = draw_directory(store);
     store->log.first_index = 1;
-    return store;
 }
 
-void store_free(struct store *store)
+/* What is under way is lost, and nobody is told any more. */
+static void cut_power(struct memory_store *store)
 {
-    if (store == NULL) {
-        return;
+    store->phase = CLOSED;
+    store->writing = false;
+    store->world->operations->wake_at(store->world, &store->wakeup, WORLD_NEVER);
+    store->world->operations->flush_cancel(store->world, &store->flusher);
+    group_clear(&store->written, true);
+    group_clear(&store->waiting, true);
+}
+
+/* An orderly end has nothing but the memory to write to: it need not be waited for. */
+static void finish_closing(struct memory_store *store)
+{
+    group_settle(store, &store->written);
+    group_settle(store, &store->waiting);
+    cut_power(store);
+}
+
+static void memory_open(struct store *head, const struct store_handler *handler)
+{
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == CLOSED || store->phase == CLOSING);
+    if (store->phase == CLOSING) {
+        finish_closing(store);
     }
-    store_close(store, false);
-    group_free(&store->written);
-    group_free(&store->waiting);
+    store->handler = *handler;
+    store->phase = RECOVERING;
+    wake_in(store, 0);
+}
+
+static void memory_close(struct store *head, bool sync)
+{
+    struct memory_store *store = (struct memory_store *)head;
+    if (!sync) {
+        cut_power(store);
+    } else if (store->phase == RECOVERING || store->phase == OPEN) {
+        bool writes = store->phase == OPEN && (store->writing || store->waiting.record_count > 0);
+        store->phase = CLOSING;
+        if (!writes) {
+            wake_in(store, 0);
+        }
+    }
+}
+
+static void memory_wipe(struct store *head)
+{
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == CLOSED || store->phase == CLOSING);
+    cut_power(store);
     entry_chunks_free(&store->log);
     raft_configuration_free(&store->first_members);
-    memory_free(store);
+    store->term = 0;
+    store->vote = 0;
+    store->vote_directory = 0;
+    store->disk++;
+    insert_disk(store);
 }
 
-void store_set_sync_delay(struct store *store, int64_t sync_delay_ns)
+static void memory_format(struct store *head, const struct raft_start *start)
 {
-    ensure(sync_delay_ns >= 0);
-    store->sync_delay_ns = sync_delay_ns;
-}
-
-uint64_t store_directory(const struct store *store)
-{
-    return store->directory;
-}
-
-void store_format(struct store *store, const struct raft_start *start)
-{
-    ensure(!store->open);
-    entry_chunks_free(&store->log);
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == CLOSED && store->log.count == 0);
     store->term = start->term;
     store->vote = start->vote;
     store->vote_directory = start->vote_directory;
-    raft_configuration_free(&store->first_members);
     if (start->first_members != NULL) {
         raft_configuration_copy(&store->first_members, start->first_members);
     }
@@ -280,9 +328,15 @@ void store_format(struct store *store, const struct raft_start *start)
     }
 }
 
-void store_recover(const struct store *store, struct store_contents *contents)
+static void memory_set_sync_delay(struct store *head, int64_t sync_delay_ns)
 {
-    ensure(!store->open);
+    ensure(sync_delay_ns >= 0);
+    ((struct memory_store *)head)->sync_delay_ns = sync_delay_ns;
+}
+
+static void memory_contents(const struct store *head, struct store_contents *contents)
+{
+    const struct memory_store *store = (const struct memory_store *)head;
     *contents = (struct store_contents){
         .directory = store->directory,
         .term = store->term,
@@ -294,42 +348,47 @@ void store_recover(const struct store *store, struct store_contents *contents)
     };
 }
 
-const struct raft_entry *store_entry_at(const struct store *store, uint64_t index)
+static const struct raft_entry *memory_entry_at(const struct store *head, uint64_t index)
 {
-    return entry_chunks_at(&store->log, index);
+    return entry_chunks_at(&((const struct memory_store *)head)->log, index);
 }
 
-void store_open(struct store *store, const struct store_handler *handler)
+static void memory_store_free(struct store *head)
 {
-    ensure(!store->open && !store->writing && store->waiting.record_count == 0);
-    ensure(handler->persisted != NULL && handler->failed != NULL);
-    store->handler = *handler;
-    store->open = true;
+    struct memory_store *store = (struct memory_store *)head;
+    cut_power(store);
+    group_free(&store->written);
+    group_free(&store->waiting);
+    entry_chunks_free(&store->log);
+    raft_configuration_free(&store->first_members);
+    memory_free(store);
 }
 
-void store_close(struct store *store, bool sync)
-{
-    if (!store->open) {
-        return;
-    }
-    store->open = false;
-    store->writing = false;
-    store->world->operations->wake_at(store->world, &store->wakeup, WORLD_NEVER);
-    store->world->operations->flush_cancel(store->world, &store->flusher);
-    if (sync) {
-        group_settle(store, &store->written);
-        group_settle(store, &store->waiting);
-    }
-    group_clear(&store->written, true);
-    group_clear(&store->waiting, true);
-}
+static const struct store_operations operations = {
+    .open = memory_open,
+    .contents = memory_contents,
+    .entry_at = memory_entry_at,
+    .persist = memory_persist,
+    .close = memory_close,
+    .wipe = memory_wipe,
+    .format = memory_format,
+    .set_sync_delay = memory_set_sync_delay,
+    .free = memory_store_free,
+};
 
-uint64_t store_sync_count(const struct store *store)
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
+                               int64_t sync_max_ns)
 {
-    return store->sync_count;
-}
-
-uint64_t store_byte_count(const struct store *store)
-{
-    return store->byte_count;
+    ensure(world != NULL && id > 0 && sync_min_ns >= 0 && sync_max_ns >= sync_min_ns);
+    struct memory_store *store = memory_new_zeroed(1, sizeof *store);
+    store->head.operations = &operations;
+    store->world = world;
+    store->wakeup = (struct wakeup){.fire = woken, .context = store};
+    store->flusher = (struct flusher){.flush = turn_ends, .context = store};
+    store->id = id;
+    store->seed = seed;
+    store->sync_min_ns = sync_min_ns;
+    store->sync_max_ns = sync_max_ns;
+    insert_disk(store);
+    return &store->head;
 }

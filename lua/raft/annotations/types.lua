@@ -142,10 +142,11 @@
 ---@field next integer what is sent next
 ---@field inflight integer messages that are not acknowledged
 
----What a node says of itself. What stands behind `error` is there only while it runs.
+---What a node says of itself. What stands behind `error` is there while it runs or is paused; while it starts it is a
+---follower that knows no leader and no members yet.
 ---@class raft.status
 ---@field id integer
----@field state "running"|"paused"|"crashed"|"failed"|"removed"
+---@field state "starting"|"running"|"paused"|"crashed"|"stopping"|"failed"|"removed"
 ---@field address string
 ---@field error? string why it has failed
 ---@field role? raft.role
@@ -169,7 +170,7 @@
 
 ---@class raft.node_status
 ---@field id integer
----@field state "stopped"|"running"|"failed"|"removed"|"closed"
+---@field state "stopped"|"starting"|"running"|"stopping"|"failed"|"removed"|"closed"
 ---@field address? string
 ---@field error? string why it has failed
 ---@field role? raft.role

@@ -68,7 +68,9 @@ local function start_new(self, wanted, before)
   end
   for _, group in ipairs { wanted.voters, wanted.learners } do
     for _, id in ipairs(group) do
-      local start = not is_member[id] and self.core.add_node or self.core:state(id) == "removed" and self.core.restart
+      local state = self.core:state(id)
+      local has_left = state == "removed" or state == "stopping"
+      local start = not is_member[id] and self.core.add_node or has_left and self.core.restart
       if start then
         local fine, message, code, detail = start(self.core, id)
         if not fine then
@@ -86,20 +88,24 @@ local function stop_removed(self, gone)
   local function is_there(id)
     return self.core:directory(id) == gone[id]
   end
-  local function all_stopped()
-    for id in pairs(gone) do
-      if is_there(id) and self.core:state(id) == "running" then
-        return false
+  local function await_none(running)
+    standing.await(self, function()
+      for id in pairs(gone) do
+        local state = is_there(id) and self.core:state(id)
+        if state == "stopping" or running and state == "running" then
+          return false
+        end
       end
-    end
-    return true
+      return true
+    end, self:deadline_ns(arguments.ns(self.options.election_max)))
   end
-  standing.await(self, all_stopped, self:deadline_ns(arguments.ns(self.options.election_max)))
+  await_none(true)
   for _, id in ipairs(self:ids()) do
     if gone[id] and is_there(id) and self.core:state(id) ~= "removed" then
       self.core:stop_removed(id)
     end
   end
+  await_none(false)
 end
 
 local function change(self, wanted, options, before)

@@ -5,6 +5,8 @@ local arguments = require "raft.arguments"
 
 local nodes = {}
 
+local RECOVERY_NS = 10000000000 -- how long a restart waits for the disk
+
 -- Whether there is such a node. Raises an error that names the argument where it is no id.
 function nodes:knows(name, id)
   return self.core:state(arguments.id(name, id)) ~= nil
@@ -78,10 +80,26 @@ function nodes:crash(id)
   end)
 end
 
---- Starts a crashed node again from its disk.
+-- Waits until a node that was started has read its disk, or has ended.
+local function await_recovery(self, id, deadline_ns)
+  local function has_recovered()
+    local status = self.core:status(id)
+    return status.state ~= "starting" and (status.state ~= "paused" or status.role ~= nil)
+  end
+  if not self.driver:await_predicate(has_recovered, deadline_ns) then
+    return nil, ("node %d has not read its disk within %g s"):format(id, RECOVERY_NS / 1e9), "timeout", {}
+  end
+  local status = self.core:status(id)
+  if status.state == "failed" then
+    return nil, ("node %d did not start: %s"):format(id, status.error), "storage", {}
+  end
+  return true
+end
+
+--- Starts a crashed node again from its disk, and waits until it has read that.
 -- @tparam raft.ids id as for crash
 -- @tparam ?raft.restart_options options `wipe = true`: from an empty disk, refused by the others until it is removed
--- and added again; `wait = false`: returns at once (recovery from memory takes no time)
+-- and added again; `wait = false`: returns at once, and its state is "starting" until the disk is read
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:restart(id, options)
   options = arguments.options("options", type(options) == "table" and options or nil, { wipe = true, wait = true })
@@ -90,15 +108,32 @@ function nodes:restart(id, options)
       arguments.fail("options." .. name, "a boolean", value)
     end
   end
-  return self:control(id, function(one)
+  local waits = options.wait ~= false and not self.driver:is_inside()
+  if waits then
+    self.driver:check_may_wait("a restart")
+  end
+  local started = {}
+  local fine, message, code, detail = self:control(id, function(one)
     if options.wipe then
-      local fine, message, code, detail = self.core:wipe(one)
-      if not fine then
-        return nil, message, code, detail
+      local wiped, problem, problem_code, problem_detail = self.core:wipe(one)
+      if not wiped then
+        return nil, problem, problem_code, problem_detail
       end
     end
+    started[#started + 1] = one
     return self.core:restart(one)
   end)
+  if not waits then
+    return fine, message, code, detail
+  end
+  local deadline_ns = self:deadline_ns(RECOVERY_NS)
+  local recovered, problem, problem_code, problem_detail = do_to_each(started, function(one)
+    return await_recovery(self, one, deadline_ns)
+  end)
+  if not fine then
+    return nil, message, code, detail
+  end
+  return recovered, problem, problem_code, problem_detail
 end
 
 --- Freezes a node: what arrives waits.

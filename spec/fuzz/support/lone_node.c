@@ -48,7 +48,8 @@ static void format(struct store *store, uint64_t members)
         member.address_size = (uint8_t)strlen(member.address);
         raft_configuration_put(&first, &member);
     }
-    store_format(store, &(struct raft_start){.first_members = &first, .first_index = 1});
+    store->operations->format(store,
+                              &(struct raft_start){.first_members = &first, .first_index = 1});
     raft_configuration_free(&first);
 }
 
@@ -61,7 +62,7 @@ void lone_node_start(struct lone_node *lone, uint64_t members)
     lone->world = sim_new(lone->trace, lone->faults, 1);
     struct endpoint_handler client = {.frame = answer_arrived, .context = lone};
     lone->world->operations->client_open(lone->world, &client);
-    struct store *store = store_memory_new(lone->world, NODE_ID, 0, 1, 0, 0);
+    struct store *store = store_memory_new(lone->world, NODE_ID, 1, 0, 0);
     format(store, members);
     struct node_options options = {
         .raft = {.id = NODE_ID,
@@ -80,6 +81,7 @@ void lone_node_start(struct lone_node *lone, uint64_t members)
     lone->node = node_new(lone->world, store, &options);
     struct failure failure = {0};
     ensure(node_start(lone->node, &failure));
+    lone_node_run(lone, 0);
 }
 
 bool lone_node_frame(struct lone_node *lone, struct connection *from, enum frame_kind kind,
