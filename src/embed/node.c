@@ -77,22 +77,21 @@ static void tell(struct embedded *embedded, const struct embed_event *event)
 
 static void tell_roles(struct embedded *embedded)
 {
-    struct raft_status status;
-    if (!embed_is_running(embedded)) {
+    const struct node_view *view = node_view(embedded->node);
+    if (view->state != NODE_RUNNING) {
         return;
     }
-    raft_get_status(node_raft(embedded->node), &status);
-    if (status.role != embedded->role) {
-        embedded->role = status.role;
-        tell(embedded,
-             &(struct embed_event){.kind = EMBED_ROLE, .role = status.role, .term = status.term});
+    enum raft_role role = view->role;
+    uint64_t leader = view->leader;
+    uint64_t term = view->term;
+    if (role != embedded->role) {
+        embedded->role = role;
+        tell(embedded, &(struct embed_event){.kind = EMBED_ROLE, .role = role, .term = term});
     }
-    if (status.leader != embedded->leader ||
-        (status.leader != 0 && status.term != embedded->leader_term)) {
-        embedded->leader = status.leader;
-        embedded->leader_term = status.term;
-        tell(embedded,
-             &(struct embed_event){.kind = EMBED_LEADER, .id = status.leader, .term = status.term});
+    if (leader != embedded->leader || (leader != 0 && term != embedded->leader_term)) {
+        embedded->leader = leader;
+        embedded->leader_term = term;
+        tell(embedded, &(struct embed_event){.kind = EMBED_LEADER, .id = leader, .term = term});
     }
 }
 
@@ -108,10 +107,13 @@ static void tell_notices(struct embedded *embedded)
 
 static void tell_end(struct embedded *embedded)
 {
-    bool removed = node_get_state(embedded->node) == NODE_REMOVED;
+    const struct node_view *view = node_view(embedded->node);
     embedded->tell_stopped = false;
-    tell(embedded, &(struct embed_event){.kind = removed ? EMBED_REMOVED : EMBED_FAILED,
-                                         .text = node_error(embedded->node)});
+    if (view->state == NODE_REMOVED) {
+        tell(embedded, &(struct embed_event){.kind = EMBED_REMOVED, .text = ""});
+    } else if (view->state == NODE_FAILED) {
+        tell(embedded, &(struct embed_event){.kind = EMBED_FAILED, .text = view->error});
+    }
 }
 
 static void flush(void *context)

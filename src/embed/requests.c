@@ -99,7 +99,7 @@ static int64_t patience_ns(void *owner, uint64_t node, uint64_t term, const char
 static uint64_t applied(void *owner)
 {
     const struct embedded *embedded = owner;
-    return node_applied_index(embedded->node);
+    return node_view(embedded->node)->applied_index;
 }
 
 static void ready(void *owner)

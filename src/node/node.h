@@ -186,10 +186,6 @@ bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_s
 uint64_t node_id(const struct node *node);
 enum node_state node_get_state(const struct node *node);
 struct machine *node_machine(const struct node *node); /* NULL unless it is up */
-/* To go when nobody reads them any more: node_view has all of it. */
-const struct raft *node_raft(const struct node *node);
-const char *node_error(const struct node *node);
-uint64_t node_applied_index(const struct node *node);
 
 /* ---- the clients' side of the messages between endpoint "client" and a node (client.c) --------
  */

@@ -116,18 +116,3 @@ struct machine *node_machine(const struct node *node)
 {
     return node->machine;
 }
-
-const struct raft *node_raft(const struct node *node)
-{
-    return node->raft;
-}
-
-const char *node_error(const struct node *node)
-{
-    return node->error;
-}
-
-uint64_t node_applied_index(const struct node *node)
-{
-    return node->raft == NULL ? 0 : node->apply_next - 1;
-}
