@@ -15,6 +15,8 @@ local CHAINED_MAX = 1000 -- callbacks that cause one another; what is not withou
 local Driver = {}
 Driver.__index = Driver
 
+local TIME_IS_UP = { code = "timeout", message = "the time-out has passed" } -- an outcome
+
 local running = coroutine.running
 local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 
@@ -260,7 +262,7 @@ local function take_ready(self)
     local wait = self.waits[ticket]
     if wait then
       self.waits[ticket] = nil
-      finish(self, wait, outcome)
+      finish(self, wait, outcome == true and TIME_IS_UP or outcome)
     end
     if self.is_closed then -- by the client that went on
       return

@@ -15,9 +15,11 @@ end
 
 -- Any node, also one that cannot know, or one that believes it leads.
 local function somebody(c)
-  local leaders = c:leaders()
-  if #leaders > 0 and c:random(2) == 1 then
-    return pick(c, leaders).id
+  if c:random(2) == 1 then
+    local leaders = c:leaders()
+    if #leaders > 0 then
+      return pick(c, leaders).id
+    end
   end
   return pick(c, c:ids())
 end

@@ -198,10 +198,13 @@ end
 
 -- Some messages are kept back; the postman brings them when leaders have changed, some of them twice.
 function troubles.late_messages(c, run)
-  local chance = c:random() * 0.1
+  local gap_most = c:random(10, 200) -- messages that pass between two that do not
+  local pass = c:random(gap_most)
   c:intercept(nil)
   c:intercept(function(message)
-    if c:random() < chance then
+    pass = pass - 1
+    if pass <= 0 then
+      pass = c:random(gap_most)
       message.changes = run.changes
       return "hold"
     end

@@ -221,7 +221,7 @@ const luaL_Reg lua_control_methods[] = {
     {"verdict", control_verdict},
     {"deliver", lua_frame_deliver},
     {"is_deliverable", lua_frame_is_deliverable},
-    {"entries", lua_frame_entries},
+    {"fill", lua_frame_fill},
     {"drop", lua_frame_drop},
     {NULL, NULL},
 };

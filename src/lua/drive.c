@@ -58,8 +58,8 @@ static int cluster_now(lua_State *L)
     return 1;
 }
 
-/* core:take() → ticket, { code, message, unknown, leader, index, term, count, result }; nil: none
- */
+/* core:take() → ticket, { code, message, unknown, leader, index, term, count, result }, or for a
+ * time that has come, which is most of them, true; nil: none */
 static int cluster_take_method(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -68,6 +68,11 @@ static int cluster_take_method(lua_State *L)
         return 0;
     }
     lua_pushinteger(L, (lua_Integer)outcome->number);
+    if (outcome->kind == REQUEST_WAIT && outcome->failure.code == FAILURE_TIMEOUT &&
+        outcome->count == 0) {
+        lua_pushboolean(L, 1);
+        return 2;
+    }
     lua_createtable(L, 0, 4);
     if (outcome->failure.code != FAILURE_NONE) {
         lua_set_text(L, "code", failure_name(outcome->failure.code));

@@ -43,15 +43,19 @@ static void push_entries(lua_State *L, const struct raft *raft, const struct raf
     }
 }
 
-static void push_fields(lua_State *L, const struct raft_message *message)
+/* What is asked of most messages. */
+static void set_head(lua_State *L, const struct raft_message *message)
 {
-    lua_createtable(L, 0, 16);
     lua_set_text(L, "kind", raft_message_name(message->kind));
     lua_set_integer(L, "from", message->from);
     lua_set_integer(L, "to", message->to);
+    lua_set_integer(L, "term", message->term);
+}
+
+static void set_rest(lua_State *L, const struct raft *raft, const struct raft_message *message)
+{
     lua_set_integer(L, "from_directory", message->from_directory);
     lua_set_integer(L, "to_directory", message->to_directory);
-    lua_set_integer(L, "term", message->term);
     lua_set_integer(L, "prev_index", message->prev_index);
     lua_set_integer(L, "prev_term", message->prev_term);
     lua_set_integer(L, "commit", message->commit);
@@ -62,13 +66,15 @@ static void push_fields(lua_State *L, const struct raft_message *message)
     lua_set_boolean(L, "reject", message->reject);
     lua_set_boolean(L, "force", message->force);
     lua_set_boolean(L, "quiet", message->quiet);
+    push_entries(L, raft, message);
+    lua_setfield(L, -2, "entries");
 }
 
 void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message)
 {
-    push_fields(L, message);
-    push_entries(L, raft, message);
-    lua_setfield(L, -2, "entries");
+    lua_createtable(L, 0, 17);
+    set_head(L, message);
+    set_rest(L, raft, message);
 }
 
 /* ---- held frames ---------------------------------------------------------------------------- */
@@ -140,16 +146,18 @@ static bool decode(struct lua_cluster *box, struct batch *batch, struct raft_mes
     return decoded;
 }
 
-/* core:entries(frame) → those of the message in it: few who intercept look at them */
-int lua_frame_entries(lua_State *L)
+/* core:fill(message, frame): the fields that few who intercept look at, entries among them */
+int lua_frame_fill(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    const struct held_frame *frame = luaL_checkudata(L, 2, LUA_FRAME);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    const struct held_frame *frame = luaL_checkudata(L, 3, LUA_FRAME);
     struct raft_message message;
     bool decoded = decode(box, frame->batch, &message);
     ensure(decoded);
-    push_entries(L, NULL, &message);
-    return 1;
+    lua_settop(L, 2);
+    set_rest(L, NULL, &message);
+    return 0;
 }
 
 static enum faults_verdict verdict_of(lua_State *L)
@@ -174,7 +182,8 @@ enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, str
     int top = lua_gettop(L);
     lua_getiuservalue(L, 1, 1);
     lua_getfield(L, -1, "intercept");
-    push_fields(L, &message);
+    lua_createtable(L, 0, 4);
+    set_head(L, &message);
     struct held_frame *frame = lua_newuserdatauv(L, sizeof *frame, 0);
     frame->batch = NULL;
     luaL_setmetatable(L, LUA_FRAME);

@@ -137,7 +137,7 @@ void lua_message_read(lua_State *L, struct lua_message_parts *parts, struct raft
 void lua_entry_push(lua_State *L, const struct raft_entry *entry, uint64_t index);
 void lua_frame_register(lua_State *L);
 enum faults_verdict lua_intercept(void *context, uint64_t from, uint64_t to, struct batch *frame);
-int lua_frame_entries(lua_State *L);
+int lua_frame_fill(lua_State *L);
 int lua_frame_is_deliverable(lua_State *L);
 int lua_frame_deliver(lua_State *L);
 int lua_frame_drop(lua_State *L);

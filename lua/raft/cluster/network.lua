@@ -140,18 +140,23 @@ local function message_text(message)
   return text .. words_of(message, "index") .. words_of(message, "commit") .. (message.reject and ", rejected" or "")
 end
 
--- Entries are read when they are asked for: most who look at a message do not.
+local read_later = {}
+for name in ("from_directory to_directory prev_index prev_term commit index hint_index hint_term sequence reject force "
+  .. "quiet entries"):gmatch "[%a_]+" do
+  read_later[name] = true
+end
+
+-- Most who look at a message ask for its head only; the rest is read when it is asked for.
 local function message_metatable(self)
   return {
     __name = "raft.message",
     __tostring = message_text,
     __index = function(message, name)
-      if name ~= "entries" or not frames[message] then
+      if not read_later[name] or not frames[message] then
         return Message[name]
       end
-      local entries = self.core:entries(frames[message])
-      rawset(message, "entries", entries)
-      return entries
+      self.core:fill(message, frames[message])
+      return rawget(message, name)
     end,
     cluster = self,
     methods = Message,
