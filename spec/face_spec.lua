@@ -260,6 +260,8 @@ in_both(tests, "AfterMayCallFaultsAndMustNotWait", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   c:after(0.05, function() c:crash(leader) end)
   assert(c:wait_until(function() return not c:is_alive(leader) end, 1))
+  c:after(0.05, function() assert(c:heal "all") end)
+  assert(c:wait_until(function() return c:is_alive(leader) end, 1))
   local refused
   c:after(0.01, function()
     local _

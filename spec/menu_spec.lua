@@ -304,7 +304,7 @@ end
 
 function tests.test_TheDefaultWorldIsTcp()
   local result = command.run { "menu", "--verbose", input = "1 1\n" }
-  command.assert_has(result.err, '"mode":"tcp"')
+  command.assert_has(result.err, 'mode="tcp"')
 end
 
 -- ---- in this process: what a child cannot easily be made to meet --------------------------------

@@ -253,7 +253,7 @@ command.add(tests, "FaultsAreShownAsAScriptWritesThem", function(folder)
     c:heal()
   end)
   command.assert_has(views.show(path, "--width", "140"),
-    "▶ link(1, 2, {drop=0.25, duplicate=0.1, reorder=1, delay={0.01, 0.0205}, bandwidth=1000, cut=true}) ",
+    "▶ link(1, 2, {cut=true, drop=0.25, delay={0.01, 0.0205}, reorder=1, bandwidth=1000, duplicate=0.1}) ",
     '▶ link("*", "client", {delay=0.5}) ', '▶ link("*", "client", nil) ', "▶ partition({1, 3}, {2, 5, 4}) ",
     "▶ clock(2, {rate=1.1, offset=-0.25}) ", "▶ disconnect(4) ", "▶ heal() ")
 end)

@@ -1,6 +1,7 @@
 /*
- * An event's table as the line that the trace's log has for it: what tostring(event) gives. A
- * script may have put anything into the table, so that each field is looked at before it is used.
+ * An event's table in words: the line that the trace's log has for it, which tostring(event) gives,
+ * and the few words of a diagram's cell. The table may be what a script was given or a trace's
+ * line, and somebody may have put anything into it: each field is looked at before it is used.
  */
 #include "lua/module.h"
 
@@ -86,8 +87,14 @@ static void read_words(lua_State *L, struct trace_event *event, struct buffer *v
             event->message_kind = (uint8_t)code;
         }
     }
-    (void)text_field(L, lua_event_text_name(kind), &event->text);
+    if (text_field(L, lua_event_text_name(kind), &event->text) == NULL) {
+        (void)text_field(L, "text", &event->text); /* as a trace's line has it */
+    }
     lua_getfield(L, 1, lua_event_value_name(kind));
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_getfield(L, 1, "value");
+    }
     if (!lua_isnil(L, -1)) {
         if (lua_value_write(L, -1, value)) {
             event->value = buffer_bytes(value);
@@ -98,27 +105,88 @@ static void read_words(lua_State *L, struct trace_event *event, struct buffer *v
     lua_pop(L, 1);
 }
 
-static int event_tostring(lua_State *L)
+/* The table at 1. false: its kind is none that is known. */
+static bool read_event(lua_State *L, struct trace_event *event, struct buffer *value)
 {
-    struct trace_event event = {0};
     struct bytes name = {0};
     enum trace_kind kind = TRACE_KIND_COUNT;
     luaL_checktype(L, 1, LUA_TTABLE);
     if (text_field(L, "kind", &name) == NULL || !trace_kind_from_name(name, &kind)) {
+        return false;
+    }
+    event->kind = (uint8_t)kind;
+    read_numbers(L, event);
+    read_words(L, event, value);
+    return true;
+}
+
+static int event_tostring(lua_State *L)
+{
+    struct trace_event event = {0};
+    struct buffer value = {0};
+    struct buffer line = {0};
+    if (!read_event(L, &event, &value)) {
         lua_pushliteral(L, LUA_EVENT " (of no kind that is known)");
         return 1;
     }
-    event.kind = (uint8_t)kind;
-    struct buffer value = {0};
-    struct buffer line = {0};
-    read_numbers(L, &event);
-    read_words(L, &event, &value);
     trace_write_text(&event, &line);
     lua_bytes_push(L, buffer_bytes(&line));
     buffer_free(&line);
     buffer_free(&value);
     return 1;
 }
+
+static void push_number_or_nil(lua_State *L, bool is_there, uint64_t number)
+{
+    if (is_there) {
+        lua_pushinteger(L, (lua_Integer)number);
+    } else {
+        lua_pushnil(L);
+    }
+}
+
+/* core.event_phrase(event) → what stands before and behind the peer or the range, peer (0: the
+ * client) or nil, first and last or nil; nil: its kind is none that is known */
+static int event_phrase(lua_State *L)
+{
+    struct trace_event event = {0};
+    struct trace_phrase phrase = {0};
+    struct buffer value = {0};
+    if (!read_event(L, &event, &value)) {
+        return 0;
+    }
+    trace_write_phrase(&event, &phrase);
+    lua_bytes_push(L, buffer_bytes(&phrase.before));
+    lua_bytes_push(L, buffer_bytes(&phrase.after));
+    push_number_or_nil(L, phrase.has_peer, phrase.peer);
+    push_number_or_nil(L, phrase.has_range, phrase.first);
+    push_number_or_nil(L, phrase.has_range, phrase.last);
+    trace_phrase_free(&phrase);
+    buffer_free(&value);
+    return 5;
+}
+
+/* core.value_words(value) → it in Lua's notation, on one line */
+static int value_words(lua_State *L)
+{
+    struct buffer value = {0};
+    struct buffer words = {0};
+    if (!lua_value_write(L, 1, &value)) {
+        buffer_free(&value);
+        return lua_error(L); /* why it is none */
+    }
+    trace_write_value(buffer_bytes(&value), &words);
+    lua_bytes_push(L, buffer_bytes(&words));
+    buffer_free(&words);
+    buffer_free(&value);
+    return 1;
+}
+
+const luaL_Reg lua_event_functions[] = {
+    {"event_phrase", event_phrase},
+    {"value_words", value_words},
+    {NULL, NULL},
+};
 
 void lua_event_register(lua_State *L)
 {

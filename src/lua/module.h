@@ -118,6 +118,7 @@ const char *lua_event_value_name(enum trace_kind kind);
 /* The table on top of the stack is an event: tostring gives its line. */
 void lua_event_dress(lua_State *L);
 void lua_event_register(lua_State *L);
+extern const luaL_Reg lua_event_functions[];
 void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message);
 /* What a message or a list of entries was read into; a userdata, left on the stack. */
 struct lua_message_parts {

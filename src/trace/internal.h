@@ -59,13 +59,18 @@ struct trace_field {
 
 extern const struct trace_field trace_fields[FIELD_COUNT];
 
-/* ---- readable lines (text.c, sentence.c) ---------------------------------------------------- */
+/* ---- events in words (text.c, sentence.c, phrase.c) ------------------------------------------ */
 
 void text_number(struct buffer *out, const char *before, uint64_t number);
 void text_range(struct buffer *out, const char *before, uint64_t first, uint64_t last);
 /* Nothing at all where there are no words. */
 void text_words(struct buffer *out, const char *before, struct bytes words);
 void text_message(const struct trace_event *event, struct buffer *out);
+/* What a client did or a fault was, in Lua's notation; bytes of strings as they are (phrase.c). */
+void text_client(const struct trace_event *event, struct buffer *out);
+void text_fault(const struct trace_event *event, struct buffer *out);
+/* The arguments of a fault as a script would give them (notation.c). */
+void text_arguments(struct bytes value, struct buffer *out);
 
 /* ---- parts of a trace ----------------------------------------------------------------------- */
 

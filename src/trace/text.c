@@ -48,11 +48,10 @@ void text_words(struct buffer *out, const char *before, struct bytes words)
 
 static void value_words(struct buffer *out, const char *before, struct bytes value)
 {
-    struct buffer json = {0};
-    if (value.size > 0 && json_write_value(&json, value)) {
-        text_words(out, before, buffer_bytes(&json));
-    }
-    buffer_free(&json);
+    struct buffer words = {0};
+    trace_write_value(value, &words);
+    text_words(out, before, buffer_bytes(&words));
+    buffer_free(&words);
 }
 
 static bool is_word(struct bytes words, const char *word)
@@ -267,6 +266,7 @@ static void link_sentence(const struct trace_event *event, struct buffer *out)
 
 static void other_sentence(const struct trace_event *event, struct buffer *out)
 {
+    struct buffer words = {0};
     switch (event->kind) {
     case TRACE_MEMBERS:
         buffer_append_text(out, "goes by the members");
@@ -275,13 +275,12 @@ static void other_sentence(const struct trace_event *event, struct buffer *out)
         buffer_append_byte(out, ')');
         break;
     case TRACE_CLIENT:
-        buffer_append_text(out, "client");
-        value_words(out, " ", event->value);
+        text_client(event, &words);
+        text_words(out, "", buffer_bytes(&words));
         break;
     case TRACE_FAULT:
-        buffer_append_text(out, "fault");
-        text_words(out, " ", event->text);
-        value_words(out, " ", event->value);
+        text_fault(event, &words);
+        text_words(out, "fault ", buffer_bytes(&words));
         break;
     case TRACE_NOTE:
         buffer_append_text(out, "note");
@@ -298,6 +297,7 @@ static void other_sentence(const struct trace_event *event, struct buffer *out)
         text_words(out, " of ", event->text);
         value_words(out, " ", event->value);
     }
+    buffer_free(&words);
 }
 
 static void sentence(const struct trace_event *event, struct buffer *out)

@@ -4,7 +4,8 @@
  *
  * trace.c (emit, subscribers), hash.c, ring.c (recent events), copy.c (events that outlive their
  * call), words.c (names), json_lines.c and json_parse.c (event to JSON and back), text.c and
- * sentence.c (readable log lines), file.c (both to files). It decides nothing, and knows of Raft
+ * sentence.c (an event in a sentence, for log lines), phrase.c (in a few words, for diagrams),
+ * notation.c (values in either), file.c (lines to files). It decides nothing, and knows of Raft
  * only the words. A kind nobody subscribes to costs its emitter one bit test (trace_wants).
  */
 #ifndef RAFTBENCH_TRACE_H
@@ -174,6 +175,24 @@ bool trace_read_json(struct bytes line, struct trace_event *event, struct buffer
                      struct buffer *problem);
 /* A readable line: "0.123456 [2] becomes leader of term 3", without its end. */
 void trace_write_text(const struct trace_event *event, struct buffer *out);
+/* A value in Lua's notation, on one line; bytes of strings as they are. */
+void trace_write_value(struct bytes value, struct buffer *out);
+
+/* An event in a few words, as a cell of a diagram holds it: what stands before and behind its peer
+ * or its range, apart from them, so that neighbours can be joined. Bytes of texts as they are. All
+ * zero to begin with, and used again. */
+struct trace_phrase {
+    struct buffer before;
+    struct buffer after;
+    bool has_peer;
+    bool has_range;
+    uint64_t peer; /* 0: the client */
+    uint64_t first;
+    uint64_t last;
+};
+
+void trace_write_phrase(const struct trace_event *event, struct trace_phrase *phrase);
+void trace_phrase_free(struct trace_phrase *phrase);
 
 /* Subscribes a writer of JSON lines to `path` (appending where `append`), or of readable lines to
  * `stream`. false and errno's words in `problem` where it cannot be opened. Closed (flushed) by

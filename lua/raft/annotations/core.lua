@@ -166,6 +166,19 @@ function core.value_encode(value) end
 ---@return string? message
 function core.value_decode(bytes) end
 
+---The words of a diagram's cell for an event.
+---@param event raft.event or a trace's line, decoded
+---@return string? before nil: its kind is none that is known
+---@return string? after
+---@return integer? peer what stands between the two; 0: the client
+---@return integer? first or a range that does
+---@return integer? last
+function core.event_phrase(event) end
+
+---@param value raft.value
+---@return string words it in Lua's notation, on one line
+function core.value_words(value) end
+
 ---@param value raft.value
 ---@return string text integers exact, strings that are not UTF-8 as {"$bytes": base64}
 function core.json_encode(value) end

@@ -75,29 +75,31 @@ function network:link(from, to, faults)
   end)
 end
 
--- Brings back what nodes lack: their clocks, their disks, that they run.
+-- Brings back what nodes lack, but for those that do not run.
 local function heal_nodes(self)
-  local failed
   for _, id in ipairs(self.core:ids()) do
-    local state = self.core:state(id)
     if self.changed_clocks[id] then
       self.core:clock(id, arguments.ns(1), 0)
     end
     if self.changed_disks[id] then
       self.core:disk(id, 0)
     end
-    if state == "paused" then
+    if self.core:state(id) == "paused" then
       self.core:resume(id)
-    elseif state == "crashed" or state == "failed" then
-      local fine, message, code, detail = self.core:restart(id)
-      failed = failed or not fine and { message, code, detail } or nil
     end
   end
   self.changed_clocks, self.changed_disks = {}, {}
-  if failed then
-    return nil, failed[1], failed[2], failed[3]
+end
+
+local function down(self)
+  local ids = {}
+  for _, id in ipairs(self.core:ids()) do
+    local state = self.core:state(id)
+    if state == "crashed" or state == "failed" then
+      ids[#ids + 1] = id
+    end
   end
-  return true
+  return ids
 end
 
 --- Ends partition, disconnects and link faults; not pauses or crashes. With "all" it ends every fault: the intercept,
@@ -111,13 +113,13 @@ function network:heal(what)
   if what == "all" then
     self:intercept(nil)
   end
-  return self.driver:control(function()
+  self.driver:control(function()
     self.core:heal()
     if what == "all" then
-      return heal_nodes(self)
+      heal_nodes(self)
     end
-    return true
   end)
+  return what ~= "all" or self:restart(down(self))
 end
 
 local Message = {}

@@ -108,7 +108,7 @@ function nodes:restart(id, options)
       arguments.fail("options." .. name, "a boolean", value)
     end
   end
-  local waits = options.wait ~= false and not self.driver:is_inside()
+  local waits = options.wait ~= false and not (self.driver:is_inside() or self.driver.busy)
   if waits then
     self.driver:check_may_wait("a restart")
   end

@@ -3,7 +3,6 @@
 -- An error raised by the cluster is the caller's to show; these only say what they know better.
 -- @module raft.menu.commands
 
-local describe = require "raft.view.describe"
 local words = require "raft.menu.words"
 
 local LEADER_WAIT_S = 10
@@ -25,7 +24,7 @@ local function refusal(message, code, detail)
   local text = tostring(message or "it did not work")
   local leader = type(detail) == "table" and detail.leader
   if code == "not_leader" and leader and not text:find(tostring(leader), 1, true) then
-    text = text .. string.format(" (the leader is node %s)", describe.value(leader))
+    text = text .. string.format(" (the leader is node %s)", words.show(leader))
   end
   if type(detail) == "table" and detail.unknown then
     text = text .. "; it may still take effect"
@@ -34,7 +33,7 @@ local function refusal(message, code, detail)
 end
 
 local function leader_words(id, term)
-  return string.format("node %s leads in term %s", describe.value(id), describe.value(term))
+  return string.format("node %s leads in term %s", words.show(id), words.show(term))
 end
 
 local function create(session, list)
@@ -83,7 +82,7 @@ local function set(session, list)
   if not index then
     return "not set: " .. refusal(message, code, detail)
   end
-  return string.format("%s = %s (index %s)", key, words.show(value, describe.value), describe.value(index))
+  return string.format("%s = %s (index %s)", key, words.show(value), words.show(index))
 end
 
 local function get(session, list)
@@ -98,7 +97,7 @@ local function get(session, list)
     end
     return "not read: " .. refusal(message, code, detail)
   end
-  return list[1].text .. " = " .. words.show(value, describe.value)
+  return list[1].text .. " = " .. words.show(value)
 end
 
 -- A command that takes one id: the name of the cluster's method, and what to say.
@@ -113,13 +112,13 @@ local function on_one(method, done, wanted_state)
     local status = session.cluster:status(id)
     local state = type(status) == "table" and status.state
     if wanted_state and state and not wanted_state[state] then
-      return string.format("node %s is %s", describe.value(id), state)
+      return string.format("node %s is %s", words.show(id), state)
     end
     local outcome, message, code, detail = session.cluster[method](session.cluster, id)
     if outcome == nil and message then
       return refusal(message, code, detail)
     end
-    return string.format("node %s %s", describe.value(id), done)
+    return string.format("node %s %s", words.show(id), done)
   end
 end
 
@@ -139,7 +138,7 @@ local function read_ids(list)
     if not id then
       return nil, "'" .. word.text .. "' is no node id"
     elseif seen[id] then
-      return nil, string.format("node %s is named twice", describe.value(id))
+      return nil, string.format("node %s is named twice", words.show(id))
     end
     seen[id] = true
     ids[position] = id
@@ -159,7 +158,7 @@ local function add_servers(session, list)
   end
   for _, id in ipairs(ids) do
     if session:is_member(id) then
-      return string.format("node %s exists already", describe.value(id))
+      return string.format("node %s exists already", words.show(id))
     end
   end
   local index, message, code, detail = session.cluster:add_servers(ids)
@@ -176,7 +175,7 @@ local function remove_servers(session, list)
   end
   for _, id in ipairs(ids) do
     if not session:is_member(id) then
-      return string.format("node %s is no member", describe.value(id))
+      return string.format("node %s is no member", words.show(id))
     end
   end
   local index, message, code, detail = session.cluster:remove_servers(ids)

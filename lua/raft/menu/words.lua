@@ -82,13 +82,12 @@ end
 
 --- A value as the user would type it.
 -- @param value what a key holds
--- @tparam function render for tables
 -- @treturn string
-function words.show(value, render)
+function words.show(value)
   if type(value) == "string" then
     return value
   end
-  return render(value)
+  return require("raft.core").value_words(value) -- here, so that --help works before a build
 end
 
 return words

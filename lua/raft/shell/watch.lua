@@ -1,8 +1,6 @@
---- What happens in a cluster, as lines for somebody who watches it: elections, crashes, faults, commits.
+--- What happens in a cluster, as lines for somebody who watches it: elections, crashes, faults, commits. The words are
+-- the trace's (src/trace).
 -- @module raft.shell.watch
-
-local faults = require "raft.view.faults"
-local show = require "raft.shell.show"
 
 local watch = {}
 
@@ -11,83 +9,22 @@ Watch.__index = Watch
 
 local KINDS = { "role", "start", "stop", "commit", "members", "fault", "install", "notice", "note", "violation" }
 
-local WIDTH = 10000 -- on one line
-
-local function ids(list)
-  return table.concat(list or {}, ", ")
-end
-
--- A role's name, as a sentence about the node that takes it; nil: nothing worth a line.
-local roles = {
-  leader = function(event)
-    return ("LEADS term %d"):format(event.term or 0)
-  end,
-  candidate = function(event)
-    return ("stands for election in term %d"):format(event.term or 0)
-  end,
-  follower = function(event, self)
-    return self.leads[event.node] and ("leads no more (term %d)"):format(event.term or 0) or nil
-  end,
-  learner = function()
-    return "is a learner"
-  end,
-}
-
-local sentences = {
-  role = function(event, self)
-    local sentence = roles[event.role] and roles[event.role](event, self)
+-- What is worth a line, of the kinds where not all is.
+local is_shown = {
+  role = function(self, event)
+    local led = self.leads[event.node]
     self.leads[event.node] = event.role == "leader" or nil
-    return sentence
+    return event.role == "leader" or event.role == "candidate" or led
   end,
-  start = function(event)
-    return event.last and ("starts, its log up to %d"):format(event.last) or "starts"
-  end,
-  stop = function(event, self)
+  stop = function(self, event)
     self.leads[event.node] = nil
-    return event.reason == "crash" and "CRASHES" or "stops: " .. tostring(event.reason)
+    return true
   end,
-  members = function(event)
-    local members = event.members
-    local learners = #(members.learners or {}) > 0 and ", learners " .. ids(members.learners) or ""
-    local old = #(members.voters_old or {}) > 0 and " (and, while joint, " .. ids(members.voters_old) .. ")" or ""
-    return "has members " .. ids(members.voters) .. old .. learners
-  end,
-  install = function(event)
-    return ("installs a snapshot of %d"):format(event.index)
-  end,
-  notice = function(event)
-    return "drops something odd: " .. tostring(event.text)
-  end,
-  note = function(event)
-    return "note: " .. tostring(event.text)
-  end,
-  violation = function(event)
-    return "VIOLATION of " .. tostring(event.property)
+  -- What these do shows in other events.
+  fault = function(_, event)
+    return event.call ~= "crash" and event.call ~= "restart"
   end,
 }
-
--- What a call of the script's does shows in other events, for these.
-local shown_otherwise = { crash = true, restart = true }
-
-local function show_one(value)
-  return show.value(value, WIDTH)
-end
-
-function sentences.fault(event)
-  if shown_otherwise[event.call] then
-    return nil
-  end
-  local text = faults.arguments(event.call, event.arguments, show_one)
-  if not text and event.arguments ~= nil then
-    text = show_one(event.arguments):gsub("^{ (.*) }$", "%1"):gsub("^{}$", "")
-  end
-  return ("%s(%s)"):format(tostring(event.call), text or "")
-end
-
-local function write(self, time, node, sentence)
-  local who = node and node ~= 0 and ("node %d "):format(node) or ""
-  self.write(("[%.6f] %s%s\n"):format(time, who, sentence))
-end
 
 --- Writes what was held back: commits, which are told together.
 function Watch:flush()
@@ -96,7 +33,7 @@ function Watch:flush()
     self.commits = nil
     local range = commits.first == commits.last and ("%d"):format(commits.last)
       or ("%d to %d"):format(commits.first, commits.last)
-    write(self, commits.time, nil, ("committed: %s (first seen by node %d)"):format(range, commits.node))
+    self.write(("%.6f [-] committed: %s (first seen by node %d)\n"):format(commits.time, range, commits.node))
   end
 end
 
@@ -121,10 +58,10 @@ function Watch:event(event)
     commit(self, event)
     return
   end
-  local sentence = sentences[event.kind](event, self)
-  if sentence then
+  local test = is_shown[event.kind]
+  if not test or test(self, event) then
     self:flush()
-    write(self, event.time, event.node, sentence)
+    self.write(tostring(event) .. "\n")
   end
 end
 

@@ -31,6 +31,10 @@ end
 local Drawing = {}
 Drawing.__index = Drawing
 
+local function seed_words(seed)
+  return type(seed) == "number" and describe.whole(seed) or display.clean(tostring(seed))
+end
+
 local function head_texts(run, drawing)
   local verdict = runs.verdict(run)
   local colour = verdict == "PASSED" and "passed" or verdict == "FAILED" and "failed" or nil
@@ -39,7 +43,7 @@ local function head_texts(run, drawing)
     parts[#parts + 1] = "mode " .. display.clean(tostring(run.mode))
   end
   if run.seed then
-    parts[#parts + 1] = "seed " .. describe.value(run.seed)
+    parts[#parts + 1] = "seed " .. seed_words(run.seed)
   end
   parts[#parts + 1] = seconds(run.last - run.first, drawing.options.scale) .. " s"
   local texts = {
@@ -57,8 +61,8 @@ local function new_drawing(run, options)
   local titles, longest = { "time" }, 4
   for position, id in ipairs(run.nodes) do
     drawing.columns[id] = position + 1
-    titles[position + 1] = "node " .. describe.value(id)
-    longest = math.max(longest, #describe.value(id))
+    titles[position + 1] = "node " .. describe.whole(id)
+    longest = math.max(longest, #describe.whole(id))
   end
   local fixed = { math.max(8, #seconds(run.last, options.scale)) }
   drawing.listed = #run.nodes == 0 or grid.share(options.width, fixed, #run.nodes) < COLUMN_LEAST
@@ -77,7 +81,7 @@ end
 function Drawing:draw_row(time, cells, order)
   if self.listed then
     for _, id in ipairs(order) do
-      self.grid:row { { time }, { { describe.value(id) } }, cells[id] }
+      self.grid:row { { time }, { { describe.whole(id) } }, cells[id] }
     end
     return
   end
