@@ -7,6 +7,7 @@ local may_use = {
   base = "",
   trace = "base",
   raft = "base",
+  cores = "base raft",
   world = "base trace",
   machine = "base",
   store = "base world raft",
@@ -17,8 +18,8 @@ local may_use = {
   request = "base trace raft world machine store node",
   cluster = "base trace raft world machine store node request sim real check",
   embed = "base trace raft world machine store node request real",
-  bench = "base trace raft world machine store node request sim real check cluster",
-  lua = "base trace raft world machine store node request sim real check cluster embed bench",
+  bench = "base trace raft cores world machine store node request sim real check cluster",
+  lua = "base trace raft cores world machine store node request sim real check cluster embed bench",
 }
 
 -- A header that is not ours, and the only rooms that may include it.

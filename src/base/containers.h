@@ -187,7 +187,7 @@ void *items_copied(const void *items, size_t size); /* NULL for none */
 /* Only the macros call it: the items of a full ring in twice the memory, the oldest first. */
 void *ring_grown(void *items, size_t *first, size_t item_size, size_t *capacity);
 
-/* ---- list: items that hold their own links, so that each can leave at any time (list.c) ----- */
+/* ---- list: items that hold their own links, so that each can leave at any time ---------- */
 
 /* Embedded in an item, which is in one list at most by it. All zero: in none. */
 struct list_link {
@@ -195,20 +195,56 @@ struct list_link {
     struct list_link *next; /* NULL: in no list */
 };
 
-/* It is never copied or moved while it holds an item. */
+/* A circle through its own ends, so that no item is the first or the last in a way of its own. It
+ * is never copied or moved while it holds an item. */
 struct list {
     struct list_link ends; /* closes the circle; all zero until something is first added */
 };
 
-void list_append(struct list *list, struct list_link *link);
-void list_prepend(struct list *list, struct list_link *link);
-/* Before an item that is in a list. */
-void list_insert(struct list_link *link, struct list_link *before);
-void list_remove(struct list_link *link); /* from the list that it is in, if it is in one */
-
 static inline bool list_holds(const struct list_link *link) /* whether it is in a list */
 {
     return link->next != NULL;
+}
+
+/* Before one that is in a list. */
+static inline void list_insert(struct list_link *link, struct list_link *before)
+{
+    ensure(!list_holds(link) && list_holds(before));
+    link->previous = before->previous;
+    link->next = before;
+    before->previous->next = link;
+    before->previous = link;
+}
+
+static inline struct list_link *list_ends(struct list *list)
+{
+    if (list->ends.next == NULL) {
+        list->ends.next = &list->ends;
+        list->ends.previous = &list->ends;
+    }
+    return &list->ends;
+}
+
+static inline void list_append(struct list *list, struct list_link *link)
+{
+    list_insert(link, list_ends(list));
+}
+
+static inline void list_prepend(struct list *list, struct list_link *link)
+{
+    list_insert(link, list_ends(list)->next);
+}
+
+/* From the list that it is in, if it is in one. */
+static inline void list_remove(struct list_link *link)
+{
+    if (list_holds(link)) {
+        ensure(link->previous->next == link && link->next->previous == link);
+        link->previous->next = link->next;
+        link->next->previous = link->previous;
+        link->previous = NULL;
+        link->next = NULL;
+    }
 }
 
 static inline bool list_is_empty(const struct list *list)

@@ -5,6 +5,8 @@
  */
 #include "raft/internal.h"
 
+#include <string.h>
+
 void raft_get_status(const struct raft *raft, struct raft_status *status)
 {
     *status = (struct raft_status){
@@ -45,6 +47,21 @@ uint64_t raft_term_at(const struct raft *raft, uint64_t index)
 const struct raft_entry *raft_entry_at(const struct raft *raft, uint64_t index)
 {
     return log_at(&raft->log, index);
+}
+
+void raft_copy_entries(const struct raft *raft, uint64_t first_index, size_t count,
+                       struct raft_entry *copies)
+{
+    while (count > 0) {
+        size_t left =
+            LOG_CHUNK_ENTRIES - (first_index & (LOG_CHUNK_ENTRIES - 1)); /* of its chunk */
+        size_t piece = left < count ? left : count;
+        (void)log_at(&raft->log, first_index + piece - 1);
+        memcpy(copies, log_at(&raft->log, first_index), piece * sizeof *copies);
+        first_index += piece;
+        copies += piece;
+        count -= piece;
+    }
 }
 
 bool raft_peer_at(const struct raft *raft, uint32_t position, struct raft_peer_status *status)

@@ -403,6 +403,9 @@ uint64_t raft_members_index(const struct raft *raft); /* of the entry that set i
 uint64_t raft_term_at(const struct raft *raft, uint64_t index);
 /* first_index .. last_index; the view is valid until the next step. */
 const struct raft_entry *raft_entry_at(const struct raft *raft, uint64_t index);
+/* Copies of first_index .. first_index + count - 1 of its log, which hold no batches. */
+void raft_copy_entries(const struct raft *raft, uint64_t first_index, size_t count,
+                       struct raft_entry *copies);
 
 struct raft_peer_status {
     uint64_t id;

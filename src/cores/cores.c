@@ -1,0 +1,374 @@
+/*
+ * The harness's parts: replicas, the messages under way between them, and what waits for a disk.
+ *
+ * It never steps a replica from within another one's step.
+ */
+#include "cores/internal.h"
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+/* Neighbours mostly share a batch, which is then held once for all of them. */
+static void hold_batches(struct cores_message *message)
+{
+    const struct batch *last = NULL;
+    for (size_t i = 0; i < message->entries.count; i++) {
+        struct batch *batch = message->entries.items[i].batch;
+        if (batch != last && batch != NULL) {
+            *array_push(&message->batches) = batch_hold(batch);
+            last = batch;
+        }
+    }
+}
+
+static void release_batches(struct cores_message *message)
+{
+    for (size_t i = 0; i < message->batches.count; i++) {
+        batch_release(message->batches.items[i]);
+    }
+    message->batches.count = 0;
+}
+
+static struct cores_message *message_of(struct list_link *link)
+{
+    return item_of(link, struct cores_message, link);
+}
+
+/* With room for its entries, which the caller fills and holds. */
+static struct cores_message *message_new(struct cores *cores, const struct raft_message *message)
+{
+    struct cores_message *made = message_of(list_last(&cores->unused));
+    if (made == NULL) {
+        made = memory_new_zeroed(1, sizeof *made);
+    }
+    list_remove(&made->link);
+    made->message = *message;
+    made->number = 0;
+    made->sequence = 0;
+    made->entries.count = 0;
+    if (message->entry_count > 0) {
+        made->message.entries = array_extend(&made->entries, message->entry_count);
+    }
+    return made;
+}
+
+static void message_free(struct cores *cores, struct cores_message *message)
+{
+    list_remove(&message->link);
+    release_batches(message);
+    list_append(&cores->unused, &message->link);
+}
+
+static void put_under_way(struct cores *cores, struct cores_message *message)
+{
+    list_remove(&message->link);
+    message->number = ++cores->sent;
+    list_append(&cores->under_way, &message->link);
+    cores->under_way_count++;
+}
+
+/* What a replica says, with the entries of its log that the message names. */
+static struct cores_message *message_from(struct cores *cores, const struct raft *raft,
+                                          const struct raft_message *message)
+{
+    struct cores_message *made = message_new(cores, message);
+    raft_copy_entries(raft, message->prev_index + 1, message->entry_count, made->entries.items);
+    hold_batches(made);
+    return made;
+}
+
+static struct cores_message *message_copy(struct cores *cores, const struct cores_message *message)
+{
+    struct cores_message *made = message_new(cores, &message->message);
+    for (size_t i = 0; i < message->entries.count; i++) {
+        made->entries.items[i] = message->entries.items[i];
+    }
+    hold_batches(made);
+    made->sequence = message->sequence;
+    return made;
+}
+
+struct cores_message *cores_send(struct cores *cores, const struct raft_message *message)
+{
+    struct cores_message *made = message_new(cores, message);
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        made->entries.items[i] = message->entries[i];
+    }
+    hold_batches(made);
+    put_under_way(cores, made);
+    return made;
+}
+
+struct cores_message *cores_first(const struct cores *cores)
+{
+    return message_of(list_first(&cores->under_way));
+}
+
+struct cores_message *cores_next(const struct cores *cores, const struct cores_message *message)
+{
+    return message_of(list_next(&cores->under_way, &message->link));
+}
+
+size_t cores_under_way(const struct cores *cores)
+{
+    return cores->under_way_count;
+}
+
+static void take_from_way(struct cores *cores, struct cores_message *message)
+{
+    ensure(message->number != 0 && cores->under_way_count > 0);
+    list_remove(&message->link);
+    cores->under_way_count--;
+}
+
+void cores_drop(struct cores *cores, struct cores_message *message)
+{
+    take_from_way(cores, message);
+    message_free(cores, message);
+}
+
+/* ---- replicas ------------------------------------------------------------------------------- */
+
+struct cores *cores_new(void)
+{
+    return memory_new_zeroed(1, sizeof(struct cores));
+}
+
+static void free_messages(struct list *list)
+{
+    for (struct list_link *at = list_first(list); at != NULL; at = list_first(list)) {
+        struct cores_message *message = message_of(at);
+        list_remove(at);
+        array_free(&message->entries);
+        array_free(&message->batches);
+        memory_free(message);
+    }
+}
+
+void cores_free(struct cores *cores)
+{
+    if (cores == NULL) {
+        return;
+    }
+    while (cores_first(cores) != NULL) {
+        cores_drop(cores, cores_first(cores));
+    }
+    for (size_t i = 0; i < cores->all.count; i++) {
+        struct core *core = cores->all.items[i];
+        while (!list_is_empty(&core->held)) {
+            message_free(cores, message_of(list_first(&core->held)));
+        }
+        raft_free(core->raft);
+        array_free(&core->reads);
+        memory_free(core);
+    }
+    free_messages(&cores->unused);
+    array_free(&cores->all);
+    array_free(&cores->cuts);
+    memory_free(cores);
+}
+
+static struct core *find(const struct cores *cores, uint64_t id)
+{
+    for (size_t i = 0; i < cores->all.count; i++) {
+        if (cores->all.items[i]->id == id) {
+            return cores->all.items[i];
+        }
+    }
+    return NULL;
+}
+
+const struct core *cores_find(const struct cores *cores, uint64_t id)
+{
+    return find(cores, id);
+}
+
+size_t cores_count(const struct cores *cores)
+{
+    return cores->all.count;
+}
+
+const struct core *cores_at(const struct cores *cores, size_t position)
+{
+    ensure(position < cores->all.count);
+    return cores->all.items[position];
+}
+
+void cores_set_slow(struct cores *cores, uint64_t id, bool slow)
+{
+    struct core *core = find(cores, id);
+    ensure(core != NULL);
+    core->slow = slow;
+}
+
+void cores_add(struct cores *cores, struct raft *raft)
+{
+    struct raft_status status;
+    raft_get_status(raft, &status);
+    ensure(find(cores, status.id) == NULL);
+    struct core *core = memory_new_zeroed(1, sizeof *core);
+    core->raft = raft;
+    core->id = status.id;
+    core->deadline_ns = RAFT_NEVER;
+    *array_push(&cores->all) = core;
+    struct raft_event event = {.kind = RAFT_EVENT_TICK};
+    (void)cores_step(cores, status.id, &event); /* it tells when it wants to be woken */
+}
+
+struct cores *cores_copy(const struct cores *cores)
+{
+    struct cores *copy = cores_new();
+    copy->now_ns = cores->now_ns;
+    array_copy(&copy->cuts, &cores->cuts);
+    for (size_t i = 0; i < cores->all.count; i++) {
+        const struct core *from = cores->all.items[i];
+        struct core *core = memory_new(sizeof *core);
+        *core = *from;
+        core->raft = raft_copy(from->raft);
+        core->held = (struct list){0};
+        array_copy(&core->reads, &from->reads);
+        for (struct list_link *at = list_first(&from->held); at != NULL;
+             at = list_next(&from->held, at)) {
+            list_append(&core->held, &message_copy(copy, message_of(at))->link);
+        }
+        *array_push(&copy->all) = core;
+    }
+    for (const struct cores_message *at = cores_first(cores); at != NULL;
+         at = cores_next(cores, at)) {
+        struct cores_message *message = message_copy(copy, at);
+        put_under_way(copy, message);
+        message->number = at->number;
+    }
+    copy->sent = cores->sent;
+    return copy;
+}
+
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+int64_t cores_now_ns(const struct cores *cores)
+{
+    return cores->now_ns;
+}
+
+void cores_set_now_ns(struct cores *cores, int64_t now_ns)
+{
+    ensure(now_ns >= cores->now_ns);
+    cores->now_ns = now_ns;
+}
+
+/* Those that wait for a persist that is durable leave at once. */
+static void send_after(struct cores *cores, struct core *core, const struct raft_update *update)
+{
+    uint64_t sequence =
+        update->persist.sequence != 0 ? update->persist.sequence : update->messages_after_sequence;
+    for (uint32_t i = 0; i < update->message_after_count; i++) {
+        struct cores_message *message = message_from(cores, core->raft, &update->messages_after[i]);
+        if (sequence <= core->durable) {
+            put_under_way(cores, message);
+        } else {
+            message->sequence = sequence;
+            list_append(&core->held, &message->link);
+        }
+    }
+}
+
+static void carry_out(struct cores *cores, struct core *core, const struct raft_update *update)
+{
+    for (uint32_t i = 0; i < update->message_count; i++) {
+        put_under_way(cores, message_from(cores, core->raft, &update->messages[i]));
+    }
+    if (update->message_after_count > 0) {
+        send_after(cores, core, update);
+    }
+    if (update->persist.sequence != 0) {
+        ensure(update->persist.sequence == core->asked + 1);
+        core->asked = update->persist.sequence;
+    }
+    if (update->apply_first != 0) {
+        ensure(update->apply_first == core->applied + 1);
+        ensure(update->apply_last >= update->apply_first);
+        core->applied = update->apply_last;
+    }
+    for (uint32_t i = 0; i < update->read_count; i++) {
+        *array_push(&core->reads) = update->reads[i];
+    }
+    core->wants_flush = update->wants_flush;
+    core->deadline_ns = update->deadline_ns;
+    core->fatal = update->fatal;
+}
+
+static const struct raft_update *step(struct cores *cores, struct core *core,
+                                      struct raft_event *event)
+{
+    const struct raft_update *update = NULL;
+    event->now_ns = cores->now_ns;
+    raft_step(core->raft, event, &update);
+    carry_out(cores, core, update);
+    return update;
+}
+
+const struct raft_update *cores_step(struct cores *cores, uint64_t id, struct raft_event *event)
+{
+    struct core *core = find(cores, id);
+    ensure(core != NULL);
+    return step(cores, core, event);
+}
+
+const struct raft_update *cores_confirm(struct cores *cores, uint64_t id, uint64_t sequence)
+{
+    struct core *core = find(cores, id);
+    ensure(core != NULL && sequence <= core->asked);
+    if (sequence <= core->durable) {
+        return NULL;
+    }
+    core->durable = sequence;
+    for (struct list_link *at = list_first(&core->held); at != NULL; at = list_first(&core->held)) {
+        if (message_of(at)->sequence > sequence) {
+            break;
+        }
+        put_under_way(cores, message_of(at));
+    }
+    struct raft_event event = {.kind = RAFT_EVENT_PERSISTED, .sequence = sequence};
+    return step(cores, core, &event);
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static bool is_cut(const struct cores *cores, uint64_t from, uint64_t to)
+{
+    for (size_t i = 0; i < cores->cuts.count; i++) {
+        if (cores->cuts.items[i].from == from && cores->cuts.items[i].to == to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cores_cut(struct cores *cores, uint64_t from, uint64_t to)
+{
+    if (!is_cut(cores, from, to)) {
+        *array_push(&cores->cuts) = (struct cut_link){from, to};
+    }
+}
+
+void cores_heal(struct cores *cores)
+{
+    cores->cuts.count = 0;
+}
+
+const struct raft_update *cores_deliver(struct cores *cores, struct cores_message *message,
+                                        bool keep)
+{
+    const struct raft_update *update = NULL;
+    struct core *core = find(cores, message->message.to);
+    if (!keep) {
+        take_from_way(cores, message);
+    }
+    if (core != NULL && !is_cut(cores, message->message.from, core->id)) {
+        struct raft_event event = {.kind = RAFT_EVENT_MESSAGE, .message = &message->message};
+        update = step(cores, core, &event);
+    }
+    if (!keep) {
+        message_free(cores, message);
+    }
+    return update;
+}
