@@ -85,8 +85,9 @@ static void time_is_up(struct requests *requests, struct request *request)
             failure_set(failure, FAILURE_TIMEOUT, "this node did not catch up before the time-out");
         }
     } else if (asked || request->maybe_applied) {
-        failure_set(failure, FAILURE_TIMEOUT, "node %llu did not answer %s before the time-out",
-                    (unsigned long long)request->asked, name_of(request));
+        failure_set(failure, FAILURE_TIMEOUT,
+                    "%s went to node %llu, which gave no answer before the time-out",
+                    name_of(request), (unsigned long long)request->asked);
         failure->unknown = true;
     } else {
         nobody_took(requests, request);
