@@ -35,13 +35,22 @@ struct dialled {
     uint32_t quick_ends; /* in a row */
 };
 
+struct notices {
+    int subscription;
+    uint32_t count; /* of those that wait */
+    struct notice waiting[NOTICES_WAITING_MAX];
+    struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
+    uint32_t told_next;
+    array_of(struct dialled) dialled; /* peers that this node has had a connection to */
+    struct wakeup leaderless; /* when it is told that nobody leads, and who is not reached */
+    int64_t leaderless_ns;    /* what that is set to */
+};
+
 struct embedded {
     struct embed_loop *loop;
     struct embedded *next;
     struct embedded *previous;
     uint64_t id;
-    bool forward;
-    bool was_started;
     struct node *node;
     struct raft_configuration first_members;
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
@@ -49,31 +58,24 @@ struct embedded {
     embed_done *on_done;
     void *context;
     struct flusher flusher;
-
     struct trace *trace; /* NULL: nobody wants it */
     int trace_subscription;
-    int notice_subscription;
-
-    /* What was told last, and what has to be told. */
-    enum raft_role role;
-    uint64_t leader;
-    uint64_t leader_term;
-    bool tell_members;
-    bool tell_stopped;
-    struct notice notices[NOTICES_WAITING_MAX];
-    uint32_t notice_count;
-    struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
-    uint32_t told_next;
-    struct wakeup leaderless; /* when it is told that nobody leads, and who is not reached */
-    int64_t leaderless_ns;    /* what that is set to */
-    struct dialled *dialled;  /* peers that this node has had a connection to */
-    uint32_t dialled_count;
-
+    struct notices notices;
     struct requests *requests;
-    bool review_requests; /* somebody who was asked may not answer any more */
     int64_t election_timeout_max_ns;
     struct buffer payload; /* memory that is used again */
     struct buffer answer;
+
+    /* What was told last, and what has to be told. */
+    uint64_t leader;
+    uint64_t leader_term;
+    enum raft_role role;
+    bool tell_members;
+    bool tell_stopped;
+
+    bool forward;
+    bool was_started;
+    bool review_requests; /* somebody who was asked may not answer any more */
 };
 
 /* ---- node.c */

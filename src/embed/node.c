@@ -97,12 +97,12 @@ static void tell_roles(struct embedded *embedded)
 
 static void tell_notices(struct embedded *embedded)
 {
-    for (uint32_t i = 0; i < embedded->notice_count; i++) {
-        struct notice notice = embedded->notices[i];
+    for (uint32_t i = 0; i < embedded->notices.count; i++) {
+        struct notice notice = embedded->notices.waiting[i];
         tell(embedded,
              &(struct embed_event){.kind = EMBED_NOTICE, .id = notice.peer, .text = notice.text});
     }
-    embedded->notice_count = 0;
+    embedded->notices.count = 0;
 }
 
 static void tell_end(struct embedded *embedded)

@@ -20,17 +20,19 @@ static bool is_new(struct embedded *embedded, struct bytes text, int64_t now_ns)
 {
     uint64_t hash = hash_bytes(text.data, text.size, 0) | 1;
     for (size_t i = 0; i < NOTICES_REMEMBERED; i++) {
-        if (embedded->told[i].hash == hash && now_ns - embedded->told[i].at_ns < TOLD_AGAIN_NS) {
+        if (embedded->notices.told[i].hash == hash &&
+            now_ns - embedded->notices.told[i].at_ns < TOLD_AGAIN_NS) {
             return false;
         }
     }
-    embedded->told[embedded->told_next++ % NOTICES_REMEMBERED] = (struct told_notice){hash, now_ns};
+    embedded->notices.told[embedded->notices.told_next++ % NOTICES_REMEMBERED] =
+        (struct told_notice){hash, now_ns};
     return true;
 }
 
 static void add_notice(struct embedded *embedded, uint64_t peer, struct bytes text)
 {
-    struct notice *notice = &embedded->notices[embedded->notice_count++];
+    struct notice *notice = &embedded->notices.waiting[embedded->notices.count++];
     notice->peer = peer;
     (void)snprintf(notice->text, sizeof notice->text, "%.*s", (int)text.size,
                    (const char *)text.data);
@@ -51,25 +53,24 @@ static struct bytes reason_of(struct bytes text)
     return text;
 }
 
-static struct dialled *dialled_to(struct embedded *embedded, uint64_t peer)
+static struct dialled *dialled_to(struct notices *notices, uint64_t peer)
 {
-    for (uint32_t i = 0; i < embedded->dialled_count; i++) {
-        if (embedded->dialled[i].peer == peer) {
-            return &embedded->dialled[i];
+    for (size_t i = 0; i < notices->dialled.count; i++) {
+        if (notices->dialled.items[i].peer == peer) {
+            return &notices->dialled.items[i];
         }
     }
-    embedded->dialled =
-        memory_resize(embedded->dialled, (embedded->dialled_count + 1) * sizeof *embedded->dialled);
-    embedded->dialled[embedded->dialled_count] = (struct dialled){.peer = peer};
-    return &embedded->dialled[embedded->dialled_count++];
+    struct dialled *dialled = array_push(&notices->dialled);
+    *dialled = (struct dialled){.peer = peer};
+    return dialled;
 }
 
 static void connection_ended(struct embedded *embedded, const struct trace_event *event)
 {
-    struct dialled *dialled = dialled_to(embedded, event->peer);
+    struct dialled *dialled = dialled_to(&embedded->notices, event->peer);
     bool soon = event->time_ns - dialled->up_ns < REFUSED_WITHIN_NS;
     dialled->quick_ends = soon ? dialled->quick_ends + 1 : 0;
-    if (dialled->quick_ends != REFUSED_TIMES || embedded->notice_count == NOTICES_WAITING_MAX) {
+    if (dialled->quick_ends != REFUSED_TIMES || embedded->notices.count == NOTICES_WAITING_MAX) {
         return;
     }
     char text[200];
@@ -88,7 +89,7 @@ static void read_event(void *context, const struct trace_event *event)
     }
     switch ((enum trace_kind)event->kind) {
     case TRACE_CONNECT:
-        dialled_to(embedded, event->peer)->up_ns = event->time_ns;
+        dialled_to(&embedded->notices, event->peer)->up_ns = event->time_ns;
         return;
     case TRACE_DISCONNECT:
         embedded->review_requests = true;
@@ -96,7 +97,7 @@ static void read_event(void *context, const struct trace_event *event)
         connection_ended(embedded, event);
         return;
     default:
-        if (embedded->notice_count < NOTICES_WAITING_MAX &&
+        if (embedded->notices.count < NOTICES_WAITING_MAX &&
             is_new(embedded, reason_of(event->text), event->time_ns)) {
             add_notice(embedded, event->peer, event->text);
         }
@@ -138,22 +139,22 @@ void notices_explain(struct embedded *embedded, char *text, size_t size)
 static void wake_leaderless(struct embedded *embedded, int64_t at_ns)
 {
     struct world *world = embedded->loop->world;
-    embedded->leaderless_ns = at_ns;
-    world->operations->wake_at(world, &embedded->leaderless, at_ns);
+    embedded->notices.leaderless_ns = at_ns;
+    world->operations->wake_at(world, &embedded->notices.leaderless, at_ns);
 }
 
 static void nobody_leads(void *context)
 {
     struct embedded *embedded = context;
     char text[200];
-    embedded->leaderless_ns = WORLD_NEVER;
+    embedded->notices.leaderless_ns = WORLD_NEVER;
     if (!embed_is_running(embedded) || node_view(embedded->node)->leader != 0) {
         return;
     }
     (void)snprintf(text, sizeof text, "node %llu knows of no leader",
                    (unsigned long long)embedded->id);
     notices_explain(embedded, text, sizeof text);
-    if (embedded->notice_count < NOTICES_WAITING_MAX) {
+    if (embedded->notices.count < NOTICES_WAITING_MAX) {
         add_notice(embedded, 0, bytes_of_text(text));
     }
     wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + TOLD_AGAIN_NS);
@@ -162,9 +163,9 @@ static void nobody_leads(void *context)
 void notices_follow_leader(struct embedded *embedded)
 {
     bool waits = embed_is_running(embedded) && node_view(embedded->node)->leader == 0;
-    if (!waits && embedded->leaderless_ns != WORLD_NEVER) {
+    if (!waits && embedded->notices.leaderless_ns != WORLD_NEVER) {
         wake_leaderless(embedded, WORLD_NEVER);
-    } else if (waits && embedded->leaderless_ns == WORLD_NEVER) {
+    } else if (waits && embedded->notices.leaderless_ns == WORLD_NEVER) {
         wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + LEADERLESS_NS);
     }
 }
@@ -173,16 +174,16 @@ void notices_open(struct embedded *embedded)
 {
     uint64_t kinds =
         TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_CONNECT) | TRACE_MASK(TRACE_DISCONNECT);
-    embedded->notice_subscription =
+    embedded->notices.subscription =
         trace_subscribe(embedded->loop->trace, kinds, read_event, embedded);
-    embedded->leaderless = (struct wakeup){.fire = nobody_leads, .context = embedded};
-    embedded->leaderless.at_ns = WORLD_NEVER;
-    embedded->leaderless_ns = WORLD_NEVER;
+    embedded->notices.leaderless = (struct wakeup){.fire = nobody_leads, .context = embedded};
+    embedded->notices.leaderless.at_ns = WORLD_NEVER;
+    embedded->notices.leaderless_ns = WORLD_NEVER;
 }
 
 void notices_close(struct embedded *embedded)
 {
-    trace_unsubscribe(embedded->loop->trace, embedded->notice_subscription);
+    trace_unsubscribe(embedded->loop->trace, embedded->notices.subscription);
     wake_leaderless(embedded, WORLD_NEVER);
-    memory_free(embedded->dialled);
+    array_free(&embedded->notices.dialled);
 }
