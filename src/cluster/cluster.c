@@ -1,6 +1,7 @@
 /*
- * A cluster's life: it makes the trace, the fault model, the world and the nodes, and ends them in
- * the opposite order. It never lets the world go on (drive.c does).
+ * A cluster's life: it makes the trace, the fault model, the world and the nodes (nodes.c), and
+ * ends them in the opposite order. It lets the world go on only until its nodes are up (else
+ * drive.c does).
  */
 #include "cluster/internal.h"
 
@@ -8,175 +9,6 @@
 #include "sim/sim.h"
 
 #include <string.h>
-
-/* A simulated disk takes this long for one write and sync. */
-#define SIM_SYNC_MIN_NS 100000
-#define SIM_SYNC_MAX_NS 500000
-
-struct member *cluster_member(const struct cluster *cluster, uint64_t id)
-{
-    size_t low = 0;
-    size_t high = cluster->member_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (cluster->members[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low < cluster->member_count && cluster->members[low].id == id) {
-        return &cluster->members[low];
-    }
-    return NULL;
-}
-
-struct member *cluster_insert(struct cluster *cluster, uint64_t id)
-{
-    ensure(id >= 1 && cluster_member(cluster, id) == NULL);
-    size_t count = cluster->member_count + 1;
-    cluster->members = memory_resize(cluster->members, count * sizeof *cluster->members);
-    size_t at = cluster->member_count;
-    while (at > 0 && cluster->members[at - 1].id > id) {
-        cluster->members[at] = cluster->members[at - 1];
-        at--;
-    }
-    cluster->members[at] = (struct member){.id = id};
-    cluster->member_count = count;
-    return &cluster->members[at];
-}
-
-bool cluster_reserve(struct cluster *cluster, struct member *member, struct failure *failure)
-{
-    return cluster->world->operations->reserve(cluster->world, member->id, member->address,
-                                               sizeof member->address, failure);
-}
-
-void cluster_changed(struct cluster *cluster)
-{
-    cluster->changes++;
-}
-
-static void node_changed(void *context, struct node *node)
-{
-    (void)node;
-    cluster_changed(context);
-}
-
-static void node_stopped(void *context, struct node *node)
-{
-    struct cluster *cluster = context;
-    (void)node;
-    requests_review(cluster->requests);
-    cluster_changed(cluster);
-}
-
-static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
-{
-    struct cluster *cluster = context;
-    if (cluster->options.make_machine == NULL) {
-        return machine_new(&kv_operations, kv_new());
-    }
-    return cluster->options.make_machine(cluster->options.context, id, failure);
-}
-
-struct node_options cluster_node_options(struct cluster *cluster, struct member *member)
-{
-    struct node_options options = {
-        .raft = cluster->options.raft,
-        .seed = cluster->options.seed,
-        .cluster_name = "cluster",
-        .address = member->address,
-        .make_machine = make_machine,
-        .context = cluster,
-        .on_role = node_changed,
-        .on_members = node_changed,
-        .on_applied = node_changed,
-        .on_started = node_changed,
-        .on_stopped = node_stopped,
-    };
-    options.raft.id = member->id;
-    return options;
-}
-
-static struct store *make_store(struct cluster *cluster, struct member *member)
-{
-    bool real = cluster->options.real;
-    struct store_contents contents;
-    struct store *store = store_memory_new(cluster->world, member->id, cluster->options.seed,
-                                           real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
-    store->operations->contents(store, &contents);
-    member->directory = contents.directory;
-    return store;
-}
-
-static const struct raft_start *disk_of(const struct cluster_options *options, uint64_t id)
-{
-    for (size_t i = 0; i < options->disk_count; i++) {
-        if (options->disks[i].id == id) {
-            return &options->disks[i].start;
-        }
-    }
-    return NULL;
-}
-
-void cluster_describe(const struct member *member, struct raft_member *out)
-{
-    size_t size = strlen(member->address);
-    ensure(size < sizeof out->address);
-    *out = (struct raft_member){.id = member->id, .directory = member->directory};
-    out->address_size = (uint8_t)size;
-    memcpy(out->address, member->address, size);
-}
-
-static void format_disk(const struct cluster *cluster, const struct cluster_options *options,
-                        const struct member *member, struct store *store,
-                        const struct raft_configuration *first)
-{
-    struct raft_start start = {.first_index = 1};
-    const struct raft_start *given = disk_of(options, member->id);
-    if (given != NULL) {
-        const struct member *voted = cluster_member(cluster, given->vote);
-        start = *given;
-        start.vote_directory = voted != NULL ? voted->directory : 0;
-    }
-    start.first_members = first;
-    store->operations->format(store, &start);
-}
-
-/* Their disks first: the configuration that all of them begin with tells of each. */
-static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
-{
-    struct raft_configuration first = {0};
-    struct store **stores = memory_new(cluster->member_count * sizeof(struct store *));
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct raft_member listed;
-        stores[i] = make_store(cluster, &cluster->members[i]);
-        cluster_describe(&cluster->members[i], &listed);
-        listed.voter = true;
-        raft_configuration_put(&first, &listed);
-    }
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct member *member = &cluster->members[i];
-        struct node_options node_options = cluster_node_options(cluster, member);
-        format_disk(cluster, options, member, stores[i], &first);
-        member->node = node_new(cluster->world, stores[i], &node_options);
-    }
-    memory_free(stores);
-    raft_configuration_free(&first);
-}
-
-static bool make_members(struct cluster *cluster, const struct cluster_options *options,
-                         struct failure *failure)
-{
-    for (size_t i = 0; i < options->id_count; i++) {
-        if (!cluster_reserve(cluster, cluster_insert(cluster, options->ids[i]), failure)) {
-            return false;
-        }
-    }
-    make_nodes(cluster, options);
-    return true;
-}
 
 /* ---- bringing it up ------------------------------------------------------------------------- */
 
@@ -327,7 +159,7 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
     }
     cluster->requests = requests_new(cluster->world, &cluster_reach, cluster);
     cluster_open_client(cluster);
-    if (!make_members(cluster, options, failure)) {
+    if (!cluster_make_nodes(cluster, options, failure)) {
         return false;
     }
     emit_run(cluster);
@@ -404,32 +236,9 @@ int64_t cluster_now_ns(const struct cluster *cluster)
     return world_now_ns(cluster->world);
 }
 
-size_t cluster_count(const struct cluster *cluster)
+void cluster_changed(struct cluster *cluster)
 {
-    return cluster->member_count;
-}
-
-uint64_t cluster_id_at(const struct cluster *cluster, size_t position)
-{
-    ensure(position < cluster->member_count);
-    return cluster->members[position].id;
-}
-
-struct node *cluster_node(const struct cluster *cluster, uint64_t id)
-{
-    struct member *member = cluster_member(cluster, id);
-    return member != NULL ? member->node : NULL;
-}
-
-bool cluster_is_running(const struct cluster *cluster, uint64_t id)
-{
-    struct node *node = cluster_node(cluster, id);
-    return node != NULL && node_get_state(node) == NODE_RUNNING;
-}
-
-bool cluster_is_connected(const struct cluster *cluster, uint64_t id)
-{
-    return cluster_is_running(cluster, id) && !faults_is_disconnected(cluster->faults, id);
+    cluster->changes++;
 }
 
 uint64_t cluster_changes(const struct cluster *cluster)
@@ -440,86 +249,4 @@ uint64_t cluster_changes(const struct cluster *cluster)
 const struct check_violation *cluster_violation(const struct cluster *cluster)
 {
     return cluster->checker != NULL ? checker_violation(cluster->checker) : NULL;
-}
-
-/* A node of an empty disk that waits to be added, in place of the one that was there. */
-static void empty_node(struct cluster *cluster, struct member *member)
-{
-    if (member->node != NULL) {
-        node_stop(member->node, false);
-        faults_forget(cluster->faults, member->id);
-        requests_review(cluster->requests);
-        node_wipe(member->node);
-        member->directory = node_view(member->node)->directory;
-        cluster_trace_fault(cluster, "wipe", &member->id, 1);
-        return;
-    }
-    struct node_options options = cluster_node_options(cluster, member);
-    member->node = node_new(cluster->world, make_store(cluster, member), &options);
-}
-
-/* The running node other than that one that knows of the most commits; NULL: none runs. */
-static struct node *best_informed(const struct cluster *cluster, uint64_t except)
-{
-    struct node *best = NULL;
-    uint64_t commit = 0;
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct node *node = cluster->members[i].node;
-        if (cluster->members[i].id == except || node == NULL ||
-            node_get_state(node) != NODE_RUNNING) {
-            continue;
-        }
-        uint64_t known = node_view(node)->commit_index;
-        if (best == NULL || known > commit) {
-            best = node;
-            commit = known;
-        }
-    }
-    return best;
-}
-
-/* Whether its disk is needed: others than itself have to say so. */
-static bool is_listed(const struct cluster *cluster, const struct member *member)
-{
-    struct node *node = best_informed(cluster, member->id);
-    return node != NULL &&
-           raft_configuration_lists(node_view(node)->members, member->id, member->directory);
-}
-
-bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
-{
-    struct member *member = cluster_member(cluster, id);
-    if (member == NULL) {
-        member = cluster_insert(cluster, id);
-        if (!cluster_reserve(cluster, member, failure)) {
-            return false;
-        }
-    } else if (member->node != NULL && is_listed(cluster, member)) {
-        failure_set(failure, FAILURE_ALREADY_MEMBER,
-                    "cannot add node %llu: it is a member, and its disk is needed",
-                    (unsigned long long)id);
-        return false;
-    }
-    empty_node(cluster, member);
-    member->is_new = true;
-    cluster_trace_fault(cluster, "add", &id, 1);
-    cluster_changed(cluster);
-    return node_start(member->node, failure);
-}
-
-bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
-{
-    struct member *member = cluster_member(cluster, id);
-    if (member == NULL) {
-        return cluster_no_such(failure, id);
-    }
-    enum node_state state = node_get_state(member->node);
-    if (state != NODE_CRASHED && state != NODE_FAILED) {
-        failure_set(failure, FAILURE_UNSUPPORTED,
-                    "the disk of node %llu cannot be emptied while it is %s: crash it first",
-                    (unsigned long long)id, node_state_name(state));
-        return false;
-    }
-    empty_node(cluster, member);
-    return true;
 }

@@ -1,8 +1,9 @@
 /*
  * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
- * the whole, nodes by id), control.c (crash, restart, pause, clocks, links: each with its FAULT
- * event), drive.c (letting the world go on), requests.c (what somebody waits for, and how
- * requests reach nodes), leaders.c (who leads), commits.c (what was applied where).
+ * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
+ * links: each with its FAULT event), drive.c (letting the world go on), requests.c (what somebody
+ * waits for, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
+ * where).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.

@@ -35,9 +35,8 @@ struct cluster {
 struct member *cluster_member(const struct cluster *cluster, uint64_t id);
 /* Its id, directory and address, as a configuration lists them. */
 void cluster_describe(const struct member *member, struct raft_member *out);
-struct node_options cluster_node_options(struct cluster *cluster, struct member *member);
-bool cluster_reserve(struct cluster *cluster, struct member *member, struct failure *failure);
-struct member *cluster_insert(struct cluster *cluster, uint64_t id);
+bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *options,
+                        struct failure *failure);
 void cluster_changed(struct cluster *cluster);
 /* A failure that names the node. */
 bool cluster_no_such(struct failure *failure, uint64_t id);

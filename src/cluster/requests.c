@@ -138,8 +138,8 @@ const struct request_reach cluster_reach = {
 
 /* ---- the endpoint "client" ------------------------------------------------------------------ */
 
-static bool client_frame(void *context, struct connection *from, struct batch *batch, uint32_t offset,
-                         const struct frame_head *head, const char **reason)
+static bool client_frame(void *context, struct connection *from, struct batch *batch,
+                         uint32_t offset, const struct frame_head *head, const char **reason)
 {
     const struct cluster *cluster = context;
     (void)from;

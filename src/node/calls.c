@@ -12,27 +12,26 @@
 
 #define ANSWER_FIXED_BYTES 9
 
-static void send_frame(struct node *node, uint64_t to, enum frame_kind kind, const char *name)
+void calls_prepare(struct node *node, uint64_t seed)
 {
-    uint64_t number = 0;
-    struct batch *frame = node_seal_frame(node, kind, &number);
-    report_frame(node, TRACE_SEND, to, number, name);
-    peers_send(node, to, frame, false);
+    /* Not from 1: a request that is passed on in a second life is none of the first. */
+    struct random numbers = random_stream_of(seed, "node", node->id, 0, "call");
+    node->calls.number = random_next(&numbers) >> 1;
 }
 
 void node_serve(struct node *node, node_serve_function *serve, void *context)
 {
-    node->serve = serve;
-    node->serve_context = context;
+    node->calls.serve = serve;
+    node->calls.context = context;
 }
 
 /* Its number stands at the head of the frame that is begun. */
-static void begin_call(struct node *node, const struct node_asker *asker)
+static struct buffer *begin_call(struct node *node, const struct node_asker *asker)
 {
-    *ring_push(&node->calls) = (struct call){++node->call_number, *asker};
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    store_u64(buffer_extend(&node->frame, 8), node->call_number);
+    *ring_push(&node->calls.pending) = (struct call){++node->calls.number, *asker};
+    struct buffer *frame = frames_begin(node);
+    store_u64(buffer_extend(frame, 8), node->calls.number);
+    return frame;
 }
 
 uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
@@ -51,10 +50,9 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
                     RAFT_ENTRY_BYTES_MAX);
         return 0;
     }
-    begin_call(node, asker);
-    buffer_append(&node->frame, value.data, value.size);
-    send_frame(node, to, FRAME_REQUEST, "request");
-    return node->call_number;
+    buffer_append(begin_call(node, asker), value.data, value.size);
+    frames_send(node, to, FRAME_REQUEST, "request");
+    return node->calls.number;
 }
 
 bool node_is_connected(const struct node *node, uint64_t peer)
@@ -69,7 +67,7 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
         return false;
     }
     if (body.size > RAFT_ENTRY_BYTES_MAX) {
-        node_refused(node, RAFT_TOO_LARGE, failure);
+        refusal_explain(node, RAFT_TOO_LARGE, failure);
         return false;
     }
     if (to == node->id || !node_is_connected(node, to)) {
@@ -77,24 +75,24 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;
     }
-    begin_call(node, asker);
-    buffer_append_byte(&node->frame, (uint8_t)kind);
-    buffer_append(&node->frame, body.data, body.size);
-    send_frame(node, to, FRAME_FORWARD, "forward");
+    struct buffer *frame = begin_call(node, asker);
+    buffer_append_byte(frame, (uint8_t)kind);
+    buffer_append(frame, body.data, body.size);
+    frames_send(node, to, FRAME_FORWARD, "forward");
     return true;
 }
 
 /* The order of calls does not matter: the first goes where it was. */
 static void take_out(struct node *node, struct call *call)
 {
-    *call = *ring_pop(&node->calls);
+    *call = *ring_pop(&node->calls.pending);
 }
 
 /* Takes the call out; false: it is not (or no longer) waited for. */
 static bool take_call(struct node *node, uint64_t number, struct call *taken)
 {
-    for (size_t i = 0; i < node->calls.count; i++) {
-        struct call *call = ring_at(&node->calls, i);
+    for (size_t i = 0; i < node->calls.pending.count; i++) {
+        struct call *call = ring_at(&node->calls.pending, i);
         if (call->number == number) {
             *taken = *call;
             take_out(node, call);
@@ -106,8 +104,8 @@ static bool take_call(struct node *node, uint64_t number, struct call *taken)
 
 void node_call_forget(struct node *node, const void *context, uint64_t number)
 {
-    for (size_t i = 0; i < node->calls.count; i++) {
-        struct call *call = ring_at(&node->calls, i);
+    for (size_t i = 0; i < node->calls.pending.count; i++) {
+        struct call *call = ring_at(&node->calls.pending, i);
         if (call->asker.context == context && call->asker.number == number) {
             take_out(node, call);
             return;
@@ -118,12 +116,12 @@ void node_call_forget(struct node *node, const void *context, uint64_t number)
 static bool ask_server(struct node *node, uint64_t from, struct bytes value, struct buffer *answer,
                        struct failure *failure)
 {
-    if (node->serve == NULL) {
+    if (node->calls.serve == NULL) {
         failure_set(failure, FAILURE_UNSUPPORTED, "node %llu serves no requests",
                     (unsigned long long)node->id);
         return false;
     }
-    if (!node->serve(node->serve_context, node, value, from, answer, failure)) {
+    if (!node->calls.serve(node->calls.context, node, value, from, answer, failure)) {
         if (failure->code == FAILURE_NONE) {
             failure->code = FAILURE_UNSUPPORTED;
         }
@@ -137,7 +135,7 @@ static bool ask_server(struct node *node, uint64_t from, struct bytes value, str
     return true;
 }
 
-bool calls_request(struct node *node, uint64_t from, struct bytes body)
+bool calls_serve(struct node *node, uint64_t from, struct bytes body)
 {
     if (body.size < 8) {
         return false;
@@ -147,23 +145,22 @@ bool calls_request(struct node *node, uint64_t from, struct bytes body)
     struct bytes value = {body.data + 8, body.size - 8};
     bool served = ask_server(node, from, value, &answer, &failure);
     if (node->raft != NULL) {
-        buffer_clear(&node->frame);
-        frame_begin(&node->frame);
-        uint8_t *fixed = buffer_extend(&node->frame, ANSWER_FIXED_BYTES);
+        struct buffer *frame = frames_begin(node);
+        uint8_t *fixed = buffer_extend(frame, ANSWER_FIXED_BYTES);
         store_u64(fixed, load_u64(body.data));
         fixed[8] = (uint8_t)failure.code;
         if (served) {
-            buffer_append(&node->frame, answer.data, answer.size);
+            buffer_append(frame, answer.data, answer.size);
         } else {
-            buffer_append_text(&node->frame, failure.message);
+            buffer_append_text(frame, failure.message);
         }
-        send_frame(node, from, FRAME_ANSWER, "answer");
+        frames_send(node, from, FRAME_ANSWER, "answer");
     }
     buffer_free(&answer);
     return true;
 }
 
-bool calls_answer(struct node *node, struct bytes body)
+bool calls_take_answer(struct node *node, struct bytes body)
 {
     if (body.size < ANSWER_FIXED_BYTES || body.data[8] > FAILURE_CLOSED) {
         return false;
@@ -182,36 +179,30 @@ bool calls_answer(struct node *node, struct bytes body)
         outcome.failure.code = (enum failure_code)body.data[8];
         memcpy(outcome.failure.message, rest.data, size);
     }
-    asker_tell(node, &call.asker, &outcome);
+    clients_tell(node, &call.asker, &outcome);
     return true;
 }
 
-bool calls_forward_answer(struct node *node, struct bytes body)
+bool calls_take_passed_on_answer(struct node *node, struct bytes body)
 {
     uint64_t number = 0;
     struct node_outcome outcome;
     struct call call;
-    if (!client_answer_parse(body, &number, &outcome)) {
+    if (!clients_parse_answer(body, &number, &outcome)) {
         return false;
     }
     if (take_call(node, number, &call)) {
-        asker_tell(node, &call.asker, &outcome);
+        clients_tell(node, &call.asker, &outcome);
     }
     return true;
 }
 
 void calls_end(struct node *node, bool tell)
 {
-    __typeof__(node->calls) calls = node->calls;
-    memset(&node->calls, 0, sizeof node->calls);
-    for (size_t i = 0; tell && i < calls.count; i++) {
-        const struct call *call = ring_at(&calls, i);
-        struct node_outcome outcome = {0};
-        failure_set(&outcome.failure, FAILURE_NODE_DOWN,
-                    "node %llu went down (%s) before it was answered", (unsigned long long)node->id,
-                    node_state_name(node->state));
-        outcome.failure.unknown = true;
-        asker_tell(node, &call->asker, &outcome);
+    __typeof__(node->calls.pending) pending = node->calls.pending;
+    memset(&node->calls.pending, 0, sizeof node->calls.pending);
+    for (size_t i = 0; tell && i < pending.count; i++) {
+        clients_tell_down(node, &ring_at(&pending, i)->asker, 0, 0);
     }
-    ring_free(&calls);
+    ring_free(&pending);
 }

@@ -17,7 +17,6 @@ static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
  * (u64 each), then cluster name and listening address, each behind a byte with its size. */
 #define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8)
 #define TURNED_AWAY_BYTES 8 /* the directory of whom it is for */
-#define TURNED_AWAY_AGAIN_NS 1000000000LL
 
 struct hello {
     uint32_t version_low;
@@ -29,6 +28,26 @@ struct hello {
     struct bytes cluster_name;
     struct bytes address;
 };
+
+void identity_prepare(struct node *node, const struct node_options *options)
+{
+    struct identity *identity = &node->identity;
+    ensure(strlen(options->cluster_name) <= CLUSTER_NAME_BYTES_MAX);
+    (void)snprintf(identity->cluster_name, sizeof identity->cluster_name, "%s",
+                   options->cluster_name);
+    identity->life_stream = random_stream_of(options->seed, "node", node->id, 0, "life");
+}
+
+void identity_begin(struct node *node)
+{
+    node->identity.life = random_next(&node->identity.life_stream);
+    node->identity.turned_away_by = 0;
+}
+
+uint64_t identity_turned_away_by(const struct node *node)
+{
+    return node->identity.turned_away_by;
+}
 
 /* ---- a hello -------------------------------------------------------------------------------- */
 
@@ -53,34 +72,33 @@ static bool is_every_interface(struct bytes address)
 
 /* Where it listens; but one that listens on every interface cannot be dialled there, and tells the
  * address that the members know. */
-static void append_own_address(struct node *node)
+static void append_own_address(const struct node *node, struct buffer *frame)
 {
     const struct raft_member *self = raft_configuration_find(raft_members(node->raft), node->id);
     struct bytes address = bytes_of_text(node->address);
     if (!is_every_interface(address) || self == NULL || self->address_size == 0) {
-        append_short(&node->frame, node->address);
+        append_short(frame, node->address);
         return;
     }
-    buffer_append_byte(&node->frame, self->address_size);
-    buffer_append(&node->frame, self->address, self->address_size);
+    buffer_append_byte(frame, self->address_size);
+    buffer_append(frame, self->address, self->address_size);
 }
 
-struct batch *hello_frame(struct node *node, uint64_t to)
+struct batch *identity_hello(struct node *node, uint64_t to)
 {
     uint64_t number = 0;
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    uint8_t *fixed = buffer_extend(&node->frame, FIXED_BYTES);
+    struct buffer *frame = frames_begin(node);
+    uint8_t *fixed = buffer_extend(frame, FIXED_BYTES);
     memcpy(fixed, magic, sizeof magic);
     store_u32(fixed + 8, HELLO_VERSION);
     store_u32(fixed + 12, HELLO_VERSION);
     store_u64(fixed + 16, node->id);
     store_u64(fixed + 24, to);
     store_u64(fixed + 32, node->directory);
-    store_u64(fixed + 40, node->life);
-    append_short(&node->frame, node->cluster_name);
-    append_own_address(node);
-    return node_seal_frame(node, FRAME_HELLO, &number);
+    store_u64(fixed + 40, node->identity.life);
+    append_short(frame, node->identity.cluster_name);
+    append_own_address(node, frame);
+    return frames_end(node, FRAME_HELLO, &number);
 }
 
 static bool read_short(struct bytes *rest, struct bytes *out)
@@ -110,58 +128,52 @@ static bool read_hello(struct bytes body, struct hello *hello)
            rest.size == 0;
 }
 
-#define REFUSE(node, ...) (void)snprintf((node)->reason, sizeof(node)->reason, __VA_ARGS__)
-
 static bool is_acceptable(struct node *node, const struct hello *hello,
                           const struct connection *from)
 {
     unsigned long long sender = hello->sender;
+    uint64_t about = hello->sender == node->id ? 0 : hello->sender;
     if (hello->version_low > HELLO_VERSION || hello->version_high < HELLO_VERSION) {
-        REFUSE(node, "node %llu speaks protocol versions %u to %u, this one %d", sender,
-               hello->version_low, hello->version_high, HELLO_VERSION);
-        return false;
+        return frames_refuse(node, about,
+                             "node %llu speaks protocol versions %u to %u, this one %d", sender,
+                             hello->version_low, hello->version_high, HELLO_VERSION);
     }
-    struct bytes own_name = bytes_of_text(node->cluster_name);
+    struct bytes own_name = bytes_of_text(node->identity.cluster_name);
     if (!bytes_equal(hello->cluster_name, own_name)) {
-        REFUSE(node, "node %llu is of cluster \"%.*s\", this one of \"%s\"", sender,
-               (int)hello->cluster_name.size, (const char *)hello->cluster_name.data,
-               node->cluster_name);
-        return false;
+        return frames_refuse(node, about, "node %llu is of cluster \"%.*s\", this one of \"%s\"",
+                             sender, (int)hello->cluster_name.size,
+                             (const char *)hello->cluster_name.data, node->identity.cluster_name);
     }
     if (hello->receiver != node->id) {
-        REFUSE(node, "node %llu looked for node %llu here, this is node %llu", sender,
-               (unsigned long long)hello->receiver, (unsigned long long)node->id);
-        return false;
+        return frames_refuse(node, about, "node %llu looked for node %llu here, this is node %llu",
+                             sender, (unsigned long long)hello->receiver,
+                             (unsigned long long)node->id);
     }
     if (hello->sender == 0 || hello->sender == node->id || hello->directory == 0) {
-        REFUSE(node, "a hello from node %llu, which it cannot be", sender);
-        return false;
+        return frames_refuse(node, about, "a hello from node %llu, which it cannot be", sender);
     }
     if (from->dialled != 0 && hello->sender != from->dialled) {
-        REFUSE(node, "node %llu answers where node %llu was looked for", sender,
-               (unsigned long long)from->dialled);
-        return false;
+        return frames_refuse(node, about, "node %llu answers where node %llu was looked for",
+                             sender, (unsigned long long)from->dialled);
     }
     if (from->peer != 0) {
-        REFUSE(node, "node %llu said hello twice", sender);
-        return false;
+        return frames_refuse(node, about, "node %llu said hello twice", sender);
     }
     if (memchr(hello->address.data, 0, hello->address.size) != NULL) {
-        REFUSE(node, "the address that node %llu tells is none", sender);
-        return false;
+        return frames_refuse(node, about, "the address that node %llu tells is none", sender);
     }
     return true;
 }
 
-bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct connection *from)
+bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
+                          struct connection *from)
 {
     struct hello hello;
     if (!read_hello(body, &hello)) {
-        REFUSE(node, "the first frame is no hello of this protocol");
+        frames_set_reason(node, "the first frame is no hello of this protocol");
         return false;
     }
     if (!is_acceptable(node, &hello, from)) {
-        report_notice(node, hello.sender == node->id ? 0 : hello.sender, node->reason);
         return false;
     }
     from->peer = hello.sender;
@@ -181,29 +193,23 @@ bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct c
 void identity_turn_away(struct node *node, uint64_t id, uint64_t directory)
 {
     struct raft_status status;
-    struct peer *peer = peers_find(node, id);
-    int64_t now_ns = world_now_ns(node->world);
+    bool is_news = false;
     raft_get_status(node->raft, &status);
-    if (status.role != RAFT_LEADER || peer == NULL || !node_is_running(node)) {
+    if (status.role != RAFT_LEADER || !node_is_running(node) ||
+        !peers_turn_away(node, id, directory, &is_news)) {
         return;
     }
-    if (peer->other_directory != directory) {
+    if (is_news) {
         char text[160];
         (void)snprintf(text, sizeof text,
                        "node %llu came back with another disk: remove it from the cluster, then "
                        "add it again",
                        (unsigned long long)id);
         report_notice(node, id, text);
-    } else if (now_ns - peer->turned_away_ns < TURNED_AWAY_AGAIN_NS) {
-        return;
     }
     uint64_t number = 0;
-    peer->other_directory = directory;
-    peer->turned_away_ns = now_ns;
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    store_u64(buffer_extend(&node->frame, TURNED_AWAY_BYTES), directory);
-    peers_send(node, id, node_seal_frame(node, FRAME_TURNED_AWAY, &number), true);
+    store_u64(buffer_extend(frames_begin(node), TURNED_AWAY_BYTES), directory);
+    peers_send(node, id, frames_end(node, FRAME_TURNED_AWAY, &number), true);
 }
 
 /* In force, and not only what this server began with. */
@@ -221,7 +227,7 @@ bool identity_turned_away(struct node *node, uint64_t from, struct bytes body)
     if (load_u64(body.data) != node->directory || is_listed(node)) {
         return true; /* for another server of this id, or it came late */
     }
-    if (node->turned_away_by == 0) {
+    if (node->identity.turned_away_by == 0) {
         char text[200];
         (void)snprintf(text, sizeof text,
                        "node %llu turns this node away: the members know another disk under id "
@@ -230,15 +236,15 @@ bool identity_turned_away(struct node *node, uint64_t from, struct bytes body)
         report_notice(node, from, text);
     }
     view_refused(node, from, "server", 0, "the members know another disk under its id");
-    node->turned_away_by = from;
-    node->tell_role = true;
+    node->identity.turned_away_by = from;
+    application_note(node, NEWS_ROLE);
     return true;
 }
 
 void identity_follow_members(struct node *node)
 {
-    if (node->turned_away_by != 0 && is_listed(node)) {
-        node->turned_away_by = 0;
-        node->tell_role = true;
+    if (node->identity.turned_away_by != 0 && is_listed(node)) {
+        node->identity.turned_away_by = 0;
+        application_note(node, NEWS_ROLE);
     }
 }

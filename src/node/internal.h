@@ -1,87 +1,44 @@
 /*
- * The private side of node/: the state of one node, and what its files offer each other.
+ * The private side of node/, by subject: what each file keeps of a node, in a struct that no other
+ * file touches, and what it does for the others.
  *
  * A step of the core is carried out at once but for what calls back into other rooms (applying,
- * answering): that waits in queues which node_work empties. So whoever is told an answer may hand
+ * answering): that waits in queues which work_run empties. So whoever is told an answer may hand
  * in the next command from there, and nothing recurses.
  */
 #ifndef RAFTBENCH_NODE_INTERNAL_H
 #define RAFTBENCH_NODE_INTERNAL_H
 
 #include "node/node.h"
+#include "node/waiters.h"
+
+/* ---- identity: who is who (identity.c) ------------------------------------------------------ */
 
 #define CLUSTER_NAME_BYTES_MAX 63
 #define HELLO_VERSION 1 /* of the protocol; a hello tells the lowest and the highest one spoken */
 
-/* ---- who waits for an answer (waiting.c) ---------------------------------------------------- */
-
-/* Waits for the entry that was given this index and term. */
-struct waiter {
-    uint64_t index;
-    uint64_t term;
-    struct node_asker asker;
-    uint32_t next; /* in its slot or in the free list; places are stored plus one, 0 is none */
-    bool change;   /* of members: done only when the final configuration has committed */
+struct identity {
+    char cluster_name[CLUSTER_NAME_BYTES_MAX + 1];
+    struct random life_stream;
+    uint64_t life;           /* drawn at each start */
+    uint64_t turned_away_by; /* who told last that the members know another disk under our id */
 };
 
-/* Waiters by index, in slots of a power of two: indexes rise, so each mostly has a slot for itself.
- * An index can have several: of terms whose entries there were given up. */
-struct waiters {
-    struct waiter *all;
-    uint32_t *slots;
-    uint32_t capacity;
-    uint32_t used; /* places of `all` that were ever taken */
-    uint32_t count;
-    uint32_t free;
-    uint64_t lowest_term; /* none of them is of a lower one */
-};
+void identity_prepare(struct node *node, const struct node_options *options); /* once */
+void identity_begin(struct node *node);                                       /* a life */
+uint64_t identity_turned_away_by(const struct node *node);                    /* 0: nobody */
+struct batch *identity_hello(struct node *node, uint64_t to);
+/* true: `from` knows its server now; false: refused, and frames_reason says why. */
+bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
+                          struct connection *from);
+/* A server turned up whose id a configuration lists with another directory: it is told so, and the
+ * user is. */
+void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
+/* That this happened to us; false: malformed. */
+bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
+void identity_follow_members(struct node *node); /* another configuration is in force */
 
-void waiters_add(struct waiters *waiters, const struct waiter *waiter);
-/* Takes out one that waits for this index; false: none. */
-bool waiters_take(struct waiters *waiters, uint64_t index, struct waiter *taken);
-/* Takes out those of a lower term, one a call; *slot starts at 0. */
-bool waiters_take_older(struct waiters *waiters, uint64_t term, uint32_t *slot,
-                        struct waiter *taken);
-/* Takes them all out, one a call; *slot starts at 0. */
-bool waiters_take_next(struct waiters *waiters, uint32_t *slot, struct waiter *taken);
-void waiters_free(struct waiters *waiters);
-
-/* A linearizable read. Its place in the ring of reads is its id less the id of the first. */
-struct read_wait {
-    struct node_asker asker;
-    struct batch *batch; /* the request's bytes */
-    uint32_t offset;
-    uint32_t size;
-    bool answered;
-};
-
-struct ready_read {
-    uint64_t read_id;
-    uint64_t index; /* 0: it failed */
-};
-
-/* ---- other small things that wait ----------------------------------------------------------- */
-
-/* A frame that may leave once that persist is durable. */
-struct outgoing {
-    uint64_t sequence;
-    struct raft_message message; /* for the trace; names no entries */
-    uint64_t number;
-    struct batch *frame;
-};
-
-/* A frame that arrived while the node was paused. */
-struct incoming {
-    uint64_t from;
-    struct batch *batch;
-    uint32_t offset;
-    struct frame_head head;
-};
-
-struct held_bytes {
-    uint64_t from;
-    uint64_t bytes;
-};
+/* ---- peers: whom it keeps connections to (peers.c) ------------------------------------------ */
 
 struct peer {
     uint64_t id;
@@ -103,10 +60,215 @@ struct peer {
     int64_t turned_away_ns;   /* when that was last told so */
 };
 
-struct call {
-    uint64_t number; /* on the wire */
-    struct node_asker asker;
+struct peers {
+    array_of(struct peer) all; /* sorted by id */
 };
+
+/* Dials who is a member of the configuration in force. */
+void peers_follow_members(struct node *node);
+/* Hangs up on peers that are not members and were of no use for a while. */
+void peers_tidy(struct node *node);
+/* Whether that peer is told now that its id is another server's: once in a while, and *is_news
+ * where it is the first time. */
+bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *is_news);
+/* That server told its address in a hello that was accepted. */
+void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
+                   bool dialled);
+/* Looks for a server that is to be added by its address alone. true: it was met there, and
+ * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
+bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
+void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
+void peers_disconnected(struct node *node, uint64_t id);
+/* A frame to a peer; takes the reference. */
+void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
+void peers_clear(struct node *node);
+
+/* ---- frames: what comes and goes (frames.c) ------------------------------------------------- */
+
+struct frames {
+    struct buffer buffer; /* of the one that is being written */
+    uint64_t number;      /* of the latest; goes on across restarts */
+    char reason[200];     /* why a connection is closed; read by the world at once */
+};
+
+struct endpoint_handler node_endpoint_handler(struct node *node);
+/* A frame is begun: its body is appended to what is given. */
+struct buffer *frames_begin(struct node *node);
+/* A finished copy of it, and its number. */
+struct batch *frames_end(struct node *node, enum frame_kind kind, uint64_t *number);
+/* Begins to send what frames_begin began, with a trace event of this name (a static string). */
+void frames_send(struct node *node, uint64_t to, enum frame_kind kind, const char *name);
+/* One from who is known, to whom it is for; false: it is none, and frames.reason says why. */
+bool frames_deliver(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
+                    const struct frame_head *head);
+/* Why a connection is about to be closed; and with a notice of that (always false). */
+void frames_set_reason(struct node *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+bool frames_refuse(struct node *node, uint64_t from, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void frames_clear(struct node *node);
+
+/* ---- inbox: what arrived while it was paused (inbox.c) -------------------------------------- */
+
+/* A frame that waits. */
+struct incoming {
+    uint64_t from;
+    struct batch *batch;
+    uint32_t offset;
+    struct frame_head head;
+};
+
+struct held_bytes {
+    uint64_t from;
+    uint64_t bytes;
+};
+
+struct inbox {
+    ring_of(struct incoming) frames;
+    array_of(struct held_bytes) held;
+};
+
+void inbox_add(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
+               const struct frame_head *head);
+void inbox_deliver(struct node *node); /* as long as it runs */
+void inbox_clear(struct node *node);
+
+/* ---- messages: Raft's, on the wire (messages.c) --------------------------------------------- */
+
+struct messages {
+    struct raft_entry *entries; /* of the one that is being read */
+    uint32_t capacity;
+};
+
+/* Its frame, as the log is now, and its number. */
+struct batch *messages_encode(struct node *node, const struct raft_message *message,
+                              uint64_t *number);
+/* Takes the reference. */
+void messages_send(struct node *node, const struct raft_message *message, struct batch *frame,
+                   uint64_t number);
+bool messages_take(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
+                   const struct frame_head *head);
+void messages_clear(struct node *node);
+
+/* ---- persistence: writes, and messages that wait for them (persistence.c) ------------------- */
+
+/* A frame that may leave once that persist is durable. */
+struct outgoing {
+    uint64_t sequence;
+    struct raft_message message; /* for the trace; names no entries */
+    uint64_t number;
+    struct batch *frame;
+};
+
+struct persistence {
+    uint64_t durable_sequence;
+    uint64_t owed_sequence;              /* confirmed while it was paused; 0: nothing */
+    ring_of(struct raft_persist) writes; /* handed to the disk, not confirmed */
+    ring_of(struct outgoing) waiting;    /* by rising sequence */
+};
+
+/* What an update asks for: the write, and the messages that may leave only after it. */
+void persistence_write(struct node *node, const struct raft_update *update);
+/* What the store tells of them. */
+void persistence_confirmed(void *context, uint64_t sequence, uint64_t term);
+void persistence_failed(void *context, const char *problem);
+void persistence_catch_up(struct node *node); /* what was confirmed while it was paused */
+void persistence_end(struct node *node);      /* nothing leaves any more ... */
+void persistence_clear(struct node *node);    /* ... and nothing is written any more */
+
+/* ---- drive: events in, updates out (drive.c) ------------------------------------------------ */
+
+struct drive {
+    struct node_clock clock;
+    struct wakeup wakeup; /* the core's deadline */
+    int64_t armed_ns;     /* world time for which it is set */
+    struct flusher flusher;
+    bool flush_wanted;
+    bool tick_is_owed; /* since it was paused */
+};
+
+struct reply {
+    enum raft_refusal refusal;
+    uint64_t index;
+    uint64_t term;
+};
+
+void drive_prepare(struct node *node);         /* once */
+int64_t drive_now_ns(const struct node *node); /* by its own clock */
+/* Steps the core with this event (its time is filled in) and carries the update out, but for
+ * work_run. `reply` may be NULL. */
+void drive_step(struct node *node, struct raft_event *event, struct reply *reply);
+void drive_tick(struct node *node);       /* does what is due now */
+void drive_flush_soon(struct node *node); /* before time passes: new entries, the application */
+void drive_catch_up(struct node *node);   /* what was owed while it was paused */
+void drive_end(struct node *node);
+
+/* ---- work: what to apply (work.c) ----------------------------------------------------------- */
+
+struct work {
+    uint64_t next; /* index */
+    uint64_t last; /* that may be applied */
+    struct buffer result;
+    bool is_under_way;
+};
+
+void work_begin(struct node *node, uint64_t first_index);
+void work_add(struct node *node, const struct raft_update *update);
+/* Applies and answers all that is due. Called from within itself it leaves that to the outer one.
+ */
+void work_run(struct node *node);
+uint64_t work_applied(const struct node *node); /* index, by its machine */
+void work_clear(struct node *node);
+
+/* ---- proposals: commands and changes of members (proposals.c) ------------------------------- */
+
+struct proposals {
+    struct waiters waiters;
+    struct waiter change; /* of members: its first entry was applied, the final one was not */
+    bool change_waits;    /* `change` holds somebody */
+};
+
+/* One command, its payload a range of `batch`. */
+bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
+                      const struct node_asker *asker, struct reply *reply, struct failure *failure);
+/* An entry was applied: those who wait for it are told. `joint`: the first of a change. */
+void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool joint,
+                       struct bytes result);
+/* The final configuration of a change was applied. */
+void proposals_change_applied(struct node *node, uint64_t index, uint64_t term);
+/* Forgets all that wait, after telling them where `tell`. */
+void proposals_end(struct node *node, bool tell);
+/* In words, with a code, why the core refused. */
+void refusal_explain(const struct node *node, enum raft_refusal refusal, struct failure *failure);
+
+/* ---- reads (reads.c) ------------------------------------------------------------------------ */
+
+/* A linearizable read. Its place in the ring of reads is its id less the id of the first. */
+struct read_wait {
+    struct node_asker asker;
+    struct batch *batch; /* the request's bytes */
+    uint32_t offset;
+    uint32_t size;
+    bool answered;
+};
+
+struct reads {
+    ring_of(struct read_wait) waiting;
+    uint64_t first_id;
+    ring_of(struct raft_read_result) confirmed; /* by the core, or given up */
+    struct buffer answer;
+};
+
+void reads_prepare(struct node *node); /* once */
+/* Takes its own reference of the batch; the asker is told in any case. */
+void reads_take(struct node *node, enum node_read_mode mode, struct batch *batch, uint32_t offset,
+                uint32_t size, const struct node_asker *asker);
+void reads_confirmed(struct node *node, const struct raft_update *update);
+/* Answers one that waits for no entry any more; false: there is none. */
+bool reads_answer_one(struct node *node);
+void reads_end(struct node *node, bool tell);
+
+/* ---- clients: requests as frames, and askers (clients.c) ------------------------------------ */
 
 /* An answer to a request that was passed on. The latest are kept, and sent again when a connection
  * to who passed it on begins anew: what was under way on the last one is lost. Who has it already
@@ -127,239 +289,121 @@ struct seen_requests {
     ring_of(uint64_t) order; /* the numbers as they came */
 };
 
-/* ---- the node ------------------------------------------------------------------------------- */
-
-struct node {
-    struct world *world;
-    struct store *store;
-    struct node_options options;
-    char cluster_name[CLUSTER_NAME_BYTES_MAX + 1];
-    char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* "" until the world has chosen one */
-    char error[240];
-    char reason[200]; /* why a connection is closed; read by the world at once */
-    uint64_t id;
-    struct random election_stream;
-    struct random life_stream;
-    struct node_clock clock;
-    struct wakeup wakeup; /* the core's deadline */
-    int64_t armed_ns;     /* world time for which it is set */
-    struct wakeup removal_wakeup;
-    struct flusher flusher;
-    uint64_t message_number; /* of the latest frame; goes on across restarts */
-    uint64_t call_number;
-    uint64_t commit_high; /* for the statistics */
-    struct node_stats stats;
-    struct node_refusal refused;
-    struct node_view view; /* filled by node_view */
-    node_serve_function *serve;
-    void *serve_context;
-
-    /* While it runs or is paused. */
-    struct raft *raft;
-    struct machine *machine;
-    struct endpoint *endpoint;
-    uint64_t directory;
-    uint64_t life; /* drawn at each start */
-    uint64_t durable_sequence;
-    ring_of(struct raft_persist) writes; /* handed to the disk, not confirmed */
-    ring_of(struct outgoing) outgoing;   /* by rising sequence */
-
-    /* Work: entries to apply, reads and those who wait. */
-    uint64_t apply_next;
-    uint64_t apply_last;
-    struct waiters waiters;
-    struct waiter change; /* of members: its first entry was applied, the final one was not */
-    ring_of(struct read_wait) reads;
-    uint64_t first_read_id;
-    ring_of(struct ready_read) ready_reads;
-    ring_of(struct call) calls;
+struct clients {
     struct seen_requests seen;
-    ring_of(struct kept_answer) kept_answers;
-
-    /* Membership as far as it was applied. */
-    struct raft_configuration applied_members; /* the latest that was applied */
-    uint64_t removal_index; /* of the configuration that dropped this node; 0: none */
-
-    array_of(struct peer) peers; /* sorted by id */
-    uint64_t turned_away_by;     /* who told last that the members know another disk under our id */
-
-    /* What came while it was paused. */
-    ring_of(struct incoming) incoming;
-    struct held_bytes *held;
-    uint64_t owed_persisted; /* 0: nothing */
-
-    /* Memory that is used again. */
-    struct buffer frame;
-    struct buffer result;
-    struct buffer answer;
-    struct buffer value;
-    struct raft_entry *entries;
-    struct trace_entry *trace_entries;
-    size_t trace_entries_capacity;
-    struct buffer trace_configurations;
-
-    /* The small ones, side by side. */
-    uint32_t entries_capacity;
-    uint32_t held_count;
-    enum node_state state;
-    enum node_state final_state; /* while STOPPING: the one that comes */
-    bool was_up;                 /* STOPPING: its trace has a START to be closed */
-    bool removal_armed;
-    bool contradiction; /* its core met one, which is why it ends */
-    bool flush_wanted;
-    bool working;      /* node_work is under way */
-    bool change_waits; /* `change` holds somebody */
-    bool was_member;   /* of what was applied last */
-    bool owes_tick;    /* since it was paused */
-    bool owes_removal;
-    bool owes_start;   /* its disk was read while it was paused */
-    bool tell_started; /* what the application has to be told */
-    bool tell_role;
-    bool tell_members;
-    bool tell_applied;
-    bool tell_stopped;
+    ring_of(struct kept_answer) kept;
 };
 
-/* From its start to its end: starting, running, or paused. */
-static inline bool node_is_alive(const struct node *node)
-{
-    return node->endpoint != NULL;
-}
+/* A client's request; or one that a peer passes on. false: malformed. */
+bool clients_take(struct node *node, struct batch *batch, uint32_t offset,
+                  const struct frame_head *head);
+bool clients_take_passed_on(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
+                            const struct frame_head *head);
+/* It is told that the node does not run. */
+void clients_refuse(struct node *node, const struct frame_head *head);
+/* Whoever asked is told, by a call or by a frame. */
+void clients_tell(struct node *node, const struct node_asker *asker,
+                  const struct node_outcome *outcome);
+/* That the node went down before it answered. */
+void clients_tell_down(struct node *node, const struct node_asker *asker, uint64_t index,
+                       uint64_t term);
+/* A frame's body to an outcome; false: malformed. */
+bool clients_parse_answer(struct bytes body, uint64_t *number, struct node_outcome *outcome);
+void clients_connected(struct node *node, uint64_t peer); /* a connection to it has begun */
+void clients_clear(struct node *node);
 
-static inline bool node_is_running(const struct node *node)
-{
-    return node->state == NODE_RUNNING;
-}
+/* ---- calls: requests between nodes (calls.c) ------------------------------------------------ */
 
-/* ---- node.c --------------------------------------------------------------------------------- */
-
-/* Ends its life because of what is in `text`; those who wait are told, the application soon. */
-void node_fail(struct node *node, const char *text);
-/* Ends the node soon, unless it turns out to be a member again. */
-void node_consider_removal(struct node *node);
-void node_remove_itself(struct node *node);
-/* false, and a failure that says so, where the node does not run. */
-bool node_check_running(const struct node *node, struct failure *failure);
-
-/* ---- drive.c -------------------------------------------------------------------------------- */
-
-struct reply {
-    enum raft_refusal refusal;
-    uint64_t index;
-    uint64_t term;
+struct call {
+    uint64_t number; /* on the wire */
+    struct node_asker asker;
 };
 
-/* Steps the core with this event (its time is filled in) and carries the update out, but for
- * node_work. `reply` may be NULL. */
-void node_step(struct node *node, struct raft_event *event, struct reply *reply);
-/* Does what is due now. */
-void node_tick(struct node *node);
-void node_prepare(struct node *node); /* wake-ups and flusher, once */
-void node_arm(struct node *node, int64_t deadline_local_ns);
-/* What the store tells, but for the beginning and the end of a life (node.c). */
-void node_store_persisted(void *context, uint64_t sequence, uint64_t term);
-void node_store_failed(void *context, const char *problem);
-void node_catch_up(struct node *node); /* what was owed while it was paused */
-/* At the end of what the world called: tells the application. And of what a caller called: soon. */
-void node_tell(struct node *node);
-void node_tell_soon(struct node *node);
-/* In words, with a code, why the core refused. */
-void node_refused(const struct node *node, enum raft_refusal refusal, struct failure *failure);
+struct calls {
+    ring_of(struct call) pending;
+    uint64_t number; /* of the latest */
+    node_serve_function *serve;
+    void *context;
+};
 
-/* ---- apply.c -------------------------------------------------------------------------------- */
+void calls_prepare(struct node *node, uint64_t seed);                  /* once */
+bool calls_serve(struct node *node, uint64_t from, struct bytes body); /* false: malformed */
+bool calls_take_answer(struct node *node, struct bytes body);
+bool calls_take_passed_on_answer(struct node *node, struct bytes body);
+void calls_end(struct node *node, bool tell);
 
-/* Applies and answers all that is due. Called from within itself it leaves that to the outer one.
- */
-void node_work(struct node *node);
+/* ---- removal: the members as they are applied (removal.c) ----------------------------------- */
 
-/* ---- waiting.c ------------------------------------------------------------------------------ */
+struct removal {
+    struct raft_configuration members; /* the latest that was applied */
+    uint64_t index;                    /* of the one that left this node out; 0: none */
+    struct wakeup wakeup;
+    bool was_member; /* of what was applied last */
+    bool is_armed;
+    bool is_owed; /* since it was paused */
+};
 
-void asker_tell(struct node *node, const struct node_asker *asker,
-                const struct node_outcome *outcome);
-/* One command, its payload a range of `batch`. */
-bool node_submit_batch(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
-                       const struct node_asker *asker, struct reply *reply,
-                       struct failure *failure);
-/* Takes its own reference of the batch; the asker is told in any case. */
-void node_read_batch(struct node *node, enum node_read_mode mode, struct batch *batch,
-                     uint32_t offset, uint32_t size, const struct node_asker *asker);
-/* Answers a read that the core let pass; the reads before it stay. */
-void node_answer_read(struct node *node, const struct ready_read *ready);
-/* Forgets all that wait, after telling them where `tell`. */
-void node_end_waiting(struct node *node, bool tell);
+void removal_prepare(struct node *node); /* once */
+void removal_begin(struct node *node, const struct raft_configuration *first_members);
+/* A configuration is applied; gives whether it is a joint one. */
+bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry);
+const struct raft_configuration *removal_members(const struct node *node);
+void removal_consider(struct node *node); /* ends the node soon, where it is left out */
+void removal_catch_up(struct node *node); /* what was owed while it was paused */
+void removal_end(struct node *node);
 
-/* ---- view.c --------------------------------------------------------------------------------- */
+/* ---- application: what it has to be told (application.c) ------------------------------------ */
 
+enum application_news {
+    NEWS_STARTED,
+    NEWS_ROLE, /* or term, leader, whether it is a member */
+    NEWS_MEMBERS,
+    NEWS_APPLIED,
+    NEWS_STOPPED
+};
+
+struct application {
+    unsigned due; /* a bit for each that has to be told */
+};
+
+void application_note(struct node *node, enum application_news news);
+/* At the end of what the world called: tells it. And of what a caller called: soon. */
+void application_tell(struct node *node);
+void application_tell_soon(struct node *node);
+void application_begin(struct node *node); /* a life */
+void application_end(struct node *node);   /* all but the end itself is no news any more */
+
+/* ---- view: what others see (view.c) --------------------------------------------------------- */
+
+struct view {
+    struct node_view value;
+    struct node_stats statistics;
+    struct node_refusal refused;
+    uint64_t commit_high; /* for the statistics */
+};
+
+void view_begin(struct node *node); /* a life */
 /* Keeps what another server refused this node; `reason` "" where `what` says it all. */
 void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t term,
                   const char *reason);
+/* For the statistics. */
+void view_count_sent(struct node *node, enum raft_message_kind kind, size_t frame_bytes);
+void view_count_payload(struct node *node, uint64_t bytes);
+void view_count_delivery(struct node *node);
+void view_count_changes(struct node *node, const struct raft_update *update,
+                        const struct raft_status *status);
 
-/* ---- peers.c -------------------------------------------------------------------------------- */
+/* ---- report: trace events (report.c) -------------------------------------------------------- */
 
-/* Dials who is a member of the configuration in force. */
-void peers_follow_members(struct node *node);
-/* Hangs up on peers that are not members and were of no use for a while. */
-void peers_tidy(struct node *node);
-struct peer *peers_find(struct node *node, uint64_t id);
-/* That server told its address in a hello that was accepted. */
-void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
-                   bool dialled);
-/* Looks for a server that is to be added by its address alone. true: it was met there, and
- * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
-bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
-void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
-void peers_disconnected(struct node *node, uint64_t id);
-/* A frame to a peer; takes the reference. */
-void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);
-void peers_clear(struct node *node);
-
-/* ---- identity.c ----------------------------------------------------------------------------- */
-
-struct batch *hello_frame(struct node *node, uint64_t to);
-/* true: `from` knows its server now; false: refused, node->reason says why. */
-bool hello_judge(struct node *node, struct bytes body, uint64_t number, struct connection *from);
-/* A server turned up whose id a configuration lists with another directory: it is told so, and the
- * user is. */
-void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
-/* That this happened to us; false: malformed. */
-bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
-void identity_follow_members(struct node *node); /* another configuration is in force */
-
-/* ---- frames.c ------------------------------------------------------------------------------- */
-
-struct endpoint_handler node_endpoint_handler(struct node *node);
-void frames_deliver_held(struct node *node);
-void frames_drop_held(struct node *node);
-/* A finished copy of node->frame, and its number. */
-struct batch *node_seal_frame(struct node *node, enum frame_kind kind, uint64_t *number);
-
-/* ---- client.c ------------------------------------------------------------------------------- */
-
-bool client_request(struct node *node, struct batch *batch, uint32_t offset,
-                    const struct frame_head *head);
-/* It is told that the node does not run. */
-void client_refuse(struct node *node, const struct frame_head *head);
-bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
-                         const struct frame_head *head);
-void client_answer(struct node *node, const struct node_asker *asker,
-                   const struct node_outcome *outcome);
-/* A frame's body to an outcome; false: malformed. */
-bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome);
-/* A connection to this peer has begun. */
-void client_connected(struct node *node, uint64_t peer);
-void client_forget(struct node *node);
-
-/* ---- calls.c -------------------------------------------------------------------------------- */
-
-bool calls_request(struct node *node, uint64_t from, struct bytes body);
-bool calls_answer(struct node *node, struct bytes body);
-bool calls_forward_answer(struct node *node, struct bytes body);
-void calls_end(struct node *node, bool tell);
-
-/* ---- report.c ------------------------------------------------------------------------------- */
+struct report {
+    struct buffer value;
+    array_of(struct trace_entry) entries;
+    struct buffer configurations;
+};
 
 void report_start(struct node *node, const struct raft_status *status);
-void report_stop(struct node *node, const char *text);
+/* `contradiction`: its core met one. */
+void report_stop(struct node *node, const char *text, bool contradiction);
 void report_update(struct node *node, const struct raft_update *update,
                    const struct raft_status *status);
 void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
@@ -374,5 +418,69 @@ void report_applied(struct node *node, uint64_t index, const struct raft_entry *
                     struct bytes answer);
 void report_notice(struct node *node, uint64_t peer, const char *text);
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text);
+void report_clear(struct node *node);
+
+/* ---- the node, and its life (node.c) -------------------------------------------------------- */
+
+struct life {
+    enum node_state final_state; /* while STOPPING: the one that comes */
+    struct random election_stream;
+    char error[240];
+    bool was_up;        /* STOPPING: its trace has a START to be closed */
+    bool contradiction; /* its core met one, which is why it ends */
+    bool start_is_owed; /* its disk was read while it was paused */
+};
+
+/* The first of these are written by node.c only and read by all; each of the others belongs to the
+ * file of its name. */
+struct node {
+    struct world *world;
+    struct store *store;
+    struct raft *raft;         /* NULL unless it is up */
+    struct machine *machine;   /* NULL unless it is alive */
+    struct endpoint *endpoint; /* NULL unless it is alive */
+    enum node_state state;
+    uint64_t id;
+    uint64_t directory;
+    struct node_options options;
+    char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* "" until the world has chosen one */
+
+    struct drive drive;
+    struct work work;
+    struct persistence persistence;
+    struct proposals proposals;
+    struct reads reads;
+    struct peers peers;
+    struct frames frames;
+    struct messages messages;
+    struct clients clients;
+    struct calls calls;
+    struct inbox inbox;
+    struct removal removal;
+    struct identity identity;
+    struct application application;
+    struct view view;
+    struct report report;
+    struct life life;
+};
+
+/* From its start to its end: starting, running, or paused. */
+static inline bool node_is_alive(const struct node *node)
+{
+    return node->endpoint != NULL;
+}
+
+static inline bool node_is_running(const struct node *node)
+{
+    return node->state == NODE_RUNNING;
+}
+
+/* Ends its life because of what is in `text`; those who wait are told, the application soon.
+ * `contradiction`: its core met one. */
+void node_fail(struct node *node, bool contradiction, const char *text);
+void node_end_removed(struct node *node); /* in order */
+/* false, and a failure that says so, where the node does not run. */
+bool node_check_running(const struct node *node, struct failure *failure);
+const char *node_life_error(const struct node *node); /* why it failed; "" */
 
 #endif

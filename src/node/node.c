@@ -34,108 +34,72 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
 {
     ensure(world != NULL && store != NULL && options->raft.id > 0);
     ensure(options->make_machine != NULL && options->cluster_name != NULL);
-    ensure(strlen(options->cluster_name) <= CLUSTER_NAME_BYTES_MAX);
     ensure(options->address == NULL || strlen(options->address) <= RAFT_ADDRESS_BYTES_MAX);
     struct node *node = memory_new_zeroed(1, sizeof *node);
     node->world = world;
     node->store = store;
     node->options = *options;
     node->id = options->raft.id;
-    (void)snprintf(node->cluster_name, sizeof node->cluster_name, "%s", options->cluster_name);
     (void)snprintf(node->address, sizeof node->address, "%s",
                    options->address == NULL ? "" : options->address);
-    node->options.cluster_name = node->cluster_name;
-    node->options.address = NULL; /* node->address holds it */
-    node->election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
-    node->life_stream = random_stream_of(options->seed, "node", node->id, 0, "life");
-    node->first_read_id = 1;
-    /* Not from 1: a request that is passed on in a second life is none of the first. */
-    struct random numbers = random_stream_of(options->seed, "node", node->id, 0, "call");
-    node->call_number = random_next(&numbers) >> 1;
-    node_clock_init(&node->clock, world_now_ns(world));
-    node_prepare(node);
+    node->options.cluster_name = NULL; /* views of the caller's */
+    node->options.address = NULL;
+    node->life.election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
+    identity_prepare(node, options);
+    reads_prepare(node);
+    calls_prepare(node, options->seed);
+    drive_prepare(node);
+    removal_prepare(node);
     return node;
 }
 
 /* ---- its end -------------------------------------------------------------------------------- */
 
-/* All that lives only while it runs; nobody is told. */
-static void drop_volatile(struct node *node)
-{
-    for (size_t i = 0; i < node->outgoing.count; i++) {
-        batch_release(ring_at(&node->outgoing, i)->frame);
-    }
-    ring_free(&node->outgoing);
-    ring_free(&node->ready_reads);
-    frames_drop_held(node);
-    client_forget(node);
-    peers_clear(node);
-    raft_configuration_free(&node->applied_members);
-    buffer_free(&node->frame);
-    buffer_free(&node->result);
-    buffer_free(&node->answer);
-    buffer_free(&node->value);
-    memory_free(node->entries);
-    memory_free(node->trace_entries);
-    buffer_free(&node->trace_configurations);
-    node->entries = NULL;
-    node->entries_capacity = 0;
-    node->trace_entries = NULL;
-    node->trace_entries_capacity = 0;
-    node->durable_sequence = 0;
-    node->flush_wanted = false;
-    node->owed_persisted = 0;
-    node->owes_tick = false;
-    node->owes_removal = false;
-    node->owes_start = false;
-    node->was_member = false;
-    node->removal_index = 0;
-    node->turned_away_by = 0;
-    node->tell_started = false;
-    node->tell_role = false;
-    node->tell_members = false;
-    node->tell_applied = false;
-}
-
 /* Nothing of its last life is under way any more. */
 static void enter_final_state(struct node *node, enum node_state state, const char *text)
 {
-    if (node->was_up) {
-        report_stop(node, text);
+    if (node->life.was_up) {
+        report_stop(node, text, node->life.contradiction);
     }
-    ring_free(&node->writes);
-    node->was_up = false;
+    persistence_clear(node);
+    report_clear(node);
+    node->life.was_up = false;
+    node->life.contradiction = false;
     node->state = state;
 }
 
 static const char *final_text(const struct node *node)
 {
-    return node->final_state == NODE_REMOVED ? "removed" : "shutdown";
+    return node->life.final_state == NODE_REMOVED ? "removed" : "shutdown";
 }
 
 /* It takes no part any more. Those who wait are told where `tell`. */
 static void leave_network(struct node *node, bool tell)
 {
-    const struct world_operations *operations = node->world->operations;
-    operations->close(node->world, node->endpoint);
+    node->world->operations->close(node->world, node->endpoint);
     node->endpoint = NULL;
-    operations->wake_at(node->world, &node->wakeup, WORLD_NEVER);
-    operations->wake_at(node->world, &node->removal_wakeup, WORLD_NEVER);
-    operations->flush_cancel(node->world, &node->flusher);
-    node->armed_ns = WORLD_NEVER;
-    node->removal_armed = false;
-    node->contradiction = false;
+    drive_end(node);
+    removal_end(node);
+    persistence_end(node);
     if (node->world->faults != NULL) {
         faults_forget(node->world->faults, node->id);
     }
-    node->was_up = node->raft != NULL;
+    node->life.was_up = node->raft != NULL;
+    node->life.start_is_owed = false;
     raft_free(node->raft);
     machine_free(node->machine);
     node->raft = NULL;
     node->machine = NULL;
-    drop_volatile(node);
-    node_end_waiting(node, tell);
+    work_clear(node);
+    inbox_clear(node);
+    messages_clear(node);
+    clients_clear(node);
+    peers_clear(node);
+    application_end(node);
+    proposals_end(node, tell);
+    reads_end(node, tell);
     calls_end(node, tell);
+    frames_clear(node);
 }
 
 /* As a killed process or a cut of power does. */
@@ -155,7 +119,7 @@ static void end_at_once(struct node *node, enum node_state state, const char *te
 
 static void end_in_order(struct node *node, enum node_state state)
 {
-    node->final_state = state;
+    node->life.final_state = state;
     if (node_is_alive(node)) {
         node->state = NODE_STOPPING;
         node->store->operations->close(node->store, true);
@@ -169,9 +133,9 @@ static void store_closed(void *context)
 {
     struct node *node = context;
     ensure(node->state == NODE_STOPPING);
-    enter_final_state(node, node->final_state, final_text(node));
-    node->tell_stopped = true;
-    node_tell(node);
+    enter_final_state(node, node->life.final_state, final_text(node));
+    application_note(node, NEWS_STOPPED);
+    application_tell(node);
 }
 
 void node_free(struct node *node)
@@ -180,7 +144,7 @@ void node_free(struct node *node)
         return;
     }
     end_at_once(node, NODE_STOPPED, "shutdown", false);
-    node->world->operations->flush_cancel(node->world, &node->flusher);
+    drive_end(node);
     node->store->operations->free(node->store);
     memory_free(node);
 }
@@ -195,27 +159,25 @@ void node_stop(struct node *node, bool removed)
     end_in_order(node, removed ? NODE_REMOVED : NODE_STOPPED);
 }
 
-void node_fail(struct node *node, const char *text)
+void node_fail(struct node *node, bool contradiction, const char *text)
 {
-    char why[sizeof node->error + 8];
-    if (text != node->error) {
-        (void)snprintf(node->error, sizeof node->error, "%s", text);
-    }
-    (void)snprintf(why, sizeof why, "failed: %s", node->error);
-    node->tell_stopped = true;
+    char why[sizeof node->life.error + 8];
+    (void)snprintf(node->life.error, sizeof node->life.error, "%s", text);
+    (void)snprintf(why, sizeof why, "failed: %s", node->life.error);
+    node->life.contradiction = contradiction;
+    application_note(node, NEWS_STOPPED);
     end_at_once(node, NODE_FAILED, why, true);
-    node_tell_soon(node);
+    application_tell_soon(node);
 }
 
-void node_remove_itself(struct node *node)
+void node_end_removed(struct node *node)
 {
-    node->removal_armed = false;
-    node->owes_removal = false;
-    if (node->raft == NULL ||
-        raft_configuration_lists(raft_members(node->raft), node->id, node->directory)) {
-        return; /* it has been added again meanwhile */
-    }
     end_in_order(node, NODE_REMOVED);
+}
+
+const char *node_life_error(const struct node *node)
+{
+    return node->life.error;
 }
 
 /* ---- its start ------------------------------------------------------------------------------ */
@@ -238,10 +200,9 @@ static struct raft *make_core(struct node *node, const struct store_contents *co
                                .entries = entries,
                                .entry_count = contents->entry_count};
     struct raft_options options = node->options.raft;
-    options.seed = random_next(&node->election_stream);
+    options.seed = random_next(&node->life.election_stream);
     options.directory = contents->directory;
-    int64_t now_ns = node_clock_now(&node->clock, world_now_ns(node->world));
-    struct raft *raft = raft_new(&options, &start, now_ns, problem);
+    struct raft *raft = raft_new(&options, &start, drive_now_ns(node), problem);
     memory_free(entries);
     return raft;
 }
@@ -254,25 +215,21 @@ static void begin_work(struct node *node)
     node->store->operations->contents(node->store, &contents);
     node->raft = make_core(node, &contents, &problem);
     if (node->raft == NULL) {
-        char text[sizeof node->error];
+        char text[sizeof node->life.error];
         (void)snprintf(text, sizeof text, "it cannot start: %s", problem);
-        node_fail(node, text);
+        node_fail(node, false, text);
         return;
     }
     node->state = NODE_RUNNING;
     node->directory = contents.directory;
-    node->apply_next = contents.first_index;
-    node->apply_last = contents.first_index - 1;
-    raft_configuration_copy(&node->applied_members, contents.first_members);
-    raft_configuration_claim(&node->applied_members, node->id, contents.directory);
-    node->was_member =
-        raft_configuration_lists(&node->applied_members, node->id, contents.directory);
+    work_begin(node, contents.first_index);
+    removal_begin(node, contents.first_members);
     raft_get_status(node->raft, &status);
     report_start(node, &status);
     peers_follow_members(node);
-    node->tell_started = true;
-    node_tick(node); /* for the first deadline; nothing is due yet */
-    frames_deliver_held(node);
+    application_note(node, NEWS_STARTED);
+    drive_tick(node); /* for the first deadline; nothing is due yet */
+    inbox_deliver(node);
 }
 
 static void store_recovered(void *context, const struct failure *failure)
@@ -280,13 +237,13 @@ static void store_recovered(void *context, const struct failure *failure)
     struct node *node = context;
     ensure(node->raft == NULL && node_is_alive(node));
     if (failure != NULL) {
-        node_fail(node, failure->message);
+        node_fail(node, false, failure->message);
     } else if (node->state == NODE_PAUSED) {
-        node->owes_start = true;
+        node->life.start_is_owed = true;
     } else {
         begin_work(node);
     }
-    node_tell(node);
+    application_tell(node);
 }
 
 static bool listen(struct node *node, struct failure *failure)
@@ -315,20 +272,20 @@ bool node_start(struct node *node, struct failure *failure)
     if (machine == NULL) {
         return false;
     }
-    node->life = random_next(&node->life_stream);
     if (!listen(node, failure)) {
         machine_free(machine);
         return false;
     }
     if (node->state == NODE_STOPPING) { /* the store ends it before it recovers */
-        enter_final_state(node, node->final_state, final_text(node));
+        enter_final_state(node, node->life.final_state, final_text(node));
     }
     node->machine = machine;
-    node->error[0] = 0;
-    node->tell_stopped = false;
-    node->refused.peer = 0;
+    node->life.error[0] = 0;
     node->state = NODE_STARTING;
-    struct store_handler handler = {store_recovered, node_store_persisted, node_store_failed,
+    identity_begin(node);
+    application_begin(node);
+    view_begin(node);
+    struct store_handler handler = {store_recovered, persistence_confirmed, persistence_failed,
                                     store_closed, node};
     node->store->operations->open(node->store, &handler);
     return true;
@@ -338,7 +295,7 @@ void node_wipe(struct node *node)
 {
     ensure(!node_is_alive(node));
     if (node->state == NODE_STOPPING) {
-        enter_final_state(node, node->final_state, final_text(node));
+        enter_final_state(node, node->life.final_state, final_text(node));
     }
     node->store->operations->wipe(node->store);
 }
@@ -359,31 +316,24 @@ void node_resume(struct node *node)
     }
     if (node->raft != NULL) {
         node->state = NODE_RUNNING;
-        node_catch_up(node);
+        persistence_catch_up(node);
+        /* What has arrived is read before time-outs are judged by what has not. */
+        inbox_deliver(node);
+        drive_catch_up(node);
+        removal_catch_up(node);
     } else {
         node->state = NODE_STARTING;
-        if (node->owes_start) {
-            node->owes_start = false;
+        if (node->life.start_is_owed) {
+            node->life.start_is_owed = false;
             begin_work(node);
         }
     }
-    node_tell_soon(node);
+    application_tell_soon(node);
 }
 
 void node_set_sync_delay(struct node *node, int64_t sync_delay_ns)
 {
     node->store->operations->set_sync_delay(node->store, sync_delay_ns);
-}
-
-void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns)
-{
-    node_clock_set(&node->clock, world_now_ns(node->world), rate_ppb, offset_ns);
-    if (node_is_running(node)) { /* its deadline is at another time of the world now */
-        node_tick(node);
-        node_tell_soon(node);
-    } else if (node->state == NODE_PAUSED && node->raft != NULL) {
-        node->owes_tick = true;
-    }
 }
 
 bool node_check_running(const struct node *node, struct failure *failure)
@@ -402,8 +352,8 @@ bool node_campaign(struct node *node, bool force, struct failure *failure)
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CAMPAIGN, .force = force};
-    node_step(node, &event, NULL);
-    node_work(node);
-    node_tell_soon(node);
+    drive_step(node, &event, NULL);
+    work_run(node);
+    application_tell_soon(node);
     return true;
 }

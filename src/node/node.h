@@ -1,10 +1,13 @@
 /*
- * node: one replica at work: a core, a store, a machine and a trace, driven by a world. node.c
- * (life: start, crash, pause), drive.c (events in, updates out), report.c (trace events), apply.c
- * (entries to the machine), waiting.c (who waits for what, and their answers), peers.c (whom it
- * keeps connections to), identity.c (who is who), frames.c (what arrives), client.c
- * (requests from the clients' endpoint, or passed on by another node), calls.c (requests between
- * nodes, requests that are passed on), view.c (what others see of it).
+ * node: one replica at work: a core, a store, a machine and a trace, driven by a world.
+ *
+ * By subject, each with a struct of its own that no other file touches: node.c (its life: start,
+ * crash, pause), drive.c (events in, updates out, the time), persistence.c (writes, and messages
+ * that wait for them), work.c (entries to the machine), proposals.c and waiters.c (commands and
+ * changes), reads.c, clients.c (requests as frames), calls.c (requests between nodes), removal.c
+ * (the members as applied), identity.c (who is who), peers.c (whom it keeps connections to),
+ * frames.c and messages.c (what comes and goes), inbox.c (what came while it was paused),
+ * application.c (what it has to be told), view.c (what others see), report.c (trace events).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */

@@ -9,13 +9,14 @@
 
 #define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
 #define MEET_NS 1000000000LL       /* how long one that is to be added is looked for */
-#define STRANGERS_MAX 32           /* that are remembered: the one used longest ago goes */
+#define TURNED_AWAY_AGAIN_NS 1000000000LL
+#define STRANGERS_MAX 32 /* that are remembered: the one used longest ago goes */
 
-struct peer *peers_find(struct node *node, uint64_t id)
+static struct peer *find_peer(struct node *node, uint64_t id)
 {
-    for (size_t i = 0; i < node->peers.count; i++) {
-        if (node->peers.items[i].id == id) {
-            return &node->peers.items[i];
+    for (size_t i = 0; i < node->peers.all.count; i++) {
+        if (node->peers.all.items[i].id == id) {
+            return &node->peers.all.items[i];
         }
     }
     return NULL;
@@ -33,34 +34,34 @@ static void make_room_for_stranger(struct node *node)
 {
     size_t strangers = 0;
     size_t oldest = 0;
-    for (size_t i = 0; i < node->peers.count; i++) {
-        const struct peer *peer = &node->peers.items[i];
+    for (size_t i = 0; i < node->peers.all.count; i++) {
+        const struct peer *peer = &node->peers.all.items[i];
         if (!peer->member) {
-            bool is_older = strangers == 0 || peer->used_ns < node->peers.items[oldest].used_ns;
+            bool is_older = strangers == 0 || peer->used_ns < node->peers.all.items[oldest].used_ns;
             oldest = is_older ? i : oldest;
             strangers++;
         }
     }
     if (strangers >= STRANGERS_MAX) {
-        hang_up(node, &node->peers.items[oldest]);
-        array_remove(&node->peers, oldest, 1);
+        hang_up(node, &node->peers.all.items[oldest]);
+        array_remove(&node->peers.all, oldest, 1);
     }
 }
 
 static struct peer *get_peer(struct node *node, uint64_t id, bool member)
 {
-    struct peer *peer = peers_find(node, id);
+    struct peer *peer = find_peer(node, id);
     if (peer != NULL) {
         return peer;
     }
     if (!member) {
         make_room_for_stranger(node);
     }
-    size_t place = node->peers.count;
-    while (place > 0 && node->peers.items[place - 1].id > id) {
+    size_t place = node->peers.all.count;
+    while (place > 0 && node->peers.all.items[place - 1].id > id) {
         place--;
     }
-    peer = array_insert(&node->peers, place);
+    peer = array_insert(&node->peers.all, place);
     memset(peer, 0, sizeof *peer);
     peer->id = id;
     return peer;
@@ -140,8 +141,8 @@ void peers_follow_members(struct node *node)
 {
     const struct raft_configuration *members = raft_members(node->raft);
     int64_t now_ns = world_now_ns(node->world);
-    for (size_t i = 0; i < node->peers.count; i++) {
-        struct peer *peer = &node->peers.items[i];
+    for (size_t i = 0; i < node->peers.all.count; i++) {
+        struct peer *peer = &node->peers.all.items[i];
         if (peer->member && raft_configuration_find(members, peer->id) == NULL) {
             peer->member = false;
             peer->differ = false;
@@ -164,8 +165,8 @@ void peers_follow_members(struct node *node)
 void peers_tidy(struct node *node)
 {
     int64_t now_ns = world_now_ns(node->world);
-    for (size_t i = 0; i < node->peers.count; i++) {
-        struct peer *peer = &node->peers.items[i];
+    for (size_t i = 0; i < node->peers.all.count; i++) {
+        struct peer *peer = &node->peers.all.items[i];
         if (!peer->member && now_ns - peer->used_ns > node->options.raft.election_timeout_max_ns) {
             hang_up(node, peer);
             peer->wanted = false;
@@ -195,7 +196,7 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
 void peers_connected(struct node *node, uint64_t id)
 {
     const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
-    struct peer *peer = peers_find(node, id);
+    struct peer *peer = find_peer(node, id);
     if (peer == NULL) {
         return;
     }
@@ -207,9 +208,22 @@ void peers_connected(struct node *node, uint64_t id)
     }
 }
 
+bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *is_news)
+{
+    struct peer *peer = find_peer(node, id);
+    int64_t now_ns = world_now_ns(node->world);
+    *is_news = peer != NULL && peer->other_directory != directory;
+    if (peer == NULL || (!*is_news && now_ns - peer->turned_away_ns < TURNED_AWAY_AGAIN_NS)) {
+        return false;
+    }
+    peer->other_directory = directory;
+    peer->turned_away_ns = now_ns;
+    return true;
+}
+
 void peers_disconnected(struct node *node, uint64_t id)
 {
-    struct peer *peer = peers_find(node, id);
+    struct peer *peer = find_peer(node, id);
     if (peer != NULL) {
         peer->met_directory = 0; /* another may come in its place */
     }
@@ -237,7 +251,7 @@ void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct by
 
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent)
 {
-    struct peer *peer = peers_find(node, to);
+    struct peer *peer = find_peer(node, to);
     if (peer != NULL && peer->differ) {
         try_the_other(node, peer);
     }
@@ -249,5 +263,5 @@ void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent
 
 void peers_clear(struct node *node)
 {
-    array_free(&node->peers);
+    array_free(&node->peers.all);
 }

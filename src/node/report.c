@@ -37,8 +37,8 @@ static uint64_t entry_hash(const struct raft_entry *entry)
 /* An index and a configuration's bytes, for the checker. */
 static void write_configuration(struct node *node, uint64_t index, struct bytes bytes)
 {
-    value_write_integer(&node->trace_configurations, (int64_t)index);
-    value_write_string(&node->trace_configurations, bytes.data, bytes.size);
+    value_write_integer(&node->report.configurations, (int64_t)index);
+    value_write_string(&node->report.configurations, bytes.data, bytes.size);
 }
 
 static void add_entries(struct node *node, struct trace_event *event, uint64_t first, uint64_t last)
@@ -47,21 +47,18 @@ static void add_entries(struct node *node, struct trace_event *event, uint64_t f
     event->last = last;
     size_t count = (size_t)(last + 1 - first);
     ensure(count <= UINT32_MAX);
-    if (count > node->trace_entries_capacity) {
-        node->trace_entries_capacity = count < 64 ? 64 : count * 2;
-        node->trace_entries = memory_resize(node->trace_entries, node->trace_entries_capacity *
-                                                                     sizeof *node->trace_entries);
-    }
+    node->report.entries.count = 0;
+    struct trace_entry *entries = array_extend(&node->report.entries, count);
     for (size_t i = 0; i < count; i++) {
         const struct raft_entry *entry = raft_entry_at(node->raft, first + i);
-        node->trace_entries[i] = (struct trace_entry){entry->term, entry_hash(entry)};
+        entries[i] = (struct trace_entry){entry->term, entry_hash(entry)};
         if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION) {
             write_configuration(node, first + i, raft_entry_payload(entry));
         }
     }
-    event->entries = node->trace_entries;
+    event->entries = entries;
     event->entry_count = (uint32_t)count;
-    event->configurations = buffer_bytes(&node->trace_configurations);
+    event->configurations = buffer_bytes(&node->report.configurations);
 }
 
 enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD };
@@ -109,23 +106,23 @@ static void write_directories(struct buffer *out, const struct raft_configuratio
 static void add_members(struct node *node, struct trace_event *event)
 {
     const struct raft_configuration *members = raft_members(node->raft);
-    buffer_clear(&node->value);
-    value_write_map(&node->value, members->joint ? 4 : 3);
-    write_ids(&node->value, "voters", members, PART_VOTER);
-    write_ids(&node->value, "learners", members, PART_LEARNER);
+    buffer_clear(&node->report.value);
+    value_write_map(&node->report.value, members->joint ? 4 : 3);
+    write_ids(&node->report.value, "voters", members, PART_VOTER);
+    write_ids(&node->report.value, "learners", members, PART_LEARNER);
     if (members->joint) {
-        write_ids(&node->value, "voters_old", members, PART_VOTER_OLD);
+        write_ids(&node->report.value, "voters_old", members, PART_VOTER_OLD);
     }
-    write_directories(&node->value, members);
-    event->value = buffer_bytes(&node->value);
+    write_directories(&node->report.value, members);
+    event->value = buffer_bytes(&node->report.value);
 }
 
 static void write_members(struct node *node, uint64_t index,
                           const struct raft_configuration *members)
 {
-    buffer_clear(&node->value);
-    raft_configuration_encode(members, &node->value);
-    write_configuration(node, index, buffer_bytes(&node->value));
+    buffer_clear(&node->report.value);
+    raft_configuration_encode(members, &node->report.value);
+    write_configuration(node, index, buffer_bytes(&node->report.value));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -140,20 +137,20 @@ void report_start(struct node *node, const struct raft_status *status)
     event.vote = status->vote;
     event.vote_directory = status->vote_directory;
     event.directory = status->directory;
-    buffer_clear(&node->trace_configurations);
-    write_members(node, status->first_index - 1, &node->applied_members);
+    buffer_clear(&node->report.configurations);
+    write_members(node, status->first_index - 1, removal_members(node));
     add_entries(node, &event, status->first_index, status->last_index);
     add_members(node, &event);
     event.index = raft_members_index(node->raft);
     emit(node, &event);
 }
 
-void report_stop(struct node *node, const char *text)
+void report_stop(struct node *node, const char *text, bool contradiction)
 {
     if (wanted(node, TRACE_STOP)) {
         struct trace_event event = event_of(node, TRACE_STOP);
         event.text = bytes_of_text(text);
-        event.flag = node->contradiction;
+        event.flag = contradiction;
         emit(node, &event);
     }
 }
@@ -208,9 +205,9 @@ static void report_members(struct node *node)
 {
     struct trace_event event = event_of(node, TRACE_MEMBERS);
     event.index = raft_members_index(node->raft);
-    buffer_clear(&node->trace_configurations);
+    buffer_clear(&node->report.configurations);
     write_members(node, event.index, raft_members(node->raft));
-    event.configurations = buffer_bytes(&node->trace_configurations);
+    event.configurations = buffer_bytes(&node->report.configurations);
     add_members(node, &event);
     emit(node, &event);
 }
@@ -225,7 +222,7 @@ static void report_log(struct node *node, const struct raft_update *update)
     }
     if (update->appended_first != 0 && wanted(node, TRACE_APPEND)) {
         struct trace_event event = event_of(node, TRACE_APPEND);
-        buffer_clear(&node->trace_configurations);
+        buffer_clear(&node->report.configurations);
         add_entries(node, &event, update->appended_first, update->appended_last);
         emit(node, &event);
     }
@@ -386,4 +383,11 @@ void report_confirmed(struct node *node, const struct raft_update *update)
         }
         i += count;
     }
+}
+
+void report_clear(struct node *node)
+{
+    buffer_free(&node->report.value);
+    array_free(&node->report.entries);
+    buffer_free(&node->report.configurations);
 }

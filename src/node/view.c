@@ -18,14 +18,14 @@ static void view_core(const struct node *node, struct node_view *view)
     view->vote = status.vote;
     view->leader = status.leader;
     view->commit_index = status.commit_index;
-    view->applied_index = node->apply_next - 1;
+    view->applied_index = work_applied(node);
     view->durable_index = status.durable_index;
     view->first_index = status.first_index;
     view->last_index = status.last_index;
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);
     view->is_member = status.member;
-    view->turned_away_by = node->turned_away_by;
+    view->turned_away_by = identity_turned_away_by(node);
 }
 
 static void view_disk(const struct node *node, struct node_view *view)
@@ -50,16 +50,16 @@ static void view_disk(const struct node *node, struct node_view *view)
 
 const struct node_view *node_view(struct node *node)
 {
-    struct node_view *view = &node->view;
+    struct node_view *view = &node->view.value;
     view->id = node->id;
     view->state = node->state;
     view->is_up = node->raft != NULL;
     view->address = node->endpoint == NULL ? "" : node->address;
-    view->error = node->error;
-    view->refused = &node->refused;
-    view->statistics = &node->stats;
-    node->stats.syncs = node->store->sync_count;
-    node->stats.disk_bytes = node->store->byte_count;
+    view->error = node_life_error(node);
+    view->refused = &node->view.refused;
+    view->statistics = &node->view.statistics;
+    node->view.statistics.syncs = node->store->sync_count;
+    node->view.statistics.disk_bytes = node->store->byte_count;
     if (view->is_up) {
         view_core(node, view);
     } else {
@@ -86,7 +86,7 @@ const struct raft_entry *node_log_read(const struct node *node, uint64_t index)
 void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t term,
                   const char *reason)
 {
-    struct node_refusal *refused = &node->refused;
+    struct node_refusal *refused = &node->view.refused;
     refused->peer = peer;
     refused->what = what;
     refused->term = term;
@@ -96,6 +96,42 @@ void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t t
         (void)snprintf(refused->reason, sizeof refused->reason, "%s", reason);
     }
 }
+
+/* ---- statistics ----------------------------------------------------------------------------- */
+
+void view_count_sent(struct node *node, enum raft_message_kind kind, size_t frame_bytes)
+{
+    struct node_stats *statistics = &node->view.statistics;
+    statistics->messages[0]++;
+    statistics->messages[kind]++;
+    statistics->bytes[0] += frame_bytes;
+    statistics->bytes[kind] += frame_bytes;
+}
+
+void view_count_payload(struct node *node, uint64_t bytes)
+{
+    node->view.statistics.payload_bytes += bytes;
+}
+
+void view_count_delivery(struct node *node)
+{
+    node->view.statistics.deliveries++;
+}
+
+void view_count_changes(struct node *node, const struct raft_update *update,
+                        const struct raft_status *status)
+{
+    struct view *view = &node->view;
+    if (update->voted && status->vote == node->id) {
+        view->statistics.elections++;
+    }
+    if (status->commit_index > view->commit_high) {
+        view->statistics.commits += status->commit_index - view->commit_high;
+        view->commit_high = status->commit_index;
+    }
+}
+
+/* ---- parts of it ---------------------------------------------------------------------------- */
 
 bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_status *peer)
 {
@@ -115,4 +151,9 @@ enum node_state node_get_state(const struct node *node)
 struct machine *node_machine(const struct node *node)
 {
     return node->machine;
+}
+
+void view_begin(struct node *node)
+{
+    node->view.refused.peer = 0;
 }

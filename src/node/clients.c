@@ -4,9 +4,8 @@
  * but its number.
  *
  * A client's request's number is its frame's; one that is passed on has its number (u64) before the
- * rest. An answer's body: that number (u64), code and "unknown" (a
- * byte each), leader, index, term (u64 each), the size of the message (u16), the message, the
- * result.
+ * rest. An answer's body: that number (u64), code and "unknown" (a byte each), leader, index, term
+ * (u64 each), the size of the message (u16), the message, the result.
  */
 #include "node/internal.h"
 
@@ -95,90 +94,17 @@ static bool is_new(struct seen_requests *seen, uint64_t number)
     return true;
 }
 
-void client_forget(struct node *node)
+void clients_clear(struct node *node)
 {
-    memory_free(node->seen.slots);
-    node->seen.slots = NULL;
-    node->seen.capacity = 0;
-    ring_free(&node->seen.order);
-    for (size_t i = 0; i < node->kept_answers.count; i++) {
-        batch_release(ring_at(&node->kept_answers, i)->frame);
+    struct clients *clients = &node->clients;
+    memory_free(clients->seen.slots);
+    clients->seen.slots = NULL;
+    clients->seen.capacity = 0;
+    ring_free(&clients->seen.order);
+    while (clients->kept.count > 0) {
+        batch_release(ring_pop(&clients->kept)->frame);
     }
-    ring_free(&node->kept_answers);
-}
-
-/* ---- requests ------------------------------------------------------------------------------- */
-
-static void propose(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
-                    const struct node_asker *asker)
-{
-    struct failure failure;
-    struct reply reply = {0};
-    failure_clear(&failure);
-    if (!node_submit_batch(node, batch, offset, size, asker, &reply, &failure) &&
-        node->raft != NULL) {
-        struct node_outcome outcome = {.failure = failure};
-        client_answer(node, asker, &outcome);
-    }
-    node_work(node);
-}
-
-/* A request's kind and body. */
-static bool take_request(struct node *node, const struct node_asker *asker, struct batch *batch,
-                         uint32_t offset, uint32_t size)
-{
-    if (size < 1 || asker->number == 0) {
-        return false;
-    }
-    enum node_request_kind kind = (enum node_request_kind)batch->data[offset++];
-    size--;
-    if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
-        return false;
-    }
-    if (!is_new(&node->seen, asker->number)) {
-        return true;
-    }
-    switch (kind) {
-    case NODE_REQUEST_PROPOSE:
-        propose(node, batch, offset, size, asker);
-        break;
-    case NODE_REQUEST_READ:
-        node_read_batch(node, NODE_READ_LINEARIZABLE, batch, offset, size, asker);
-        node_work(node);
-        break;
-    case NODE_REQUEST_READ_STALE:
-        node_read_batch(node, NODE_READ_STALE, batch, offset, size, asker);
-        break;
-    }
-    return true;
-}
-
-bool client_request(struct node *node, struct batch *batch, uint32_t offset,
-                    const struct frame_head *head)
-{
-    struct node_asker asker = {.number = head->number};
-    return take_request(node, &asker, batch, offset + FRAME_HEAD_BYTES,
-                        head->length - FRAME_HEAD_BYTES);
-}
-
-void client_refuse(struct node *node, const struct frame_head *head)
-{
-    struct node_asker asker = {.number = head->number};
-    struct node_outcome outcome = {0};
-    bool runs = node_check_running(node, &outcome.failure);
-    ensure(!runs);
-    client_answer(node, &asker, &outcome);
-}
-
-bool client_request_from(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
-                         const struct frame_head *head)
-{
-    uint32_t start = offset + FRAME_HEAD_BYTES;
-    if (head->length < FRAME_HEAD_BYTES + 8) {
-        return false;
-    }
-    struct node_asker asker = {.peer = peer, .number = load_u64(batch->data + start)};
-    return take_request(node, &asker, batch, start + 8, head->length - FRAME_HEAD_BYTES - 8);
+    ring_free(&clients->kept);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -201,47 +127,67 @@ static void append_answer(struct buffer *out, uint64_t request, const struct nod
 
 static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
 {
-    if (node->kept_answers.count == KEPT_ANSWERS_MAX) {
-        batch_release(ring_pop(&node->kept_answers)->frame);
+    if (node->clients.kept.count == KEPT_ANSWERS_MAX) {
+        batch_release(ring_pop(&node->clients.kept)->frame);
     }
     if (frame->size <= KEPT_ANSWER_BYTES_MAX) {
-        *ring_push(&node->kept_answers) = (struct kept_answer){peer, batch_hold(frame)};
+        *ring_push(&node->clients.kept) = (struct kept_answer){peer, batch_hold(frame)};
     }
     peers_send(node, peer, frame, false);
 }
 
-void client_connected(struct node *node, uint64_t peer)
+void clients_connected(struct node *node, uint64_t peer)
 {
-    for (size_t i = 0; i < node->kept_answers.count; i++) {
-        const struct kept_answer *kept = ring_at(&node->kept_answers, i);
+    for (size_t i = 0; i < node->clients.kept.count; i++) {
+        const struct kept_answer *kept = ring_at(&node->clients.kept, i);
         if (kept->peer == peer) {
             peers_send(node, peer, batch_hold(kept->frame), false);
         }
     }
 }
 
-void client_answer(struct node *node, const struct node_asker *asker,
+/* As a frame. */
+static void answer(struct node *node, const struct node_asker *asker,
                    const struct node_outcome *outcome)
 {
     if (node->endpoint == NULL) {
         return; /* its process has ended; the client learns nothing */
     }
     uint64_t number = 0;
-    buffer_clear(&node->frame);
-    frame_begin(&node->frame);
-    append_answer(&node->frame, asker->number, outcome);
-    if (asker->peer != 0) {
-        struct batch *frame = node_seal_frame(node, FRAME_FORWARD_ANSWER, &number);
+    bool passed_on = asker->peer != 0;
+    append_answer(frames_begin(node), asker->number, outcome);
+    struct batch *frame =
+        frames_end(node, passed_on ? FRAME_FORWARD_ANSWER : FRAME_CLIENT_ANSWER, &number);
+    if (passed_on) {
         report_frame(node, TRACE_SEND, asker->peer, number, "forward_answer");
         answer_peer(node, asker->peer, frame);
-        return;
+    } else {
+        report_frame(node, TRACE_SEND, WORLD_CLIENT, number, "client_answer");
+        node->world->operations->send(node->endpoint, WORLD_CLIENT, frame, false);
     }
-    struct batch *frame = node_seal_frame(node, FRAME_CLIENT_ANSWER, &number);
-    report_frame(node, TRACE_SEND, WORLD_CLIENT, number, "client_answer");
-    node->world->operations->send(node->endpoint, WORLD_CLIENT, frame, false);
 }
 
-bool client_answer_parse(struct bytes body, uint64_t *number, struct node_outcome *outcome)
+void clients_tell(struct node *node, const struct node_asker *asker,
+                  const struct node_outcome *outcome)
+{
+    if (asker->done != NULL) {
+        asker->done(asker->context, asker->number, outcome);
+    } else {
+        answer(node, asker, outcome);
+    }
+}
+
+void clients_tell_down(struct node *node, const struct node_asker *asker, uint64_t index,
+                       uint64_t term)
+{
+    struct node_outcome outcome = {.index = index, .term = term};
+    failure_set(&outcome.failure, FAILURE_NODE_DOWN, "node %llu went down (%s) before it answered",
+                (unsigned long long)node->id, node_state_name(node->state));
+    outcome.failure.unknown = true;
+    clients_tell(node, asker, &outcome);
+}
+
+bool clients_parse_answer(struct bytes body, uint64_t *number, struct node_outcome *outcome)
 {
     if (body.size < ANSWER_FIXED_BYTES) {
         return false;
@@ -270,5 +216,79 @@ bool node_answer_parse(const struct batch *batch, uint32_t offset, const struct 
                        uint64_t *number, struct node_outcome *outcome)
 {
     struct bytes body = {batch->data + offset + FRAME_HEAD_BYTES, head->length - FRAME_HEAD_BYTES};
-    return head->kind == FRAME_CLIENT_ANSWER && client_answer_parse(body, number, outcome);
+    return head->kind == FRAME_CLIENT_ANSWER && clients_parse_answer(body, number, outcome);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static void propose(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
+                    const struct node_asker *asker)
+{
+    struct failure failure;
+    struct reply reply = {0};
+    failure_clear(&failure);
+    if (!proposals_submit(node, batch, offset, size, asker, &reply, &failure) &&
+        node->raft != NULL) {
+        struct node_outcome outcome = {.failure = failure};
+        clients_tell(node, asker, &outcome);
+    }
+    work_run(node);
+}
+
+/* A request's kind and body. */
+static bool take_request(struct node *node, const struct node_asker *asker, struct batch *batch,
+                         uint32_t offset, uint32_t size)
+{
+    if (size < 1 || asker->number == 0) {
+        return false;
+    }
+    enum node_request_kind kind = (enum node_request_kind)batch->data[offset++];
+    size--;
+    if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
+        return false;
+    }
+    if (!is_new(&node->clients.seen, asker->number)) {
+        return true;
+    }
+    switch (kind) {
+    case NODE_REQUEST_PROPOSE:
+        propose(node, batch, offset, size, asker);
+        break;
+    case NODE_REQUEST_READ:
+        reads_take(node, NODE_READ_LINEARIZABLE, batch, offset, size, asker);
+        work_run(node);
+        break;
+    case NODE_REQUEST_READ_STALE:
+        reads_take(node, NODE_READ_STALE, batch, offset, size, asker);
+        break;
+    }
+    return true;
+}
+
+bool clients_take(struct node *node, struct batch *batch, uint32_t offset,
+                  const struct frame_head *head)
+{
+    struct node_asker asker = {.number = head->number};
+    return take_request(node, &asker, batch, offset + FRAME_HEAD_BYTES,
+                        head->length - FRAME_HEAD_BYTES);
+}
+
+void clients_refuse(struct node *node, const struct frame_head *head)
+{
+    struct node_asker asker = {.number = head->number};
+    struct node_outcome outcome = {0};
+    bool runs = node_check_running(node, &outcome.failure);
+    ensure(!runs);
+    clients_tell(node, &asker, &outcome);
+}
+
+bool clients_take_passed_on(struct node *node, uint64_t peer, struct batch *batch, uint32_t offset,
+                            const struct frame_head *head)
+{
+    uint32_t start = offset + FRAME_HEAD_BYTES;
+    if (head->length < FRAME_HEAD_BYTES + 8) {
+        return false;
+    }
+    struct node_asker asker = {.peer = peer, .number = load_u64(batch->data + start)};
+    return take_request(node, &asker, batch, start + 8, head->length - FRAME_HEAD_BYTES - 8);
 }

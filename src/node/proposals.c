@@ -1,0 +1,281 @@
+/*
+ * Commands and changes of members on their way to being applied: who handed one in is told exactly
+ * once what became of it. It never looks into a command or a result.
+ */
+#include "node/internal.h"
+
+#include <string.h>
+
+void refusal_explain(const struct node *node, enum raft_refusal refusal, struct failure *failure)
+{
+    struct raft_status status;
+    unsigned long long id = node->id;
+    switch (refusal) {
+    case RAFT_NOT_LEADER:
+        raft_get_status(node->raft, &status);
+        if (status.leader != 0 && status.leader != node->id) {
+            failure_set(failure, FAILURE_NOT_LEADER, "node %llu does not lead; node %llu does", id,
+                        (unsigned long long)status.leader);
+            failure->leader = status.leader;
+        } else {
+            failure_set(failure, FAILURE_NOT_LEADER,
+                        "node %llu does not lead and knows of no leader", id);
+        }
+        return;
+    case RAFT_BUSY:
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu has too much that it has not yet applied: try again soon", id);
+        return;
+    case RAFT_TOO_LARGE:
+        failure_set(failure, FAILURE_TOO_LARGE, "a command is at most %u bytes",
+                    RAFT_ENTRY_BYTES_MAX);
+        return;
+    case RAFT_MEMBERSHIP_PENDING:
+        failure_set(failure, FAILURE_MEMBERSHIP_PENDING,
+                    "node %llu is in the middle of another change of members", id);
+        return;
+    case RAFT_NOT_READY:
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu has just begun to lead and has committed nothing yet: try again "
+                    "soon",
+                    id);
+        return;
+    case RAFT_BAD_CONFIGURATION:
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "these members make no configuration: it needs a voter, each id once, no other "
+                    "disk in a member's place, addresses of at most %d bytes, and at most %d "
+                    "members, old and new together",
+                    RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
+        return;
+    case RAFT_ACCEPTED:
+        break;
+    }
+    ensure(!"a refusal that is none");
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
+                      const struct node_asker *asker, struct reply *reply, struct failure *failure)
+{
+    if (size > RAFT_ENTRY_BYTES_MAX) {
+        refusal_explain(node, RAFT_TOO_LARGE, failure);
+        return false;
+    }
+    struct raft_entry entry = {.batch = batch,
+                               .offset = offset,
+                               .size_and_kind = raft_entry_pack(size, RAFT_ENTRY_COMMAND)};
+    struct raft_event event = {.kind = RAFT_EVENT_SUBMIT, .entry_count = 1, .entries = &entry};
+    drive_step(node, &event, reply);
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (reply->refusal != RAFT_ACCEPTED) {
+        refusal_explain(node, reply->refusal, failure);
+        return false;
+    }
+    if (asker != NULL) {
+        struct waiter waiter = {.index = reply->index, .term = reply->term, .asker = *asker};
+        waiters_add(&node->proposals.waiters, &waiter);
+    }
+    return true;
+}
+
+static bool submit_copy(struct node *node, struct bytes payload, const struct node_asker *asker,
+                        struct reply *reply, struct failure *failure)
+{
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (payload.size > RAFT_ENTRY_BYTES_MAX) {
+        refusal_explain(node, RAFT_TOO_LARGE, failure);
+        return false;
+    }
+    struct batch *batch = batch_copy(payload.data, payload.size);
+    bool taken = proposals_submit(node, batch, 0, (uint32_t)payload.size, asker, reply, failure);
+    batch_release(batch);
+    work_run(node);
+    application_tell_soon(node);
+    return taken;
+}
+
+bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint64_t *term,
+                 struct failure *failure)
+{
+    struct reply reply = {0};
+    bool taken = submit_copy(node, payload, NULL, &reply, failure);
+    *index = reply.index;
+    *term = reply.term;
+    return taken;
+}
+
+void node_propose(struct node *node, struct bytes payload, const struct node_asker *asker)
+{
+    struct node_outcome outcome = {0};
+    struct reply reply = {0};
+    ensure(asker->done != NULL);
+    if (!submit_copy(node, payload, asker, &reply, &outcome.failure)) {
+        asker->done(asker->context, asker->number, &outcome);
+    }
+}
+
+/* Who is added by an address alone is met first, so that the change names the very server. */
+static bool meet_new_members(struct node *node, struct raft_configuration *wanted,
+                             struct failure *failure)
+{
+    const struct raft_configuration *present = raft_members(node->raft);
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    for (uint32_t i = 0; i < wanted->count && status.role == RAFT_LEADER; i++) {
+        struct raft_member *member = &wanted->members[i];
+        bool is_new = raft_configuration_find(present, member->id) == NULL;
+        if (is_new && member->directory == 0 && member->id != node->id &&
+            !peers_meet(node, member, &member->directory)) {
+            failure_set(failure, FAILURE_BUSY, "node %llu has not been reached at %.*s",
+                        (unsigned long long)member->id, (int)member->address_size, member->address);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool change(struct node *node, struct raft_configuration *wanted, struct reply *reply,
+                   struct failure *failure)
+{
+    if (!meet_new_members(node, wanted, failure)) {
+        return false;
+    }
+    struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};
+    drive_step(node, &event, reply);
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (reply->refusal != RAFT_ACCEPTED) {
+        refusal_explain(node, reply->refusal, failure);
+        return false;
+    }
+    return true;
+}
+
+bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
+                 uint64_t *term, const struct node_asker *asker, struct failure *failure)
+{
+    struct reply reply = {0};
+    if (!node_check_running(node, failure)) {
+        return false;
+    }
+    struct raft_configuration exact;
+    raft_configuration_copy(&exact, wanted);
+    bool taken = change(node, &exact, &reply, failure);
+    raft_configuration_free(&exact);
+    if (taken) {
+        struct waiter waiter = {
+            .index = reply.index, .term = reply.term, .asker = *asker, .change = true};
+        waiters_add(&node->proposals.waiters, &waiter);
+    }
+    *index = reply.index;
+    *term = reply.term;
+    work_run(node);
+    application_tell_soon(node);
+    return taken;
+}
+
+/* ---- what becomes of them -------------------------------------------------------------------- */
+
+static void tell_superseded(struct node *node, const struct waiter *waiter)
+{
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(&outcome.failure, FAILURE_SUPERSEDED,
+                "another leader's entries took the place of index %llu (the one of term %llu was "
+                "given up)",
+                (unsigned long long)waiter->index, (unsigned long long)waiter->term);
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+static void tell_applied(struct node *node, const struct waiter *waiter, uint64_t index,
+                         uint64_t term, struct bytes result)
+{
+    struct node_outcome outcome;
+    failure_clear(&outcome.failure);
+    outcome.index = index;
+    outcome.term = term;
+    outcome.result = result;
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+/* It was applied all the same. */
+static void tell_too_large(struct node *node, const struct waiter *waiter)
+{
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(&outcome.failure, FAILURE_TOO_LARGE,
+                "the command was applied at index %llu, but its result is larger than %u bytes",
+                (unsigned long long)waiter->index, VALUE_BYTES_MAX);
+    outcome.failure.unknown = true;
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+/* The first entry of a change was applied: it is done at once where that is all, else with the
+ * final configuration. */
+static void first_of_change(struct node *node, const struct waiter *waiter, bool joint)
+{
+    if (joint) {
+        ensure(!node->proposals.change_waits);
+        node->proposals.change = *waiter;
+        node->proposals.change_waits = true;
+    } else {
+        tell_applied(node, waiter, waiter->index, waiter->term, (struct bytes){NULL, 0});
+    }
+}
+
+void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool joint,
+                       struct bytes result)
+{
+    struct waiter waiter;
+    if (node->proposals.waiters.count == 0) {
+        return;
+    }
+    while (waiters_take(&node->proposals.waiters, index, &waiter)) {
+        if (waiter.term != term) {
+            tell_superseded(node, &waiter);
+        } else if (waiter.change) {
+            first_of_change(node, &waiter, joint);
+        } else if (result.size == 0) {
+            tell_too_large(node, &waiter);
+        } else {
+            tell_applied(node, &waiter, index, term, result);
+        }
+    }
+    /* No log has an entry of a lower term behind this one, which is committed (paper, 5.3): who
+     * waits for such a one would wait for ever where nothing new is written. */
+    uint32_t slot = 0;
+    while (waiters_take_older(&node->proposals.waiters, term, &slot, &waiter)) {
+        tell_superseded(node, &waiter);
+    }
+}
+
+void proposals_change_applied(struct node *node, uint64_t index, uint64_t term)
+{
+    struct proposals *proposals = &node->proposals;
+    if (proposals->change_waits && index > proposals->change.index) {
+        struct waiter change = proposals->change;
+        proposals->change_waits = false;
+        tell_applied(node, &change, index, term, (struct bytes){NULL, 0});
+    }
+}
+
+void proposals_end(struct node *node, bool tell)
+{
+    struct proposals proposals = node->proposals;
+    struct waiter waiter;
+    memset(&node->proposals, 0, sizeof node->proposals);
+    if (proposals.change_waits) {
+        waiters_add(&proposals.waiters, &proposals.change);
+    }
+    uint32_t slot = 0;
+    while (waiters_take_next(&proposals.waiters, &slot, &waiter)) {
+        if (tell) {
+            clients_tell_down(node, &waiter.asker, waiter.index, waiter.term);
+        }
+    }
+    waiters_free(&proposals.waiters);
+}

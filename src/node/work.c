@@ -1,0 +1,95 @@
+/*
+ * Committed entries to the machine, one after the other, and reads between them. It applies each
+ * index once, in order, and stops the node where the machine fails: a replica that cannot apply
+ * must not go on.
+ */
+#include "node/internal.h"
+
+#include <stdio.h>
+
+static void machine_failed(struct node *node, uint64_t index, const struct failure *failure)
+{
+    char text[240];
+    (void)snprintf(text, sizeof text, "the machine failed at index %llu: %.180s",
+                   (unsigned long long)index,
+                   failure->message[0] == 0 ? "no reason given" : failure->message);
+    node_fail(node, false, text);
+}
+
+static void apply_one(struct node *node)
+{
+    struct work *work = &node->work;
+    uint64_t index = work->next;
+    struct raft_entry entry = *raft_entry_at(node->raft, index);
+    bool joint = false;
+    buffer_clear(&work->result);
+    if (raft_entry_kind(&entry) == RAFT_ENTRY_COMMAND) {
+        struct failure failure;
+        failure_clear(&failure);
+        if (!machine_apply(node->machine, index, raft_entry_payload(&entry), &work->result,
+                           &failure)) {
+            machine_failed(node, index, &failure);
+            return;
+        }
+    }
+    work->next++;
+    application_note(node, NEWS_APPLIED);
+    report_applied(node, index, &entry, buffer_bytes(&work->result));
+    if (raft_entry_kind(&entry) == RAFT_ENTRY_CONFIGURATION) {
+        joint = removal_applied(node, index, &entry);
+        if (!joint) {
+            proposals_change_applied(node, index, entry.term);
+        }
+    }
+    proposals_applied(node, index, entry.term, joint, buffer_bytes(&work->result));
+}
+
+/* One piece of it; false: nothing is due. Reads first: they wait for no entry any more. */
+static bool run_once(struct node *node)
+{
+    if (reads_answer_one(node)) {
+        return true;
+    }
+    if (node->work.next <= node->work.last) {
+        apply_one(node);
+        return true;
+    }
+    return false;
+}
+
+void work_run(struct node *node)
+{
+    if (node->work.is_under_way) {
+        return;
+    }
+    node->work.is_under_way = true;
+    while (node->raft != NULL && run_once(node)) {
+    }
+    node->work.is_under_way = false;
+    removal_consider(node);
+}
+
+void work_begin(struct node *node, uint64_t first_index)
+{
+    node->work.next = first_index;
+    node->work.last = first_index - 1;
+}
+
+void work_add(struct node *node, const struct raft_update *update)
+{
+    if (update->apply_first != 0) {
+        ensure(update->apply_first == node->work.last + 1);
+        ensure(update->apply_last >= update->apply_first);
+        node->work.last = update->apply_last;
+    }
+}
+
+uint64_t work_applied(const struct node *node)
+{
+    return node->work.next - 1;
+}
+
+void work_clear(struct node *node)
+{
+    buffer_free(&node->work.result);
+}
