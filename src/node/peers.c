@@ -181,10 +181,11 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
     int64_t now_ns = world_now_ns(node->world);
     peer->used_ns = now_ns;
     if (!peer->wanted || !bytes_equal(address, bytes_of_text(peer->listed))) {
-        bool is_there = bytes_equal(address, bytes_of_text(peer->told));
+        /* Whom a connection from before led to may have ended, and another come in its place. */
+        hang_up(node, peer);
         peer->wanted = true;
         peer->wanted_ns = now_ns;
-        peer->met_directory = is_there ? peer->met_directory : 0;
+        peer->met_directory = 0;
         keep_address(peer->listed, address);
         compare_addresses(node, peer);
     }
