@@ -117,12 +117,15 @@ local function change(self, wanted, options, before)
   if not fine then
     return nil, message, code, detail
   end
-  local node = options.node or 0
   if options.wait == false then
-    return self.core:begin_change(options.node or self.core:leader(), wanted.voters, wanted.learners)
+    local node = options.node or self.core:leader()
+    if not node then
+      return nil, "there is no agreed leader to take the change of members", "no_leader", {}
+    end
+    return self.core:begin_change(node, wanted.voters, wanted.learners)
   end
   local ticket, problem, problem_code, what =
-    self.core:change(node, wanted.voters, wanted.learners, options.deadline_ns)
+    self.core:change(options.node or 0, wanted.voters, wanted.learners, options.deadline_ns)
   if not ticket then
     return nil, problem, problem_code, what
   end
