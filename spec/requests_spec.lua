@@ -71,6 +71,18 @@ function tests.test_a_node_that_waits_for_its_peers_says_which()
   other:close()
 end
 
+clusters.in_both(tests, "AReadWhoseNodeCrashesIsAskedOfTheNextLeader", { nodes = 3 }, function(c)
+  assert(c:set("key", "value"))
+  local leader = c:check_one_leader()
+  c:link("client", leader, { delay = 0.2 })
+  local client = c:client(function() return c:get "key" end)
+  c:sleep(0.01)
+  c:crash(leader)
+  local _, value = client:wait()
+  lu.assertEquals(value, "value")
+  lu.assertNotEquals(c:check_one_leader(), leader)
+end)
+
 -- A connection that was cut is dialled at once, and comes up a moment later.
 clusters.in_both(tests, "CallsRightAfterAReconnect", { nodes = 3 }, function(c)
   c:serve(2, function(value) return value + 1 end)
