@@ -125,7 +125,57 @@ function tests.test_members_are_added_and_removed()
   end)
 end
 
--- It listens on every interface, and could not tell its address before it knew itself a member: that is no other place.
+-- A node of a member's id that has forgotten everything: the leader turns it away, and it says so to whoever asks it.
+local function comes_back_with_nothing(leader, options)
+  local told, heard = {}, {}
+  leader:on("notice", function(text) told[#told + 1] = text end)
+  local new = assert(raft.node(options))
+  new:on("notice", function(text) heard[#heard + 1] = text end)
+  assert(new:start())
+  run_until("a refusal", function()
+    return new:status().turned_away_by == leader.id
+  end)
+  run_until("the notices", function()
+    return #heard > 0 and #told > 0
+  end)
+  lu.assertStrContains(table.concat(told, "\n"), "came back with another disk: remove it from the cluster")
+  lu.assertStrContains(table.concat(heard, "\n"), "turns this node away: the members know another disk")
+  lu.assertEquals({ new:status().state, new:status().member }, { "running", false })
+  for _, ask in ipairs { "propose", "query" } do
+    local answer, message, code = new[ask](new, "count", { timeout = 1 })
+    lu.assertEquals({ answer, code }, { nil, "not_member" })
+    lu.assertStrContains(message, "remove the id from the cluster, then add it again")
+  end
+  return new
+end
+
+function tests.test_one_that_lost_its_memory_is_turned_away_and_added_again()
+  with_nodes(3, nil, function(nodes, peers)
+    local leader, follower = leader_of(nodes)
+    assert(leader:propose(7))
+    run_until("the members' disks", function()
+      return leader:status().commit >= 3
+    end)
+    local id = follower.id
+    follower:close()
+    local new = comes_back_with_nothing(leader, { id = id, listen = peers[id], peers = peers, machine = counter() })
+    local rest = {}
+    for other = 1, 3 do
+      rest[other] = other ~= id or nil
+    end
+    assert(leader:change_members { voters = rest })
+    new:close() -- what it began with lists it; one that joins begins with nothing
+    new = assert(raft.node { id = id, listen = peers[id], join = true, machine = counter() })
+    assert(new:start())
+    rest[id] = peers[id]
+    assert(leader:change_members { voters = rest })
+    lu.assertEquals(assert(new:query "count"), 7)
+    lu.assertEquals({ new:status().member, new:status().turned_away_by }, { true, nil })
+    new:close()
+  end)
+end
+
+-- It listens on every interface, and could not tell its address: what matters is its disk.
 function tests.test_one_that_listens_everywhere_comes_back_with_nothing()
   with_nodes(3, nil, function(nodes, peers)
     local leader = leader_of(nodes)
@@ -136,14 +186,8 @@ function tests.test_one_that_listens_everywhere_comes_back_with_nothing()
     assert(new:start())
     assert(leader:change_members { voters = { [1] = true, [2] = true, [3] = true, [4] = address } })
     new:close()
-    local told = {}
-    leader:on("notice", function(text) told[#told + 1] = text end)
-    new = assert(raft.node { id = 4, listen = everywhere, insecure = true, machine = counter(),
+    new = comes_back_with_nothing(leader, { id = 4, listen = everywhere, insecure = true, machine = counter(),
       peers = { peers[1], peers[2], peers[3], address } })
-    assert(new:start())
-    run_until("a refusal", function()
-      return table.concat(told, "\n"):find("another disk", 1, true)
-    end)
     new:close()
   end)
 end

@@ -165,6 +165,15 @@ static bool is_acceptable(struct node *node, const struct hello *hello,
     return true;
 }
 
+/* Another server of a member's id does not take the place of the member's connection. */
+static bool is_beside_the_member(struct node *node, const struct hello *hello)
+{
+    const struct raft_member *listed =
+        raft_configuration_find(raft_members(node->raft), hello->sender);
+    return listed != NULL && listed->directory != 0 && listed->directory != hello->directory &&
+           peers_is_connected(node, hello->sender, listed->directory);
+}
+
 bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
                           struct connection *from)
 {
@@ -175,6 +184,11 @@ bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
     }
     if (!is_acceptable(node, &hello, from)) {
         return false;
+    }
+    if (is_beside_the_member(node, &hello)) {
+        return frames_refuse(node, hello.sender,
+                             "node %llu is connected already, with another disk",
+                             (unsigned long long)hello.sender);
     }
     from->peer = hello.sender;
     from->directory = hello.directory;

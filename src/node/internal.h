@@ -44,10 +44,11 @@ struct peer {
     uint64_t id;
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
-    bool member; /* of the configuration in force */
-    bool differ; /* listed and told: each is tried in turn */
-    bool wanted; /* not listed, but asked for at that address */
-    bool found;  /* who said hello last is where it is asked for, if it is */
+    bool member;   /* of the configuration in force */
+    bool differ;   /* listed and told: each is tried in turn */
+    bool wanted;   /* not listed, but asked for at that address */
+    bool replaced; /* the member is another server than the one that said hello last */
+    bool found;    /* who said hello last is where it is asked for, if it is */
     char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* where it is dialled */
     char listed[RAFT_ADDRESS_BYTES_MAX + 1];  /* by the latest configuration that lists it */
     char told[RAFT_ADDRESS_BYTES_MAX + 1];    /* by its latest hello */
@@ -78,6 +79,8 @@ void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct by
  * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
 bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
 void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
+/* To that very server. */
+bool peers_is_connected(struct node *node, uint64_t id, uint64_t directory);
 void peers_disconnected(struct node *node, uint64_t id);
 /* A frame to a peer; takes the reference. */
 void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
+#define STILL_THERE_NS 10000000LL  /* after so long a dead connection has ended */
 #define MEET_NS 1000000000LL       /* how long one that is to be added is looked for */
 #define TURNED_AWAY_AGAIN_NS 1000000000LL
 #define STRANGERS_MAX 32 /* that are remembered: the one used longest ago goes */
@@ -71,7 +72,9 @@ static void dial(struct node *node, struct peer *peer)
 {
     if (!peer->dialled && peer->address[0] != 0) {
         peer->dialled = true;
-        node->world->operations->dial(node->endpoint, peer->id, peer->address);
+        bool anew =
+            peer->replaced || (peer->told[0] != 0 && strcmp(peer->told, peer->address) != 0);
+        node->world->operations->dial(node->endpoint, peer->id, peer->address, anew);
     }
 }
 
@@ -129,6 +132,8 @@ static void follow_member(struct node *node, struct peer *peer, const struct raf
     if (member->directory != 0 && peer->told_directory != member->directory) {
         peer->told[0] = 0;
     }
+    peer->replaced = member->directory != 0 && peer->greeted_directory != 0 &&
+                     peer->greeted_directory != member->directory;
     if (address.size > 0 && !bytes_equal(address, bytes_of_text(peer->listed))) {
         keep_address(peer->listed, address);
         peer->tried_ns = world_now_ns(node->world);
@@ -190,6 +195,11 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
         compare_addresses(node, peer);
     }
     dial(node, peer);
+    if (peer->met_directory == 0 && now_ns - peer->wanted_ns >= STILL_THERE_NS &&
+        bytes_equal(address, bytes_of_text(peer->told)) &&
+        node->world->operations->is_connected(node->endpoint, peer->id)) {
+        peer->met_directory = peer->greeted_directory; /* on a connection of its own, which lives */
+    }
     *directory = peer->met_directory;
     return *directory != 0 || now_ns - peer->wanted_ns >= MEET_NS;
 }
@@ -220,6 +230,13 @@ bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *i
     peer->other_directory = directory;
     peer->turned_away_ns = now_ns;
     return true;
+}
+
+bool peers_is_connected(struct node *node, uint64_t id, uint64_t directory)
+{
+    const struct peer *peer = find_peer(node, id);
+    return peer != NULL && peer->greeted_directory == directory &&
+           node->world->operations->is_connected(node->endpoint, id);
 }
 
 void peers_disconnected(struct node *node, uint64_t id)

@@ -24,8 +24,8 @@ static void view_core(const struct node *node, struct node_view *view)
     view->last_index = status.last_index;
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);
-    view->is_member = status.member;
     view->turned_away_by = identity_turned_away_by(node);
+    view->is_member = status.member && view->turned_away_by == 0;
 }
 
 static void view_disk(const struct node *node, struct node_view *view)

@@ -197,7 +197,7 @@ static void came_up(struct tcp_connection *connection)
     if (remote[0] == '\0' || strcmp(remote, local) == 0) {
         /* TCP connects a socket to itself where nobody listens and the port is its own. */
         connection_end(connection, "nobody listens there", true);
-    } else if (connection->remote->current != NULL) {
+    } else if (connection->remote->current != NULL && !connection->remote->moved) {
         connection_end(connection, "the peer has dialled", false);
     } else {
         connection->state = TCP_GREETING;

@@ -296,13 +296,14 @@ struct remote {
     int64_t backoff_ns; /* before the next dial */
     uint32_t refusals;  /* connections that the peer ended in place of saying hello, in a row */
     struct frame_queue queue;
-    bool told;                   /* the owner was: it may send */
-    bool closed;                 /* and buried */
+    bool told;   /* the owner was: it may send */
+    bool closed; /* and buried */
+    bool moved;  /* its address is new: it is dialled there beside a connection from elsewhere */
     char address[ADDRESS_BYTES]; /* where it is dialled; "": it is not */
 };
 
 struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer); /* NULL: none */
-void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address);
+void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew);
 void remote_hang_up(struct endpoint *endpoint, uint64_t peer);
 bool remote_is_connected(const struct endpoint *endpoint, uint64_t peer);
 /* Dials now, whatever the backoff, where a connection is wanted and possible. */

@@ -152,8 +152,8 @@ static void rest(struct remote *remote)
 
 static void dial(struct remote *remote)
 {
-    if (!is_dialled(remote) || remote->current != NULL || remote->dialled != NULL ||
-        (is_cut_out(remote) && is_cut_in(remote))) {
+    if (!is_dialled(remote) || (remote->current != NULL && !remote->moved) ||
+        remote->dialled != NULL || (is_cut_out(remote) && is_cut_in(remote))) {
         return; /* whoever changes that dials again */
     }
     remote->dialled = connection_dial(remote);
@@ -164,7 +164,8 @@ static void dial(struct remote *remote)
 
 void remote_dial_now(struct remote *remote)
 {
-    if (is_dialled(remote) && remote->current == NULL && remote->dialled == NULL) {
+    if (is_dialled(remote) && (remote->current == NULL || remote->moved) &&
+        remote->dialled == NULL) {
         loop_wake_at(&real_of_remote(remote)->world, &remote->redial, WORLD_NEVER);
         remote->backoff_ns = BACKOFF_MIN_NS;
         dial(remote);
@@ -191,7 +192,7 @@ static struct tcp_connection *let_go(struct remote *remote)
     return connection;
 }
 
-void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address)
+void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew)
 {
     ensure(peer != WORLD_CLIENT && address != NULL && address[0] != '\0');
     struct remote *remote = get(endpoint, peer);
@@ -211,6 +212,7 @@ void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address)
         let_go(remote);
         tell_disconnected(remote, "the peer has another address");
     }
+    remote->moved = anew && remote->current != NULL;
     if (!remote->closed) {
         remote_dial_now(remote);
     }
@@ -251,6 +253,7 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
 {
     if (connection == remote->dialled) {
         remote->dialled = NULL;
+        remote->moved = remote->moved && !refused; /* it is there, and has the other connection */
         if (refused && remote->current == NULL) {
             count_refusal(remote);
         }
@@ -261,11 +264,11 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
             remote->backoff_ns = 0;
         }
     }
+    if (!remote->closed && is_dialled(remote) && (remote->current == NULL || remote->moved)) {
+        rest(remote);
+    }
     if (remote->closed || remote->current != NULL) {
         return;
-    }
-    if (is_dialled(remote)) {
-        rest(remote);
     }
     tell_disconnected(remote, reason);
     if (!remote->closed && remote->current == NULL && remote->dialled == NULL &&
@@ -312,6 +315,7 @@ void remote_met(struct endpoint *endpoint, struct tcp_connection *connection)
     struct tcp_connection *old = remote->current;
     if (connection == remote->dialled) {
         remote->dialled = NULL;
+        remote->moved = false;
     }
     connection->remote = NULL;
     remote->refusals = 0;
@@ -323,10 +327,12 @@ void remote_met(struct endpoint *endpoint, struct tcp_connection *connection)
     if (old != NULL) {
         (void)let_go(remote);
     }
-    if (remote->dialled != NULL && remote->dialled->state == TCP_DIALLING) {
-        abandon(remote, "the peer has dialled");
+    if (!remote->moved) {
+        if (remote->dialled != NULL && remote->dialled->state == TCP_DIALLING) {
+            abandon(remote, "the peer has dialled");
+        }
+        loop_wake_at(&real->world, &remote->redial, WORLD_NEVER);
     }
-    loop_wake_at(&real->world, &remote->redial, WORLD_NEVER);
     connection->remote = remote;
     connection->ways[0] = !is_cut_out(remote);
     connection->ways[1] = !is_cut_in(remote);

@@ -231,8 +231,10 @@ static struct sim_link *link_of(const struct endpoint *endpoint, uint64_t peer)
     return sim_link(endpoint->sim, endpoint->place->id, peer);
 }
 
-static void sim_dial(struct endpoint *endpoint, uint64_t peer, const char *address)
+/* Whoever has dialled from elsewhere has ended: its connection with it. */
+static void sim_dial(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew)
 {
+    (void)anew;
     ensure(peer != WORLD_CLIENT && peer != endpoint->place->id);
     link_dial(link_of(endpoint, peer), address);
 }

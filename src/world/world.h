@@ -196,8 +196,9 @@ struct world_operations {
     void (*close)(struct world *world, struct endpoint *endpoint);
     const char *(*address)(const struct endpoint *endpoint);
     /* Keep a connection to this peer, dialling again with backoff while there is none; again with
-     * another address: moves. */
-    void (*dial)(struct endpoint *endpoint, uint64_t peer, const char *address);
+     * another address: moves. `anew`: also beside one that the peer has dialled, which may be from
+     * elsewhere. */
+    void (*dial)(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew);
     /* Not any more. A connection that the peer dialled stays until the peer ends it. */
     void (*hang_up)(struct endpoint *endpoint, uint64_t peer);
     /* Whether frames can be sent to it now, whoever dialled. */

@@ -90,7 +90,7 @@
 ---@field stop? boolean false: removed nodes run on
 
 ---@class raft.restart_options
----@field wipe? boolean from an empty disk: the others refuse it until it is removed and added again
+---@field wipe? boolean from an empty disk: another server, which is turned away until its id is removed and added again
 ---@field wait? boolean false: return at once
 
 ---@class raft.campaign_options
@@ -158,6 +158,8 @@
 ---@field first_index? integer
 ---@field last_index? integer
 ---@field members? raft.members
+---@field member? boolean they list this very server: its id with its disk
+---@field turned_away_by? integer a member that told it that its id has another disk: remove the id, then add it again
 ---@field peers? table<integer, raft.peer> on a leader
 ---@field refused? raft.refusal what another server refused it last
 
@@ -182,6 +184,8 @@
 ---@field first_index? integer
 ---@field last_index? integer
 ---@field members? raft.node_members
+---@field member? boolean they list this very server: its id with its disk
+---@field turned_away_by? integer a member that told it that its id has another disk: remove the id, then add it again
 ---@field peers? table<integer, raft.peer> on a leader
 ---@field refused? raft.refusal what another server refused it last
 

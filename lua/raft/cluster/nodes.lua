@@ -98,8 +98,8 @@ end
 
 --- Starts a crashed node again from its disk, and waits until it has read that.
 -- @tparam raft.ids id as for crash
--- @tparam ?raft.restart_options options `wipe = true`: from an empty disk, refused by the others until it is removed
--- and added again; `wait = false`: returns at once, and its state is "starting" until the disk is read
+-- @tparam ?raft.restart_options options `wipe = true`: from an empty disk: another server, which is turned away until
+-- its id is removed and added again; `wait = false`: returns at once, its state being "starting" until its disk is read
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:restart(id, options)
   options = arguments.options("options", type(options) == "table" and options or nil, { wipe = true, wait = true })
