@@ -116,11 +116,9 @@ in_both(tests, "ARestartFromACallbackDoesNotWait", { nodes = 3 }, function(c)
   lu.assertEquals(answer, true)
 end)
 
-clusters.add(tests, "ARestartCannotWaitInAPredicate", { nodes = 1, mode = "sim" }, function(c)
-  clusters.assert_raises(function()
-    c:wait_until(function() return c:restart(1) end)
-  end, "a restart waits", "a predicate")
-  assert(c:wait_until(function() return c:restart(1, { wait = false }) end))
+in_both(tests, "ARestartFromAPredicateDoesNotWait", { nodes = 3 }, function(c)
+  local id = crash_a_follower(c)
+  assert(c:wait_until(function() return c:restart(id) and c:is_alive(id) end))
 end)
 
 -- A follower that is removed has so slow a disk that it learns of that after the call has stopped it, and what it was

@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     lone_node_run(&subject.lone, 10 * MILLISECOND_NS);
-    ensure(node_get_state(subject.lone.node) == NODE_RUNNING);
+    ensure(node_view(subject.lone.node)->state == NODE_RUNNING);
     node_crash(subject.lone.node); /* who waits for an answer is told */
     ensure(subject.waiting == 0);
     lone_node_end(&subject.lone);

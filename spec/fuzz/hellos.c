@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ensure(!lone_node_frame(&lone, &from, FRAME_HELLO, 3, batch_bytes(body)));
         }
         lone_node_run(&lone, 10 * MILLISECOND_NS);
-        ensure(node_get_state(lone.node) == NODE_RUNNING);
+        ensure(node_view(lone.node)->state == NODE_RUNNING);
         batch_release(body);
     }
     lone_node_end(&lone);

@@ -60,7 +60,7 @@ static void restart(struct lone_node *lone, bool orderly)
 
 static void pause_or_resume(struct node *node)
 {
-    if (node_get_state(node) == NODE_PAUSED) {
+    if (node_view(node)->state == NODE_PAUSED) {
         node_resume(node);
     } else {
         node_pause(node);

@@ -33,7 +33,7 @@ static bool start_nodes(struct cluster *cluster, struct failure *failure)
 static bool is_starting(const struct cluster *cluster)
 {
     for (size_t i = 0; i < cluster->member_count; i++) {
-        if (node_get_state(cluster->members[i].node) == NODE_STARTING) {
+        if (node_view(cluster->members[i].node)->state == NODE_STARTING) {
             return true;
         }
     }

@@ -25,7 +25,7 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_get_state(node);
+    enum node_state state = node_view(node)->state;
     if (state != NODE_STARTING && state != NODE_RUNNING && state != NODE_PAUSED &&
         state != NODE_STOPPING) {
         return true;
@@ -44,7 +44,7 @@ bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failu
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_get_state(node);
+    enum node_state state = node_view(node)->state;
     if (state == NODE_REMOVED || state == NODE_STOPPING) {
         failure_set(failure, FAILURE_NOT_MEMBER,
                     "node %llu was removed; add it again with add_servers", (unsigned long long)id);
@@ -65,7 +65,7 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_get_state(node) == NODE_REMOVED || node_get_state(node) == NODE_STOPPING) {
+    if (node_view(node)->state == NODE_REMOVED || node_view(node)->state == NODE_STOPPING) {
         return true;
     }
     cluster_trace_fault(cluster, "stop", &id, 1);
@@ -88,7 +88,7 @@ bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_get_state(node) == NODE_RUNNING || node_get_state(node) == NODE_STARTING) {
+    if (node_view(node)->state == NODE_RUNNING || node_view(node)->state == NODE_STARTING) {
         cluster_trace_fault(cluster, "pause", &id, 1);
         node_pause(node);
         cluster_changed(cluster);
@@ -102,7 +102,7 @@ bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failur
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_get_state(node) == NODE_PAUSED) {
+    if (node_view(node)->state == NODE_PAUSED) {
         cluster_trace_fault(cluster, "resume", &id, 1);
         node_resume(node);
         cluster_changed(cluster);

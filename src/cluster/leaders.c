@@ -13,12 +13,9 @@ static bool reaches_both_ways(const struct cluster *cluster, uint64_t a, uint64_
 static bool names_leader(const struct cluster *cluster, uint64_t id, uint64_t leader, uint64_t term)
 {
     struct node *node = cluster_node(cluster, id);
-    if (node == NULL || node_get_state(node) != NODE_RUNNING) {
-        return false;
-    }
-    const struct node_view *view = node_view(node);
-    return view->leader == leader && view->term == term &&
-           (id == leader || reaches_both_ways(cluster, id, leader));
+    const struct node_view *view = node != NULL ? node_view(node) : NULL;
+    return view != NULL && view->state == NODE_RUNNING && view->leader == leader &&
+           view->term == term && (id == leader || reaches_both_ways(cluster, id, leader));
 }
 
 static bool has_quorum(const struct cluster *cluster, const struct raft_configuration *members,
@@ -50,12 +47,9 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     for (size_t i = 0; i < cluster->member_count; i++) {
         uint64_t id = cluster->members[i].id;
         struct node *node = cluster->members[i].node;
-        if (node == NULL || node_get_state(node) != NODE_RUNNING) {
-            continue;
-        }
-        const struct node_view *view = node_view(node);
-        if (view->role == RAFT_LEADER && view->term > *term &&
-            !faults_is_disconnected(cluster->faults, id) &&
+        const struct node_view *view = node != NULL ? node_view(node) : NULL;
+        if (view != NULL && view->state == NODE_RUNNING && view->role == RAFT_LEADER &&
+            view->term > *term && !faults_is_disconnected(cluster->faults, id) &&
             has_quorum(cluster, view->members, id, view->term)) {
             leader = id;
             *term = view->term;

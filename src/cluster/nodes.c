@@ -190,7 +190,7 @@ struct node *cluster_node(const struct cluster *cluster, uint64_t id)
 bool cluster_is_running(const struct cluster *cluster, uint64_t id)
 {
     struct node *node = cluster_node(cluster, id);
-    return node != NULL && node_get_state(node) == NODE_RUNNING;
+    return node != NULL && node_view(node)->state == NODE_RUNNING;
 }
 
 bool cluster_is_connected(const struct cluster *cluster, uint64_t id)
@@ -225,7 +225,7 @@ static struct node *best_informed(const struct cluster *cluster, uint64_t except
     for (size_t i = 0; i < cluster->member_count; i++) {
         struct node *node = cluster->members[i].node;
         if (cluster->members[i].id == except || node == NULL ||
-            node_get_state(node) != NODE_RUNNING) {
+            node_view(node)->state != NODE_RUNNING) {
             continue;
         }
         uint64_t known = node_view(node)->commit_index;
@@ -272,7 +272,7 @@ bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
     if (member == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_get_state(member->node);
+    enum node_state state = node_view(member->node)->state;
     if (state != NODE_CRASHED && state != NODE_FAILED) {
         failure_set(failure, FAILURE_UNSUPPORTED,
                     "the disk of node %llu cannot be emptied while it is %s: crash it first",

@@ -10,12 +10,13 @@ static uint64_t leader(void *owner, uint64_t *term)
     return cluster_leader(owner, term);
 }
 
-static bool takes_requests(const struct node *node)
+static bool takes_requests(struct node *node)
 {
-    return node_get_state(node) == NODE_RUNNING || node_get_state(node) == NODE_PAUSED;
+    enum node_state state = node_view(node)->state;
+    return state == NODE_RUNNING || state == NODE_PAUSED;
 }
 
-static void told(void *context, uint64_t number, const struct node_outcome *outcome)
+static void answered(void *context, uint64_t number, const struct node_outcome *outcome)
 {
     const struct cluster *cluster = context;
     requests_answered(cluster->requests, number, outcome);
@@ -51,7 +52,7 @@ static void mark_added(const struct cluster *cluster, const struct raft_configur
 static bool change(struct cluster *cluster, struct node *node, struct request_message *message,
                    struct failure *failure)
 {
-    struct node_asker asker = {.done = told, .context = cluster, .number = message->number};
+    struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
     struct raft_configuration wanted = {0};
     array_of(uint64_t) voters = {0};
     raft_configuration_copy(&wanted, message->members);
@@ -75,11 +76,11 @@ static bool change(struct cluster *cluster, struct node *node, struct request_me
 static bool call(struct cluster *cluster, struct node *node, const struct request_message *message,
                  struct failure *failure)
 {
-    struct node_asker asker = {.done = told, .context = cluster, .number = message->number};
-    uint64_t from = node_id(node);
+    struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
+    uint64_t from = node_view(node)->id;
     bool cut = faults_is_cut(cluster->faults, from, message->to, NULL) ||
                faults_is_cut(cluster->faults, message->to, from, NULL);
-    if (!cut && from != message->to && node_get_state(node) == NODE_RUNNING &&
+    if (!cut && from != message->to && node_view(node)->state == NODE_RUNNING &&
         !node_is_connected(node, message->to)) {
         failure_set(failure, FAILURE_BUSY, "it has no connection to node %llu",
                     (unsigned long long)message->to);
@@ -103,7 +104,7 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
     }
     if (!takes_requests(node)) {
         failure_set(failure, FAILURE_NODE_DOWN, "node %llu is not running (%s)",
-                    (unsigned long long)id, node_state_name(node_get_state(node)));
+                    (unsigned long long)id, node_state_name(node_view(node)->state));
         return false;
     }
     struct node_request request = {.number = message->number,
@@ -123,7 +124,7 @@ static void forget(void *owner, uint64_t id, enum request_kind kind, uint64_t nu
 
 static int64_t patience_ns(void *owner, uint64_t id, uint64_t term, const char **why)
 {
-    const struct node *node = cluster_node(owner, id);
+    struct node *node = cluster_node(owner, id);
     (void)term; /* it answers whether it leads or not, unless its answer is lost */
     *why = "is not running";
     return node != NULL && takes_requests(node) ? WORLD_NEVER : 0;

@@ -18,7 +18,7 @@ void embed_tell_soon(struct embedded *embedded)
 
 bool embed_is_running(const struct embedded *embedded)
 {
-    return node_get_state(embedded->node) == NODE_RUNNING;
+    return node_view(embedded->node)->state == NODE_RUNNING;
 }
 
 static void on_role(void *context, struct node *node)
@@ -60,7 +60,7 @@ static void on_stopped(void *context, struct node *node)
     struct embedded *embedded = context;
     char why[64];
     (void)snprintf(why, sizeof why, "node %llu is %s", (unsigned long long)embedded->id,
-                   node_state_name(node_get_state(node)));
+                   node_state_name(node_view(node)->state));
     embedded->tell_stopped = true;
     requests_end(embedded->requests, FAILURE_NODE_DOWN, why);
     embed_tell_soon(embedded);
@@ -231,7 +231,7 @@ bool embed_start(struct embedded *embedded, struct failure *failure)
                     "node %llu has been started already (it is %s); a node that has ended is "
                     "closed and made anew",
                     (unsigned long long)embedded->id,
-                    node_state_name(node_get_state(embedded->node)));
+                    node_state_name(node_view(embedded->node)->state));
         return false;
     }
     embedded->was_started = node_start(embedded->node, failure);

@@ -14,7 +14,7 @@ static int64_t patience_of(const struct embedded *embedded)
 static uint64_t leader(void *owner, uint64_t *term)
 {
     const struct embedded *embedded = owner;
-    if (node_get_state(embedded->node) == NODE_STARTING) {
+    if (node_view(embedded->node)->state == NODE_STARTING) {
         return 0;
     }
     if (!embed_is_running(embedded)) {
@@ -28,7 +28,7 @@ static uint64_t leader(void *owner, uint64_t *term)
     return view->role == RAFT_LEADER || !embedded->forward ? embedded->id : view->leader;
 }
 
-static void told(void *context, uint64_t number, const struct node_outcome *outcome)
+static void answered(void *context, uint64_t number, const struct node_outcome *outcome)
 {
     const struct embedded *embedded = context;
     requests_answered(embedded->requests, number, outcome);
@@ -38,7 +38,7 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
                  struct failure *failure)
 {
     struct embedded *embedded = owner;
-    struct node_asker asker = {.done = told, .context = embedded, .number = message->number};
+    struct node_asker asker = {.done = answered, .context = embedded, .number = message->number};
     const struct bytes nothing = {NULL, 0};
     if (!embed_is_running(embedded)) {
         failure_set(failure, FAILURE_NODE_DOWN, "node %llu %s", (unsigned long long)embedded->id,

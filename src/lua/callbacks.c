@@ -154,17 +154,17 @@ static bool serve(void *context, struct node *node, struct bytes value, uint64_t
     }
     int top = lua_gettop(L);
     lua_cluster_table(L, "serve");
-    lua_rawgeti(L, -1, (lua_Integer)node_id(node));
+    lua_rawgeti(L, -1, (lua_Integer)node_view(node)->id);
     lua_value_push(L, value);
     lua_pushinteger(L, (lua_Integer)from);
     bool answered = lua_callback(box, 2, 1);
     if (!answered) {
         failure_set(failure, FAILURE_UNSUPPORTED, "what node %llu serves raised an error",
-                    (unsigned long long)node_id(node));
+                    (unsigned long long)node_view(node)->id);
     } else if (!lua_isnil(L, -1) && !lua_value_write(L, -1, answer)) {
         failure_set(failure,
                     lua_value_is_too_large(answer) ? FAILURE_TOO_LARGE : FAILURE_UNSUPPORTED,
-                    "node %llu answered no value: %s", (unsigned long long)node_id(node),
+                    "node %llu answered no value: %s", (unsigned long long)node_view(node)->id,
                     lua_tostring(L, -1));
         answered = false;
     }

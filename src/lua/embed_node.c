@@ -467,7 +467,7 @@ static int collect(lua_State *L)
 {
     struct lua_embedded *box = check(L);
     if (box->embedded != NULL &&
-        (box->all->depth == 0 || node_get_state(embed_node(box->embedded)) == NODE_STOPPED)) {
+        (box->all->depth == 0 || node_view(embed_node(box->embedded))->state == NODE_STOPPED)) {
         lua_embed_drop(box);
         lua_embed_loop_release(box->all);
     }

@@ -113,7 +113,7 @@ static int look_status(lua_State *L)
         return 1;
     }
     if (strcmp(field, "state") == 0) {
-        lua_pushstring(L, node_state_name(node_get_state(node)));
+        lua_pushstring(L, node_state_name(node_view(node)->state));
         return 1;
     }
     const struct node_view *view = node_view(node);
@@ -154,7 +154,7 @@ static int look_state(lua_State *L)
     if (node == NULL) {
         return 0;
     }
-    lua_pushstring(L, node_state_name(node_get_state(node)));
+    lua_pushstring(L, node_state_name(node_view(node)->state));
     return 1;
 }
 

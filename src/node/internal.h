@@ -45,18 +45,18 @@ struct peer {
     int64_t used_ns; /* when a frame or a hello last gave a reason to keep the connection */
     bool dialled;
     bool member;   /* of the configuration in force */
-    bool differ;   /* listed and told: each is tried in turn */
+    bool differ;   /* the two addresses below: each is tried in turn */
     bool wanted;   /* not listed, but asked for at that address */
     bool replaced; /* the member is another server than the one that said hello last */
     bool found;    /* who said hello last is where it is asked for, if it is */
-    char address[RAFT_ADDRESS_BYTES_MAX + 1]; /* where it is dialled */
-    char listed[RAFT_ADDRESS_BYTES_MAX + 1];  /* by the latest configuration that lists it */
-    char told[RAFT_ADDRESS_BYTES_MAX + 1];    /* by its latest hello */
-    uint64_t told_directory;                  /* of the server that told it */
-    int64_t tried_ns;                         /* since when the present one of two is */
-    int64_t wanted_ns;                        /* since when it is looked for */
-    uint64_t greeted_directory;               /* of the server that said hello last */
-    uint64_t met_directory;                   /* of the server that is there; 0: not met yet */
+    char address[RAFT_ADDRESS_BYTES_MAX + 1];       /* where it is dialled */
+    char listed[RAFT_ADDRESS_BYTES_MAX + 1];        /* by the latest configuration that lists it */
+    char hello_address[RAFT_ADDRESS_BYTES_MAX + 1]; /* by the latest hello that counts */
+    uint64_t hello_address_of;                      /* the directory of the server that told it */
+    int64_t tried_ns;                               /* since when the present one of two is */
+    int64_t wanted_ns;                              /* since when it is looked for */
+    uint64_t greeted_directory;                     /* of the server that said hello last */
+    uint64_t met_directory;   /* of the server that is there; 0: not met yet */
     uint64_t other_directory; /* of another disk under its id that was turned away last; or 0 */
     int64_t turned_away_ns;   /* when that was last told so */
 };

@@ -186,8 +186,6 @@ const struct raft_entry *node_log_read(const struct node *node, uint64_t index);
 /* A leader's peer number `position`, from 0; false: past the last, or it does not lead. */
 bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_status *peer);
 
-uint64_t node_id(const struct node *node);
-enum node_state node_get_state(const struct node *node);
 struct machine *node_machine(const struct node *node); /* NULL unless it is up */
 
 /* ---- the clients' side of the messages between endpoint "client" and a node (client.c) --------

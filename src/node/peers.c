@@ -72,8 +72,8 @@ static void dial(struct node *node, struct peer *peer)
 {
     if (!peer->dialled && peer->address[0] != 0) {
         peer->dialled = true;
-        bool anew =
-            peer->replaced || (peer->told[0] != 0 && strcmp(peer->told, peer->address) != 0);
+        bool anew = peer->replaced || (peer->hello_address[0] != 0 &&
+                                       strcmp(peer->hello_address, peer->address) != 0);
         node->world->operations->dial(node->endpoint, peer->id, peer->address, anew);
     }
 }
@@ -103,11 +103,11 @@ static void keep_address(char *kept, struct bytes address)
 
 static void compare_addresses(struct node *node, struct peer *peer)
 {
-    peer->differ = peer->member && peer->told[0] != 0 && peer->listed[0] != 0 &&
-                   strcmp(peer->told, peer->listed) != 0;
+    peer->differ = peer->member && peer->hello_address[0] != 0 && peer->listed[0] != 0 &&
+                   strcmp(peer->hello_address, peer->listed) != 0;
     if (!peer->differ) {
         bool is_listed = (peer->member || peer->wanted) && peer->listed[0] != 0;
-        set_address(node, peer, is_listed ? peer->listed : peer->told);
+        set_address(node, peer, is_listed ? peer->listed : peer->hello_address);
     }
 }
 
@@ -122,15 +122,15 @@ static void try_the_other(struct node *node, struct peer *peer)
     }
     peer->tried_ns = now_ns;
     bool is_listed = strcmp(peer->address, peer->listed) == 0;
-    set_address(node, peer, is_listed ? peer->told : peer->listed);
+    set_address(node, peer, is_listed ? peer->hello_address : peer->listed);
 }
 
 /* The address of a member counts when it is news. What another server of its id told does not. */
 static void follow_member(struct node *node, struct peer *peer, const struct raft_member *member)
 {
     struct bytes address = {(const uint8_t *)member->address, member->address_size};
-    if (member->directory != 0 && peer->told_directory != member->directory) {
-        peer->told[0] = 0;
+    if (member->directory != 0 && peer->hello_address_of != member->directory) {
+        peer->hello_address[0] = 0;
     }
     peer->replaced = member->directory != 0 && peer->greeted_directory != 0 &&
                      peer->greeted_directory != member->directory;
@@ -196,7 +196,7 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
     }
     dial(node, peer);
     if (peer->met_directory == 0 && now_ns - peer->wanted_ns >= STILL_THERE_NS &&
-        bytes_equal(address, bytes_of_text(peer->told)) &&
+        bytes_equal(address, bytes_of_text(peer->hello_address)) &&
         node->world->operations->is_connected(node->endpoint, peer->id)) {
         peer->met_directory = peer->greeted_directory; /* on a connection of its own, which lives */
     }
@@ -258,8 +258,8 @@ void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct by
     peer->found = !peer->wanted || dialled || address.size == 0 ||
                   bytes_equal(address, bytes_of_text(peer->listed));
     if (listed == NULL || listed->directory == 0 || listed->directory == directory) {
-        peer->told_directory = directory;
-        keep_address(peer->told, address);
+        peer->hello_address_of = directory;
+        keep_address(peer->hello_address, address);
         compare_addresses(node, peer);
     }
     if (peer->member) {

@@ -138,16 +138,6 @@ bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_s
     return node->raft != NULL && raft_peer_at(node->raft, position, peer);
 }
 
-uint64_t node_id(const struct node *node)
-{
-    return node->id;
-}
-
-enum node_state node_get_state(const struct node *node)
-{
-    return node->state;
-}
-
 struct machine *node_machine(const struct node *node)
 {
     return node->machine;
