@@ -412,4 +412,35 @@ clusters.add(tests, "OneTimeoutForAllWaitsOfAChange", { nodes = 3, election_time
   lu.assertAlmostEquals(c:now(), 2, 0.1)
 end)
 
+-- A server that only an uncommitted configuration lists, in the logs of 1 and 3, keeps its disk: it may yet be in force.
+-- Node 2 does not know of it when the server is added once more.
+in_both(tests, "WhatAnUncommittedConfigurationListsKeepsItsDisk", {
+  nodes = 3, election_timeout = math.huge, pre_vote = false,
+}, function(c)
+  c:campaign(1)
+  assert(c:set("key", 1))
+  clusters.wait_level(c)
+  c:disconnect(2)
+  c:link("*", 4, { cut = true })
+  local index = assert(c:add_servers({ 4 }, { wait = false }))
+  assert(c:wait_until(function()
+    return c:status(3, "last_index") >= index
+  end))
+  c:crash(1)
+  c:heal()
+  local before = #c:events { kind = "start", node = 4 }
+  local added, message, code = c:add_servers({ 4 }, { node = 2, wait = false })
+  lu.assertNil(added)
+  lu.assertEquals(code, "already_member")
+  lu.assertStrContains(message, "its disk is needed")
+  lu.assertEquals(#c:events { kind = "start", node = 4 }, before)
+  repeat
+    c:campaign(3) -- again, until it is connected to 4
+  until c:wait_leader(0.5)
+  assert(c:wait_until(function()
+    return #c:members().voters == 4 and not c:members().voters_old
+  end))
+  c:check_live()
+end)
+
 return tests

@@ -1,9 +1,10 @@
 --- Scenarios: the options of a cluster with `run = function(c, options)`. Makes the cluster, runs the
 -- scenario, then heals everything and checks that the cluster lives.
 --
--- It decides nothing about files or seeds; errors pass through to the caller once the cluster is closed.
+-- It decides nothing about files; errors pass through to the caller once the cluster is closed.
 -- @module raft.scenario
 
+local defaults = require "raft.defaults"
 local open = require "raft.open"
 
 local scenario = {}
@@ -24,27 +25,65 @@ local function settle(c)
   c:check_live()
 end
 
+-- draw(choices) picks one of a list, by the seed: numbers of Park and Miller's, exact in every Lua.
+local function drawer(seed)
+  local state = seed % 2147483646 + 1
+  local function draw(choices)
+    state = state * 16807 % 2147483647
+    return choices[state % #choices + 1]
+  end
+  for _ = 1, 10 do
+    draw { 0 } -- neighbouring seeds begin alike
+  end
+  return draw
+end
+
+-- The scenario's options and parameters. What its function `options(draw, mode)` gives fills in what it leaves
+-- open, and each parameter that is "drawn".
+local function options_of(definition, name)
+  local options, parameters = {}, {}
+  for key, value in pairs(definition) do
+    if key ~= "run" and key ~= "parameters" and key ~= "options" then
+      options[key] = value
+    end
+  end
+  for key, value in pairs(definition.parameters or {}) do
+    parameters[key] = value
+  end
+  if definition.options then
+    local drawn = definition.options(drawer(definition.seed or defaults.get("seed") or 1),
+      definition.mode or defaults.get("mode") or "sim")
+    for key, value in pairs(drawn) do
+      if options[key] == nil and key ~= "parameters" then
+        options[key] = value
+      end
+    end
+    for key, value in pairs(drawn.parameters or {}) do
+      if parameters[key] == "drawn" then
+        parameters[key] = value
+      end
+    end
+  end
+  options.name = options.name or name
+  return options, parameters
+end
+
 --- Runs a scenario.
--- @tparam table definition the cluster's options with `run`
+-- @tparam table definition the cluster's options with `run`, and if it likes `parameters`, a table of its own, and
+-- `options = function(draw, mode)`, a table of options and parameters of which draw(choices) picks by the seed
 -- @tparam function make raft.cluster
 -- @tparam ?string name what the run is called where the scenario has no name
 -- @treturn table {time, hash}; hash in "sim" only; nil and a message where there is no cluster to run it in.
 -- Raises what the scenario raised
 function scenario.run(definition, make, name)
-  local options = {}
-  for key, value in pairs(definition) do
-    if key ~= "run" and key ~= "parameters" then
-      options[key] = value
-    end
-  end
-  options.name = options.name or name
+  local options, parameters = options_of(definition, name)
   local c, problem = make(options)
   if not c then
     return nil, problem
   end
   local raised
   local fine, summary = xpcall(function()
-    options.parameters = definition.parameters
+    options.parameters = parameters
     definition.run(c, options)
     settle(c)
     return { time = c:now(), hash = c:mode() == "sim" and c:trace_hash() or nil }

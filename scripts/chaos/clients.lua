@@ -131,6 +131,24 @@ local function stranger(c, run)
   end
 end
 
+-- Goes on asking whom it took for the leader, though it may be cut off or have been replaced long ago.
+local function loyal(c, run)
+  local number = 0
+  while not run.over do
+    local leader = c:leader() or somebody(c)
+    for _ = 1, c:random(2, 8) do
+      number = number + 1
+      local command = { "to the one I know", number }
+      local index, _, _, detail = c:propose(command, { node = leader, timeout = 0.3 })
+      if not index and not detail.unknown then
+        run.refused[#run.refused + 1] = command
+      end
+      read(c, pick(c, run.registers), { node = leader, timeout = 0.3 })
+      rest(c, run)
+    end
+  end
+end
+
 -- ---- all of them -----------------------------------------------------------------------------------------------
 
 -- Starts them all. `run` has over and pace, and is given what the checks in the end need.
@@ -154,6 +172,7 @@ function clients.start(c, run)
   start(claimer, false, "Ann")
   start(claimer, true, "Bob")
   start(stranger, false)
+  start(loyal, false)
 end
 
 -- Once all has healed and every client is done.

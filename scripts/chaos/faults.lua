@@ -164,7 +164,7 @@ function troubles.ambush(c, run)
     end
   end
   stop()
-  if victim and c:random(2) == 1 and c:status(victim).state == "crashed" then
+  if victim and c:random(2) == 1 and c:status(victim, "state") == "crashed" then
     c:restart(victim)
   end
 end
@@ -191,21 +191,35 @@ function troubles.slow_link(c)
   c:link(pick(c, c:ids()), "*", { bandwidth = c:random(1000, 100000), delay = c:random() * 0.5 })
 end
 
+-- Answers, or all that one node sends, come when another leads.
+function troubles.late_answers(c)
+  local delay = 0.2 + c:random() * 1.5
+  if c:random(2) == 1 then
+    c:link("*", "client", { delay = { 0, delay } })
+  else
+    c:link(leader_or_any(c), "*", { delay = { delay / 2, delay } })
+  end
+end
+
+-- Its disk takes its time, or that of each of them.
+function troubles.slow_disk(c, run)
+  c:disk(c:random(3) == 1 and "all" or leader_or_any(c), { sync_delay = run.disk + c:random() * run.slow_disk })
+end
+
 function troubles.lost_answers(c)
   c:link("client", "*", { drop = c:random() * 0.3, duplicate = c:random() * 0.5 })
   c:link("*", "client", { drop = c:random() * 0.5, delay = { 0, c:random() * 0.2 } })
 end
 
--- Some messages are kept back; the postman brings them when leaders have changed, some of them twice.
-function troubles.late_messages(c, run)
+-- Some messages are kept back; the postman brings them when leaders and members have changed, some of them twice.
+function troubles.late_messages(c)
   local gap_most = c:random(10, 200) -- messages that pass between two that do not
   local pass = c:random(gap_most)
   c:intercept(nil)
-  c:intercept(function(message)
+  c:intercept(function()
     pass = pass - 1
     if pass <= 0 then
       pass = c:random(gap_most)
-      message.changes = run.changes
       return "hold"
     end
   end)
@@ -230,7 +244,7 @@ end
 local kinds = {
   "partition", "partition", "partition", "partition", "heal", "heal", "crash", "crash", "crash_many", "restart",
   "restart", "restart", "power_cut", "ambush", "ambush", "pause", "pause_many", "bad_links", "slow_link",
-  "lost_answers", "late_messages", "clock", "campaign", "alternate",
+  "lost_answers", "late_answers", "late_messages", "clock", "campaign", "alternate", "slow_disk", "slow_disk",
 }
 
 local function trouble(c, run)
@@ -242,19 +256,18 @@ local function trouble(c, run)
   end
 end
 
--- Brings what was kept back. A message from before a change of members is lost: an id may be another disk by now, to
--- which no connection would have brought it.
+-- Brings what was kept back.
 local function postman(c, run)
   while not run.over do
     c:sleep(c:random() * 0.6)
     for _, message in ipairs(c:held()) do
-      if message.changes ~= run.changes then
-        message:drop()
-      elseif c:random(3) == 1 then
+      if c:random(3) == 1 then
         message:deliver()
         if c:random(3) == 1 then
           message:deliver()
         end
+      elseif c:random(10) == 1 then
+        message:drop()
       end
     end
   end
@@ -263,25 +276,62 @@ local function postman(c, run)
   end
 end
 
--- Members come and go, ids that were removed come back, some only learn.
-local function churn(c, run)
-  local last = #c:ids()
-  while not run.over do
-    c:sleep(c:random() * 2.5)
-    local wanted = { voters = {}, learners = {} }
-    for id = 1, math.min(last + 2, MEMBERS_MOST + 2) do
-      local luck = c:random(10)
-      if luck <= 5 and #wanted.voters < MEMBERS_MOST then
-        wanted.voters[#wanted.voters + 1] = id
-      elseif luck == 6 then
-        wanted.learners[#wanted.learners + 1] = id
+-- ---- members -----------------------------------------------------------------------------------------------------
+
+local function some_members(c)
+  local wanted = { voters = {}, learners = {} }
+  for id = 1, math.min(#c:ids() + 2, MEMBERS_MOST + 2) do
+    local luck = c:random(10)
+    if luck <= 5 and #wanted.voters < MEMBERS_MOST then
+      wanted.voters[#wanted.voters + 1] = id
+    elseif luck == 6 then
+      wanted.learners[#wanted.learners + 1] = id
+    end
+  end
+  return #wanted.voters > 0 and wanted or nil
+end
+
+-- Asked of a leader that only a few can hear: it takes the change into its log and cannot commit it.
+local function ask_cut_off(c, wanted)
+  local leader = c:leader()
+  if leader then
+    partitions[pick(c, { "leader_alone", "leader_with_one" })](c)
+    c:change_members(wanted, { node = leader, timeout = 0.3 + c:random() })
+    if c:random(2) == 1 then
+      c:heal()
+    end
+  end
+end
+
+-- Those that are new are felled while they catch up, or the leader that they catch up from.
+local function ask_and_fell(c, wanted)
+  if c:change_members(wanted, { wait = false, timeout = 1 }) then
+    for _ = 1, c:random(3) do
+      c:sleep(c:random() * 0.1)
+      local id = c:random(3) == 1 and c:leader() or pick(c, wanted.voters)
+      c:crash(id)
+      c:sleep(c:random() * 0.1)
+      if c:status(id, "state") == "crashed" then
+        c:restart(id)
       end
     end
-    if not run.over and #wanted.voters > 0 then
-      run.changes = run.changes + 1
-      c:change_members(wanted, { timeout = 1.5 })
-      run.changes = run.changes + 1
-      last = math.max(last, #c:ids())
+  end
+end
+
+-- Members come and go, ids that were removed come back, some only learn.
+local function churn(c, run)
+  while not run.over do
+    c:sleep(c:random() * 2.5)
+    local wanted = some_members(c)
+    if not run.over and wanted then
+      local luck = c:random(8)
+      if luck == 1 then
+        ask_cut_off(c, wanted)
+      elseif luck <= 3 then
+        ask_and_fell(c, wanted)
+      else
+        c:change_members(wanted, { timeout = 1.5 })
+      end
     end
   end
 end
@@ -291,7 +341,7 @@ end
 -- Whatever does not run goes on.
 function faults.restart_all(c)
   for _, id in ipairs(c:ids()) do
-    local state = c:status(id).state
+    local state = c:status(id, "state")
     if state == "paused" then
       c:resume(id)
     elseif state == "crashed" then
@@ -303,9 +353,8 @@ function faults.restart_all(c)
 end
 
 -- Starts them all, until run.over.
-function faults.start(c, run, with_churn)
-  run.changes = 0
-  for _, body in ipairs { trouble, postman, with_churn and churn or nil } do
+function faults.start(c, run)
+  for _, body in ipairs { trouble, postman, run.churn and churn or nil } do
     run.clients[#run.clients + 1] = c:client(function()
       body(c, run)
     end)

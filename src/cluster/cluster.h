@@ -3,7 +3,7 @@
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
  * links: each with its FAULT event), drive.c (letting the world go on), requests.c (what somebody
  * waits for, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
- * where).
+ * where), listed.c (whose disk is needed).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.

@@ -217,34 +217,6 @@ static void empty_node(struct cluster *cluster, struct member *member)
     member->node = node_new(cluster->world, make_store(cluster, member), &options);
 }
 
-/* The running node other than that one that knows of the most commits; NULL: none runs. */
-static struct node *best_informed(const struct cluster *cluster, uint64_t except)
-{
-    struct node *best = NULL;
-    uint64_t commit = 0;
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct node *node = cluster->members[i].node;
-        if (cluster->members[i].id == except || node == NULL ||
-            node_view(node)->state != NODE_RUNNING) {
-            continue;
-        }
-        uint64_t known = node_view(node)->commit_index;
-        if (best == NULL || known > commit) {
-            best = node;
-            commit = known;
-        }
-    }
-    return best;
-}
-
-/* Whether its disk is needed: others than itself have to say so. */
-static bool is_listed(const struct cluster *cluster, const struct member *member)
-{
-    struct node *node = best_informed(cluster, member->id);
-    return node != NULL &&
-           raft_configuration_lists(node_view(node)->members, member->id, member->directory);
-}
-
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
     struct member *member = cluster_member(cluster, id);
@@ -253,9 +225,10 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
         if (!reserve(cluster, member, failure)) {
             return false;
         }
-    } else if (member->node != NULL && is_listed(cluster, member)) {
+    } else if (member->node != NULL && cluster_needs_disk(cluster, member)) {
         failure_set(failure, FAILURE_ALREADY_MEMBER,
-                    "cannot add node %llu: it is a member, and its disk is needed",
+                    "cannot add node %llu: it is a member, or may be one soon, and its disk is "
+                    "needed",
                     (unsigned long long)id);
         return false;
     }

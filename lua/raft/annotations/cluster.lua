@@ -383,7 +383,7 @@ function cluster:crash(id) end
 
 ---Starts a crashed node again from its disk, and waits until it has read that.
 ---@param id raft.ids as for crash
----@param options? raft.restart_options `wipe = true`: from an empty disk: another server, which is turned away until its id is removed and added again; `wait = false`: returns at once, and its state is "starting" until the disk is read
+---@param options? raft.restart_options `wipe = true`: from an empty disk: another server, which is turned away until its id is removed and added again; `wait = false`: returns at once, its state being "starting" until its disk is read
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code

@@ -1,0 +1,64 @@
+-- A scenario's options and parameters: what the seed draws, and what is held fast.
+local lu = require "luaunit"
+local raft = require "raft"
+local scenario = require "raft.scenario"
+
+local tests = {}
+
+-- The options and parameters that a run of the scenario has, by the seed; `more` is set in the scenario.
+local function drawn(seed, more)
+  local seen
+  local definition = {
+    mode = "sim", seed = seed, parameters = { pace = "drawn", own = 7 },
+    options = function(draw, mode)
+      lu.assertEquals(mode, "sim")
+      return {
+        nodes = draw { 1, 2, 3, 4, 5 }, window = draw { 1, 2, 8, 64 }, parameters = { pace = draw { 1, 2, 3 }, own = 8 },
+      }
+    end,
+    run = function(c, options)
+      lu.assertEquals(#c:ids(), options.nodes)
+      seen = options
+    end,
+  }
+  for name, value in pairs(more or {}) do
+    definition[name] = value
+  end
+  scenario.run(definition, raft.cluster)
+  return { seen.nodes, seen.window, seen.parameters.pace, seen.parameters.own }
+end
+
+function tests.test_the_same_seed_draws_the_same()
+  for seed = 1, 5 do
+    lu.assertEquals(drawn(seed), drawn(seed))
+  end
+end
+
+function tests.test_other_seeds_draw_otherwise()
+  local sizes, count = {}, 0
+  for seed = 1, 30 do
+    local nodes = drawn(seed)[1]
+    count = count + (sizes[nodes] and 0 or 1)
+    sizes[nodes] = true
+  end
+  lu.assertEquals(count, 5)
+end
+
+function tests.test_what_is_set_is_not_drawn()
+  local free = drawn(3)
+  local fixed = drawn(3, { nodes = 4, parameters = { pace = 9, own = 7 } })
+  lu.assertEquals(fixed, { 4, free[2], 9, 7 })
+  lu.assertEquals(free[4], 7)
+end
+
+function tests.test_the_default_seed_counts_where_none_is_given()
+  local defaults = require "raft.defaults"
+  local before = defaults.get "seed"
+  defaults.set("seed", 5)
+  local fine, list = pcall(drawn, nil)
+  defaults.set("seed", before)
+  lu.assertTrue(fine, list)
+  lu.assertEquals(list, drawn(5))
+end
+
+return tests

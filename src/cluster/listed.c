@@ -1,0 +1,66 @@
+/*
+ * Whether a configuration needs a server's disk: one that is in force, or one that is not committed
+ * and may yet be. It only looks at what nodes say of themselves and at their logs.
+ */
+#include "cluster/internal.h"
+
+/* The running node other than that one that knows of the most commits; NULL: none runs. */
+static struct node *best_informed(const struct cluster *cluster, uint64_t except)
+{
+    struct node *best = NULL;
+    uint64_t commit = 0;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        struct node *node = cluster->members[i].node;
+        if (cluster->members[i].id == except || node == NULL ||
+            node_view(node)->state != NODE_RUNNING) {
+            continue;
+        }
+        uint64_t known = node_view(node)->commit_index;
+        if (best == NULL || known > commit) {
+            best = node;
+            commit = known;
+        }
+    }
+    return best;
+}
+
+/* Whether a configuration behind `commit` in that node's log lists the server. */
+static bool lists_after(struct node *node, uint64_t commit, const struct member *member)
+{
+    const struct node_view *view = node_view(node);
+    uint64_t last = view->last_index;
+    uint64_t first = view->first_index > commit ? view->first_index : commit + 1;
+    for (uint64_t index = last; index >= first; index--) {
+        const struct raft_entry *entry = node_log_read(node, index);
+        struct raft_configuration members;
+        if (entry == NULL || raft_entry_kind(entry) != RAFT_ENTRY_CONFIGURATION ||
+            !raft_configuration_decode(raft_entry_payload(entry), &members)) {
+            continue;
+        }
+        bool lists = raft_configuration_lists(&members, member->id, member->directory);
+        raft_configuration_free(&members);
+        if (lists) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cluster_needs_disk(const struct cluster *cluster, const struct member *member)
+{
+    struct node *best = best_informed(cluster, member->id);
+    if (best == NULL) {
+        return false;
+    }
+    if (raft_configuration_lists(node_view(best)->members, member->id, member->directory)) {
+        return true;
+    }
+    uint64_t commit = node_view(best)->commit_index;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        struct node *node = cluster->members[i].node;
+        if (node != NULL && &cluster->members[i] != member && lists_after(node, commit, member)) {
+            return true;
+        }
+    }
+    return false;
+}
