@@ -137,7 +137,7 @@ end
 function tests.test_SteppingDownInTheSameTermKeepsTheVote()
   local net = replicas.new(3, replicas.still)
   net:campaign(1)
-  net.queue = {}
+  net:lose()
   net:receive({ kind = "append", from = 2, to = 1, term = 1 })
   lu.assertEquals(net:status(1).role, "follower")
   lu.assertEquals(net:status(1).vote, 1)
@@ -181,7 +181,7 @@ end
 function tests.test_ACandidateYieldsToTheLeaderOfItsTerm()
   local net = replicas.new(3, replicas.still)
   net:campaign(1)
-  net.queue = {}
+  net:lose()
   net:receive({ kind = "append", from = 3, to = 1, term = 1 })
   local status = net:status(1)
   lu.assertEquals({ status.role, status.leader }, { "follower", 3 })
@@ -280,7 +280,7 @@ function tests.test_ALeaderWithoutItsQuorumStepsDown()
   local net = replicas.new(3, { pre_vote = false })
   net:elect(1)
   local term = net:status(1).term
-  net:pass(350 * MS, { 1 }) -- it hears nobody for the longest election timeout
+  net:pass(350 * MS, 1) -- it hears nobody for the longest election timeout
   lu.assertNotEquals(net:status(1).role, "leader")
   lu.assertTrue(net:status(1).term <= term + 1)
 end
@@ -288,7 +288,7 @@ end
 function tests.test_WithoutCheckQuorumItLeadsOn()
   local net = replicas.new(3, { check_quorum = false })
   net:elect(1)
-  net:pass(5000 * MS, { 1 })
+  net:pass(5000 * MS, 1)
   lu.assertEquals(net:status(1).role, "leader")
 end
 
@@ -347,7 +347,7 @@ end
 function tests.test_ANodeWithoutAConfigurationVotesAndNeverStands()
   local net = replicas.new({ 1, 2 }, { pre_vote = false }, { [2] = { voters = {} } })
   lu.assertEquals(net:status(2).role, "learner")
-  net:pass(3000 * MS, { 2 })
+  net:pass(3000 * MS, 2)
   lu.assertEquals(net:status(2).term, 0)
   net:receive(vote_request(1, 2, 1, 0, 0))
   lu.assertFalse(answer(net, 2).reject)
@@ -362,9 +362,9 @@ end
 
 function tests.test_ALearnerNeverStands()
   local net = replicas.new({ 1, 2 }, {}, { [2] = { voters = { 1 }, learners = { 2 } } })
-  net:pass(3000 * MS, { 2 })
+  net:pass(3000 * MS, 2)
   lu.assertEquals(net:status(2).role, "learner")
-  lu.assertEquals(#net.queue, 0)
+  lu.assertEquals(net:count(), 0)
 end
 
 return tests

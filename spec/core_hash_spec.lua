@@ -32,7 +32,7 @@ end
 
 function tests.test_TheNextHeartbeatIsAnIntervalLater()
   local net = led_by(1, { heartbeat_interval_ns = 50 * MS, check_quorum = false })
-  net:pass(30 * MS, {})
+  net:pass(30 * MS)
   lu.assertEquals(net:heartbeat(1).deadline_ns, 80 * MS)
 end
 
@@ -69,10 +69,10 @@ function tests.test_ItCoversThatLossesWereAskedFor()
     net:heartbeat(1)
     net:heartbeat(1)
   end
-  other:settle_one("append", 1, 2)
-  other:settle_one("append", 1, 2)
-  other:settle_one("append_response", 2)
-  other:settle_one("append_response", 2)
+  other:deliver_one("append", 1, 2)
+  other:deliver_one("append", 1, 2)
+  other:deliver_one("append_response", 2)
+  other:deliver_one("append_response", 2)
   lu.assertEquals(#other:under_way("append", 1, 2), 1) -- what became of it?
   assert_differ(one, other)
 end
@@ -121,7 +121,7 @@ function tests.test_ItCoversWhatItsDiskHasNotConfirmed()
   one:flush()
   one:receive(one:under_way("append", 2, 1)[1])
   lu.assertEquals(one:hash(1), other:hash(1))
-  other:persisted(1, other.nodes[1].asked - 1) -- "a" is on its disk, "b" is not
+  other:persisted(1, other:asked(1) - 1) -- "a" is on its disk, "b" is not
   lu.assertNotEquals(one:hash(1), other:hash(1))
 end
 

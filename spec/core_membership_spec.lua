@@ -68,7 +68,7 @@ function tests.test_CommitsNeedBothMajorities()
   net:persisted(1)
   local index = net:change(1, { voters = { 1, 4, 5 } }).index
   net:persisted(1)
-  net.queue = {}
+  net:lose()
   response(net, 4, index)
   response(net, 5, index)
   lu.assertTrue(net:status(1).commit_index < index) -- the new set's majority alone
@@ -79,7 +79,7 @@ end
 function tests.test_TheOldMajorityAloneCommitsNothing()
   local net = three_and(2)
   local index = net:change(1, { voters = { 1, 4, 5 } }).index
-  net.queue = {}
+  net:lose()
   response(net, 2, index)
   response(net, 3, index)
   lu.assertTrue(net:status(1).commit_index < index)
@@ -169,7 +169,7 @@ function tests.test_ALeaderThatLeavesDoesNotCountItself()
   local net = three_and(0)
   net:change(1, { voters = { 2, 3 } })
   net:flush()
-  net.queue = {}
+  net:lose()
   local joint = net:status(1).last_index
   response(net, 2, joint)
   lu.assertTrue(net:status(1).commit_index < joint) -- one of {2, 3} is no majority
@@ -194,8 +194,8 @@ function tests.test_ConfigEntryInsideBatch()
     { term = 1 }, { term = 1, command = "before" }, { term = 1, command = "and" },
     { term = 1, members = { voters = { 1, 2, 3 }, learners = { 4 } } }, { term = 1, command = "after" },
   } })
-  net.queue = {}
-  local _, index = net.nodes[2].replica:members()
+  net:lose()
+  local _, index = net:replica(2):members()
   lu.assertEquals(index, 4)
   net:elect(2)
   net:run(100 * MS)
@@ -224,15 +224,8 @@ function tests.test_TheNextLeaderFinishesAJointPhase()
   local net = three_and(2)
   net:change(1, { voters = { 2, 4, 5 } })
   net:flush()
-  for _ = 1, 100 do -- the joint entry reaches all, and no answer comes back
-    local message = table.remove(net.queue, 1)
-    if not message then
-      break
-    elseif message.kind == "append" then
-      net:step(message.to, { kind = "message", message = message })
-    end
+  while net:deliver_only "append" do -- the joint entry reaches all, and no answer comes back
   end
-  net.queue = {}
   net:isolate(1)
   net:elect(2)
   net:run(300 * MS)

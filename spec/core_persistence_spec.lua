@@ -54,18 +54,18 @@ function tests.test_TwoFollowersCommitWithoutTheLeadersDisk()
   local index = net:submit(1, "x").index
   net:settle()
   lu.assertEquals(net:status(1).commit_index, index)
-  lu.assertEquals(#net.nodes[1].applied, index - 1) -- committed, and not yet its own
+  lu.assertEquals(#net:applied(1), index - 1) -- committed, and not yet its own
   net:persisted(1)
-  lu.assertEquals(#net.nodes[1].applied, index)
+  lu.assertEquals(#net:applied(1), index)
 end
 
 function tests.test_AFollowerAppliesOnlyWhatIsDurable()
   local net = replicas.new(3, replicas.still)
   net:slow(2)
   net:receive(append(1, 2, 1, 0, 0, log { 1, 1 }, 2))
-  lu.assertEquals(#net.nodes[2].applied, 0)
+  lu.assertEquals(#net:applied(2), 0)
   net:persisted(2)
-  lu.assertEquals(#net.nodes[2].applied, 2)
+  lu.assertEquals(#net:applied(2), 2)
 end
 
 function tests.test_NothingIsAppliedTwiceOrSkipped()
@@ -79,7 +79,7 @@ function tests.test_NothingIsAppliedTwiceOrSkipped()
   end
   net:settle() -- Net:step asserts the order
   for id = 1, 3 do
-    lu.assertEquals(#net.nodes[id].applied, 51)
+    lu.assertEquals(#net:applied(id), 51)
   end
 end
 
@@ -99,13 +99,13 @@ function tests.test_AsyncAppendAba()
   lu.assertEquals(net:status(2).durable_index, 1) -- none of what the log holds now
   net:persisted(2, second)
   lu.assertEquals(net:status(2).durable_index, 1)
-  lu.assertEquals(#net.nodes[2].applied <= 1, true)
+  lu.assertEquals(#net:applied(2) <= 1, true)
   for _, message in ipairs(net:under_way("append_response", 2, 4)) do
     lu.assertTrue(message.index <= 1)
   end
   net:persisted(2, third)
   lu.assertEquals(net:status(2).durable_index, 4)
-  lu.assertEquals(net.nodes[2].applied[4].command, "g")
+  lu.assertEquals(net:applied(2)[4].command, "g")
 end
 
 function tests.test_PersistsRiseByOne()
@@ -134,11 +134,11 @@ function tests.test_ACopyIsEqualAndApart()
   net:elect(1)
   net:submit(1, "x")
   net:settle()
-  local copy = net.nodes[1].replica:copy()
-  lu.assertEquals(copy:hash(), net.nodes[1].replica:hash())
-  copy:step({ kind = "submit", entries = { { command = "only here" } }, now_ns = net.now_ns })
-  lu.assertNotEquals(copy:hash(), net.nodes[1].replica:hash())
-  lu.assertEquals(copy:status().last_index, net:status(1).last_index + 1)
+  local copy = net:copy()
+  lu.assertEquals(copy:hash(1), net:hash(1))
+  copy:submit(1, "only here")
+  lu.assertNotEquals(copy:hash(1), net:hash(1))
+  lu.assertEquals(copy:status(1).last_index, net:status(1).last_index + 1)
 end
 
 function tests.test_AHashCoversStateAndPayloadsButNotTime()

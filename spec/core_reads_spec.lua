@@ -5,38 +5,30 @@ local replicas = require "spec.support.replicas"
 local tests = {}
 local MS = replicas.MS
 
-local function read(net, id, read_id)
-  return net:step(id, { kind = "read", read_id = read_id })
-end
-
-local function result(net, id, read_id)
-  return net.nodes[id].reads[read_id]
-end
-
 function tests.test_AReadAsksAQuorum()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
   net:submit(1, "x")
   net:settle()
-  read(net, 1, 7)
+  net:read(1, 7)
   net:flush()
-  lu.assertNil(result(net, 1, 7))
+  lu.assertNil(net:answer(1, 7))
   lu.assertEquals(#net:under_way("read", 1), 2)
   net:settle()
-  lu.assertEquals(result(net, 1, 7), 2)
+  lu.assertEquals(net:answer(1, 7), 2)
 end
 
 function tests.test_ReadsThatWaitShareARound()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
   for read_id = 1, 100 do
-    read(net, 1, read_id)
+    net:read(1, read_id)
   end
   net:flush()
   lu.assertEquals(#net:under_way("read", 1, 2), 1)
   net:settle()
   for read_id = 1, 100 do
-    lu.assertEquals(result(net, 1, read_id), 1)
+    lu.assertEquals(net:answer(1, read_id), 1)
   end
 end
 
@@ -47,16 +39,10 @@ function tests.test_NoAnswerBeforeAnEntryOfTheOwnTerm()
   net:submit(1, "acknowledged")
   net:settle()
   net:campaign(2, true)
-  for _ = 1, 100 do -- it is elected, and its appends are lost
-    local message = table.remove(net.queue, 1)
-    if not message then
-      break
-    elseif message.kind == "vote" or message.kind == "vote_response" then
-      net:step(message.to, { kind = "message", message = message })
-    end
+  while net:deliver_only("vote", "vote_response") do -- it is elected, and its appends are lost
   end
   lu.assertEquals(net:status(2).role, "leader")
-  read(net, 2, 1)
+  net:read(2, 1)
   for _ = 1, 20 do
     net:flush()
     for _, message in ipairs(net:take("read", 2)) do
@@ -65,68 +51,68 @@ function tests.test_NoAnswerBeforeAnEntryOfTheOwnTerm()
     for _, message in ipairs(net:take("read_response")) do
       net:receive(message)
     end
-    net.queue = {}
+    net:lose()
   end
-  lu.assertNil(result(net, 2, 1))
+  lu.assertNil(net:answer(2, 1))
   net:run(200 * MS)
-  lu.assertEquals(result(net, 2, 1), 3) -- and then it sees all that was acknowledged
+  lu.assertEquals(net:answer(2, 1), 3) -- and then it sees all that was acknowledged
 end
 
 function tests.test_ADeposedLeaderDoesNotAnswer()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
   net:isolate(1)
-  read(net, 1, 1)
+  net:read(1, 1)
   net:settle()
   net:elect(2)
   net:submit(2, "newer")
   net:settle()
-  lu.assertNil(result(net, 1, 1))
+  lu.assertNil(net:answer(1, 1))
   net:heal()
   net:run(200 * MS)
-  lu.assertEquals(result(net, 1, 1), 0) -- it failed
+  lu.assertEquals(net:answer(1, 1), 0) -- it failed
 end
 
 -- An answer to an earlier round says nothing of a later one.
 function tests.test_AnOldRoundDoesNotCount()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
-  read(net, 1, 1)
+  net:read(1, 1)
   net:flush()
   local old = net:take("read", 1)
   net:receive(old[1])
   local answers = net:take("read_response")
   net:receive(answers[1])
-  lu.assertEquals(result(net, 1, 1), 1)
-  read(net, 1, 2)
+  lu.assertEquals(net:answer(1, 1), 1)
+  net:read(1, 2)
   net:flush()
   net:take("read", 1)
   net:receive(answers[1]) -- repeated by the network
-  lu.assertNil(result(net, 1, 2))
+  lu.assertNil(net:answer(1, 2))
 end
 
 function tests.test_ALostRoundIsRepeated()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
-  read(net, 1, 1)
+  net:read(1, 1)
   net:flush()
-  net.queue = {}
+  net:lose()
   net:run(200 * MS)
-  lu.assertEquals(result(net, 1, 1), 1)
+  lu.assertEquals(net:answer(1, 1), 1)
 end
 
 function tests.test_OthersRefuse()
   local net = replicas.new(3, replicas.still)
   net:elect(1)
-  lu.assertEquals(read(net, 2, 1).refusal, "not_leader")
+  lu.assertEquals(net:read(2, 1).refusal, "not_leader")
 end
 
 function tests.test_OneVoterAloneAnswersAtOnce()
   local net = replicas.new(1, replicas.still)
   net:elect(1)
-  read(net, 1, 1)
+  net:read(1, 1)
   net:flush()
-  lu.assertEquals(result(net, 1, 1), 1)
+  lu.assertEquals(net:answer(1, 1), 1)
 end
 
 -- While joint, both sets are asked (scylladb #29226).
@@ -142,12 +128,12 @@ function tests.test_AJointConfigurationAsksBothSets()
   net:step(1, { kind = "change", configuration = { voters = { 1, 4, 5 } } })
   net:run(100 * MS)
   lu.assertEquals(net:members(1).voters_old, { 1, 2, 3 })
-  read(net, 1, 1)
+  net:read(1, 1)
   net:run(200 * MS)
-  lu.assertNil(result(net, 1, 1)) -- the new set alone has answered
+  lu.assertNil(net:answer(1, 1)) -- the new set alone has answered
   net:heal()
   net:run(200 * MS)
-  lu.assertNotNil(result(net, 1, 1))
+  lu.assertNotNil(net:answer(1, 1))
 end
 
 return tests

@@ -31,7 +31,7 @@ function tests.test_CommandsReachAllAndAreApplied()
   net:submit(1, "c")
   net:settle()
   for id = 1, 3 do
-    local applied = net.nodes[id].applied
+    local applied = net:applied(id)
     lu.assertEquals(#applied, 4)
     lu.assertEquals({ applied[2].command, applied[3].command, applied[4].command }, { "a", "b", "c" })
   end
@@ -103,7 +103,7 @@ end
 
 function tests.test_ABadMessageIsNoticedAndDropped()
   local net = replicas.new(3, replicas.still, { [2] = { term = 1, log = log { 1 } } })
-  local before = net.nodes[2].replica:hash()
+  local before = net:hash(2)
   for _, message in ipairs {
     append(2, 3, 1, 7, {}), -- prev_term beyond the term
     append(2, 2, 1, 1, { { term = 9, command = "x" } }), -- an entry's term beyond the message's
@@ -114,7 +114,7 @@ function tests.test_ABadMessageIsNoticedAndDropped()
     lu.assertEquals(update.notices[1].from, 1)
   end
   lu.assertEquals(net:terms(2), { 1 })
-  lu.assertEquals(net.nodes[2].replica:hash(), before)
+  lu.assertEquals(net:hash(2), before)
 end
 
 -- ---- backing up by term -------------------------------------------------------------------------
@@ -141,7 +141,7 @@ function tests.test_Figure7CatchUp()
     local message = net:deliver()
     if not message then
       net:flush()
-      if #net.queue == 0 then
+      if net:count() == 0 then
         break
       end
     elseif message.kind == "append_response" and message.reject then
@@ -208,7 +208,7 @@ function tests.test_AMajorityCommits()
   net:submit(1, "x")
   net:flush()
   local term = net:status(1).term
-  net.queue = {}
+  net:lose()
   net:receive({ kind = "append_response", from = 2, to = 1, term = term, index = 2 })
   lu.assertEquals(net:status(1).commit_index, 1)
   local update = net:receive({ kind = "append_response", from = 3, to = 1, term = term, index = 2 })
@@ -223,7 +223,7 @@ function tests.test_TheMedianCountsWhateverTheOrder()
   net:submit(1, "2", "3", "4", "5", "6", "7")
   net:flush()
   local term = net:status(1).term
-  net.queue = {}
+  net:lose()
   for _, step in ipairs { { 2, 5, 1 }, { 3, 3, 3 }, { 2, 7, 3 }, { 4, 2, 3 }, { 5, 6, 6 }, { 3, 7, 7 } } do
     net:receive({ kind = "append_response", from = step[1], to = 1, term = term, index = step[2] })
     lu.assertEquals(net:status(1).commit_index, step[3], lu.prettystr(step))
@@ -246,7 +246,7 @@ function tests.test_Figure8OwnTermCommit()
   end
   lu.assertEquals({ net:status(1).role, net:status(1).term }, { "leader", 4 })
   net:flush()
-  net.queue = {}
+  net:lose()
   -- Index 2, of term 2, is on 1, 2 and 3: a majority. Its own entry of term 4, at 3, is not.
   for _, peer in ipairs { 2, 3 } do
     net:receive({ kind = "append_response", from = peer, to = 1, term = 4, index = 2 })
@@ -275,7 +275,7 @@ function tests.test_LogsThatDivergedConverge()
   net:run(200 * MS)
   lu.assertEquals(net:terms(1), net:terms(2))
   lu.assertEquals(net:status(1).role, "follower")
-  lu.assertEquals(net.nodes[1].applied[#net.nodes[1].applied].command, "more")
+  lu.assertEquals(net:applied(1)[#net:applied(1)].command, "more")
 end
 
 -- ---- what is in flight --------------------------------------------------------------------------
@@ -310,7 +310,7 @@ function tests.test_InflightAllLost()
     net:submit(1, i)
     net:flush()
   end
-  net.queue = {} -- all of it
+  net:lose() -- all of it
   local sent = 0
   for _ = 1, 1000 do
     net:pass(MS)
@@ -318,7 +318,7 @@ function tests.test_InflightAllLost()
       local message = net:deliver()
       if not message then
         net:flush()
-        if #net.queue == 0 then
+        if net:count() == 0 then
           break
         end
       elseif message.kind == "append" then
@@ -348,7 +348,7 @@ function tests.test_MessagesAreBoundedButOneEntryAlwaysFits()
     local message = net:deliver()
     if not message then
       net:flush()
-      if #net.queue == 0 then
+      if net:count() == 0 then
         break
       end
     elseif message.kind == "append" and message.to == 3 then
@@ -384,9 +384,9 @@ function tests.test_HeartbeatsComeAtTheirInterval()
   net:elect(1)
   local beats = 0
   for _ = 1, 10 do
-    net:pass(50 * MS, { 1 })
+    net:pass(50 * MS, 1)
     beats = beats + #net:take("append", 1, 2)
-    net.queue = {}
+    net:lose()
   end
   lu.assertTrue(beats >= 9 and beats <= 11, beats .. " heartbeats in half a second")
 end

@@ -35,7 +35,7 @@ local function answer(net, kind, from, directory, more)
 end
 
 local function directories(net, id)
-  return net.nodes[id].replica:members().directories
+  return net:replica(id):members().directories
 end
 
 -- ---- answers ----------------------------------------------------------------------------------------
@@ -84,9 +84,9 @@ function tests.test_ARoundOfReadsIsConfirmedOnlyByTheListedDirectory()
   net:flush()
   local round = net:take("read")[1].sequence
   answer(net, "read_response", 2, 999, { sequence = round })
-  lu.assertNil(net.nodes[1].reads[7])
+  lu.assertNil(net:answer(1, 7))
   answer(net, "read_response", 2, 102, { sequence = round })
-  lu.assertEquals(net.nodes[1].reads[7], net:status(1).commit_index)
+  lu.assertEquals(net:answer(1, 7), net:status(1).commit_index)
 end
 
 function tests.test_AnAnswerToAFormerLifeDoesNotCount()

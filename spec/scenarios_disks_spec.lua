@@ -173,7 +173,7 @@ function tests.test_async_append_aba_cores()
     net:cut(1, id)
   end
   cores_up_to(net, 1, 12)
-  local first = net.nodes[7].asked
+  local first = net:asked(7)
   lu.assertEquals(net:status(7).last_index, 12)
   lu.assertEquals(net:status(7).durable_index, 1)
 

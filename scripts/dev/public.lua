@@ -85,6 +85,7 @@ function public.core_functions()
   add("core.", core)
   add("bench.", core.bench)
   add("replica:", methods_of(core.replica { voters = { 1 } }))
+  add("cores:", methods_of(core.cores()))
   add("checker:", methods_of(core.checker()))
   table.sort(list)
   return list

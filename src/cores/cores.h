@@ -90,8 +90,9 @@ void cores_flush(struct cores *cores); /* every replica that wants to be */
 /* Delivers in order and flushes until nothing is under way. false: still busy after so many
  * deliveries. */
 bool cores_settle(struct cores *cores, size_t deliveries_max);
-/* Lets time pass, waking each replica when it asked for it; nothing is delivered. */
-void cores_pass(struct cores *cores, int64_t until_ns);
+/* Lets time pass, waking each replica (or `only` that one; 0: all) when it asked for it; nothing is
+ * delivered. */
+void cores_pass(struct cores *cores, int64_t until_ns, uint64_t only);
 
 /* ---- states (hash.c) ------------------------------------------------------------------------ */
 

@@ -49,28 +49,29 @@ bool cores_settle(struct cores *cores, size_t deliveries_max)
     return cores_under_way(cores) == 0;
 }
 
-/* Whose deadline comes first; among equal ones, who was added first. */
-static const struct core *next_due(const struct cores *cores)
+/* Whose deadline comes first, at until_ns at the latest; among equal ones, who was added first. */
+static const struct core *next_due(const struct cores *cores, int64_t until_ns, uint64_t only)
 {
     const struct core *first = NULL;
     for (size_t i = 0; i < cores->all.count; i++) {
         const struct core *core = cores->all.items[i];
-        if (first == NULL || core->deadline_ns < first->deadline_ns) {
+        bool is_due = core->deadline_ns <= until_ns && (only == 0 || core->id == only);
+        if (is_due && (first == NULL || core->deadline_ns < first->deadline_ns)) {
             first = core;
         }
     }
     return first;
 }
 
-void cores_pass(struct cores *cores, int64_t until_ns)
+void cores_pass(struct cores *cores, int64_t until_ns, uint64_t only)
 {
-    const struct core *core = next_due(cores);
-    while (core != NULL && core->deadline_ns <= until_ns && core->deadline_ns != RAFT_NEVER) {
+    ensure(until_ns < RAFT_NEVER);
+    const struct core *core = NULL;
+    while ((core = next_due(cores, until_ns, only)) != NULL) {
         if (core->deadline_ns > cores->now_ns) {
             cores->now_ns = core->deadline_ns;
         }
         tell(cores, core->id, RAFT_EVENT_TICK);
-        core = next_due(cores);
     }
     cores_set_now_ns(cores, until_ns);
 }

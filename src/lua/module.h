@@ -5,8 +5,8 @@
  * (calls into Lua), event.c (trace events), message.c (messages and held frames), message_read.c
  * (messages from tables), machine.c (Lua machines), members.c (configurations), embed.h,
  * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
- * core), checker.c (the checker alone), codec.c (JSON, hashes), terminal.c (lines and signals),
- * prompt.c (prompts: waiting, interrupts), bench.c (measurements).
+ * core), cores.c (several), checker.c (the checker alone), codec.c (JSON, hashes), terminal.c
+ * (lines and signals), prompt.c (prompts: waiting, interrupts), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -167,6 +167,8 @@ struct machine *lua_machine_make(void *context, uint64_t id, struct failure *fai
 /* ---- parts of the module */
 int lua_replica_new(lua_State *L);
 void lua_replica_register(lua_State *L);
+int lua_cores_new(lua_State *L);
+void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);
 void lua_checker_register(lua_State *L);
 int lua_embed_loop_function(lua_State *L);

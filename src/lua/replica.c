@@ -2,7 +2,7 @@
  * One bare core, stepped by hand: plain tables in, plain tables out, named as in raft.h. For specs
  * and the curious.
  */
-#include "lua/module.h"
+#include "lua/replica.h"
 
 #include <string.h>
 
@@ -10,6 +10,7 @@
 
 struct replica {
     struct raft *raft;
+    bool is_view;       /* of one that belongs to somebody else */
     int64_t now_ns;     /* of its last event */
     uint64_t persisted; /* the highest sequence it has handed out */
 };
@@ -19,7 +20,7 @@ static struct replica *replica_check(lua_State *L)
     return luaL_checkudata(L, 1, LUA_REPLICA);
 }
 
-static enum raft_event_kind event_kind(lua_State *L)
+static enum raft_event_kind event_kind(lua_State *L, int index)
 {
     static const char *const names[] = {
         [RAFT_EVENT_TICK] = "tick",           [RAFT_EVENT_FLUSH] = "flush",
@@ -28,7 +29,7 @@ static enum raft_event_kind event_kind(lua_State *L)
         [RAFT_EVENT_READ] = "read",           [RAFT_EVENT_CAMPAIGN] = "campaign",
         [RAFT_EVENT_HEARTBEAT] = "heartbeat",
     };
-    lua_getfield(L, 2, "kind");
+    lua_getfield(L, index, "kind");
     const char *name = luaL_checkstring(L, -1);
     for (size_t kind = 0; kind < sizeof names / sizeof names[0]; kind++) {
         if (strcmp(name, names[kind]) == 0) {
@@ -87,7 +88,7 @@ static void push_lists(lua_State *L, const struct raft_update *update)
     lua_setfield(L, -2, "notices");
 }
 
-static void push_update(lua_State *L, const struct raft *raft, const struct raft_update *update)
+void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_update *update)
 {
     static const char *const refusals[] = {
         [RAFT_ACCEPTED] = "accepted",
@@ -130,13 +131,13 @@ static void push_update(lua_State *L, const struct raft *raft, const struct raft
     }
 }
 
-/* What the core takes for granted of its caller is an error of the script's here. */
-static void check_event(lua_State *L, const struct replica *replica, const struct raft_event *event)
+static void check_event(lua_State *L, const struct raft_event *event, int64_t now_ns,
+                        uint64_t persisted)
 {
-    if (event->now_ns < replica->now_ns) {
+    if (event->now_ns < now_ns) {
         lua_user_error(L, "bad argument 'event' (now_ns must not go back)");
     }
-    if (event->kind == RAFT_EVENT_PERSISTED && event->sequence > replica->persisted) {
+    if (event->kind == RAFT_EVENT_PERSISTED && event->sequence > persisted) {
         lua_user_error(L, "bad argument 'event' (no persist of sequence %llu was handed out)",
                        (unsigned long long)event->sequence);
     }
@@ -147,43 +148,54 @@ static void check_event(lua_State *L, const struct replica *replica, const struc
     }
 }
 
+void lua_input_read(lua_State *L, int index, int64_t now_ns, uint64_t persisted,
+                    struct lua_input *input)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    struct lua_message_parts *parts = lua_message_parts_new(L);
+    memset(input, 0, sizeof *input);
+    input->parts = parts;
+    input->event = (struct raft_event){
+        .kind = event_kind(L, index),
+        .force = lua_field_boolean(L, index, "force", false),
+        .now_ns = lua_field_integer(L, index, "now_ns", now_ns),
+        .sequence = (uint64_t)lua_field_integer(L, index, "sequence", 0),
+        .read_id = (uint64_t)lua_field_integer(L, index, "read_id", 0),
+    };
+    if (input->event.kind == RAFT_EVENT_MESSAGE) {
+        lua_getfield(L, index, "message");
+        lua_message_read(L, parts, &input->message);
+        input->event.message = &input->message;
+    } else if (input->event.kind == RAFT_EVENT_SUBMIT) {
+        lua_getfield(L, index, "entries");
+        lua_entries_read(L, parts);
+        input->event.entries = parts->entries;
+        input->event.entry_count = parts->entry_count;
+    } else if (input->event.kind == RAFT_EVENT_CHANGE) {
+        lua_getfield(L, index, "configuration");
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_members_read(L, lua_gettop(L), &parts->members);
+        input->event.configuration = &parts->members;
+    }
+    check_event(L, &input->event, now_ns, persisted);
+}
+
 /* replica:step(event) → update */
 static int replica_step(lua_State *L)
 {
     struct replica *replica = replica_check(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    struct lua_message_parts *parts = lua_message_parts_new(L);
-    struct raft_message message = {0};
-    struct raft_event event = {
-        .kind = event_kind(L),
-        .force = lua_field_boolean(L, 2, "force", false),
-        .now_ns = lua_field_integer(L, 2, "now_ns", replica->now_ns),
-        .sequence = (uint64_t)lua_field_integer(L, 2, "sequence", 0),
-        .read_id = (uint64_t)lua_field_integer(L, 2, "read_id", 0),
-    };
-    if (event.kind == RAFT_EVENT_MESSAGE) {
-        lua_getfield(L, 2, "message");
-        lua_message_read(L, parts, &message);
-        event.message = &message;
-    } else if (event.kind == RAFT_EVENT_SUBMIT) {
-        lua_getfield(L, 2, "entries");
-        lua_entries_read(L, parts);
-        event.entries = parts->entries;
-        event.entry_count = parts->entry_count;
-    } else if (event.kind == RAFT_EVENT_CHANGE) {
-        lua_getfield(L, 2, "configuration");
-        luaL_checktype(L, -1, LUA_TTABLE);
-        lua_members_read(L, lua_gettop(L), &parts->members);
-        event.configuration = &parts->members;
+    if (replica->is_view) {
+        return lua_user_error(L, "this replica is stepped by the cores that it belongs to");
     }
-    check_event(L, replica, &event);
+    struct lua_input input;
+    lua_input_read(L, 2, replica->now_ns, replica->persisted, &input);
     const struct raft_update *update = NULL;
-    raft_step(replica->raft, &event, &update);
-    replica->now_ns = event.now_ns;
+    raft_step(replica->raft, &input.event, &update);
+    replica->now_ns = input.event.now_ns;
     if (update->persist.sequence != 0) {
         replica->persisted = update->persist.sequence;
     }
-    push_update(L, replica->raft, update);
+    lua_update_push(L, replica->raft, update);
     return 1;
 }
 
@@ -244,7 +256,7 @@ static int replica_members(lua_State *L)
     return 2;
 }
 
-/* A renaming given as a table, at index 2: ids that it lacks stay. */
+/* Ids that the table lacks stay. */
 static uint64_t rename_by_table(void *context, uint64_t id)
 {
     lua_State *L = context;
@@ -254,30 +266,50 @@ static uint64_t rename_by_table(void *context, uint64_t id)
     return name;
 }
 
+const struct raft_renaming *lua_renaming(lua_State *L, struct raft_renaming *renaming)
+{
+    if (lua_isnoneornil(L, 2)) {
+        return NULL;
+    }
+    luaL_checktype(L, 2, LUA_TTABLE);
+    *renaming = (struct raft_renaming){rename_by_table, L};
+    return renaming;
+}
+
 /* replica:hash([{ [id] = id }]) → 16 hex digits */
 static int replica_hash(lua_State *L)
 {
     struct replica *replica = replica_check(L);
-    struct raft_renaming renaming = {rename_by_table, L};
-    bool renames = !lua_isnoneornil(L, 2);
-    if (renames) {
-        luaL_checktype(L, 2, LUA_TTABLE);
-    }
-    lua_hash_push(L, raft_hash(replica->raft, renames ? &renaming : NULL));
+    struct raft_renaming renaming;
+    lua_hash_push(L, raft_hash(replica->raft, lua_renaming(L, &renaming)));
     return 1;
 }
 
 static struct replica *replica_push(lua_State *L)
 {
-    struct replica *replica = lua_newuserdatauv(L, sizeof *replica, 0);
+    struct replica *replica = lua_newuserdatauv(L, sizeof *replica, 1);
     memset(replica, 0, sizeof *replica);
     luaL_setmetatable(L, LUA_REPLICA);
     return replica;
 }
 
+void lua_replica_push_view(lua_State *L, int owner, struct raft *raft)
+{
+    struct replica *replica = replica_push(L);
+    lua_createtable(L, 1, 0); /* a user value is a table in older ones */
+    lua_pushvalue(L, owner);
+    lua_rawseti(L, -2, 1);
+    lua_setiuservalue(L, -2, 1);
+    replica->raft = raft;
+    replica->is_view = true;
+}
+
 static int replica_copy(lua_State *L)
 {
     struct replica *replica = replica_check(L);
+    if (replica->is_view) {
+        return lua_user_error(L, "this replica is copied with the cores that it belongs to");
+    }
     struct replica *copy = replica_push(L);
     copy->raft = raft_copy(replica->raft);
     copy->now_ns = replica->now_ns;
@@ -288,33 +320,64 @@ static int replica_copy(lua_State *L)
 static int replica_gc(lua_State *L)
 {
     struct replica *replica = replica_check(L);
-    if (replica->raft != NULL) {
+    if (!replica->is_view) {
         raft_free(replica->raft);
     }
     replica->raft = NULL;
     return 0;
 }
 
-static void read_options(lua_State *L, struct raft_options *options)
+static void read_options(lua_State *L, int index, struct raft_options *options)
 {
-    options->id = (uint64_t)lua_field_integer(L, 1, "id", 1);
-    options->directory = (uint64_t)lua_field_integer(L, 1, "directory", 0);
+    options->id = (uint64_t)lua_field_integer(L, index, "id", 1);
+    options->directory = (uint64_t)lua_field_integer(L, index, "directory", 0);
     options->election_timeout_min_ns =
-        lua_time_from(lua_field_integer(L, 1, "election_timeout_min_ns", 150000000));
+        lua_time_from(lua_field_integer(L, index, "election_timeout_min_ns", 150000000));
     options->election_timeout_max_ns =
-        lua_time_from(lua_field_integer(L, 1, "election_timeout_max_ns", 300000000));
+        lua_time_from(lua_field_integer(L, index, "election_timeout_max_ns", 300000000));
     options->heartbeat_interval_ns =
-        lua_time_from(lua_field_integer(L, 1, "heartbeat_interval_ns", 50000000));
+        lua_time_from(lua_field_integer(L, index, "heartbeat_interval_ns", 50000000));
     options->election_collisions =
-        chance_from_double(lua_field_number(L, 1, "election_collisions", 0));
-    options->pre_vote = lua_field_boolean(L, 1, "pre_vote", true);
-    options->check_quorum = lua_field_boolean(L, 1, "check_quorum", true);
-    options->window = (uint32_t)lua_field_integer(L, 1, "window", 64);
-    options->max_entries = (uint32_t)lua_field_integer(L, 1, "max_entries", 0);
-    options->max_message_bytes = (uint32_t)lua_field_integer(L, 1, "max_message_bytes", 65536);
-    options->max_inflight_bytes = (uint64_t)lua_field_integer(L, 1, "max_inflight_bytes", 1 << 19);
-    options->max_uncommitted_bytes = (uint64_t)lua_field_integer(L, 1, "max_uncommitted_bytes", 0);
-    options->seed = (uint64_t)lua_field_integer(L, 1, "seed", 1);
+        chance_from_double(lua_field_number(L, index, "election_collisions", 0));
+    options->pre_vote = lua_field_boolean(L, index, "pre_vote", true);
+    options->check_quorum = lua_field_boolean(L, index, "check_quorum", true);
+    options->window = (uint32_t)lua_field_integer(L, index, "window", 64);
+    options->max_entries = (uint32_t)lua_field_integer(L, index, "max_entries", 0);
+    options->max_message_bytes = (uint32_t)lua_field_integer(L, index, "max_message_bytes", 65536);
+    options->max_inflight_bytes =
+        (uint64_t)lua_field_integer(L, index, "max_inflight_bytes", 1 << 19);
+    options->max_uncommitted_bytes =
+        (uint64_t)lua_field_integer(L, index, "max_uncommitted_bytes", 0);
+    options->seed = (uint64_t)lua_field_integer(L, index, "seed", 1);
+}
+
+struct raft *lua_raft_new(lua_State *L, int index, int64_t now_ns)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    struct raft_options options = {0};
+    read_options(L, index, &options);
+    struct lua_message_parts *parts = lua_message_parts_new(L);
+    lua_members_read(L, index, &parts->members);
+    lua_getfield(L, index, "log");
+    lua_entries_read(L, parts);
+    struct raft_start start = {
+        .term = (uint64_t)lua_field_integer(L, index, "term", 0),
+        .vote = (uint64_t)lua_field_integer(L, index, "vote", 0),
+        .vote_directory = (uint64_t)lua_field_integer(L, index, "vote_directory", 0),
+        .first_members = &parts->members,
+        .first_index = 1,
+        .entries = parts->entries,
+        .entry_count = parts->entry_count,
+    };
+    const char *problem = NULL;
+    if (now_ns < 0) {
+        lua_user_error(L, "bad argument 'options' (now_ns is 0 or more)");
+    }
+    struct raft *raft = raft_new(&options, &start, now_ns, &problem);
+    if (raft == NULL) {
+        luaL_error(L, "bad argument 'options' (%s)", problem);
+    }
+    return raft;
 }
 
 /* core.replica{ id, directory, voters = {ids}, learners, directories = {[id] = n}, term, vote, log
@@ -323,31 +386,9 @@ int lua_replica_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct raft_options options = {0};
-    read_options(L, &options);
     struct replica *replica = replica_push(L);
-    struct lua_message_parts *parts = lua_message_parts_new(L);
-    lua_members_read(L, 1, &parts->members);
-    lua_getfield(L, 1, "log");
-    lua_entries_read(L, parts);
-    struct raft_start start = {
-        .term = (uint64_t)lua_field_integer(L, 1, "term", 0),
-        .vote = (uint64_t)lua_field_integer(L, 1, "vote", 0),
-        .vote_directory = (uint64_t)lua_field_integer(L, 1, "vote_directory", 0),
-        .first_members = &parts->members,
-        .first_index = 1,
-        .entries = parts->entries,
-        .entry_count = parts->entry_count,
-    };
-    const char *problem = NULL;
     replica->now_ns = lua_time_from(lua_field_integer(L, 1, "now_ns", 0));
-    if (replica->now_ns < 0) {
-        return lua_user_error(L, "bad argument 'options' (now_ns is 0 or more)");
-    }
-    replica->raft = raft_new(&options, &start, replica->now_ns, &problem);
-    if (replica->raft == NULL) {
-        return luaL_error(L, "bad argument 'options' (%s)", problem);
-    }
+    replica->raft = lua_raft_new(L, 1, replica->now_ns);
     lua_settop(L, 2);
     return 1;
 }

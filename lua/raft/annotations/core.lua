@@ -125,7 +125,7 @@ function replica:members() end
 ---@return string # 16 hex digits
 function replica:hash(renaming) end
 
----A second one that goes on by itself.
+---A second one that goes on by itself. Not of one that belongs to cores: those are copied as a whole.
 ---@return raft.core.replica
 function replica:copy() end
 
@@ -133,6 +133,119 @@ function replica:copy() end
 ---@param options raft.core.replica_options
 ---@return raft.core.replica
 function core.replica(options) end
+
+-- ---- several bare cores under one harness ---------------------------------------------------------
+
+---@class raft.core.state
+---@field applied integer entries handed out
+---@field asked integer the latest persist that its disk was given
+---@field durable integer the latest that its disk has confirmed
+---@field deadline_ns integer when it wants to be woken
+---@field wants_flush boolean
+---@field reads table<integer, integer> by read_id, the index of each answer; 0: it failed
+
+---@class raft.core.message : raft.message
+---@field number integer by which it is known while it is under way
+---@field hash string equal for messages that do the same
+
+---Replicas, their disks, the messages between them and a clock. Nothing moves unless it is told to.
+---@class raft.core.cores
+local cores = {}
+
+---One more replica.
+---@param options raft.core.replica_options
+function cores:add(options) end
+
+---To be looked at: it is stepped by the cores.
+---@param id integer
+---@return raft.core.replica
+function cores:replica(id) end
+
+---How far it and its disk are.
+---@param id integer
+---@return raft.core.state
+function cores:state(id) end
+
+---Its disk writes only when `confirm` says so.
+---@param id integer
+---@param slow boolean
+function cores:set_slow(id, slow) end
+
+---One event to one replica. What its update asks for is done: messages are under way, and its disk, unless it is slow,
+---has written.
+---@param id integer
+---@param event raft.core.input any kind but "persisted"
+---@return raft.core.update
+function cores:step(id, event) end
+
+---Its disk has done what it was asked for, or all up to `sequence`.
+---@param id integer
+---@param sequence? integer
+---@return raft.core.update? # nil: it had done that before
+function cores:confirm(id, sequence) end
+
+---All that are under way, in order of sending.
+---@return raft.core.message[]
+function cores:messages() end
+
+---The first of them; nil where there is none.
+---@return raft.core.message?
+function cores:oldest() end
+
+---How many there are.
+---@return integer
+function cores:under_way() end
+
+---It arrives, and is gone unless it is kept.
+---@param number integer
+---@param keep? boolean
+---@return raft.core.update? # nil: lost on a link that is cut
+function cores:deliver(number, keep) end
+
+---It is lost.
+---@param number integer
+function cores:drop(number) end
+
+---One more under way.
+---@param message raft.message
+---@return integer number
+function cores:send(message) end
+
+---What would arrive there from here is lost, until `heal`.
+---@param from integer
+---@param to integer
+function cores:cut(from, to) end
+
+---No link is cut any more.
+function cores:heal() end
+
+---Each replica that has something to say when the loop goes idle says it.
+function cores:flush() end
+
+---Delivers in order and flushes until nothing is under way.
+function cores:settle() end
+
+---Lets time pass, waking each replica (or only that one) when it asked for it; nothing is delivered.
+---@param duration_ns integer
+---@param id? integer
+function cores:pass(duration_ns, id) end
+
+---The harness's time.
+---@return integer
+function cores:now_ns() end
+
+---Of the whole, messages under way included, in whatever order.
+---@param renaming? table<integer, integer>
+---@return string # 16 hex digits
+function cores:hash(renaming) end
+
+---The same once more, apart from this one.
+---@return raft.core.cores
+function cores:copy() end
+
+---Makes a harness without replicas.
+---@return raft.core.cores
+function core.cores() end
 
 -- ---- the checker by itself ------------------------------------------------------------------------
 
