@@ -74,8 +74,7 @@ static void connection_ended(struct embedded *embedded, const struct trace_event
         return;
     }
     char text[200];
-    (void)snprintf(text, sizeof text,
-                   "node %llu turns this node away; its own notices say why",
+    (void)snprintf(text, sizeof text, "node %llu turns this node away; its own notices say why",
                    (unsigned long long)event->peer);
     add_notice(embedded, event->peer, bytes_of_text(text));
 }
