@@ -247,4 +247,18 @@ command.add(tests, "TimeThatPassedOverTcpIsThere", function(folder)
   lu.assertTrue(slept >= 0.1 and slept < 5)
 end)
 
+function tests.test_ACallOfALoopThatRaisesStandsAlone()
+  local text = assert_same({ nodes = 1 }, function(c)
+    c:after(0.055, function() error("too late", 0) end)
+    lu.assertFalse((pcall(function()
+      for _ = 1, 100 do
+        c:sleep(0.01)
+      end
+    end)))
+    c:sleep(0.01)
+  end)
+  command.assert_has(text, "for _ = 1, 5 do\n  c:sleep(0.01)\nend\npcall(c.sleep, c, 0.01) -- raised an error\n"
+    .. "c:sleep(0.01)")
+end
+
 return tests

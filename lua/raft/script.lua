@@ -12,6 +12,9 @@ local source = require "raft.script.source"
 
 local script = {}
 
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
+
+local MADE_MOST = 25000 -- calls, repeated ones too: to keep one costs as much as to make it
 local CALLS_MOST = 5000 -- longer runs are programs of their own; what is done at a prompt is kept whole
 local GAP_LEAST_NS = 1000000
 
@@ -53,10 +56,27 @@ function script.keep_all(wanted)
   keep_all = wanted
 end
 
+-- One more call was made; true: too many to keep any.
+local function is_over(recording)
+  recording.made = recording.made + 1
+  return (#recording.calls >= CALLS_MOST or recording.made > MADE_MOST) and not keep_all
+end
+
+-- The call that was counted as one of a loop has raised an error: it stands alone.
+local function end_repeating(recording)
+  local call, calls = recording.repeating, recording.calls
+  if call then
+    recording.repeating = false
+    calls[#calls + 1] = { name = call.name, count = call.count, start_ns = recording.repeating_ns, raised = true,
+      unpack(call, 1, call.count) }
+  end
+end
+
 -- A call that is ours.
 local function push(recording, call)
+  end_repeating(recording)
   local calls = recording.calls
-  if #calls >= CALLS_MOST and not keep_all then
+  if is_over(recording) then
     recording.calls, recording.kept, recording.is_full = {}, {}, true
     return nil
   end
@@ -133,6 +153,36 @@ local function begin(recording, name, ...)
   return push(recording, call)
 end
 
+-- The loop that this call goes on with: its body is that call alone, with the same one or two plain values. Most of a
+-- script that asks again and again takes this way, which makes nothing.
+local function repeats(recording, name, count, a, b)
+  local calls = recording.calls
+  local loop = calls[#calls]
+  local body = loop and loop.loop
+  if not body or body[2] ~= nil or recording.repeating then
+    return nil
+  end
+  local call = body[1]
+  if call.name ~= name or call.count ~= count or count > 2 or call[1] ~= a or call[2] ~= b or type(a) == "table"
+    or type(b) == "table" then
+    return nil
+  end
+  local now_ns = recording.driver.core:now_ns()
+  if now_ns - loop.end_ns >= GAP_LEAST_NS or is_over(recording) then
+    return nil
+  end
+  recording.repeating, recording.repeating_ns = call, now_ns
+  return loop
+end
+
+local function finish_repeating(recording, loop, ...)
+  recording.repeating = false
+  if not recording.driver.core:is_closed() then
+    loop.count, loop.end_ns = loop.count + 1, recording.driver.core:now_ns()
+  end
+  return ...
+end
+
 local clusters = setmetatable({}, { __mode = "k" }) -- what scripts hold
 
 -- Raised where a method is called with a dot, or with something else in the cluster's place.
@@ -157,6 +207,10 @@ local function wrap(name, method)
     -- First of all whether it is kept: clients call much, and nothing of it is.
     if recording.is_full or not is_ours(recording) or recording.driver.core:is_closed() then
       return method(self.inner, ...)
+    end
+    local loop = repeats(recording, name, select("#", ...), ...)
+    if loop then
+      return finish_repeating(recording, loop, method(self.inner, ...))
     end
     local call = begin(recording, name, ...)
     if not call then
@@ -206,7 +260,7 @@ function script.begin(given, made, driver)
   options.name = made.name ~= "" and made.name or nil
   options.speed = made.mode == "tcp" and made.speed ~= 1 and made.speed or nil
   return {
-    options = options, driver = driver, calls = {}, begin_ns = driver.core:now_ns(),
+    options = options, driver = driver, calls = {}, made = 0, repeating = false, begin_ns = driver.core:now_ns(),
     kept = setmetatable({}, { __mode = "k" }), -- objects that were given out → where the script keeps them
   }
 end
@@ -236,6 +290,7 @@ end
 --- The last call was ended half-way by somebody at a prompt.
 -- @param cluster
 function script.interrupted(cluster)
+  end_repeating(cluster.recording)
   local calls = cluster.recording.calls
   local last = calls[#calls]
   if last and last.raised and not last.end_ns and not cluster:is_closed() then
@@ -247,6 +302,7 @@ end
 -- @param cluster
 -- @param problem what was raised, if anything was
 function script.settled(cluster, problem)
+  end_repeating(cluster.recording)
   local calls = cluster.recording.calls
   local last = calls[#calls]
   if last and last.raised and type(problem) == "string" and problem:find("bad argument '", 1, true) then
@@ -415,6 +471,7 @@ function methods:script(path)
   if path ~= nil then
     arguments.text("path", path)
   end
+  end_repeating(recording)
   if recording.is_full then
     return nil, ("more than %d different calls were made before this: too many for a script that lists them"):format(
       CALLS_MOST), "too_large", {}
