@@ -1,5 +1,6 @@
 -- The shell, by what somebody at a terminal sees and types, and by what comes through a pipe.
 local lu = require "luaunit"
+local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"
 local terminal = require "spec.support.terminal"
 
@@ -224,6 +225,31 @@ function tests.test_WhatFailsInTheCourseOfARunIsSaid()
   local result = pipe { "c:crash(99)", "c:partition({1},{2},{3})", "c:propose('x', { timeout = 0.1 })" }
   command.assert_code(result, 0)
   command.assert_match(result.out, "^nil: there is no node 99.- %(unknown_node%)\ntrue\nnil: .- %(%w+_?%w*%)\n$")
+end
+
+-- The kinds that help lists are all that there are, and the fields are those that filters take.
+function tests.test_HelpTellsEventsAndFilters()
+  local text = pipe({ 'help "events"' }).out
+  local listed, fields = {}, require("raft.filters").fields()
+  for names, rest in text:gmatch "\n  ([%l ]-)  +([^\n]+)" do
+    for name in names:gmatch "%l+" do
+      listed[name] = true
+    end
+    for name in rest:gsub("%b()", ""):gmatch "[%l_]+" do
+      lu.assertTrue(fields[name], name)
+    end
+  end
+  clusters.with({ mode = "sim", nodes = 1 }, function(c)
+    for name in pairs(listed) do
+      c:events { kind = name }
+    end
+  end)
+  for line in io.lines "lua/raft/annotations/types.lua" do
+    for name in (line:match '^%-%-%-@field kind ("start".*)$' or ""):gmatch '"(%l+)"' do
+      lu.assertTrue(listed[name], name)
+    end
+  end
+  command.assert_has(pipe({ 'help "filters"' }).out, "c:wait_event({ kind = \"commit\"", "a function of an event")
 end
 
 function tests.test_TheWatchShowsFaultsAsTheyAreWritten()

@@ -8,6 +8,33 @@ local help = {}
 
 local INDENT = "  "
 
+-- What is no call, by the word that asks for it.
+local topics = {
+  filters = [[
+A filter, for c:on, c:wait_event and c:events, is a function of an event, or a table of fields that must be equal:
+  c:on({ kind = "role", role = "leader" }, print)
+  c:wait_event({ kind = "commit", node = 2 }, 5)
+  c:events(function(event) return event.term and event.term > 3 end)
+`kind` may be a list of kinds. A field that no event has is an error. help "events" lists them.]],
+  events = [[
+Every event has time (seconds), node (0: none) and kind; a field that means nothing to its kind is nil:
+  start stop             term, vote, first, last, members; reason
+  role vote              role, term, peer (the leader); term, candidate
+  send receive drop      peer, message, number, term, prev_index, prev_term, entries, commit, index, reject; reason
+  append truncate        first, last
+  write sync             what ("state", "entries"), first, last
+  match commit apply     index, peer
+  snapshot install       index
+  read confirm           sequence; first, last, index
+  members                index, members
+  connect disconnect     peer, text; reason
+  notice note            peer, text; text
+  fault client           call, arguments; entry
+  violation run verdict  property, message; name, value
+tostring(event) is the line that --verbose writes.]],
+}
+topics.event, topics.filter = topics.events, topics.filters
+
 -- The methods that every cluster has.
 local function methods()
   return require("raft.cluster").methods
@@ -122,7 +149,10 @@ function help.about(what, width, raft)
   local metatable = getmetatable(what)
   local is_cluster = type(metatable) == "table" and metatable.__name == "raft.cluster"
   if what == nil or is_cluster then
-    return help.of_cluster(width) .. "\n\nhelp(c.crash) tells more of a call, :help of the shell."
+    return help.of_cluster(width) .. "\n\nhelp(c.crash) tells more of a call, help \"events\" and help \"filters\" of "
+      .. "those, :help of the shell."
+  elseif topics[what] then
+    return topics[what]
   elseif type(what) == "string" then
     local name = what:match "([%a_][%w_]*)%s*%(?%)?$"
     local f = methods()[name] or raft[name]
