@@ -20,7 +20,7 @@ local function is_readable(poll)
   return readable
 end
 
-function tests.test_who_polls_hears_of_what_is_asked_meanwhile()
+function tests.test_WhoPollsHearsOfWhatIsAskedMeanwhile()
   with_nodes(1, { heartbeat_interval = 4, election_timeout = { 20, 30 } }, function(nodes)
     local poll = uv.new_poll(raft.pollfd())
     repeat
@@ -35,7 +35,7 @@ function tests.test_who_polls_hears_of_what_is_asked_meanwhile()
   end)
 end
 
-function tests.test_waiting_in_a_coroutine_of_cqueues_says_what_to_do()
+function tests.test_WaitingInACoroutineOfCqueuesSaysWhatToDo()
   with_nodes(1, nil, function(nodes)
     local before = package.loaded.cqueues
     package.loaded.cqueues = { running = function() return true end }
@@ -47,7 +47,7 @@ function tests.test_waiting_in_a_coroutine_of_cqueues_says_what_to_do()
   end)
 end
 
-function tests.test_a_coroutine_that_another_scheduler_resumes_says_what_to_do()
+function tests.test_ACoroutineThatAnotherSchedulerResumesSaysWhatToDo()
   with_nodes(1, nil, function(nodes)
     local thread = coroutine.create(function() nodes[1]:propose(1) end)
     assert(coroutine.resume(thread))
@@ -58,7 +58,7 @@ function tests.test_a_coroutine_that_another_scheduler_resumes_says_what_to_do()
   end)
 end
 
-function tests.test_a_handle_that_the_application_closed_with_all_others()
+function tests.test_AHandleThatTheApplicationClosedWithAllOthers()
   with_nodes(1, nil, function(nodes)
     for _ = 1, 2 do
       local handle = assert(raft.attach(uv))
@@ -82,7 +82,7 @@ function tests.test_a_handle_that_the_application_closed_with_all_others()
   end)
 end
 
-function tests.test_joining_a_loop_twice()
+function tests.test_JoiningALoopTwice()
   with_nodes(1, nil, function()
     local handle = assert(raft.attach(uv))
     lu.assertErrorMsgContains("joined already", raft.attach, uv)
@@ -95,7 +95,7 @@ end
 
 -- ---- the end ----------------------------------------------------------------------------------------
 
-function tests.test_a_terminate_signal_ends_run_in_order()
+function tests.test_ATerminateSignalEndsRunInOrder()
   local words, code = processes.run_chunk([[
     local raft = require "raft"
     local node = assert(raft.node { id = 1, listen = "127.0.0.1:0", join = true })
@@ -108,7 +108,7 @@ function tests.test_a_terminate_signal_ends_run_in_order()
   lu.assertEquals(code, 0)
 end
 
-function tests.test_a_node_that_was_never_started_and_lost_leaves_its_id()
+function tests.test_ANodeThatWasNeverStartedAndLostLeavesItsId()
   for _ = 1, 2 do
     local node, message = raft.node { id = 77, listen = "127.0.0.1:0", join = true }
     lu.assertNotNil(node, message)
@@ -119,7 +119,7 @@ function tests.test_a_node_that_was_never_started_and_lost_leaves_its_id()
 end
 
 -- The example's page under a port of its own; what is asked wrongly is answered, and it goes on.
-function tests.test_the_counter_answers_bad_addresses()
+function tests.test_TheCounterAnswersBadAddresses()
   local answers, code = processes.run_chunk([[
     local uv = require "luv"
     local paths = {}
@@ -165,7 +165,7 @@ end
 
 -- ---- mistakes ---------------------------------------------------------------------------------------
 
-function tests.test_methods_called_with_a_dot()
+function tests.test_MethodsCalledWithADot()
   with_nodes(1, nil, function(nodes)
     for _, name in ipairs { "propose", "read", "query", "change_members", "status", "on", "start", "close" } do
       local fine, problem = pcall(nodes[1][name], { op = "set" })
@@ -176,7 +176,7 @@ function tests.test_methods_called_with_a_dot()
   end)
 end
 
-function tests.test_addresses_that_make_no_cluster()
+function tests.test_AddressesThatMakeNoCluster()
   local function given(more)
     return nodes_of.merge({ id = 1, listen = "127.0.0.1:7001" }, more)
   end

@@ -412,8 +412,8 @@ clusters.add(tests, "OneTimeoutForAllWaitsOfAChange", { nodes = 3, election_time
   lu.assertAlmostEquals(c:now(), 2, 0.1)
 end)
 
--- A server that only an uncommitted configuration lists, in the logs of 1 and 3, keeps its disk: it may yet be in force.
--- Node 2 does not know of it when the server is added once more.
+-- A server that only an uncommitted configuration lists, in the logs of 1 and 3, keeps its disk: it may yet be in
+-- force. Node 2 does not know of it when the server is added once more.
 in_both(tests, "WhatAnUncommittedConfigurationListsKeepsItsDisk", {
   nodes = 3, election_timeout = math.huge, pre_vote = false,
 }, function(c)

@@ -40,7 +40,7 @@ local function add(process, number)
   return tonumber(result)
 end
 
-function tests.test_three_processes_under_three_loops()
+function tests.test_ThreeProcessesUnderThreeLoops()
   with_processes(function(list, addresses)
     for id = 1, 3 do
       lu.assertEquals(add(list[id], 10), 10 * id)
@@ -66,7 +66,7 @@ function tests.test_three_processes_under_three_loops()
   end)
 end
 
-function tests.test_a_process_that_comes_back_with_nothing_is_turned_away()
+function tests.test_AProcessThatComesBackWithNothingIsTurnedAway()
   with_processes(function(list, addresses)
     add(list[1], 1)
     local leader = leader_among(list)
@@ -82,7 +82,7 @@ function tests.test_a_process_that_comes_back_with_nothing_is_turned_away()
   end)
 end
 
-function tests.test_garbage_on_the_port()
+function tests.test_GarbageOnThePort()
   with_processes(function(list, addresses)
     add(list[1], 1)
     for id = 1, 3 do
@@ -98,7 +98,7 @@ function tests.test_garbage_on_the_port()
 end
 
 -- Its connections stay open, and what it invited its peers to send on them is not for the next one of its id.
-function tests.test_a_process_that_hangs_is_replaced_by_another_of_its_id()
+function tests.test_AProcessThatHangsIsReplacedByAnotherOfItsId()
   with_processes(function(list, addresses)
     add(list[1], 1)
     os.execute("kill -STOP " .. list[1].pid)

@@ -11,7 +11,7 @@ local run_until, leader_of = nodes_of.run_until, nodes_of.leader_of
 
 -- ---- asking ----------------------------------------------------------------------------------------
 
-function tests.test_alone()
+function tests.test_Alone()
   with_nodes(1, nil, function(nodes)
     local index, result = nodes[1]:propose(5)
     lu.assertTrue(index >= 1)
@@ -21,14 +21,14 @@ function tests.test_alone()
   end)
 end
 
-function tests.test_kv()
+function tests.test_Kv()
   with_nodes(1, { machine = "kv" }, function(nodes)
     assert(nodes[1]:propose { op = "set", key = "a", value = { 1, 2 } })
     lu.assertEquals(nodes[1]:query { op = "get", key = "a" }, { { 1, 2 } })
   end)
 end
 
-function tests.test_followers_pass_on()
+function tests.test_FollowersPassOn()
   with_nodes(3, nil, function(nodes)
     for id = 1, 3 do
       local _, result = assert(nodes[id]:propose(1))
@@ -38,7 +38,7 @@ function tests.test_followers_pass_on()
   end)
 end
 
-function tests.test_callbacks_and_coroutines()
+function tests.test_CallbacksAndCoroutines()
   with_nodes(3, nil, function(nodes)
     local ended = 0
     for id = 1, 3 do
@@ -57,7 +57,7 @@ function tests.test_callbacks_and_coroutines()
   end)
 end
 
-function tests.test_without_forward_the_leader_is_named()
+function tests.test_WithoutForwardTheLeaderIsNamed()
   with_nodes(3, { forward = false }, function(nodes, peers)
     local leader, follower = leader_of(nodes)
     local index, _, code, detail = follower:propose(1)
@@ -67,7 +67,7 @@ function tests.test_without_forward_the_leader_is_named()
   end)
 end
 
-function tests.test_an_answer_that_is_lost_leaves_it_open()
+function tests.test_AnAnswerThatIsLostLeavesItOpen()
   local nodes = {}
   local function close_at_forward(id)
     return function(event)
@@ -89,7 +89,7 @@ function tests.test_an_answer_that_is_lost_leaves_it_open()
   lu.assertEquals({ code, detail.unknown }, { "timeout", true }, message)
 end
 
-function tests.test_without_a_leader_nobody_takes_it()
+function tests.test_WithoutALeaderNobodyTakesIt()
   local peers = processes.free_addresses(3)
   local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
   assert(node:start())
@@ -98,7 +98,7 @@ function tests.test_without_a_leader_nobody_takes_it()
   lu.assertEquals({ index, code, detail.unknown }, { nil, "no_leader", nil })
 end
 
-function tests.test_members_are_added_and_removed()
+function tests.test_MembersAreAddedAndRemoved()
   with_nodes(3, nil, function(nodes, peers)
     local leader, follower = leader_of(nodes)
     assert(leader:propose(7))
@@ -149,7 +149,7 @@ local function comes_back_with_nothing(leader, options)
   return new
 end
 
-function tests.test_one_that_lost_its_memory_is_turned_away_and_added_again()
+function tests.test_OneThatLostItsMemoryIsTurnedAwayAndAddedAgain()
   with_nodes(3, nil, function(nodes, peers)
     local leader, follower = leader_of(nodes)
     assert(leader:propose(7))
@@ -176,7 +176,7 @@ function tests.test_one_that_lost_its_memory_is_turned_away_and_added_again()
 end
 
 -- It listens on every interface, and could not tell its address: what matters is its disk.
-function tests.test_one_that_listens_everywhere_comes_back_with_nothing()
+function tests.test_OneThatListensEverywhereComesBackWithNothing()
   with_nodes(3, nil, function(nodes, peers)
     local leader = leader_of(nodes)
     assert(leader:propose(7))
@@ -194,7 +194,7 @@ end
 
 -- ---- errors ----------------------------------------------------------------------------------------
 
-function tests.test_an_error_in_a_callback_is_raised_by_who_drives()
+function tests.test_AnErrorInACallbackIsRaisedByWhoDrives()
   with_nodes(1, nil, function(nodes)
     nodes[1]:propose(1, function() error "from the callback" end)
     local fine, problem = pcall(raft.run, 5)
@@ -212,7 +212,7 @@ function tests.test_an_error_in_a_callback_is_raised_by_who_drives()
   end)
 end
 
-function tests.test_an_error_in_apply_fails_the_node()
+function tests.test_AnErrorInApplyFailsTheNode()
   with_nodes(1, nil, function(nodes)
     local message
     nodes[1]:on("error", function(text) message = text end)
@@ -227,7 +227,7 @@ function tests.test_an_error_in_apply_fails_the_node()
   end)
 end
 
-function tests.test_an_error_in_apply_is_raised_where_nobody_listens()
+function tests.test_AnErrorInApplyIsRaisedWhereNobodyListens()
   with_nodes(1, nil, function(nodes)
     nodes[1]:propose("no number", function() end)
     local fine, problem = pcall(raft.run, 5)
@@ -236,7 +236,7 @@ function tests.test_an_error_in_apply_is_raised_where_nobody_listens()
   end)
 end
 
-function tests.test_an_error_in_query_harms_nothing()
+function tests.test_AnErrorInQueryHarmsNothing()
   with_nodes(1, nil, function(nodes)
     local answer, message
     nodes[1]:query("bad", function(...) answer, message = ... end)
@@ -249,7 +249,7 @@ function tests.test_an_error_in_query_harms_nothing()
   end)
 end
 
-function tests.test_callbacks_neither_drive_nor_wait()
+function tests.test_CallbacksNeitherDriveNorWait()
   with_nodes(1, nil, function(nodes)
     for _, f in ipairs { raft.step, raft.run, function() nodes[1]:propose(2) end, function() nodes[1]:read() end } do
       nodes[1]:propose(1, f)
@@ -261,7 +261,7 @@ function tests.test_callbacks_neither_drive_nor_wait()
   end)
 end
 
-function tests.test_options()
+function tests.test_Options()
   local function refused(options, text)
     local fine, problem = pcall(raft.node, options)
     lu.assertFalse(fine)
@@ -290,7 +290,7 @@ function tests.test_options()
   first:close()
 end
 
-function tests.test_an_address_in_use()
+function tests.test_AnAddressInUse()
   with_nodes(1, nil, function(_, peers)
     local second = assert(raft.node { id = 2, listen = peers[1] })
     local started, message, code = second:start()
@@ -301,7 +301,7 @@ end
 
 -- ---- ends ------------------------------------------------------------------------------------------
 
-function tests.test_closing_tells_those_who_wait_and_nobody_later()
+function tests.test_ClosingTellsThoseWhoWaitAndNobodyLater()
   local peers = processes.free_addresses(3)
   local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
   assert(node:start())
@@ -327,7 +327,7 @@ function tests.test_closing_tells_those_who_wait_and_nobody_later()
   lu.assertEquals(told[#told], "nil closed node 1 was closed")
 end
 
-function tests.test_closing_in_its_own_callback()
+function tests.test_ClosingInItsOwnCallback()
   with_nodes(1, nil, function(nodes)
     local told = {}
     nodes[1]:propose(1, function(index)
@@ -340,7 +340,7 @@ function tests.test_closing_in_its_own_callback()
   end)
 end
 
-function tests.test_any_order_of_ends()
+function tests.test_AnyOrderOfEnds()
   local address = processes.free_addresses(1)[1]
   local make = ("local raft = require 'raft' local function make() return assert(raft.node { id = 1, listen = '%s' }) "
     .. "end "):format(address)
@@ -359,7 +359,7 @@ function tests.test_any_order_of_ends()
 end
 
 -- In a process of its own, where nothing else comes and goes.
-function tests.test_a_thousand_lives_leave_nothing()
+function tests.test_AThousandLivesLeaveNothing()
   local output, code = processes.run_chunk [[
     local processes, raft = require "spec.support.processes", require "raft"
     local address = processes.free_addresses(1)[1]
@@ -389,7 +389,7 @@ end
 
 -- ---- loops -----------------------------------------------------------------------------------------
 
-function tests.test_stop_ends_run()
+function tests.test_StopEndsRun()
   with_nodes(1, nil, function(nodes)
     nodes[1]:propose(1, raft.stop)
     lu.assertTrue(raft.run(20))
@@ -399,7 +399,7 @@ end
 
 local has_luv, uv = pcall(require, "luv")
 
-function tests.test_luv()
+function tests.test_Luv()
   lu.skipIf(not has_luv, "luv is not installed")
   local handle = raft.attach(uv)
   local address, count = processes.free_addresses(1)[1], nil

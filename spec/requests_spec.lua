@@ -30,7 +30,7 @@ local function with_a_leader_that_dies(f)
   end
 end
 
-function tests.test_a_command_passed_on_to_a_leader_that_dies_is_unknown_at_once()
+function tests.test_ACommandPassedOnToALeaderThatDiesIsUnknownAtOnce()
   with_a_leader_that_dies(function(_, leader, follower)
     local index, message, code, detail = follower:propose(1)
     lu.assertNil(index)
@@ -40,7 +40,7 @@ function tests.test_a_command_passed_on_to_a_leader_that_dies_is_unknown_at_once
   end)
 end
 
-function tests.test_a_read_passed_on_to_a_leader_that_dies_is_asked_again()
+function tests.test_AReadPassedOnToALeaderThatDiesIsAskedAgain()
   with_a_leader_that_dies(function(nodes, leader, follower)
     lu.assertTrue(follower:read())
     lu.assertEquals(leader:status().state, "closed")
@@ -48,7 +48,7 @@ function tests.test_a_read_passed_on_to_a_leader_that_dies_is_asked_again()
   end)
 end
 
-function tests.test_a_node_that_waits_for_its_peers_says_which()
+function tests.test_ANodeThatWaitsForItsPeersSaysWhich()
   local peers = processes.free_addresses(3)
   local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })
   local other = assert(raft.node { id = 3, listen = peers[3], peers = peers, election_timeout = { 50, 60 } })

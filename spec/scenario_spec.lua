@@ -13,7 +13,8 @@ local function drawn(seed, more)
     options = function(draw, mode)
       lu.assertEquals(mode, "sim")
       return {
-        nodes = draw { 1, 2, 3, 4, 5 }, window = draw { 1, 2, 8, 64 }, parameters = { pace = draw { 1, 2, 3 }, own = 8 },
+        nodes = draw { 1, 2, 3, 4, 5 }, window = draw { 1, 2, 8, 64 },
+        parameters = { pace = draw { 1, 2, 3 }, own = 8 },
       }
     end,
     run = function(c, options)
@@ -28,13 +29,13 @@ local function drawn(seed, more)
   return { seen.nodes, seen.window, seen.parameters.pace, seen.parameters.own }
 end
 
-function tests.test_the_same_seed_draws_the_same()
+function tests.test_TheSameSeedDrawsTheSame()
   for seed = 1, 5 do
     lu.assertEquals(drawn(seed), drawn(seed))
   end
 end
 
-function tests.test_other_seeds_draw_otherwise()
+function tests.test_OtherSeedsDrawOtherwise()
   local sizes, count = {}, 0
   for seed = 1, 30 do
     local nodes = drawn(seed)[1]
@@ -44,14 +45,14 @@ function tests.test_other_seeds_draw_otherwise()
   lu.assertEquals(count, 5)
 end
 
-function tests.test_what_is_set_is_not_drawn()
+function tests.test_WhatIsSetIsNotDrawn()
   local free = drawn(3)
   local fixed = drawn(3, { nodes = 4, parameters = { pace = 9, own = 7 } })
   lu.assertEquals(fixed, { 4, free[2], 9, 7 })
   lu.assertEquals(free[4], 7)
 end
 
-function tests.test_the_default_seed_counts_where_none_is_given()
+function tests.test_TheDefaultSeedCountsWhereNoneIsGiven()
   local defaults = require "raft.defaults"
   local before = defaults.get "seed"
   defaults.set("seed", 5)

@@ -134,12 +134,12 @@ local function find_circle(uses)
   return nil
 end
 
-function tests.test_that_a_circle_is_found()
+function tests.test_ACircleIsFound()
   lu.assertNil(find_circle { a = { b = true, c = true }, b = { c = true }, c = {} })
   lu.assertEquals(find_circle { a = { b = true }, b = { c = true }, c = { b = true } }, "b → c → b")
 end
 
-function tests.test_that_comments_and_strings_are_no_requires()
+function tests.test_CommentsAndStringsAreNoRequires()
   local code = code_of('local a = require "raft.a" -- require "raft.b"\n' ..
     'write \'require "raft.c"\' --[[ require "raft.d" ]]')
   lu.assertStrContains(code, 'require "raft.a"')
@@ -148,14 +148,14 @@ function tests.test_that_comments_and_strings_are_no_requires()
   end
 end
 
-function tests.test_that_modules_use_each_other_in_one_direction()
+function tests.test_ModulesUseEachOtherInOneDirection()
   local uses = read_uses()
   lu.assertTrue(uses["raft.command.test"]["raft.test.runner"], "the requires are read")
   lu.assertTrue(uses["raft.cluster"]["raft.cluster.commands"], "those by a prefix too")
   lu.assertNil(find_circle(uses))
 end
 
-function tests.test_that_folders_use_each_other_in_one_direction()
+function tests.test_FoldersUseEachOtherInOneDirection()
   lu.assertNil(find_circle(by_folder(read_uses())))
 end
 
