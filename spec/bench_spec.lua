@@ -7,7 +7,8 @@ local core = require("raft").core
 
 local tests = {}
 
-local names = { "core", "codec", "commit-latency", "commit-throughput", "election", "simulation", "memory" }
+local names = { "core", "codec", "commit-latency", "commit-throughput", "election", "simulation", "hostile",
+  "memory" }
 
 -- What must have been measured under each name at the small size.
 local wanted = {
@@ -18,6 +19,9 @@ local wanted = {
   election = { "p50", "worst" },
   simulation = { "3_idle_events", "3_idle_seconds", "3_busy_events", "3_busy_seconds", "3_busy_commands",
     "5_idle_events", "5_idle_seconds", "5_busy_events", "5_busy_seconds", "5_busy_commands" },
+  hostile = { "quiet", "quiet_after", "strangers", "strangers_after", "nonsense", "nonsense_after", "others",
+    "others_after", "forged", "forged_after", "never_reads", "never_reads_after", "garbage", "garbage_after", "slow",
+    "slow_after" },
   memory = { "entry" },
 }
 
@@ -41,7 +45,7 @@ for _, name in ipairs(names) do
     for position, row in ipairs(result.rows) do
       keys[position] = row.key
       check_row(row, 2)
-      if row.key ~= "entry" then
+      if row.key ~= "entry" and name ~= "hostile" then
         lu.assertTrue(row.low > 0, row.what)
       end
     end

@@ -21,6 +21,7 @@ bench.all = {
   require "raft.bench.throughput",
   require "raft.bench.election",
   require "raft.bench.simulation",
+  require "raft.bench.hostile",
   (require "raft.bench.memory"), -- one value, not what else require gives
 }
 

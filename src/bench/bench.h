@@ -1,6 +1,7 @@
 /*
  * bench: what `raftbench bench` measures below Lua: the bare core (core.c), the wire codec
- * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c).
+ * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c); and what
+ * comes in by a port from somebody hostile (flood.c).
  *
  * It only takes times. It judges none of them, and nothing of the house depends on it. The times
  * are of the machine's monotonic clock (clock.c).
@@ -43,5 +44,29 @@ void bench_codec(uint64_t frames, uint32_t entries, uint32_t entry_bytes,
 /* `rounds` round trips of `size` bytes over loopback TCP, both ends on one loop of libuv; the time
  * of each is written to round_trip_ns. false and a failure where there is no TCP. */
 bool bench_echo(size_t rounds, size_t size, int64_t *round_trip_ns, struct failure *failure);
+
+/* Connections to ports of this machine's loopback that say something. */
+struct bench_flood_options {
+    const uint16_t *ports;
+    size_t port_count;
+    const struct bytes *payloads; /* what each says first, in turn */
+    size_t payload_count;
+    struct bytes again; /* and then without end, as fast as it is taken; empty: nothing */
+    double per_second;
+    size_t keep; /* connections open at most: the oldest ends */
+    int64_t duration_ns;
+};
+
+#define BENCH_FLOOD_KEEP_MAX 2000
+#define BENCH_FLOOD_SECONDS_MAX 60
+struct bench_flood {
+    int64_t process;
+    int descriptor;
+};
+
+bool bench_flood_start(const struct bench_flood_options *options, struct bench_flood *flood,
+                       struct failure *failure);
+/* Waits for its end. How many connections were tried. */
+uint64_t bench_flood_end(const struct bench_flood *flood);
 
 #endif

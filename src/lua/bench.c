@@ -57,11 +57,71 @@ static int measure_echo(lua_State *L)
     return 1;
 }
 
+static struct bytes *payloads_argument(lua_State *L, int index, size_t *count)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    *count = lua_rawlen(L, index);
+    luaL_argcheck(L, *count >= 1 && *count <= BENCH_BYTES_MAX, index, "no list of texts");
+    struct bytes *payloads = lua_newuserdatauv(L, *count * sizeof *payloads, 0);
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1); /* the list keeps it */
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, index, "no list of texts");
+        payloads[i].data = (const uint8_t *)lua_tolstring(L, -1, &payloads[i].size);
+        lua_pop(L, 1);
+    }
+    return payloads;
+}
+
+static uint16_t *ports_argument(lua_State *L, int index, size_t *count)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    *count = lua_rawlen(L, index);
+    luaL_argcheck(L, *count >= 1 && *count <= UINT8_MAX, index, "no list of ports");
+    uint16_t *ports = lua_newuserdatauv(L, *count * sizeof *ports, 0);
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        lua_Integer port = lua_tointeger(L, -1);
+        luaL_argcheck(L, port >= 1 && port <= UINT16_MAX, index, "no list of ports");
+        ports[i] = (uint16_t)port;
+        lua_pop(L, 1);
+    }
+    return ports;
+}
+
+/* core.bench.flood(ports, payloads, again, per_second, keep, seconds) → the two numbers of a flood
+ * that goes on meanwhile; nil, message, code */
+static int start_flood(lua_State *L)
+{
+    struct bench_flood_options options = {.per_second = luaL_checknumber(L, 4),
+                                          .keep = count_argument(L, 5, BENCH_FLOOD_KEEP_MAX)};
+    lua_Number seconds = luaL_checknumber(L, 6);
+    luaL_argcheck(L, seconds > 0 && seconds <= BENCH_FLOOD_SECONDS_MAX, 6, "out of range");
+    options.duration_ns = (int64_t)(seconds * 1e9);
+    options.again.data = (const uint8_t *)luaL_optlstring(L, 3, "", &options.again.size);
+    options.ports = ports_argument(L, 1, &options.port_count);
+    options.payloads = payloads_argument(L, 2, &options.payload_count);
+    struct bench_flood flood;
+    struct failure failure = {0};
+    if (!bench_flood_start(&options, &flood, &failure)) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)flood.process);
+    lua_pushinteger(L, flood.descriptor);
+    return 2;
+}
+
+/* core.bench.flood_end(process, descriptor) → connections tried. Waits for it. */
+static int end_flood(lua_State *L)
+{
+    struct bench_flood flood = {.process = luaL_checkinteger(L, 1),
+                                .descriptor = (int)luaL_checkinteger(L, 2)};
+    lua_pushinteger(L, (lua_Integer)bench_flood_end(&flood));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"core", measure_core},
-    {"codec", measure_codec},
-    {"echo", measure_echo},
-    {NULL, NULL},
+    {"core", measure_core}, {"codec", measure_codec}, {"echo", measure_echo},
+    {"flood", start_flood}, {"flood_end", end_flood}, {NULL, NULL},
 };
 
 void lua_bench_push(lua_State *L)

@@ -18,6 +18,8 @@
 #define DIAL_TIMEOUT_NS (5 * SECOND_NS)
 #define HELLO_TIMEOUT_NS (5 * SECOND_NS)
 #define DRAIN_TIMEOUT_NS (2 * SECOND_NS)
+#define READS_MAX 8 /* of one connection in one turn, so that others get theirs */
+#define STRANGER_READ_BYTES (16U << 10)
 #define SILENCE_MS 10000U /* unacknowledged for so long: the peer's host is gone */
 
 static void give_up_in(struct tcp_connection *connection, int64_t real_ns)
@@ -57,13 +59,12 @@ static void notice(const struct tcp_connection *connection, const char *reason)
     if (!is_ours) {
         address_write(&connection->from, from);
     }
-    real_notice(endpoint->real, endpoint->id,
-                is_ours ? connection->seen.dialled : connection->seen.peer,
-                "connection %s %s closed: %s", is_ours ? "to" : "from",
-                !is_ours         ? from
-                : remote == NULL ? "a peer"
-                                 : remote->address,
-                reason);
+    strangers_notice(endpoint, is_ours ? connection->seen.dialled : connection->seen.peer,
+                     "connection %s %s closed: %s", is_ours ? "to" : "from",
+                     !is_ours         ? from
+                     : remote == NULL ? "a peer"
+                                      : remote->address,
+                     reason);
 }
 
 /* Frames that it had begun are lost, and that is traced; a hello is no message. */
@@ -95,7 +96,7 @@ static void end(struct tcp_connection *connection, const char *reason, bool rese
     connection->remote = NULL;
     list_remove(&connection->of_endpoint);
     list_remove(&connection->of_unwritten);
-    endpoint->accepted_count -= connection->seen.dialled == 0;
+    list_remove(&connection->of_held);
     loop_wake_at(&endpoint->real->world, &connection->due, WORLD_NEVER);
     watch_close(connection->watch, reset);
     batch_release(connection->partial);
@@ -202,7 +203,7 @@ static void came_up(struct tcp_connection *connection)
     } else {
         connection->state = TCP_GREETING;
         give_up_in(connection, HELLO_TIMEOUT_NS);
-        watch_events(connection->watch, UV_READABLE);
+        connection_watch(connection);
         say_hello(connection, connection->seen.dialled);
     }
 }
@@ -223,6 +224,28 @@ static void finish_dialling(struct tcp_connection *connection)
 
 /* ---- begins --------------------------------------------------------------------------------- */
 
+void connection_watch(struct tcp_connection *connection)
+{
+    bool is_stranger = strangers_has(connection);
+    bool reads = !list_holds(&connection->of_held) && !(is_stranger && connection->blocked);
+    watch_events(connection->watch,
+                 (reads ? UV_READABLE : 0) | (connection->blocked ? UV_WRITABLE : 0));
+}
+
+/* One that asks and does not read its answers is not read either. */
+static void read_what_came(struct tcp_connection *connection, bool failed)
+{
+    struct endpoint *endpoint = connection->endpoint;
+    if (!strangers_has(connection)) {
+        reader_read(connection, READS_MAX, SCRATCH_BYTES, failed);
+    } else if (failed || strangers_may(endpoint)) {
+        reader_read(connection, 1, STRANGER_READ_BYTES, failed);
+        strangers_spent(endpoint->real);
+    } else {
+        strangers_hold(connection);
+    }
+}
+
 static void on_ready(void *owner, int events)
 {
     struct tcp_connection *connection = owner;
@@ -232,7 +255,7 @@ static void on_ready(void *owner, int events)
         return;
     }
     if ((events & UV_READABLE) != 0) {
-        reader_read(connection, (events & WATCH_FAILED) != 0);
+        read_what_came(connection, (events & WATCH_FAILED) != 0);
     }
     if ((events & UV_WRITABLE) != 0 && !connection->closed) {
         writer_write(connection);
@@ -258,15 +281,14 @@ static struct tcp_connection *make(struct endpoint *endpoint, int descriptor, in
 void connection_accept(struct endpoint *endpoint, int descriptor,
                        const struct sockaddr_storage *from)
 {
+    strangers_make_room(endpoint);
     struct tcp_connection *connection = make(endpoint, descriptor, UV_READABLE);
     if (connection == NULL) {
-        real_notice(endpoint->real, endpoint->id, 0, "a connection was not taken: %s",
-                    uv_strerror(-errno));
+        strangers_notice(endpoint, 0, "a connection was not taken: %s", uv_strerror(-errno));
         return;
     }
     connection->from = *from;
     connection->state = TCP_GREETING;
-    endpoint->accepted_count++;
     give_up_in(connection, HELLO_TIMEOUT_NS);
 }
 

@@ -15,8 +15,8 @@
 
 #define MILLISECOND_NS INT64_C(1000000)
 #define SECOND_NS INT64_C(1000000000)
-#define ADDRESS_BYTES 64  /* the text of an IP address and a port, its end included */
-#define ACCEPTED_MAX 1024 /* connections that one endpoint accepts */
+#define ADDRESS_BYTES 64 /* the text of an IP address and a port, its end included */
+#define STRANGERS_MAX 64 /* connections of others than our peers, at one endpoint */
 #define SCRATCH_BYTES (256U << 10)
 
 struct real;
@@ -115,6 +115,15 @@ struct reservation {
     char address[ADDRESS_BYTES];
 };
 
+/* What is left for others than our peers, of a share of the loop's time. */
+struct strangers {
+    int64_t credit_ns; /* real */
+    int64_t earned_real_ns;
+    struct wakeup resume; /* looks again at what was held back */
+    struct list held;     /* connections that are not read meanwhile */
+    bool is_resuming;
+};
+
 struct real {
     struct world world; /* first: the world's operations are given this */
     uv_loop_t loop;
@@ -133,6 +142,7 @@ struct real {
     struct endpoint *endpoints;
     struct reservation *reservations;
     struct list unwritten; /* connections with frames to write at the end of the turn */
+    struct strangers strangers;
     struct departure *departures;
     ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
@@ -179,6 +189,7 @@ int64_t loop_to_world(const struct real *real, int64_t real_ns);
 /* false with errno set. */
 bool loop_open_timer(struct real *real);
 int64_t loop_timeout_real_ns(const struct real *real); /* until the next deadline; WORLD_NEVER */
+int64_t loop_monotonic_ns(void);                       /* CLOCK_MONOTONIC */
 bool loop_step(struct world *world, int64_t until_ns);
 int64_t loop_world_now(const struct world *world);
 void loop_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_ns);
@@ -202,10 +213,12 @@ struct endpoint {
     struct endpoint_handler handler;
     struct watch *listener;
     struct wakeup accept_again; /* after the process ran out of descriptors */
+    struct notice_limit notices;
     char address[ADDRESS_BYTES];
     struct list connections; /* all of them, the oldest first */
     struct list remotes;
-    size_t accepted_count; /* connections that others dialled */
+    bool is_full;    /* out of descriptors, and that was told */
+    bool is_waiting; /* so it accepts nothing for a while */
     bool closed;
 };
 
@@ -215,6 +228,7 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
                                const struct endpoint_handler *handler, struct failure *failure);
 void listener_close(struct world *world, struct endpoint *endpoint);
 void listener_free_reservations(struct real *real);
+void listener_watch(struct endpoint *endpoint); /* accepts again, unless it has to wait */
 
 /* ---- connections (connection.c) ------------------------------------------------------------- */
 
@@ -230,7 +244,8 @@ struct tcp_connection {
     struct grave grave;
     struct list_link of_endpoint;
     struct list_link of_unwritten;
-    struct connection seen; /* what the endpoint's owner sees */
+    struct list_link of_held; /* a stranger's: not read for now */
+    struct connection seen;   /* what the endpoint's owner sees */
     struct endpoint *endpoint;
     struct remote *remote; /* where it is dialled for, or is up; else NULL */
     struct watch *watch;
@@ -264,13 +279,32 @@ void connection_end(struct tcp_connection *connection, const char *reason, bool 
 void connection_refuse(struct tcp_connection *connection, const char *reason);
 /* The socket is at its end; an errno, or 0: the peer closed it. */
 void connection_ended(struct tcp_connection *connection, int problem);
+/* For what it waits, as things are. */
+void connection_watch(struct tcp_connection *connection);
 /* Its remote's now: where the peer dialled, our hello answers. */
 void connection_answer(struct tcp_connection *connection);
 
+/* ---- others than our peers (strangers.c) ---------------------------------------------------- */
+
+/* Whether the connection is none of a peer that we dial, as far as is known. */
+bool strangers_has(const struct tcp_connection *connection);
+/* Before something is done for one: whether there is time for it. false: it is to be held back, and
+ * is looked at again. */
+bool strangers_may(const struct endpoint *endpoint);
+void strangers_hold(struct tcp_connection *connection);
+void strangers_spent(struct real *real);             /* the time since then */
+void strangers_make_room(struct endpoint *endpoint); /* for one more: the oldest goes */
+bool strangers_shed(struct real *real); /* one, for its descriptor; false: there is none */
+/* A notice of what one has done: few for many. */
+__attribute__((format(printf, 3, 4))) void strangers_notice(struct endpoint *endpoint,
+                                                            uint64_t peer, const char *format, ...);
+
 /* ---- what comes on a connection (reader.c) -------------------------------------------------- */
 
-/* What there is, up to a bound; all of it where `failed`: the descriptor is in error. */
-void reader_read(struct tcp_connection *connection, bool failed);
+/* What there is, by so many reads of so many bytes beside a frame's rest; all of it where `failed`:
+ * the descriptor is in error. */
+void reader_read(struct tcp_connection *connection, int reads_max, size_t scratch_bytes,
+                 bool failed);
 static inline bool reader_is_within(const struct tcp_connection *connection) /* a frame */
 {
     return connection->partial != NULL || connection->head_bytes > 0;
@@ -301,6 +335,11 @@ struct remote {
     bool moved;  /* its address is new: it is dialled there beside a connection from elsewhere */
     char address[ADDRESS_BYTES]; /* where it is dialled; "": it is not */
 };
+
+static inline bool remote_is_dialled(const struct remote *remote)
+{
+    return remote->address[0] != '\0';
+}
 
 struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer); /* NULL: none */
 void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew);

@@ -13,6 +13,10 @@
 
 #define ANY_ADDRESS "127.0.0.1:0"
 #define ACCEPT_AGAIN_NS (100 * MILLISECOND_NS)
+#define ACCEPTS_MAX 16 /* in one turn */
+/* What more come is not answered, which slows down who floods us, and nobody waits long behind
+ * them. */
+#define BACKLOG 128
 
 /* ---- reservations --------------------------------------------------------------------------- */
 
@@ -62,61 +66,77 @@ void listener_free_reservations(struct real *real)
 
 /* ---- accepting ------------------------------------------------------------------------------ */
 
-static void take(struct endpoint *endpoint, int descriptor, const struct sockaddr_storage *from)
-{
-    if (endpoint->accepted_count < ACCEPTED_MAX) {
-        connection_accept(endpoint, descriptor, from);
-        return;
-    }
-    char remote[ADDRESS_BYTES];
-    address_write(from, remote);
-    (void)close(descriptor);
-    real_notice(endpoint->real, endpoint->id, 0,
-                "connection from %s closed: %d connections are open", remote, ACCEPTED_MAX);
-}
-
 /* Out of descriptors or memory: the connection stays where it is, and the listener would report it
  * without end. */
-static void pause_accepting(struct endpoint *endpoint)
+static void pause_accepting(struct endpoint *endpoint, int problem)
 {
-    real_notice(endpoint->real, endpoint->id, 0, "cannot accept a connection: %s",
-                uv_strerror(-errno));
-    watch_events(endpoint->listener, 0);
+    if (!endpoint->is_full) {
+        endpoint->is_full = true;
+        real_notice(endpoint->real, endpoint->id, 0,
+                    "connections cannot be accepted for now (%s); those that are open go on",
+                    uv_strerror(-problem));
+    }
     loop_wake_at(&endpoint->real->world, &endpoint->accept_again,
                  loop_now(endpoint->real) + loop_to_world(endpoint->real, ACCEPT_AGAIN_NS));
+    endpoint->is_waiting = true;
+    listener_watch(endpoint);
 }
 
 static void on_accept_again(void *context)
 {
     struct endpoint *endpoint = context;
-    watch_events(endpoint->listener, UV_READABLE);
+    endpoint->is_waiting = false;
+    listener_watch(endpoint);
 }
 
-static void accept_all(struct endpoint *endpoint)
+void listener_watch(struct endpoint *endpoint)
 {
-    for (;;) {
-        struct sockaddr_storage from = {0};
-        socklen_t size = sizeof from;
-        int descriptor = accept4(endpoint->listener->descriptor, (struct sockaddr *)&from, &size,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor >= 0) {
-            take(endpoint, descriptor, &from);
-        } else if (errno == EAGAIN) {
-            return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(endpoint);
-            return;
-        }
-        /* Anything else is about the one connection that is gone now (accept(2)). */
-    }
+    watch_events(endpoint->listener, endpoint->is_waiting ? 0 : UV_READABLE);
 }
 
+/* false: no more for now. */
+static bool accept_one(struct endpoint *endpoint)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof from;
+    int descriptor = accept4(endpoint->listener->descriptor, (struct sockaddr *)&from, &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+        connection_accept(endpoint, descriptor, &from);
+        return true;
+    }
+    if (errno == EAGAIN) {
+        endpoint->is_full = false;
+        return false;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        int problem = errno;
+        if (!strangers_shed(endpoint->real)) {
+            pause_accepting(endpoint, problem);
+            return false;
+        }
+    }
+    /* Anything else is about the one connection that is gone now (accept(2)). */
+    return true;
+}
+
+/* A few in a turn; those that wait are told of at the next. */
 static void on_ready(void *owner, int events)
 {
     (void)events;
     struct endpoint *endpoint = owner;
     loop_input_came(endpoint->real);
-    accept_all(endpoint);
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        if (!strangers_may(endpoint)) {
+            watch_events(endpoint->listener, 0); /* until there is time again */
+            return;
+        }
+        bool more = accept_one(endpoint);
+        strangers_spent(endpoint->real);
+        if (!more) {
+            return;
+        }
+    }
 }
 
 /* ---- opening and closing -------------------------------------------------------------------- */
@@ -131,7 +151,7 @@ static int start_listening(const char *text)
         return -1;
     }
     int descriptor = address_bind(&address, size);
-    if (descriptor >= 0 && listen(descriptor, SOMAXCONN) != 0) {
+    if (descriptor >= 0 && listen(descriptor, BACKLOG) != 0) {
         int problem = errno;
         (void)close(descriptor);
         errno = problem;

@@ -20,7 +20,7 @@
 
 /* ---- the clock ------------------------------------------------------------------------------ */
 
-static int64_t monotonic_ns(void)
+int64_t loop_monotonic_ns(void)
 {
     struct timespec now;
     ensure(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
@@ -53,7 +53,7 @@ static int64_t clock_at(const struct real *real, int64_t at_real_ns)
 int64_t loop_look(struct real *real)
 {
     if (real->in_turn || real->free_running) {
-        real->now_real_ns = monotonic_ns();
+        real->now_real_ns = loop_monotonic_ns();
         real->now_ns = clock_at(real, real->now_real_ns);
     }
     return real->now_ns;
@@ -75,13 +75,14 @@ int64_t loop_now(struct real *real)
 int64_t loop_world_now(const struct world *world)
 {
     const struct real *real = (const struct real *)(const void *)world;
-    return real->in_turn || !real->free_running ? real->now_ns : clock_at(real, monotonic_ns());
+    return real->in_turn || !real->free_running ? real->now_ns
+                                                : clock_at(real, loop_monotonic_ns());
 }
 
 /* From here on it runs, showing what it showed when it was stopped. */
 static void start_clock(struct real *real)
 {
-    real->now_real_ns = monotonic_ns();
+    real->now_real_ns = loop_monotonic_ns();
     real->base_real_ns = real->now_real_ns;
     real->base_ns = real->now_ns;
 }

@@ -13,7 +13,6 @@
 
 #define RUN_BYTES (16U << 10)          /* a batch of several frames ends when it is so large */
 #define STRANGER_BYTES_MAX (64U << 10) /* of a frame before the hello has been accepted */
-#define READS_MAX 8 /* of one connection in one turn, so that others get theirs */
 
 /* ---- frames to the endpoint ----------------------------------------------------------------- */
 
@@ -141,7 +140,7 @@ static void extend_partial(struct tcp_connection *connection, size_t size)
 
 /* Reads once: behind what is there of a partial frame, and then into the scratch, behind what is
  * there of a head. `wanted` is the most that could come. */
-static ssize_t read_once(struct tcp_connection *connection, size_t *wanted)
+static ssize_t read_once(struct tcp_connection *connection, size_t scratch_bytes, size_t *wanted)
 {
     struct real *real = connection->endpoint->real;
     struct iovec vectors[2];
@@ -154,7 +153,7 @@ static ssize_t read_once(struct tcp_connection *connection, size_t *wanted)
     }
     memcpy(real->scratch, connection->head, connection->head_bytes);
     vectors[count++] = (struct iovec){.iov_base = real->scratch + connection->head_bytes,
-                                      .iov_len = SCRATCH_BYTES - connection->head_bytes};
+                                      .iov_len = scratch_bytes - connection->head_bytes};
     *wanted = vectors[0].iov_len + (count == 2 ? vectors[1].iov_len : 0);
     for (;;) {
         ssize_t got = count == 1 ? recv(connection->watch->descriptor, vectors[0].iov_base,
@@ -183,12 +182,13 @@ static void take_read(struct tcp_connection *connection, size_t size)
 
 /* ---- for the connections -------------------------------------------------------------------- */
 
-void reader_read(struct tcp_connection *connection, bool failed)
+void reader_read(struct tcp_connection *connection, int reads_max, size_t scratch_bytes,
+                 bool failed)
 {
     /* One in error is not watched any more: nobody comes back for what is left. */
-    for (int i = 0; (failed || i < READS_MAX) && !connection->closed; i++) {
+    for (int i = 0; (failed || i < reads_max) && !connection->closed; i++) {
         size_t wanted = 0;
-        ssize_t got = read_once(connection, &wanted);
+        ssize_t got = read_once(connection, scratch_bytes, &wanted);
         if (got <= 0) {
             int problem = got == 0 ? 0 : errno;
             if (problem != EAGAIN || failed) {

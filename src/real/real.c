@@ -269,6 +269,7 @@ static void world_free(struct world *world)
         unlink_departure(departure);
         memory_free(departure);
     }
+    loop_wake_at(world, &real->strangers.resume, WORLD_NEVER);
     local_free(real);
     listener_free_reservations(real);
     real_empty_graves(real);

@@ -10,6 +10,7 @@
  */
 #include "real/internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,11 +134,6 @@ static void tell_connected(struct remote *remote)
 
 /* ---- dialling ------------------------------------------------------------------------------- */
 
-static bool is_dialled(const struct remote *remote)
-{
-    return remote->address[0] != '\0';
-}
-
 /* Dials later, and ever later. */
 static void rest(struct remote *remote)
 {
@@ -152,11 +148,15 @@ static void rest(struct remote *remote)
 
 static void dial(struct remote *remote)
 {
-    if (!is_dialled(remote) || (remote->current != NULL && !remote->moved) ||
+    if (!remote_is_dialled(remote) || (remote->current != NULL && !remote->moved) ||
         remote->dialled != NULL || (is_cut_out(remote) && is_cut_in(remote))) {
         return; /* whoever changes that dials again */
     }
     remote->dialled = connection_dial(remote);
+    if (remote->dialled == NULL && (errno == EMFILE || errno == ENFILE) &&
+        strangers_shed(real_of_remote(remote))) {
+        remote->dialled = connection_dial(remote);
+    }
     if (remote->dialled == NULL) {
         rest(remote);
     }
@@ -164,7 +164,7 @@ static void dial(struct remote *remote)
 
 void remote_dial_now(struct remote *remote)
 {
-    if (is_dialled(remote) && (remote->current == NULL || remote->moved) &&
+    if (remote_is_dialled(remote) && (remote->current == NULL || remote->moved) &&
         remote->dialled == NULL) {
         loop_wake_at(&real_of_remote(remote)->world, &remote->redial, WORLD_NEVER);
         remote->backoff_ns = BACKOFF_MIN_NS;
@@ -264,7 +264,8 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
             remote->backoff_ns = 0;
         }
     }
-    if (!remote->closed && is_dialled(remote) && (remote->current == NULL || remote->moved)) {
+    if (!remote->closed && remote_is_dialled(remote) &&
+        (remote->current == NULL || remote->moved)) {
         rest(remote);
     }
     if (remote->closed || remote->current != NULL) {
@@ -272,7 +273,7 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
     }
     tell_disconnected(remote, reason);
     if (!remote->closed && remote->current == NULL && remote->dialled == NULL &&
-        !is_dialled(remote)) {
+        !remote_is_dialled(remote)) {
         bury(remote, reason);
     }
 }

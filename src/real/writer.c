@@ -64,7 +64,7 @@ static void set_blocked(struct tcp_connection *connection, bool blocked)
 {
     if (connection->blocked != blocked) {
         connection->blocked = blocked;
-        watch_events(connection->watch, UV_READABLE | (blocked ? UV_WRITABLE : 0));
+        connection_watch(connection);
     }
 }
 

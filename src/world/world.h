@@ -1,8 +1,9 @@
 /*
  * world: what a node may ask of the world it lives in (a clock, wake-ups, a transport), and the one
  * fault model for every world. agenda.c (wake-ups and flushers), world.c (clocks of nodes), frame.c
- * (frame heads), pairs.c (things by sender and receiver), faults.c (the fate of each message),
- * links.c (which faults are in force on which link). The worlds themselves are sim/ and real/.
+ * (frame heads), notices.c (few of many), pairs.c (things by sender and receiver), faults.c (the
+ * fate of each message), links.c (which faults are in force on which link). The worlds themselves
+ * are sim/ and real/.
  *
  * It never looks into a frame behind its head, and knows neither Raft nor which world it is.
  */
@@ -236,6 +237,18 @@ static inline int64_t world_now_ns(const struct world *world)
 {
     return world->operations->now_ns(world);
 }
+
+/* ---- notices (notices.c) -------------------------------------------------------------------- */
+
+/* So that a flood is told of by a few notices. All zero: none was told yet. */
+struct notice_limit {
+    int64_t since_ns;
+    uint32_t told;
+    uint64_t untold;
+};
+
+/* Whether one more may be told now; `*untold`: how many were not, since one last was. */
+bool notice_limit_lets(struct notice_limit *limit, int64_t now_ns, uint64_t *untold);
 
 /* ---- things by sender and receiver (pairs.c) ------------------------------------------------ */
 

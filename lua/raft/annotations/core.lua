@@ -352,6 +352,24 @@ function bench.core(entries, batch, window, entry_bytes, warm) end
 ---@return integer frame_bytes
 function bench.codec(frames, entries, entry_bytes) end
 
+---A process that floods ports of this machine for a while.
+---@param ports integer[]
+---@param payloads string[] what each connection says, in turn; the ports are taken in turn as well
+---@param again? string what each goes on saying
+---@param per_second number connections
+---@param keep integer connections that are open at most
+---@param seconds number
+---@return integer? process
+---@return integer|string descriptor
+---@return string? code
+function bench.flood(ports, payloads, again, per_second, keep, seconds) end
+
+---Waits for its end.
+---@param process integer
+---@param descriptor integer
+---@return integer connections that were tried
+function bench.flood_end(process, descriptor) end
+
 ---A bare libuv echo over TCP.
 ---@param rounds integer
 ---@param bytes integer

@@ -14,7 +14,7 @@ local REPETITIONS = 5
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "Measure the core, the codec, clusters over TCP and the simulated world."
-  parser:argument("names", "core, codec, commit-latency, commit-throughput, election, simulation, memory; none: all.")
+  parser:argument("names", "core, codec, commit-latency, commit-throughput, election, simulation, hostile, memory; none: all.")
     :argname("NAME"):args("*")
   parser:flag("--json", "Print JSON, every sample included.")
   parser:option("--repeat", "Repetitions of each (5)."):argname("N"):convert(common.positive):target("repetitions")

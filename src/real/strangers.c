@@ -1,0 +1,156 @@
+/*
+ * What others than our own peers may cost: a share of the loop's time, a bounded number of
+ * connections, whose oldest goes, few notices. So a flood of connections, or one peer that asks
+ * without end, takes little from the members; they alone are read without a bound. Who accepts or
+ * reads for a stranger asks here first, and tells how long it took.
+ *
+ * It never holds back a connection that we dialled, or of a peer that we dial.
+ */
+#include "real/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define SHARE 20                           /* one part in so many of the time that passes */
+#define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
+#define CREDIT_AGAIN_NS (MILLISECOND_NS / 2)
+
+bool strangers_has(const struct tcp_connection *connection)
+{
+    const struct remote *remote = connection->remote;
+    return connection->seen.dialled == 0 && (remote == NULL || !remote_is_dialled(remote));
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static void earn(struct strangers *strangers, int64_t now_real_ns)
+{
+    strangers->credit_ns += (now_real_ns - strangers->earned_real_ns) / SHARE;
+    strangers->earned_real_ns = now_real_ns;
+    if (strangers->credit_ns > CREDIT_MAX_NS) {
+        strangers->credit_ns = CREDIT_MAX_NS;
+    }
+}
+
+static void on_resume(void *context)
+{
+    struct real *real = context;
+    struct list_link *link;
+    real->strangers.is_resuming = false;
+    while ((link = list_first(&real->strangers.held)) != NULL) {
+        list_remove(link);
+        connection_watch(item_of(link, struct tcp_connection, of_held));
+    }
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        listener_watch(at);
+    }
+}
+
+/* What is held back is looked at again when there is credit for some of it. */
+static void resume_later(struct real *real)
+{
+    struct strangers *strangers = &real->strangers;
+    int64_t wait_ns = (CREDIT_AGAIN_NS - strangers->credit_ns) * SHARE;
+    strangers->is_resuming = true;
+    strangers->resume.fire = on_resume;
+    strangers->resume.context = real;
+    loop_wake_at(&real->world, &strangers->resume, loop_now(real) + loop_to_world(real, wait_ns));
+}
+
+/* One that waits to be added has nobody to prefer: whoever comes may be its leader. */
+static bool knows_peers(const struct endpoint *endpoint)
+{
+    for (struct list_link *at = list_first(&endpoint->remotes); at != NULL;
+         at = list_next(&endpoint->remotes, at)) {
+        if (remote_is_dialled(item_of(at, struct remote, of_endpoint))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool strangers_may(const struct endpoint *endpoint)
+{
+    struct strangers *strangers = &endpoint->real->strangers;
+    earn(strangers, loop_monotonic_ns());
+    if (strangers->credit_ns > 0 || !knows_peers(endpoint)) {
+        return true;
+    }
+    if (!strangers->is_resuming) {
+        resume_later(endpoint->real);
+    }
+    return false;
+}
+
+void strangers_hold(struct tcp_connection *connection)
+{
+    if (!list_holds(&connection->of_held)) {
+        list_append(&connection->endpoint->real->strangers.held, &connection->of_held);
+        connection_watch(connection);
+    }
+}
+
+void strangers_spent(struct real *real)
+{
+    struct strangers *strangers = &real->strangers;
+    int64_t now_real_ns = loop_monotonic_ns();
+    strangers->credit_ns -= now_real_ns - strangers->earned_real_ns;
+    strangers->earned_real_ns = now_real_ns;
+}
+
+/* ---- number --------------------------------------------------------------------------------- */
+
+void strangers_make_room(struct endpoint *endpoint)
+{
+    size_t count = 0;
+    struct tcp_connection *oldest = NULL;
+    for (struct list_link *at = list_first(&endpoint->connections); at != NULL;
+         at = list_next(&endpoint->connections, at)) {
+        struct tcp_connection *connection = item_of(at, struct tcp_connection, of_endpoint);
+        if (strangers_has(connection)) {
+            oldest = oldest == NULL ? connection : oldest;
+            count++;
+        }
+    }
+    if (count >= STRANGERS_MAX) {
+        strangers_notice(endpoint, 0,
+                         "%d connections of others than members are open: the oldest is closed",
+                         STRANGERS_MAX);
+        connection_end(oldest, "too many connections", true);
+    }
+}
+
+bool strangers_shed(struct real *real)
+{
+    for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
+        for (struct list_link *link = list_first(&at->connections); link != NULL;
+             link = list_next(&at->connections, link)) {
+            struct tcp_connection *connection = item_of(link, struct tcp_connection, of_endpoint);
+            if (strangers_has(connection)) {
+                connection_end(connection, "out of descriptors", true);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- notices -------------------------------------------------------------------------------- */
+
+void strangers_notice(struct endpoint *endpoint, uint64_t peer, const char *format, ...)
+{
+    uint64_t untold = 0;
+    char text[200];
+    va_list arguments;
+    if (!notice_limit_lets(&endpoint->notices, loop_now(endpoint->real), &untold)) {
+        return;
+    }
+    if (untold > 0) {
+        real_notice(endpoint->real, endpoint->id, 0, "%llu more like the last ones were not told",
+                    (unsigned long long)untold);
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    real_notice(endpoint->real, endpoint->id, peer, "%s", text);
+}
