@@ -125,6 +125,30 @@ function tests.test_MembersAreAddedAndRemoved()
   end)
 end
 
+-- Nothing has happened where one that is to be added is not there: the leader alone could not take it back.
+function tests.test_who_is_added_has_to_run()
+  with_nodes(1, nil, function(nodes)
+    local leader, addresses = nodes[1], processes.free_addresses(2)
+    assert(leader:propose(7))
+    local voters = { [1] = true, [2] = addresses[1], [3] = addresses[2] }
+    local index, message, code, detail = leader:change_members({ voters = voters }, { timeout = 0.3 })
+    lu.assertEquals({ index, code, detail.unknown }, { nil, "busy", nil })
+    lu.assertStrContains(message, "node 2 has not been reached at " .. addresses[1])
+    assert(leader:propose(1))
+    local added = {}
+    for id = 2, 3 do
+      added[id] = assert(raft.node { id = id, listen = addresses[id - 1], join = true, machine = counter() })
+      assert(added[id]:start())
+    end
+    assert(leader:change_members { voters = voters })
+    lu.assertEquals(assert(added[3]:query "count"), 8)
+    for id = 2, 3 do
+      lu.assertTrue(added[id]:status().member)
+      added[id]:close()
+    end
+  end)
+end
+
 -- A node of a member's id that has forgotten everything: the leader turns it away, and it says so to whoever asks it.
 local function comes_back_with_nothing(leader, options)
   local told, heard = {}, {}

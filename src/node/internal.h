@@ -76,7 +76,7 @@ bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *i
 void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
                    bool dialled);
 /* Looks for a server that is to be added by its address alone. true: it was met there, and
- * `*directory` tells which it is; or it could not be for a while, and 0 has to do. */
+ * `*directory` tells which it is. */
 bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
 void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
 /* To that very server. */

@@ -9,7 +9,6 @@
 
 #define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
 #define STILL_THERE_NS 10000000LL  /* after so long a dead connection has ended */
-#define MEET_NS 1000000000LL       /* how long one that is to be added is looked for */
 #define TURNED_AWAY_AGAIN_NS 1000000000LL
 #define STRANGERS_MAX 32 /* that are remembered: the one used longest ago goes */
 
@@ -201,7 +200,7 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
         peer->met_directory = peer->greeted_directory; /* on a connection of its own, which lives */
     }
     *directory = peer->met_directory;
-    return *directory != 0 || now_ns - peer->wanted_ns >= MEET_NS;
+    return *directory != 0;
 }
 
 void peers_connected(struct node *node, uint64_t id)

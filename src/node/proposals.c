@@ -126,15 +126,20 @@ static bool meet_new_members(struct node *node, struct raft_configuration *wante
     const struct raft_configuration *present = raft_members(node->raft);
     struct raft_status status;
     raft_get_status(node->raft, &status);
+    const struct raft_member *missing = NULL;
     for (uint32_t i = 0; i < wanted->count && status.role == RAFT_LEADER; i++) {
         struct raft_member *member = &wanted->members[i];
         bool is_new = raft_configuration_find(present, member->id) == NULL;
         if (is_new && member->directory == 0 && member->id != node->id &&
-            !peers_meet(node, member, &member->directory)) {
-            failure_set(failure, FAILURE_BUSY, "node %llu has not been reached at %.*s",
-                        (unsigned long long)member->id, (int)member->address_size, member->address);
-            return false;
+            !peers_meet(node, member, &member->directory) && missing == NULL) {
+            missing = member; /* the others are looked for as well */
         }
+    }
+    if (missing != NULL) {
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu has not been reached at %.*s: it has to run before it is added",
+                    (unsigned long long)missing->id, (int)missing->address_size, missing->address);
+        return false;
     }
     return true;
 }
