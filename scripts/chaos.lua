@@ -42,8 +42,8 @@ function scenario.options(draw, mode)
       time = mode == "sim" and 20 or 10,
       pace = draw { 0.05, 0.1, 0.3 },
       churn = draw { true, true, false },
-      -- A candidate's vote is on its disk before it asks for others': where that takes longer than time-outs differ, all
-      -- stand at once, again and again (paper, 5.6: an election needs time-outs well above what a message takes).
+      -- A candidate's vote is on its disk before it asks for others': where that takes longer than time-outs differ,
+      -- all stand at once, again and again (paper, 5.6: time-outs are well above what a message takes).
       disk = draw { 0, 0, 0, 0.1, 0.3 } * math.min(0.33, election[2] - election[1]),
       slow_disk = draw { 0, 0.1, 0.3, 0.6 } * math.min(0.16, election[1]),
     },

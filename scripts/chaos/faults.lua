@@ -213,9 +213,12 @@ end
 
 -- Some messages are kept back; the postman brings them when leaders and members have changed, some of them twice.
 function troubles.late_messages(c)
-  local gap_most = c:random(10, 200) -- messages that pass between two that do not
+  local gap_most = c:random(10, 100) -- messages that pass between two that do not
   local pass = c:random(gap_most)
   c:intercept(nil)
+  c:after(0.2 + c:random() * 2, function()
+    c:intercept(nil)
+  end)
   c:intercept(function()
     pass = pass - 1
     if pass <= 0 then

@@ -179,6 +179,25 @@ static int look_leader(lua_State *L)
     return 2;
 }
 
+/* core:leaders() → list of {id, term}: all that believe they lead */
+static int look_leaders(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_newtable(L);
+    lua_Integer place = 0;
+    for (size_t i = 0; i < cluster_count(box->cluster); i++) {
+        struct node *node = cluster_node(box->cluster, cluster_id_at(box->cluster, i));
+        const struct node_view *view = node == NULL ? NULL : node_view(node);
+        if (view != NULL && view->is_up && view->role == RAFT_LEADER) {
+            lua_createtable(L, 0, 2);
+            lua_set_integer(L, "id", view->id);
+            lua_set_integer(L, "term", view->term);
+            lua_rawseti(L, -2, ++place);
+        }
+    }
+    return 1;
+}
+
 /* core:log(id) → list of entries, of a stopped node what its disk holds; nil: no such node */
 static int look_log(lua_State *L)
 {
@@ -363,6 +382,7 @@ const luaL_Reg lua_look_methods[] = {
     {"state", look_state},
     {"is_connected", look_is_connected},
     {"leader", look_leader},
+    {"leaders", look_leaders},
     {"log", look_log},
     {"commits", look_commits},
     {"machine", look_machine},

@@ -22,13 +22,7 @@ end
 --- All that believe they lead, cut off or not.
 -- @treturn raft.leadership[] list of {id, term}
 function leaders:leaders()
-  local list = {}
-  for _, id in ipairs(self.core:ids()) do
-    if self.core:status(id, "role") == "leader" then
-      list[#list + 1] = { id = id, term = self.core:status(id, "term") }
-    end
-  end
-  return list
+  return self.core:leaders()
 end
 
 --- Runs until a running node that is not disconnected leads, and a quorum that it reaches both ways names it in its
