@@ -126,7 +126,7 @@ function tests.test_MembersAreAddedAndRemoved()
 end
 
 -- Nothing has happened where one that is to be added is not there: the leader alone could not take it back.
-function tests.test_who_is_added_has_to_run()
+function tests.test_WhoIsAddedHasToRun()
   with_nodes(1, nil, function(nodes)
     local leader, addresses = nodes[1], processes.free_addresses(2)
     assert(leader:propose(7))
