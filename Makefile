@@ -88,7 +88,8 @@ test: deps ## the whole suite, in the simulated world and over TCP
 seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seeds in the simulated world
 	@$(SUBMAKE) all
 	@RAFTBENCH_SPEC_SEEDS=1 $(TEST) --mode sim --seeds $(N) --pattern '!_tcp$$' spec/reference_spec.lua \
-		spec/reference_defaults_spec.lua $(wildcard spec/scenarios_*_spec.lua) spec/chaos_spec.lua
+		spec/reference_defaults_spec.lua $(wildcard spec/scenarios_*_spec.lua) spec/servers_spec.lua \
+		spec/chaos_spec.lua
 
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
