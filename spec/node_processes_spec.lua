@@ -116,4 +116,26 @@ function tests.test_AProcessThatHangsIsReplacedByAnotherOfItsId()
   end)
 end
 
+-- Another process under a living member's id, which knows the cluster and was told that it is that member.
+function tests.test_AnotherOfAMembersIdDoesNotTakeItsPlace()
+  with_processes(function(list, addresses)
+    add(list[1], 1)
+    local leader = leader_among(list)
+    local member, third = leader % 3 + 1, (leader + 1) % 3 + 1
+    local peers = { ("'%s'"):format(addresses[1]), ("'%s'"):format(addresses[2]), ("'%s'"):format(addresses[3]) }
+    peers[member] = ("'%s'"):format(addresses[4])
+    list[4] = processes.start("run", ("{ id = %d, listen = '%s', peers = { %s } }"):format(member, addresses[4],
+      table.concat(peers, ", ")))
+    processes.wait("its notice", function()
+      return list[4]:ask("return table.concat(told.notices, ' ')"):find("turns this node away", 1, true)
+    end)
+    list[third]:kill() -- the member counts, whatever the other says
+    for number = 2, 5 do
+      lu.assertEquals(add(list[leader], 1), number)
+    end
+    lu.assertEquals(list[leader]:ask("return node:status().role"), "leader")
+    lu.assertEquals(list[member]:ask("return node:status().turned_away_by"), "nil")
+  end)
+end
+
 return tests
