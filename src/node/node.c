@@ -1,6 +1,16 @@
 /*
  * A node's life: made, started from what its disk holds, paused, crashed, stopped, started again.
  * It never asks which world it is in.
+ *
+ *                       the disk was read                   the writes are synced
+ *     STOPPED --> STARTING ----------> RUNNING --> STOPPING ----------> STOPPED or REMOVED
+ *                     |                   |            |
+ *                     +--- PAUSED, and back to it      |
+ *                     |                   |            |
+ *                     +-------------------+------------+---> CRASHED or FAILED, at once
+ *
+ * It is started again from any of those at the end of an arrow; a start while it is STOPPING waits
+ * in the store.
  */
 #include "node/internal.h"
 
