@@ -18,6 +18,8 @@ local MADE_MOST = 25000 -- calls, repeated ones too: to keep one costs as much a
 local CALLS_MOST = 5000 -- longer runs are programs of their own; what is done at a prompt is kept whole
 local GAP_LEAST_NS = 1000000
 
+local ends_loop = fold.ends_loop
+
 -- Calls that change nothing, neither the trace nor what later calls find.
 local looks = {}
 for name in ("commits events held ids is_alive is_closed is_connected leader leaders log machine members mode now "
@@ -101,11 +103,14 @@ local function ended(recording, call)
   call.raised = nil
   if not recording.driver.core:is_closed() then -- else it waited while somebody shut the cluster down
     call.end_ns = recording.driver.core:now_ns()
-    if recording.calls[#recording.calls] == call then
+    if (ends_loop[call.name] or call.text) and recording.calls[#recording.calls] == call then
       fold.last(recording.calls, GAP_LEAST_NS)
     end
   end
 end
+
+-- Calls that give something back that can be used later.
+local gives_more = { on = true, after = true, client = true }
 
 -- What is given back and can be used later: the end of `on` or `after`, a client.
 local function followed(recording, call, result)
@@ -129,7 +134,7 @@ local function finish(recording, call, ...)
     return ...
   end
   ended(recording, call)
-  if call.name == "on" or call.name == "after" or call.name == "client" then
+  if gives_more[call.name] then
     return followed(recording, call, ...)
   end
   return ...
@@ -193,30 +198,30 @@ end
 local function wrap(name, method)
   if looks[name] then
     return function(self, ...)
-      if self == nil or not clusters[self] then
+      if not clusters[self] then
         no_cluster(name)
       end
       return method(self.inner, ...)
     end
   end
   return function(self, ...)
-    if self == nil or not clusters[self] then
+    if not clusters[self] then
       no_cluster(name)
     end
-    local recording = self.recording
+    local recording, inner = self.recording, self.inner
     -- First of all whether it is kept: clients call much, and nothing of it is.
     if recording.is_full or not is_ours(recording) or recording.driver.core:is_closed() then
-      return method(self.inner, ...)
+      return method(inner, ...)
     end
     local loop = repeats(recording, name, select("#", ...), ...)
     if loop then
-      return finish_repeating(recording, loop, method(self.inner, ...))
+      return finish_repeating(recording, loop, method(inner, ...))
     end
     local call = begin(recording, name, ...)
     if not call then
-      return method(self.inner, ...)
+      return method(inner, ...)
     end
-    return finish(recording, call, method(self.inner, ...))
+    return finish(recording, call, method(inner, ...))
   end
 end
 

@@ -98,6 +98,12 @@ local function begin(calls, length, gap_ns)
   return true
 end
 
+--- Calls that a loop which waits ends with, by name: behind others it is not worth looking for one.
+fold.ends_loop = {}
+for name in ("get query sleep step wait_clients wait_event wait_leader wait_until"):gmatch "[%a_]+" do
+  fold.ends_loop[name] = true
+end
+
 --- The last call has ended: it becomes part of a loop where it repeats what was before.
 -- @tparam table calls the list
 -- @tparam integer gap_ns so much time between two calls is no loop
