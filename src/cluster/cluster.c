@@ -22,8 +22,8 @@ static void count_connection(void *context, const struct trace_event *event)
 
 static bool start_nodes(struct cluster *cluster, struct failure *failure)
 {
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        if (!node_start(cluster->members[i].node, failure)) {
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        if (!node_start(cluster->members.items[i].node, failure)) {
             return false;
         }
     }
@@ -32,8 +32,8 @@ static bool start_nodes(struct cluster *cluster, struct failure *failure)
 
 static bool is_starting(const struct cluster *cluster)
 {
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        if (node_view(cluster->members[i].node)->state == NODE_STARTING) {
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        if (node_view(cluster->members.items[i].node)->state == NODE_STARTING) {
             return true;
         }
     }
@@ -42,8 +42,8 @@ static bool is_starting(const struct cluster *cluster)
 
 static bool are_up(const struct cluster *cluster, struct failure *failure)
 {
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        const struct node_view *view = node_view(cluster->members[i].node);
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        const struct node_view *view = node_view(cluster->members.items[i].node);
         if (!view->is_up) {
             failure_set(failure, FAILURE_STORAGE, "node %llu did not start: %s",
                         (unsigned long long)view->id,
@@ -68,7 +68,7 @@ static void judge_disks(struct cluster *cluster)
 static bool bring_up(struct cluster *cluster, struct failure *failure)
 {
     size_t connected = 0;
-    size_t wanted = cluster->member_count * (cluster->member_count - 1);
+    size_t wanted = cluster->members.count * (cluster->members.count - 1);
     int subscription =
         trace_subscribe(cluster->trace, TRACE_MASK(TRACE_CONNECT), count_connection, &connected);
     bool up = start_nodes(cluster, failure);
@@ -122,9 +122,9 @@ static void emit_run(struct cluster *cluster)
     value_write_string(value, "seed", 4);
     value_write_integer(value, (int64_t)cluster->options.seed);
     value_write_string(value, "nodes", 5);
-    value_write_array(value, cluster->member_count);
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        value_write_integer(value, (int64_t)cluster->members[i].id);
+    value_write_array(value, cluster->members.count);
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        value_write_integer(value, (int64_t)cluster->members.items[i].id);
     }
     event.value = buffer_bytes(value);
     trace_emit(cluster->trace, &event);
@@ -196,9 +196,9 @@ struct cluster *cluster_new(const struct cluster_options *options,
 
 void cluster_free(struct cluster *cluster)
 {
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        if (cluster->members[i].node != NULL) {
-            node_free(cluster->members[i].node);
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        if (cluster->members.items[i].node != NULL) {
+            node_free(cluster->members.items[i].node);
         }
     }
     requests_free(cluster->requests);
@@ -212,7 +212,7 @@ void cluster_free(struct cluster *cluster)
     trace_free(cluster->trace);
     buffer_free(&cluster->name);
     buffer_free(&cluster->scratch);
-    memory_free(cluster->members);
+    array_free(&cluster->members);
     memory_free(cluster);
 }
 

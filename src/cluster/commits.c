@@ -31,7 +31,7 @@ static uint64_t find_applied(struct node *node, struct bytes command, uint64_t *
 /* NULL: it does not run or is cut off. */
 static struct node *connected_node(const struct cluster *cluster, size_t position)
 {
-    const struct member *member = &cluster->members[position];
+    const struct member *member = &cluster->members.items[position];
     return cluster_is_connected(cluster, member->id) ? member->node : NULL;
 }
 
@@ -40,7 +40,7 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
                          struct failure *failure)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < cluster->member_count; i++) {
+    for (size_t i = 0; i < cluster->members.count; i++) {
         struct node *node = connected_node(cluster, i);
         const struct node_view *view = node != NULL ? node_view(node) : NULL;
         if (view == NULL || view->applied_index < index) {
@@ -49,7 +49,8 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
         if (index >= view->first_index && !is_command(node, index, command)) {
             failure_set(failure, FAILURE_STORAGE,
                         "the logs disagree: index %llu is another entry on node %llu",
-                        (unsigned long long)index, (unsigned long long)cluster->members[i].id);
+                        (unsigned long long)index,
+                        (unsigned long long)cluster->members.items[i].id);
             return 0;
         }
         count++;
@@ -62,7 +63,7 @@ static uint64_t find_anywhere(const struct cluster *cluster, struct bytes comman
 {
     /* Applied entries are the same everywhere, so that one node's log after the other adds to what
      * has been looked at. */
-    for (size_t i = 0; i < cluster->member_count; i++) {
+    for (size_t i = 0; i < cluster->members.count; i++) {
         struct node *node = connected_node(cluster, i);
         uint64_t index = node != NULL ? find_applied(node, command, scanned) : 0;
         if (index != 0) {

@@ -22,8 +22,7 @@ struct cluster {
     struct checker *checker;
     struct cluster_options options; /* its arrays and name are not kept */
     struct buffer name;
-    struct member *members; /* sorted by id */
-    size_t member_count;
+    array_of(struct member) members; /* sorted by id */
     uint64_t changes;
     uint64_t judged_changes;
     bool driving;

@@ -44,9 +44,9 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
 {
     uint64_t leader = 0;
     *term = 0;
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        uint64_t id = cluster->members[i].id;
-        struct node *node = cluster->members[i].node;
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        uint64_t id = cluster->members.items[i].id;
+        struct node *node = cluster->members.items[i].node;
         const struct node_view *view = node != NULL ? node_view(node) : NULL;
         if (view != NULL && view->state == NODE_RUNNING && view->role == RAFT_LEADER &&
             view->term > *term && !faults_is_disconnected(cluster->faults, id) &&

@@ -9,9 +9,9 @@ static struct node *best_informed(const struct cluster *cluster, uint64_t except
 {
     struct node *best = NULL;
     uint64_t commit = 0;
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct node *node = cluster->members[i].node;
-        if (cluster->members[i].id == except || node == NULL ||
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct node *node = cluster->members.items[i].node;
+        if (cluster->members.items[i].id == except || node == NULL ||
             node_view(node)->state != NODE_RUNNING) {
             continue;
         }
@@ -56,9 +56,10 @@ bool cluster_needs_disk(const struct cluster *cluster, const struct member *memb
         return true;
     }
     uint64_t commit = node_view(best)->commit_index;
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct node *node = cluster->members[i].node;
-        if (node != NULL && &cluster->members[i] != member && lists_after(node, commit, member)) {
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct node *node = cluster->members.items[i].node;
+        if (node != NULL && &cluster->members.items[i] != member &&
+            lists_after(node, commit, member)) {
             return true;
         }
     }

@@ -13,17 +13,17 @@
 struct member *cluster_member(const struct cluster *cluster, uint64_t id)
 {
     size_t low = 0;
-    size_t high = cluster->member_count;
+    size_t high = cluster->members.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (cluster->members[middle].id < id) {
+        if (cluster->members.items[middle].id < id) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    if (low < cluster->member_count && cluster->members[low].id == id) {
-        return &cluster->members[low];
+    if (low < cluster->members.count && cluster->members.items[low].id == id) {
+        return &cluster->members.items[low];
     }
     return NULL;
 }
@@ -31,16 +31,13 @@ struct member *cluster_member(const struct cluster *cluster, uint64_t id)
 static struct member *insert(struct cluster *cluster, uint64_t id)
 {
     ensure(id >= 1 && cluster_member(cluster, id) == NULL);
-    size_t count = cluster->member_count + 1;
-    cluster->members = memory_resize(cluster->members, count * sizeof *cluster->members);
-    size_t at = cluster->member_count;
-    while (at > 0 && cluster->members[at - 1].id > id) {
-        cluster->members[at] = cluster->members[at - 1];
+    size_t at = cluster->members.count;
+    while (at > 0 && cluster->members.items[at - 1].id > id) {
         at--;
     }
-    cluster->members[at] = (struct member){.id = id};
-    cluster->member_count = count;
-    return &cluster->members[at];
+    struct member *member = array_insert(&cluster->members, at);
+    *member = (struct member){.id = id};
+    return member;
 }
 
 static bool reserve(struct cluster *cluster, struct member *member, struct failure *failure)
@@ -140,16 +137,16 @@ static void format_disk(const struct cluster *cluster, const struct cluster_opti
 static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
 {
     struct raft_configuration first = {0};
-    struct store **stores = memory_new(cluster->member_count * sizeof(struct store *));
-    for (size_t i = 0; i < cluster->member_count; i++) {
+    struct store **stores = memory_new(cluster->members.count * sizeof(struct store *));
+    for (size_t i = 0; i < cluster->members.count; i++) {
         struct raft_member listed;
-        stores[i] = make_store(cluster, &cluster->members[i]);
-        cluster_describe(&cluster->members[i], &listed);
+        stores[i] = make_store(cluster, &cluster->members.items[i]);
+        cluster_describe(&cluster->members.items[i], &listed);
         listed.voter = true;
         raft_configuration_put(&first, &listed);
     }
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        struct member *member = &cluster->members[i];
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct member *member = &cluster->members.items[i];
         struct node_options node_options = node_options_of(cluster, member);
         format_disk(cluster, options, member, stores[i], &first);
         member->node = node_new(cluster->world, stores[i], &node_options);
@@ -172,13 +169,13 @@ bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *o
 
 size_t cluster_count(const struct cluster *cluster)
 {
-    return cluster->member_count;
+    return cluster->members.count;
 }
 
 uint64_t cluster_id_at(const struct cluster *cluster, size_t position)
 {
-    ensure(position < cluster->member_count);
-    return cluster->members[position].id;
+    ensure(position < cluster->members.count);
+    return cluster->members.items[position].id;
 }
 
 struct node *cluster_node(const struct cluster *cluster, uint64_t id)

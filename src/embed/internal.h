@@ -13,7 +13,7 @@ struct embed_loop {
     struct trace *trace;
     struct faults *faults;
     struct world *world;
-    struct embedded *first;
+    struct list embedded;
 };
 
 #define NOTICES_WAITING_MAX 16
@@ -48,8 +48,7 @@ struct notices {
 
 struct embedded {
     struct embed_loop *loop;
-    struct embedded *next;
-    struct embedded *previous;
+    struct list_link link;
     uint64_t id;
     struct node *node;
     struct raft_configuration first_members;

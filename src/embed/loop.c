@@ -21,7 +21,7 @@ struct embed_loop *embed_loop_new(struct failure *failure)
 
 void embed_loop_free(struct embed_loop *loop)
 {
-    ensure(loop->first == NULL);
+    ensure(list_is_empty(&loop->embedded));
     if (loop->world != NULL) {
         loop->world->operations->free(loop->world);
     }

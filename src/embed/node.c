@@ -150,9 +150,9 @@ static struct machine *make_machine(void *context, uint64_t id, struct failure *
 
 static bool is_taken(const struct embed_loop *loop, uint64_t id)
 {
-    for (const struct embedded *embedded = loop->first; embedded != NULL;
-         embedded = embedded->next) {
-        if (embedded->id == id) {
+    for (struct list_link *at = list_first(&loop->embedded); at != NULL;
+         at = list_next(&loop->embedded, at)) {
+        if (item_of(at, const struct embedded, link)->id == id) {
             return true;
         }
     }
@@ -216,11 +216,7 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
     embedded->election_timeout_max_ns = options->raft.election_timeout_max_ns;
     embedded->node = make_node(embedded, options);
     notices_open(embedded);
-    embedded->next = loop->first;
-    if (embedded->next != NULL) {
-        embedded->next->previous = embedded;
-    }
-    loop->first = embedded;
+    list_prepend(&loop->embedded, &embedded->link);
     return embedded;
 }
 
@@ -285,15 +281,7 @@ void embed_free(struct embedded *embedded)
         trace_unsubscribe(loop->trace, embedded->trace_subscription);
         trace_free(embedded->trace);
     }
-    if (embedded->previous != NULL) {
-        embedded->previous->next = embedded->next;
-    } else {
-        ensure(loop->first == embedded);
-        loop->first = embedded->next;
-    }
-    if (embedded->next != NULL) {
-        embedded->next->previous = embedded->previous;
-    }
+    list_remove(&embedded->link);
     raft_configuration_free(&embedded->first_members);
     memory_free(embedded);
 }

@@ -104,8 +104,7 @@ struct routed_frame {
 struct departure {
     struct wakeup alarm;
     struct real *real;
-    struct departure *next;
-    struct departure *previous;
+    struct list_link link;
     struct routed_frame routed;
 };
 
@@ -143,7 +142,7 @@ struct real {
     struct reservation *reservations;
     struct list unwritten; /* connections with frames to write at the end of the turn */
     struct strangers strangers;
-    struct departure *departures;
+    struct list departures;
     ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
     struct grave *graves;

@@ -100,17 +100,9 @@ void real_route(struct real *real, const struct routed_frame *routed)
     }
 }
 
-static void unlink_departure(struct departure *departure)
+static struct departure *departure_of(struct list_link *link)
 {
-    if (departure->previous != NULL) {
-        departure->previous->next = departure->next;
-    } else {
-        ensure(departure->real->departures == departure);
-        departure->real->departures = departure->next;
-    }
-    if (departure->next != NULL) {
-        departure->next->previous = departure->previous;
-    }
+    return item_of(link, struct departure, link);
 }
 
 static void on_departure(void *context)
@@ -118,7 +110,7 @@ static void on_departure(void *context)
     struct departure *departure = context;
     struct real *real = departure->real;
     struct routed_frame routed = departure->routed;
-    unlink_departure(departure);
+    list_remove(&departure->link);
     memory_free(departure);
     if (!real_was_lost(real, &routed)) {
         real_route(real, &routed);
@@ -127,19 +119,20 @@ static void on_departure(void *context)
 
 void real_drop_departures(struct real *real, uint64_t from)
 {
-    struct departure *at = real->departures;
-    while (at != NULL) {
+    struct list_link *link = list_first(&real->departures);
+    while (link != NULL) {
+        struct departure *at = departure_of(link);
         if (at->routed.from != from) {
-            at = at->next;
+            link = list_next(&real->departures, link);
             continue;
         }
         struct batch *frame = at->routed.frame;
         uint64_t to = at->routed.to;
         loop_wake_at(&real->world, &at->alarm, WORLD_NEVER);
-        unlink_departure(at);
+        list_remove(&at->link);
         memory_free(at);
         real_drop(real, from, to, frame, "not connected");
-        at = real->departures; /* who is told may do as it likes */
+        link = list_first(&real->departures); /* who is told may do as it likes */
     }
 }
 
@@ -162,11 +155,7 @@ static void on_emit(void *context, uint64_t from, uint64_t to, struct batch *fra
     departure->routed = routed;
     departure->alarm.fire = on_departure;
     departure->alarm.context = departure;
-    departure->next = real->departures;
-    if (departure->next != NULL) {
-        departure->next->previous = departure;
-    }
-    real->departures = departure;
+    list_prepend(&real->departures, &departure->link);
     loop_wake_at(&real->world, &departure->alarm, due_ns);
 }
 
@@ -262,11 +251,11 @@ static void world_free(struct world *world)
     while (real->endpoints != NULL) {
         listener_close(world, real->endpoints);
     }
-    while (real->departures != NULL) {
-        struct departure *departure = real->departures;
+    while (!list_is_empty(&real->departures)) {
+        struct departure *departure = departure_of(list_first(&real->departures));
         loop_wake_at(world, &departure->alarm, WORLD_NEVER);
         batch_release(departure->routed.frame);
-        unlink_departure(departure);
+        list_remove(&departure->link);
         memory_free(departure);
     }
     loop_wake_at(world, &real->strangers.resume, WORLD_NEVER);

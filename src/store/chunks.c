@@ -10,21 +10,16 @@ struct raft_entry *entry_chunks_at(const struct entry_chunks *log, uint64_t inde
 {
     ensure(index >= log->first_index && index - log->first_index < log->count);
     uint64_t position = index - log->first_index;
-    return &log->chunks[position / CHUNK_ENTRIES][position % CHUNK_ENTRIES];
+    return &log->chunks.items[position / CHUNK_ENTRIES][position % CHUNK_ENTRIES];
 }
 
 void entry_chunks_append(struct entry_chunks *log, const struct raft_entry *entry)
 {
     uint64_t chunk = log->count / CHUNK_ENTRIES;
-    if (chunk == log->chunk_count) {
-        if (log->chunk_count == log->chunk_capacity) {
-            log->chunk_capacity = log->chunk_capacity == 0 ? 4 : log->chunk_capacity * 2;
-            log->chunks =
-                memory_resize(log->chunks, log->chunk_capacity * sizeof(struct raft_entry *));
-        }
-        log->chunks[log->chunk_count++] = memory_new(CHUNK_ENTRIES * sizeof(struct raft_entry));
+    if (chunk == log->chunks.count) {
+        *array_push(&log->chunks) = memory_new(CHUNK_ENTRIES * sizeof(struct raft_entry));
     }
-    log->chunks[chunk][log->count % CHUNK_ENTRIES] = *entry;
+    log->chunks.items[chunk][log->count % CHUNK_ENTRIES] = *entry;
     log->count++;
 }
 
@@ -34,17 +29,16 @@ void entry_chunks_cut(struct entry_chunks *log, uint64_t from_index)
     uint64_t kept = from_index - log->first_index;
     while (log->count > kept) {
         log->count--;
-        batch_release(log->chunks[log->count / CHUNK_ENTRIES][log->count % CHUNK_ENTRIES].batch);
+        batch_release(
+            log->chunks.items[log->count / CHUNK_ENTRIES][log->count % CHUNK_ENTRIES].batch);
     }
-    while (log->chunk_count > (kept + CHUNK_ENTRIES - 1) / CHUNK_ENTRIES) {
-        memory_free(log->chunks[--log->chunk_count]);
+    while (log->chunks.count > (kept + CHUNK_ENTRIES - 1) / CHUNK_ENTRIES) {
+        memory_free(log->chunks.items[--log->chunks.count]);
     }
 }
 
 void entry_chunks_free(struct entry_chunks *log)
 {
     entry_chunks_cut(log, log->first_index);
-    memory_free(log->chunks);
-    log->chunks = NULL;
-    log->chunk_capacity = 0;
+    array_free(&log->chunks);
 }

@@ -11,9 +11,7 @@
 /* Entries of a log by reference, in chunks of fixed size so that it grows without moving. All zero
  * but `first_index` is an empty one. */
 struct entry_chunks {
-    struct raft_entry **chunks;
-    size_t chunk_count;
-    size_t chunk_capacity;
+    array_of(struct raft_entry *) chunks;
     uint64_t first_index;
     uint64_t count;
 };

@@ -23,12 +23,8 @@ struct record {
 
 /* Persists that are written together. */
 struct group {
-    struct record *records;
-    size_t record_count;
-    size_t record_capacity;
-    struct raft_entry *entries;
-    size_t entry_count;
-    size_t entry_capacity;
+    array_of(struct record) records;
+    array_of(struct raft_entry) entries;
     uint64_t sequence; /* of the last record */
 };
 
@@ -65,49 +61,31 @@ struct memory_store {
 
 static void group_clear(struct group *group, bool release)
 {
-    for (size_t i = 0; release && i < group->entry_count; i++) {
-        batch_release(group->entries[i].batch);
+    for (size_t i = 0; release && i < group->entries.count; i++) {
+        batch_release(group->entries.items[i].batch);
     }
-    group->record_count = 0;
-    group->entry_count = 0;
+    group->records.count = 0;
+    group->entries.count = 0;
 }
 
 static void group_free(struct group *group)
 {
     group_clear(group, true);
-    memory_free(group->records);
-    memory_free(group->entries);
-    memset(group, 0, sizeof *group);
-}
-
-static struct raft_entry *group_extend(struct group *group, size_t count)
-{
-    if (group->entry_capacity - group->entry_count < count) {
-        size_t wanted = group->entry_count + count;
-        group->entry_capacity = wanted < 16 ? 16 : wanted * 2;
-        group->entries =
-            memory_resize(group->entries, group->entry_capacity * sizeof *group->entries);
-    }
-    struct raft_entry *first = group->entries + group->entry_count;
-    group->entry_count += count;
-    return first;
+    array_free(&group->records);
+    array_free(&group->entries);
 }
 
 static void group_add(struct group *group, const struct raft_persist *persist,
                       const struct raft *raft)
 {
-    if (group->record_count == group->record_capacity) {
-        group->record_capacity = group->record_capacity == 0 ? 8 : group->record_capacity * 2;
-        group->records =
-            memory_resize(group->records, group->record_capacity * sizeof *group->records);
-    }
-    struct record *record = &group->records[group->record_count++];
-    memset(record, 0, sizeof *record);
-    record->hard_state = persist->hard_state;
-    record->term = persist->term;
-    record->vote = persist->vote;
-    record->vote_directory = persist->vote_directory;
-    record->first_index = persist->first_index;
+    struct record *record = array_push(&group->records);
+    *record = (struct record){
+        .hard_state = persist->hard_state,
+        .term = persist->term,
+        .vote = persist->vote,
+        .vote_directory = persist->vote_directory,
+        .first_index = persist->first_index,
+    };
     group->sequence = persist->sequence;
     if (persist->first_index == 0) {
         return;
@@ -116,9 +94,9 @@ static void group_add(struct group *group, const struct raft_persist *persist,
     uint64_t count = persist->last_index + 1 - persist->first_index;
     ensure(count <= UINT32_MAX);
     record->entry_count = (uint32_t)count;
-    struct raft_entry *entries = group_extend(group, (size_t)count);
+    struct raft_entry *entries = array_extend(&group->entries, (size_t)count);
+    raft_copy_entries(raft, persist->first_index, (size_t)count, entries);
     for (uint64_t i = 0; i < count; i++) {
-        entries[i] = *raft_entry_at(raft, persist->first_index + i);
         if (entries[i].batch != NULL) {
             (void)batch_hold(entries[i].batch);
         }
@@ -128,9 +106,9 @@ static void group_add(struct group *group, const struct raft_persist *persist,
 /* The group is on disk: its records are what the disk holds now, in their order. */
 static void group_settle(struct memory_store *store, struct group *group)
 {
-    const struct raft_entry *entry = group->entries;
-    for (size_t i = 0; i < group->record_count; i++) {
-        const struct record *record = &group->records[i];
+    const struct raft_entry *entry = group->entries.items;
+    for (size_t i = 0; i < group->records.count; i++) {
+        const struct record *record = &group->records.items[i];
         if (record->hard_state) {
             store->term = record->term;
             store->vote = record->vote;
@@ -144,7 +122,7 @@ static void group_settle(struct memory_store *store, struct group *group)
             entry_chunks_append(&store->log, entry++);
         }
     }
-    if (group->record_count > 0) {
+    if (group->records.count > 0) {
         store->head.sync_count++;
     }
     group_clear(group, false);
@@ -160,7 +138,7 @@ static void wake_in(struct memory_store *store, int64_t duration_ns)
 
 static void start_write(struct memory_store *store)
 {
-    ensure(!store->writing && store->waiting.record_count > 0);
+    ensure(!store->writing && store->waiting.records.count > 0);
     struct group group = store->written;
     store->written = store->waiting;
     store->waiting = group;
@@ -173,9 +151,9 @@ static void start_write(struct memory_store *store)
 static void confirm(struct memory_store *store, struct group *group)
 {
     uint64_t sequence = group->sequence;
-    uint64_t term = group->records[group->record_count - 1].term;
+    uint64_t term = group->records.items[group->records.count - 1].term;
     group_settle(store, group);
-    if (store->waiting.record_count > 0) {
+    if (store->waiting.records.count > 0) {
         start_write(store);
     } else if (store->phase == CLOSING) {
         wake_in(store, 0);
@@ -204,7 +182,7 @@ static void woken(void *context)
 static void turn_ends(void *context)
 {
     struct memory_store *store = context;
-    if (!store->writing && store->waiting.record_count > 0) {
+    if (!store->writing && store->waiting.records.count > 0) {
         confirm(store, &store->waiting);
     } /* what is in flight took time, and takes the rest along when it ends */
 }
@@ -214,11 +192,11 @@ static void memory_persist(struct store *head, const struct raft_persist *persis
 {
     struct memory_store *store = (struct memory_store *)head;
     ensure(store->phase == OPEN && persist->sequence > 0);
-    size_t before = store->waiting.entry_count;
+    size_t before = store->waiting.entries.count;
     group_add(&store->waiting, persist, raft);
     head->byte_count += persist->hard_state ? HEAD_BYTES : 0;
-    for (size_t i = before; i < store->waiting.entry_count; i++) {
-        head->byte_count += HEAD_BYTES + raft_entry_size(&store->waiting.entries[i]);
+    for (size_t i = before; i < store->waiting.entries.count; i++) {
+        head->byte_count += HEAD_BYTES + raft_entry_size(&store->waiting.entries.items[i]);
     }
     if (store->sync_max_ns == 0 && store->sync_delay_ns == 0) {
         store->world->operations->flush_soon(store->world, &store->flusher);
@@ -287,7 +265,7 @@ static void memory_close(struct store *head, bool sync)
     if (!sync) {
         cut_power(store);
     } else if (store->phase == RECOVERING || store->phase == OPEN) {
-        bool writes = store->phase == OPEN && (store->writing || store->waiting.record_count > 0);
+        bool writes = store->phase == OPEN && (store->writing || store->waiting.records.count > 0);
         store->phase = CLOSING;
         if (!writes) {
             wake_in(store, 0);
