@@ -15,7 +15,16 @@ void append_answer_stale(struct raft *raft, const struct raft_message *message)
     update_answer(raft, RAFT_APPEND_RESPONSE, message)->reject = true;
 }
 
-/* The hint: no entry of ours behind it can match, since terms only rise along both logs. */
+/* clang-format off */
+/* The hint: no entry of ours behind it can match, since terms only rise along both logs. A leader
+ * so backs up by terms, not by entries (paper 5.3). Its log and that of follower f in figure 7:
+ *
+ *     index     1  2  3  4  5  6  7  8  9 10 11
+ *     leader    1  1  1  4  4  5  5  6  6  6      is (10, term 6) there?
+ *     follower  1  1  1  2  2  2  3  3  3  3  3   no; its last of terms up to 6: (10, term 3)
+ *     leader          ^                           its last of terms up to 3: (3, term 1); it
+ *                                                 asks there next, and the logs meet */
+/* clang-format on */
 static void refuse_with_hint(struct raft *raft, const struct raft_message *message)
 {
     struct raft_message *answer = update_answer(raft, RAFT_APPEND_RESPONSE, message);
@@ -43,7 +52,17 @@ static bool cut_conflict(struct raft *raft, uint64_t from)
     return true;
 }
 
-/* How many of the message's entries the log holds already; cuts at the first that differs. */
+/* clang-format off */
+/* How many of the message's entries the log holds already; cuts at the first that differs:
+ *
+ *     index     1  2  3  4  5  6
+ *     log       1  1  2  2  2
+ *     message            2  3  3   behind prev_index 3 of prev_term 2: there they meet
+ *     log then  1  1  2  2  3  3   4 is known; 5 differs, and went with all behind it
+ *
+ * A message that ends sooner cuts nothing: what is behind it is not contradicted, and may have come
+ * before it. */
+/* clang-format on */
 static bool skip_known(struct raft *raft, const struct raft_message *message, uint32_t *known)
 {
     uint32_t i = 0;

@@ -8,6 +8,16 @@
  */
 #include "raft/internal.h"
 
+/* clang-format off */
+/* The log was cut while writes were on their way:
+ *
+ *     persist 1 writes 1..4, persist 2 cuts at 3 and writes others as 3..5
+ *
+ *     confirmed   durable, as the log is now
+ *     neither     0
+ *     1           2     the disk holds 1..4, but 3 and 4 are not these
+ *     1 and 2     5 */
+/* clang-format on */
 void persist_truncated(struct raft *raft, uint64_t from)
 {
     if (raft->durable >= from) {

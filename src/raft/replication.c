@@ -244,6 +244,19 @@ void replication_submit(struct raft *raft, const struct raft_event *event)
 
 /* ---- commitment ----------------------------------------------------------------------------- */
 
+/* clang-format off */
+/* Only entries of its own term by counting, and with them all before (paper 5.4.2, figure 8):
+ *
+ *     index     1  2  3
+ *     server 1  1  2  4   leads term 4, and has brought (2, term 2) to a majority
+ *     server 2  1  2
+ *     server 3  1  2
+ *     server 4  1
+ *     server 5  1  3      its last term is the highest but that of 1: with the votes of 2, 3 and 4
+ *                         it leads term 5, and replaces index 2. So that was not committed.
+ *
+ * With (3, term 4) on a majority server 5 cannot win any more: then both are committed. */
+/* clang-format on */
 void replication_advance_commit(struct raft *raft)
 {
     ensure(raft->role == RAFT_LEADER);
@@ -253,7 +266,6 @@ void replication_advance_commit(struct raft *raft)
     }
     uint64_t agreed = membership_agreed(raft, offsetof(struct peer, match));
     ensure(agreed <= raft->log.last_index);
-    /* Only its own term by counting (paper 5.4.2, figure 8). */
     if (agreed <= raft->commit || log_term_at(&raft->log, agreed) != raft->term) {
         return;
     }
