@@ -86,6 +86,7 @@ void drive_step(struct node *node, struct raft_event *event, struct reply *reply
     const struct raft_update *update = NULL;
     ensure(node->raft != NULL);
     event->now_ns = drive_now_ns(node);
+    node->has_changed = true;
     raft_step(node->raft, event, &update);
     if (reply != NULL) {
         reply->refusal = update->refusal;

@@ -251,6 +251,7 @@ bool identity_turned_away(struct node *node, uint64_t from, struct bytes body)
     }
     view_refused(node, from, "server", 0, "the members know another disk under its id");
     node->identity.turned_away_by = from;
+    node->has_changed = true;
     application_note(node, NEWS_ROLE);
     return true;
 }
@@ -259,6 +260,7 @@ void identity_follow_members(struct node *node)
 {
     if (node->identity.turned_away_by != 0 && is_listed(node)) {
         node->identity.turned_away_by = 0;
+        node->has_changed = true;
         application_note(node, NEWS_ROLE);
     }
 }

@@ -434,8 +434,8 @@ struct life {
     bool start_is_owed; /* its disk was read while it was paused */
 };
 
-/* The first of these are written by node.c only and read by all; each of the others belongs to the
- * file of its name. */
+/* The first of these are written by node.c only (all but has_changed) and read by all; each of the
+ * others belongs to the file of its name. */
 struct node {
     struct world *world;
     struct store *store;
@@ -443,6 +443,7 @@ struct node {
     struct machine *machine;   /* NULL unless it is alive */
     struct endpoint *endpoint; /* NULL unless it is alive */
     enum node_state state;
+    bool has_changed; /* since others looked last (view.c): set by whoever changes what they see */
     uint64_t id;
     uint64_t directory;
     struct node_options options;

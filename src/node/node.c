@@ -40,6 +40,12 @@ const char *node_state_name(enum node_state state)
     return "unknown";
 }
 
+static void set_state(struct node *node, enum node_state state)
+{
+    node->state = state;
+    node->has_changed = true;
+}
+
 struct node *node_new(struct world *world, struct store *store, const struct node_options *options)
 {
     ensure(world != NULL && store != NULL && options->raft.id > 0);
@@ -50,6 +56,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     node->store = store;
     node->options = *options;
     node->id = options->raft.id;
+    node->has_changed = true;
     (void)snprintf(node->address, sizeof node->address, "%s",
                    options->address == NULL ? "" : options->address);
     node->options.cluster_name = NULL; /* views of the caller's */
@@ -75,7 +82,7 @@ static void enter_final_state(struct node *node, enum node_state state, const ch
     report_clear(node);
     node->life.was_up = false;
     node->life.contradiction = false;
-    node->state = state;
+    set_state(node, state);
 }
 
 static const char *final_text(const struct node *node)
@@ -100,6 +107,7 @@ static void leave_network(struct node *node, bool tell)
     machine_free(node->machine);
     node->raft = NULL;
     node->machine = NULL;
+    node->has_changed = true;
     work_clear(node);
     inbox_clear(node);
     messages_clear(node);
@@ -120,7 +128,7 @@ static void end_at_once(struct node *node, enum node_state state, const char *te
         return;
     }
     node->store->operations->close(node->store, false);
-    node->state = state;
+    set_state(node, state);
     if (alive) {
         leave_network(node, tell);
     }
@@ -131,11 +139,11 @@ static void end_in_order(struct node *node, enum node_state state)
 {
     node->life.final_state = state;
     if (node_is_alive(node)) {
-        node->state = NODE_STOPPING;
+        set_state(node, NODE_STOPPING);
         node->store->operations->close(node->store, true);
         leave_network(node, true);
     } else if (node->state != NODE_STOPPING) {
-        node->state = state;
+        set_state(node, state);
     }
 }
 
@@ -230,7 +238,7 @@ static void begin_work(struct node *node)
         node_fail(node, false, text);
         return;
     }
-    node->state = NODE_RUNNING;
+    set_state(node, NODE_RUNNING);
     node->directory = contents.directory;
     work_begin(node, contents.first_index);
     removal_begin(node, contents.first_members);
@@ -291,7 +299,7 @@ bool node_start(struct node *node, struct failure *failure)
     }
     node->machine = machine;
     node->life.error[0] = 0;
-    node->state = NODE_STARTING;
+    set_state(node, NODE_STARTING);
     identity_begin(node);
     application_begin(node);
     view_begin(node);
@@ -315,7 +323,7 @@ void node_wipe(struct node *node)
 void node_pause(struct node *node)
 {
     if (node->state == NODE_RUNNING || node->state == NODE_STARTING) {
-        node->state = NODE_PAUSED;
+        set_state(node, NODE_PAUSED);
     }
 }
 
@@ -325,14 +333,14 @@ void node_resume(struct node *node)
         return;
     }
     if (node->raft != NULL) {
-        node->state = NODE_RUNNING;
+        set_state(node, NODE_RUNNING);
         persistence_catch_up(node);
         /* What has arrived is read before time-outs are judged by what has not. */
         inbox_deliver(node);
         drive_catch_up(node);
         removal_catch_up(node);
     } else {
-        node->state = NODE_STARTING;
+        set_state(node, NODE_STARTING);
         if (node->life.start_is_owed) {
             node->life.start_is_owed = false;
             begin_work(node);

@@ -1,6 +1,6 @@
 /*
- * What others see of a node: one value, filled when somebody looks, so that being looked at costs a
- * node nothing while nobody does. It changes nothing else.
+ * What others see of a node: one value, filled when somebody looks and something has changed, so
+ * that being looked at costs a node next to nothing. It changes nothing else.
  */
 #include "node/internal.h"
 
@@ -48,9 +48,8 @@ static void view_disk(const struct node *node, struct node_view *view)
     view->turned_away_by = 0;
 }
 
-const struct node_view *node_view(struct node *node)
+static void refresh(struct node *node, struct node_view *view)
 {
-    struct node_view *view = &node->view.value;
     view->id = node->id;
     view->state = node->state;
     view->is_up = node->raft != NULL;
@@ -58,13 +57,22 @@ const struct node_view *node_view(struct node *node)
     view->error = node_life_error(node);
     view->refused = &node->view.refused;
     view->statistics = &node->view.statistics;
-    node->view.statistics.syncs = node->store->sync_count;
-    node->view.statistics.disk_bytes = node->store->byte_count;
     if (view->is_up) {
         view_core(node, view);
     } else {
         view_disk(node, view);
     }
+    node->has_changed = !view->is_up; /* what a disk holds changes by itself */
+}
+
+const struct node_view *node_view(struct node *node)
+{
+    struct node_view *view = &node->view.value;
+    if (node->has_changed) {
+        refresh(node, view);
+    }
+    node->view.statistics.syncs = node->store->sync_count;
+    node->view.statistics.disk_bytes = node->store->byte_count;
     return view;
 }
 

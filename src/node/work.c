@@ -33,6 +33,7 @@ static void apply_one(struct node *node)
         }
     }
     work->next++;
+    node->has_changed = true;
     application_note(node, NEWS_APPLIED);
     report_applied(node, index, &entry, buffer_bytes(&work->result));
     if (raft_entry_kind(&entry) == RAFT_ENTRY_CONFIGURATION) {
