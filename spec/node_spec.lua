@@ -149,6 +149,38 @@ function tests.test_WhoIsAddedHasToRun()
   end)
 end
 
+-- Its server may not know of its removal yet, or be about to end: it is not the one that is added again.
+function tests.test_AnIdIsAddedAgainBeforeItsServerHasStopped()
+  for _ = 1, 5 do
+    with_nodes(3, nil, function(nodes, peers)
+      local leader, follower = leader_of(nodes)
+      local rest, all, removed = {}, {}, false
+      for id = 1, 3 do
+        rest[id], all[id] = id ~= follower.id or nil, true
+      end
+      all[follower.id] = peers[follower.id]
+      follower:on("removed", function() removed = true end)
+      assert(leader:propose(7))
+      assert(leader:change_members { voters = rest })
+      local done, index, code
+      leader:change_members({ voters = all }, { timeout = 5 }, function(at, _, problem)
+        done, index, code = true, at, problem
+      end)
+      run_until("its end", function() return removed or done end)
+      lu.assertTrue(removed)
+      follower:close()
+      local again = assert(raft.node { id = follower.id, listen = peers[follower.id], join = true,
+        machine = counter() })
+      assert(again:start())
+      run_until("the addition", function() return done end)
+      lu.assertNotNil(index, code)
+      lu.assertEquals(assert(again:query "count"), 7)
+      lu.assertTrue(again:status().member)
+      again:close()
+    end)
+  end
+end
+
 -- A node of a member's id that has forgotten everything: the leader turns it away, and it says so to whoever asks it.
 local function comes_back_with_nothing(leader, options)
   local told, heard = {}, {}

@@ -56,9 +56,11 @@ struct peer {
     int64_t tried_ns;                               /* since when the present one of two is */
     int64_t wanted_ns;                              /* since when it is looked for */
     uint64_t greeted_directory;                     /* of the server that said hello last */
-    uint64_t met_directory;   /* of the server that is there; 0: not met yet */
-    uint64_t other_directory; /* of another disk under its id that was turned away last; or 0 */
-    int64_t turned_away_ns;   /* when that was last told so */
+    uint64_t listed_directory;                      /* as a member, by the latest configuration */
+    uint64_t removed_directory; /* of the latest member of that id that was removed */
+    uint64_t met_directory;     /* of the server that is there; 0: not met yet */
+    uint64_t other_directory;   /* of another disk under its id that was turned away last; or 0 */
+    int64_t turned_away_ns;     /* when that was last told so */
 };
 
 struct peers {

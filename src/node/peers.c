@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TRY_ADDRESS_NS 100000000LL /* how long one address of two is tried */
+#define LOOK_AGAIN_NS 100000000LL  /* where only one that was removed is there */
 #define STILL_THERE_NS 10000000LL  /* after so long a dead connection has ended */
 #define TURNED_AWAY_AGAIN_NS 1000000000LL
 #define STRANGERS_MAX 32 /* that are remembered: the one used longest ago goes */
@@ -128,6 +129,7 @@ static void try_the_other(struct node *node, struct peer *peer)
 static void follow_member(struct node *node, struct peer *peer, const struct raft_member *member)
 {
     struct bytes address = {(const uint8_t *)member->address, member->address_size};
+    peer->listed_directory = member->directory;
     if (member->directory != 0 && peer->hello_address_of != member->directory) {
         peer->hello_address[0] = 0;
     }
@@ -150,6 +152,7 @@ void peers_follow_members(struct node *node)
         if (peer->member && raft_configuration_find(members, peer->id) == NULL) {
             peer->member = false;
             peer->differ = false;
+            peer->removed_directory = peer->listed_directory;
             peer->used_ns = now_ns; /* the core may still have something to tell it */
         }
     }
@@ -184,7 +187,9 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
     struct peer *peer = get_peer(node, wanted->id, false);
     int64_t now_ns = world_now_ns(node->world);
     peer->used_ns = now_ns;
-    if (!peer->wanted || !bytes_equal(address, bytes_of_text(peer->listed))) {
+    bool is_gone = peer->met_directory != 0 && peer->met_directory == peer->removed_directory;
+    bool is_over = is_gone && now_ns - peer->wanted_ns >= LOOK_AGAIN_NS;
+    if (!peer->wanted || is_over || !bytes_equal(address, bytes_of_text(peer->listed))) {
         /* Whom a connection from before led to may have ended, and another come in its place. */
         hang_up(node, peer);
         peer->wanted = true;
@@ -199,8 +204,10 @@ bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *d
         node->world->operations->is_connected(node->endpoint, peer->id)) {
         peer->met_directory = peer->greeted_directory; /* on a connection of its own, which lives */
     }
-    *directory = peer->met_directory;
-    return *directory != 0;
+    /* A server that was removed ends when it knows: what is added is another in its place. */
+    bool is_met = peer->met_directory != 0 && peer->met_directory != peer->removed_directory;
+    *directory = is_met ? peer->met_directory : 0;
+    return is_met;
 }
 
 void peers_connected(struct node *node, uint64_t id)
