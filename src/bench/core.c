@@ -58,6 +58,7 @@ static struct raft *new_replica(uint64_t id, const struct raft_configuration *me
 {
     struct raft_options options = {
         .id = id,
+        .directory = id,
         .election_timeout_min_ns = 150000000,
         .election_timeout_max_ns = 300000000,
         .heartbeat_interval_ns = 50000000,
@@ -81,7 +82,7 @@ static struct cores *set_up(void)
 {
     struct raft_configuration members = {0};
     for (uint64_t id = 1; id <= REPLICAS; id++) {
-        struct raft_member member = {.id = id, .voter = true};
+        struct raft_member member = {.id = id, .directory = id, .voter = true};
         raft_configuration_put(&members, &member);
     }
     struct cores *cores = cores_new();
