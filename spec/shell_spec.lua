@@ -227,6 +227,15 @@ function tests.test_WhatFailsInTheCourseOfARunIsSaid()
   command.assert_match(result.out, "^nil: there is no node 99.- %(unknown_node%)\ntrue\nnil: .- %(%w+_?%w*%)\n$")
 end
 
+-- What is raised or shown may raise when it is asked for its words: the shell tells so and goes on.
+function tests.test_WhatCannotBeShownEndsNothing()
+  local result = pipe { "mute = setmetatable({}, { __tostring = function() error 'in __tostring' end })", "error(mute)",
+    "mute", "print(mute)", "c:client(function() error(mute) end)", "c:sleep(0.01)",
+    "error(setmetatable({}, { __index = function() error 'in __index' end }))", "1 + 1" }
+  lu.assertEquals(result.code, 1)
+  command.assert_has(result.out, "an error (a table) that cannot be shown", "in __tostring", "in __index", "\n2\n")
+end
+
 -- The kinds that help lists are all that there are, and the fields are those that filters take.
 function tests.test_HelpTellsEventsAndFilters()
   local text = pipe({ 'help "events"' }).out
