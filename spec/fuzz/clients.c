@@ -45,7 +45,7 @@ static void check_answer(const struct batch *body)
     frame_begin(&frame);
     buffer_append(&frame, body->data, body->size);
     frame_seal(&frame, FRAME_CLIENT_ANSWER, 1, 0);
-    struct batch *batch = batch_copy(frame.data, frame.size);
+    struct batch *batch = batch_copy(NULL, frame.data, frame.size);
     ensure(frame_parse(batch_bytes(batch), true, &head, &problem) == FRAME_WHOLE);
     if (node_answer_parse(batch, 0, &head, &number, &outcome)) {
         ensure(failure_name(outcome.failure.code) != NULL);
@@ -61,7 +61,7 @@ static void answer_call(struct lone_node *lone, enum frame_kind kind, uint64_t c
                         const struct batch *body)
 {
     struct connection from = {.peer = PEER};
-    struct batch *answer = batch_copy(body->data, body->size);
+    struct batch *answer = batch_copy(NULL, body->data, body->size);
     if (answer->size >= 8) {
         store_u64(answer->data, load_u64(answer->data) + call);
     }

@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     struct batch *first = input_piece(&input);
-    struct batch *second = batch_copy(input.at, input.size);
+    struct batch *second = batch_copy(NULL, input.at, input.size);
     struct raft_configuration from;
     struct raft_configuration wanted;
     bool both = decode(first, &from);

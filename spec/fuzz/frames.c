@@ -73,7 +73,7 @@ static void mend(struct batch *copy)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct batch *copy = batch_copy(data, size);
+    struct batch *copy = batch_copy(NULL, data, size);
     walk(batch_bytes(copy));
     arrive_in_pieces(batch_bytes(copy));
     mend(copy);

@@ -60,7 +60,7 @@ static void check_sent(struct subject *subject, const struct raft_message *messa
         buffer_clear(&wire);
         buffer_clear(&again);
         raft_message_encode(subject->raft, &messages[i], &wire);
-        struct batch *batch = batch_copy(wire.data, wire.size);
+        struct batch *batch = batch_copy(NULL, wire.data, wire.size);
         ensure(raft_message_decode(batch, 0, batch->size, &decoded, &entries, &capacity, &problem));
         raft_message_encode(subject->raft, &decoded, &again);
         ensure(bytes_equal(buffer_bytes(&wire), buffer_bytes(&again)));

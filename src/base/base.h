@@ -42,6 +42,15 @@ void *memory_new_zeroed(size_t count, size_t size);
 void *memory_resize(void *memory, size_t size);
 void memory_free(void *memory);
 
+/* Small pieces of memory that are used again (pool.c): for what there are many of and stays long.
+ * On the thread of one loop only. */
+struct pool;
+#define POOL_PIECE_BYTES_MAX 1024U
+struct pool *pool_new(void);
+void pool_end(struct pool *pool); /* what was taken stays until it is given back */
+void *pool_take(struct pool *pool, size_t size);
+void pool_give(struct pool *pool, void *memory, size_t size); /* as it was taken */
+
 /* A view of bytes that somebody else owns. */
 struct bytes {
     const uint8_t *data;
@@ -135,13 +144,16 @@ static inline uint64_t load_u64(const uint8_t *at)
  * entries point into one and are never copied on their way through log, store and machine. Counted
  * on the thread of the loop only. A batch that has more than one holder is never written to. */
 struct batch {
+    struct pool *pool; /* NULL: none */
     uint32_t references;
     uint32_t size;
     uint8_t data[];
 };
 
-struct batch *batch_new(size_t size); /* one reference, contents undefined; size < 2^31 */
-struct batch *batch_copy(const void *data, size_t size);
+/* One reference, contents undefined; size < 2^31. A small one is a piece of the pool (NULL: none).
+ */
+struct batch *batch_new(struct pool *pool, size_t size);
+struct batch *batch_copy(struct pool *pool, const void *data, size_t size);
 void batch_destroy(struct batch *batch); /* only batch_release calls this */
 
 static inline struct batch *batch_hold(struct batch *batch)

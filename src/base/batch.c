@@ -6,18 +6,21 @@
 
 #include <string.h>
 
-struct batch *batch_new(size_t size)
+struct batch *batch_new(struct pool *pool, size_t size)
 {
     ensure(size <= INT32_MAX);
-    struct batch *batch = memory_new(sizeof *batch + size);
+    bool is_small = pool != NULL && sizeof(struct batch) + size <= POOL_PIECE_BYTES_MAX;
+    struct batch *batch =
+        is_small ? pool_take(pool, sizeof *batch + size) : memory_new(sizeof *batch + size);
+    batch->pool = is_small ? pool : NULL;
     batch->references = 1;
     batch->size = (uint32_t)size;
     return batch;
 }
 
-struct batch *batch_copy(const void *data, size_t size)
+struct batch *batch_copy(struct pool *pool, const void *data, size_t size)
 {
-    struct batch *batch = batch_new(size);
+    struct batch *batch = batch_new(pool, size);
     if (size > 0) {
         memcpy(batch->data, data, size);
     }
@@ -27,5 +30,9 @@ struct batch *batch_copy(const void *data, size_t size)
 void batch_destroy(struct batch *batch)
 {
     ensure(batch->references == 0);
-    memory_free(batch);
+    if (batch->pool != NULL) {
+        pool_give(batch->pool, batch, sizeof *batch + batch->size);
+    } else {
+        memory_free(batch);
+    }
 }

@@ -7,7 +7,7 @@
 
 static struct batch *payloads(struct raft_entry *entries, uint32_t count, uint32_t entry_bytes)
 {
-    struct batch *batch = batch_new((size_t)count * entry_bytes);
+    struct batch *batch = batch_new(NULL, (size_t)count * entry_bytes);
     memset(batch->data, 'x', batch->size);
     for (uint32_t i = 0; i < count; i++) {
         entries[i] = (struct raft_entry){
@@ -35,7 +35,7 @@ static int64_t encode(uint64_t frames, struct raft_message *message, struct buff
 
 static int64_t decode(uint64_t frames, const struct buffer *frame, uint32_t entries)
 {
-    struct batch *batch = batch_copy(frame->data, frame->size);
+    struct batch *batch = batch_copy(NULL, frame->data, frame->size);
     struct raft_entry *read = NULL;
     uint32_t capacity = 0;
     int64_t start_ns = bench_now_ns();

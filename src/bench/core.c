@@ -102,7 +102,7 @@ static struct cores *set_up(void)
 static void submit(struct cores *cores, uint32_t count, uint32_t entry_bytes)
 {
     struct raft_entry entries[BENCH_BATCH_MAX];
-    struct batch *batch = batch_new((size_t)count * entry_bytes);
+    struct batch *batch = batch_new(NULL, (size_t)count * entry_bytes);
     memset(batch->data, 'x', batch->size);
     for (uint32_t i = 0; i < count; i++) {
         entries[i] = (struct raft_entry){

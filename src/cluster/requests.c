@@ -110,7 +110,8 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
     struct node_request request = {.number = message->number,
                                    .kind = (enum node_request_kind)message->kind,
                                    .body = message->body};
-    cluster->world->operations->client_send(cluster->world, id, node_request_frame(&request));
+    cluster->world->operations->client_send(cluster->world, id,
+                                            node_request_frame(cluster->world->pool, &request));
     return true;
 }
 

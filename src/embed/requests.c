@@ -148,7 +148,7 @@ static void tell(struct embedded *embedded, const struct request_outcome *done)
     if (done->kind == REQUEST_READ && done->body.size > 0 && done->failure.code == FAILURE_NONE) {
         ask_machine(embedded, done->body, &outcome);
     }
-    embedded->on_done(embedded->context, done->number, &outcome);
+    embedded->on_done(embedded->context, request_slot(done->number), &outcome);
 }
 
 void embed_tell_outcomes(struct embedded *embedded)
@@ -167,7 +167,7 @@ static uint64_t ask(struct embedded *embedded, struct request_order *order, int6
     ensure(embedded->on_done != NULL && timeout_ns >= 0);
     order->node = embedded->forward ? 0 : embedded->id;
     order->deadline_ns = timeout_ns < WORLD_NEVER - now_ns ? now_ns + timeout_ns : WORLD_NEVER;
-    return requests_ask(embedded->requests, order);
+    return request_slot(requests_ask(embedded->requests, order));
 }
 
 uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns)

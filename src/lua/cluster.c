@@ -141,7 +141,7 @@ static bool read_entries(lua_State *L, struct lua_cluster *box, struct cluster_d
             if (box->value.size > RAFT_ENTRY_BYTES_MAX) {
                 return false;
             }
-            entries[i].batch = batch_copy(box->value.data, box->value.size);
+            entries[i].batch = batch_copy(NULL, box->value.data, box->value.size);
             entries[i].size_and_kind =
                 raft_entry_pack((uint32_t)box->value.size, RAFT_ENTRY_COMMAND);
         } else {

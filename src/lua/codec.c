@@ -136,7 +136,7 @@ static int message_encode(lua_State *L)
 static int message_decode(lua_State *L)
 {
     struct bytes bytes = bytes_argument(L, 1);
-    struct batch *batch = batch_copy(bytes.data, bytes.size);
+    struct batch *batch = batch_copy(NULL, bytes.data, bytes.size);
     struct raft_message message = {0};
     struct raft_entry *entries = NULL;
     uint32_t capacity = 0;

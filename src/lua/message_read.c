@@ -57,7 +57,7 @@ static void read_entry(lua_State *L, struct lua_message_parts *parts, struct raf
     }
     lua_pop(L, 2);
     if (parts->payload.size > 0) {
-        entry->batch = batch_copy(parts->payload.data, parts->payload.size);
+        entry->batch = batch_copy(NULL, parts->payload.data, parts->payload.size);
     }
     entry->size_and_kind = raft_entry_pack((uint32_t)parts->payload.size, kind);
 }

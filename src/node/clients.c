@@ -13,9 +13,9 @@
 
 #define ANSWER_FIXED_BYTES (8 + 2 + 8 + 8 + 8 + 2)
 
-struct batch *node_request_frame(const struct node_request *request)
+struct batch *node_request_frame(struct pool *pool, const struct node_request *request)
 {
-    struct batch *batch = batch_new(FRAME_HEAD_BYTES + 1 + request->body.size);
+    struct batch *batch = batch_new(pool, FRAME_HEAD_BYTES + 1 + request->body.size);
     struct buffer frame = {.data = batch->data, .capacity = batch->size};
     frame_begin(&frame);
     buffer_append_byte(&frame, (uint8_t)request->kind);

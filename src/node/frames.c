@@ -21,7 +21,7 @@ struct batch *frames_end(struct node *node, enum frame_kind kind, uint64_t *numb
 {
     *number = ++node->frames.number;
     frame_seal(&node->frames.buffer, kind, *number, node->directory);
-    return batch_copy(node->frames.buffer.data, node->frames.buffer.size);
+    return batch_copy(node->world->pool, node->frames.buffer.data, node->frames.buffer.size);
 }
 
 void frames_send(struct node *node, uint64_t to, enum frame_kind kind, const char *name)

@@ -18,7 +18,7 @@ static uint64_t *held_bytes_of(struct inbox *inbox, uint64_t from)
 static void drop(struct node *node, uint64_t from, const struct batch *batch, uint32_t offset,
                  const struct frame_head *head)
 {
-    struct batch *frame = batch_copy(batch->data + offset, head->length);
+    struct batch *frame = batch_copy(node->world->pool, batch->data + offset, head->length);
     if (node->world->faults != NULL) {
         faults_drop(node->world->faults, world_now_ns(node->world), from, node->id, frame,
                     "paused, and its queue is full");

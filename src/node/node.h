@@ -205,7 +205,7 @@ struct node_request {
     struct bytes body; /* a payload, or a query's encoded request */
 };
 
-struct batch *node_request_frame(const struct node_request *request);
+struct batch *node_request_frame(struct pool *pool, const struct node_request *request);
 /* Passes a request on to that node, which answers as it would a client; it never passes it on
  * further. As node_call: no time-out of its own. false and a failure where nothing was sent (node
  * down, not connected, too large). */

@@ -91,7 +91,7 @@ static bool submit_copy(struct node *node, struct bytes payload, const struct no
         refusal_explain(node, RAFT_TOO_LARGE, failure);
         return false;
     }
-    struct batch *batch = batch_copy(payload.data, payload.size);
+    struct batch *batch = batch_copy(node->world->pool, payload.data, payload.size);
     bool taken = proposals_submit(node, batch, 0, (uint32_t)payload.size, asker, reply, failure);
     batch_release(batch);
     work_run(node);

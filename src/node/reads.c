@@ -109,7 +109,7 @@ void node_read(struct node *node, enum node_read_mode mode, struct bytes request
         asker->done(asker->context, asker->number, &outcome);
         return;
     }
-    struct batch *batch = batch_copy(request.data, request.size);
+    struct batch *batch = batch_copy(node->world->pool, request.data, request.size);
     reads_take(node, mode, batch, 0, (uint32_t)request.size, asker);
     batch_release(batch);
     work_run(node);

@@ -259,7 +259,7 @@ static uint64_t append_configuration(struct raft *raft,
 {
     struct buffer bytes = {NULL, 0, 0};
     raft_configuration_encode(configuration, &bytes);
-    struct raft_entry entry = {0, batch_copy(bytes.data, bytes.size), 0,
+    struct raft_entry entry = {0, batch_copy(NULL, bytes.data, bytes.size), 0,
                                raft_entry_pack((uint32_t)bytes.size, RAFT_ENTRY_CONFIGURATION)};
     buffer_free(&bytes);
     uint64_t index = replication_append(raft, &entry, 1);

@@ -72,7 +72,7 @@ static void keep_start(struct tcp_connection *connection, const uint8_t *data, s
         connection_refuse(connection, "too large a frame before the hello");
         return;
     }
-    connection->partial = batch_new(length);
+    connection->partial = batch_new(connection->endpoint->real->world.pool, length);
     memcpy(connection->partial->data, data, size);
     connection->partial_bytes = size;
 }
@@ -101,7 +101,8 @@ static void take_bytes(struct tcp_connection *connection, struct bytes bytes)
         const char *problem = NULL;
         size_t run = measure_run(bytes, &verdict, &problem);
         if (run > 0) {
-            hand_over_run(connection, batch_copy(bytes.data, run));
+            hand_over_run(connection,
+                          batch_copy(connection->endpoint->real->world.pool, bytes.data, run));
             bytes.data += run;
             bytes.size -= run;
         }

@@ -241,6 +241,7 @@ static void free_memory(struct real *real)
 {
     agenda_free(&real->agenda);
     memory_free(real->scratch);
+    pool_end(real->world.pool);
     memory_free(real);
 }
 
@@ -323,6 +324,7 @@ struct world *real_new(struct trace *trace, struct faults *faults,
         memory_free(real);
         return NULL;
     }
+    real->world.pool = pool_new();
     real->scratch = memory_new(SCRATCH_BYTES);
     loop_set_free_running(real, options->free_running);
     faults_set_emit(faults, on_emit, real);

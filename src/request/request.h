@@ -44,6 +44,15 @@ struct request_outcome {
     struct bytes body;   /* as it was asked */
 };
 
+#define REQUEST_SLOT_BITS 20
+
+/* From 1: tells a request from all others that are not yet taken, and is used again after that. So
+ * a table by it stays as small as what waits, and keeps its keys. */
+static inline uint64_t request_slot(uint64_t number)
+{
+    return (number & ((1U << REQUEST_SLOT_BITS) - 1)) + 1;
+}
+
 struct request_wait;
 
 /* Looked at when it is made and whenever something has changed. true: it is done, the outcome is

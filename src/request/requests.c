@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define SLOT_BITS 20
 #define NUMBER_MASK ((1ULL << REQUEST_NUMBER_BITS) - 1)
 #define TRIES_MASK ((1U << (64 - REQUEST_NUMBER_BITS)) - 1)
 
@@ -72,7 +71,7 @@ static void alarm_fired(void *context)
 static struct request *new_slot(struct requests *requests)
 {
     struct request *request = memory_new_zeroed(1, sizeof *request);
-    ensure(requests->slots.count < (1U << SLOT_BITS));
+    ensure(requests->slots.count < (1U << REQUEST_SLOT_BITS));
     request->number = requests->slots.count; /* never used yet */
     request->due_ns = WORLD_NEVER;
     *array_push(&requests->slots) = request;
@@ -95,7 +94,7 @@ static void release(struct requests *requests, struct request *request)
 
 static struct request *find(struct requests *requests, uint64_t number)
 {
-    size_t slot = number & ((1U << SLOT_BITS) - 1);
+    size_t slot = number & ((1U << REQUEST_SLOT_BITS) - 1);
     if (slot >= requests->slots.count) {
         return NULL;
     }
@@ -109,7 +108,7 @@ static struct request *find(struct requests *requests, uint64_t number)
 
 static void fill(struct request *request, const struct request_order *order)
 {
-    request->number = (request->number + (1U << SLOT_BITS)) & NUMBER_MASK;
+    request->number = (request->number + (1U << REQUEST_SLOT_BITS)) & NUMBER_MASK;
     request->kind = order->kind;
     request->deadline_ns = order->deadline_ns;
     request->repeat_ns = order->repeat_ns;

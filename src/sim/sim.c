@@ -345,6 +345,7 @@ static void sim_free(struct world *world)
     pairs_free(&sim->links);
     pairs_free(&sim->places);
     queue_free(&sim->queue);
+    pool_end(sim->world.pool);
     memory_free(sim);
 }
 
@@ -374,6 +375,7 @@ struct world *sim_new(struct trace *trace, struct faults *faults, uint64_t seed)
     struct sim *sim = memory_new_zeroed(1, sizeof *sim);
 
     sim->world = (struct world){.operations = &operations, .trace = trace, .faults = faults};
+    sim->world.pool = pool_new();
     sim->seed = seed;
     faults_set_emit(faults, link_emit, sim);
     return &sim->world;

@@ -230,6 +230,7 @@ struct world {
     const struct world_operations *operations;
     struct trace *trace;
     struct faults *faults;
+    struct pool *pool; /* frames and payloads */
     uint64_t events; /* deliveries and wake-ups that fired */
 };
 

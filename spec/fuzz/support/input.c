@@ -18,7 +18,7 @@ struct batch *input_piece(struct input *input)
     if (size > input->size) {
         size = input->size;
     }
-    struct batch *piece = batch_copy(input->at, size);
+    struct batch *piece = batch_copy(NULL, input->at, size);
     input->at += size;
     input->size -= size;
     return piece;

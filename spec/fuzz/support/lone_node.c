@@ -97,7 +97,7 @@ bool lone_node_frame(struct lone_node *lone, struct connection *from, enum frame
     frame_begin(&frame);
     buffer_append(&frame, body.data, body.size);
     frame_seal(&frame, kind, number, from->directory);
-    struct batch *batch = batch_copy(frame.data, frame.size);
+    struct batch *batch = batch_copy(NULL, frame.data, frame.size);
     ensure(frame_parse(batch_bytes(batch), true, &head, &problem) == FRAME_WHOLE);
     bool taken = handler.frame(handler.context, from, batch, 0, &head, &problem);
     ensure(taken || problem != NULL);

@@ -21,7 +21,7 @@ static bool run(const char *path)
     }
     bool fine = ferror(file) == 0;
     (void)fclose(file);
-    struct batch *exact = batch_copy(contents.data, contents.size);
+    struct batch *exact = batch_copy(NULL, contents.data, contents.size);
     buffer_free(&contents);
     (void)LLVMFuzzerTestOneInput(exact->data, exact->size);
     batch_release(exact);
