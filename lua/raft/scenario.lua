@@ -16,8 +16,19 @@ function scenario.is(value)
   return type(value) == "table" and type(value.run) == "function"
 end
 
+-- A node that has failed, and that the scenario did not start again itself, fails the run: none of its faults asked
+-- for that.
+local function check_none_failed(c)
+  for _, id in ipairs(c:ids()) do
+    if c:status(id, "state") == "failed" then
+      error(("node %d has failed and was not started again: %s"):format(id, c:status(id, "error")), 0)
+    end
+  end
+end
+
 -- Undoes every fault, so that what does not work afterwards is the cluster's own fault.
 local function settle(c)
+  check_none_failed(c)
   local fine, message = c:heal "all"
   if not fine then
     error("a node does not start again after the scenario: " .. tostring(message), 0)

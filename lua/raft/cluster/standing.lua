@@ -98,8 +98,8 @@ local function holds_up(self, id, index)
   if state == "running" then
     local applied = self.core:status(id, "applied")
     return applied < index and ("node %d has applied %d of %d"):format(id, applied, index) or nil
-  elseif state == "removed" or state == nil then
-    return ("node %d is a member and %s"):format(id, state and "has stopped as removed" or "was never started")
+  elseif state ~= "crashed" and state ~= "paused" then
+    return ("node %d is a member and %s"):format(id, state and "is " .. state or "was never started")
   end
 end
 
