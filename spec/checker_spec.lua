@@ -355,4 +355,20 @@ clusters.in_both(tests, "AQuietRunHasNoViolation", { nodes = 5 }, function(c)
   assert(c:set("key", "end"))
 end)
 
+-- What is told by hand may be anything: it is refused, not taken for a fault of ours.
+function tests.test_EventsThatAreNoneAreRefused()
+  local checker = require("raft").core.checker()
+  for _, wrong in ipairs {
+    { kind = "append", node = 1, term = 1, first = 1, last = 2 ^ 53 - 1 },
+    { kind = "append", node = 1, term = 1, first = 5, last = 2 },
+    { kind = "append", node = 1, term = 1, last = 2 },
+    { kind = "append", node = 1, term = 1, first = 1, last = 3, entries = { { term = 1, hash = 1 } } },
+    { kind = "commit", node = 1, index = 2 ^ 40 }, { kind = "apply", node = 1, index = -1 },
+    { kind = "role", node = 1, term = -1, role = "leader" },
+  } do
+    lu.assertErrorMsgContains("bad argument 'event'", checker.event, checker, wrong)
+  end
+  lu.assertNil(checker:event { kind = "role", node = 1, term = 1, role = "follower" })
+end
+
 return tests

@@ -24,4 +24,9 @@ function tests.test_NoSequenceOfCallsDoesHarm_tcp()
   fuzz(1, math.ceil(count / 4), "tcp")
 end
 
+-- raft.core: bare cores, the checker fed by hand, the encodings.
+function tests.test_NoSequenceOfCallsDoesHarm_core()
+  fuzz(1, 3 * count, "core")
+end
+
 return tests

@@ -2,8 +2,9 @@
 -- they are called, loops within loops, closed handles. Whatever is called, it gives something back or raises an error
 -- that is written for the user: no line of ours in it. Nothing crashes, and no invariant breaks.
 --
--- raftbench run spec/face_fuzz/fuzz.lua, with FACE_FUZZ="FIRST LAST [sim|tcp]": each seed is told before it begins.
+-- FACE_FUZZ="FIRST LAST [sim|tcp|core]" raftbench run spec/face_fuzz/fuzz.lua: each seed is told before it begins.
 local calls = require "spec.face_fuzz.calls"
+local cores = require "spec.face_fuzz.cores"
 local raft = require "raft"
 local values = require "spec.face_fuzz.values"
 
@@ -14,11 +15,19 @@ local DEPTH_MOST = 3 -- of functions that call on
 
 local found_uv, uv = pcall(require, "luv")
 
+-- FACE_FUZZ_CALLS=1: each call is told before it is made.
+local tells = os.getenv "FACE_FUZZ_CALLS" ~= nil
+local function tell(what)
+  if tells then
+    io.stderr:write(what, "\n")
+  end
+end
+
 local Session = {}
 Session.__index = Session
 
 local function new(seed, mode)
-  local self = setmetatable({ random = values.random(seed), mode = mode, depth = 0, kept = {}, told = {} }, Session)
+  local self = setmetatable({ random = values.random(seed), mode = mode, depth = 0, kept = {} }, Session)
   self.f = function(what, count) return self:callback(what, count) end
   return self
 end
@@ -104,7 +113,7 @@ function Session:keep(...)
 end
 
 function Session:try(what, f, ...)
-  self.told[#self.told + 1] = what
+  tell(what)
   self:keep(self:judge(what, pcall(f, ...)))
 end
 
@@ -283,6 +292,18 @@ function Session:options()
   return given
 end
 
+-- The C module as specs use it: bare cores, the checker, the encodings. It has words of its own for wrong arguments.
+function Session:run_cores()
+  cores.session(self.random, function(what, f, ...)
+    tell(what)
+    local fine, problem = pcall(f, ...)
+    local text = not fine and first_line(problem) or ""
+    if text:find("lua/raft/", 1, true) or text:find("^attempt to") then
+      self.found = self.found or ("%s: an error that shows our inside: %s"):format(what, text)
+    end
+  end, CALLS)
+end
+
 function Session:run()
   local options = self:options()
   self:try("raft.cluster", function()
@@ -331,10 +352,7 @@ for seed = tonumber(first), tonumber(last) do
   io.write("seed ", seed, "\n")
   io.flush()
   local session = new(seed, mode ~= "" and mode or "sim")
-  local fine, problem = pcall(session.run, session)
-  if os.getenv "FACE_FUZZ_CALLS" then
-    print(table.concat(session.told, "\n"))
-  end
+  local fine, problem = pcall(mode == "core" and session.run_cores or session.run, session)
   if not fine then
     error(("seed %d: %s"):format(seed, first_line(problem)), 0)
   elseif session.found then

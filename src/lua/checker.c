@@ -59,6 +59,35 @@ static void read_configurations(lua_State *L, struct buffer *out, struct trace_e
     event->configurations = buffer_bytes(out);
 }
 
+/* The checker trusts what our own nodes tell it; what somebody tells by hand may be anything.
+ * Indexes are bounded because it keeps something for each. */
+#define INDEX_MAX (1ULL << 24)
+
+/* What is wrong with an event's numbers; NULL: nothing. */
+static const char *event_problem(const struct trace_event *event)
+{
+    uint64_t last = event->last;
+    if (event->index > INDEX_MAX || event->first > INDEX_MAX || last > INDEX_MAX ||
+        event->prev_index > INDEX_MAX || event->commit > INDEX_MAX) {
+        return "indexes go up to 2^24 here";
+    }
+    if (event->term > INT64_MAX || event->prev_term > INT64_MAX || event->vote > INT64_MAX) {
+        return "a number is below 0";
+    }
+    if (event->first > last + 1) {
+        return "'first' is behind 'last'";
+    }
+    bool is_range = event->kind == TRACE_APPEND || event->kind == TRACE_WRITE;
+    if (is_range && last > 0 && event->first == 0) {
+        return "'first' is missing";
+    }
+    bool has_log = event->kind == TRACE_APPEND || event->kind == TRACE_START;
+    if (has_log && event->entries != NULL && event->entry_count != last + 1 - event->first) {
+        return "'entries' are not as many as 'first' and 'last' say";
+    }
+    return NULL;
+}
+
 /* checker:event{ kind = , node = , ..., entries = {{term = , hash = }}, configurations = } → the
  * first violation so far, or nil */
 static int checker_event(lua_State *L)
@@ -80,6 +109,10 @@ static int checker_event(lua_State *L)
         }
         event.entries = entries;
         event.entry_count = (uint32_t)count;
+    }
+    const char *problem = event_problem(&event);
+    if (problem != NULL) {
+        lua_user_error(L, "bad argument 'event' (%s)", problem);
     }
     struct buffer configurations = {0};
     read_configurations(L, &configurations, &event);

@@ -337,8 +337,11 @@ static void read_options(lua_State *L, int index, struct raft_options *options)
         lua_time_from(lua_field_integer(L, index, "election_timeout_max_ns", 300000000));
     options->heartbeat_interval_ns =
         lua_time_from(lua_field_integer(L, index, "heartbeat_interval_ns", 50000000));
-    options->election_collisions =
-        chance_from_double(lua_field_number(L, index, "election_collisions", 0));
+    double collisions = lua_field_number(L, index, "election_collisions", 0);
+    if (!(collisions >= 0 && collisions <= 1)) {
+        lua_user_error(L, "bad argument 'options' (election_collisions is a chance from 0 to 1)");
+    }
+    options->election_collisions = chance_from_double(collisions);
     options->pre_vote = lua_field_boolean(L, index, "pre_vote", true);
     options->check_quorum = lua_field_boolean(L, index, "check_quorum", true);
     options->window = (uint32_t)lua_field_integer(L, index, "window", 64);
