@@ -2,6 +2,7 @@
 -- that hash alike behave alike, which is tried on thousands of random short runs.
 local lu = require "luaunit"
 local core = require("raft").core
+local clusters = require "spec.support.clusters"
 local replicas = require "spec.support.replicas"
 
 local tests = {}
@@ -193,7 +194,7 @@ end
 local function put_alike(cores, id, message)
   local leads = cores:replica(id):status().role == "leader"
   if not leads or message.sequence == 0 then
-    return cores:send(message)
+    return (cores:send(message))
   elseif message.kind == "read_response" then
     for _, other in ipairs(cores:messages()) do
       if other.hash == message.hash then
@@ -208,9 +209,8 @@ local function put_alike(cores, id, message)
   end
   for sequence = 1, round_of(cores, id) do
     twin.sequence = sequence
-    local number = cores:send(twin)
-    local messages = cores:messages()
-    if messages[#messages].hash == message.hash then
+    local number, hash = cores:send(twin)
+    if hash == message.hash then
       return number
     end
     cores:drop(number)
@@ -332,7 +332,7 @@ end
 
 function tests.test_ReplicasThatHashAlikeBehaveAlike()
   local seen, count = { {}, {}, {} }, 0
-  run_at_random(250, function(cores, path, draw)
+  run_at_random(2 * clusters.seed_count(), function(cores, path, draw)
     local id = draw(3) > 1 and 1 or 2
     local hash = cores:replica(id):hash()
     local twin = seen[id][hash]
@@ -345,12 +345,12 @@ function tests.test_ReplicasThatHashAlikeBehaveAlike()
       follow(twin.cores:copy(), cores:copy(), id, draw)
     end
   end)
-  lu.assertTrue(count > 1000, count .. " times a state was reached by another way")
+  lu.assertTrue(count > 5 * clusters.seed_count(), count .. " times a state was reached by another way")
 end
 
 function tests.test_WholesThatHashAlikeStayAlike()
   local seen, count = {}, 0
-  run_at_random(1000, function(cores, path, draw)
+  run_at_random(8 * clusters.seed_count(), function(cores, path, draw)
     local hash = cores:hash()
     local twin = seen[hash]
     if not twin then
@@ -370,7 +370,7 @@ function tests.test_WholesThatHashAlikeStayAlike()
       lu.assertEquals(one:hash(), other:hash())
     end
   end)
-  lu.assertTrue(count > 1000, count .. " times a state was reached by another way")
+  lu.assertTrue(count > 4 * clusters.seed_count(), count .. " times a state was reached by another way")
 end
 
 return tests

@@ -206,7 +206,7 @@ static int drop(lua_State *L)
     return 0;
 }
 
-/* cores:send(message) → its number */
+/* cores:send(message) → its number, its hash */
 static int send(lua_State *L)
 {
     struct cores *cores = cores_check(L);
@@ -215,8 +215,10 @@ static int send(lua_State *L)
     struct raft_message message = {0};
     lua_pushvalue(L, 2);
     lua_message_read(L, parts, &message);
-    lua_pushinteger(L, (lua_Integer)cores_send(cores, &message)->number);
-    return 1;
+    const struct cores_message *sent = cores_send(cores, &message);
+    lua_pushinteger(L, (lua_Integer)sent->number);
+    lua_hash_push(L, cores_message_hash(cores, sent, NULL));
+    return 2;
 }
 
 /* cores:cut(from, to): what would arrive there is lost */

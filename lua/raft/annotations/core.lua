@@ -209,6 +209,7 @@ function cores:drop(number) end
 ---One more under way.
 ---@param message raft.message
 ---@return integer number
+---@return string hash
 function cores:send(message) end
 
 ---What would arrive there from here is lost, until `heal`.
