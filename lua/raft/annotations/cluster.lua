@@ -334,7 +334,7 @@ function cluster:partition(...) end
 function cluster:link(from, to, faults) end
 
 ---Ends partition, disconnects and link faults; not pauses or crashes. With "all" it ends every fault: the intercept,
----what was done to clocks and disks, and paused, crashed and failed nodes run again.
+---what was done to clocks and disks, and paused and crashed nodes run again; failed ones do not.
 ---@param what? "all"
 ---@return boolean? # true; nil, message, code, detail where a node does not start again
 ---@return string? message

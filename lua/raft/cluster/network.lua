@@ -91,11 +91,11 @@ local function heal_nodes(self)
   self.changed_clocks, self.changed_disks = {}, {}
 end
 
-local function down(self)
+-- A node that has failed stays so: it found a contradiction, and a fresh start must not hide it.
+local function crashed(self)
   local ids = {}
   for _, id in ipairs(self.core:ids()) do
-    local state = self.core:state(id)
-    if state == "crashed" or state == "failed" then
+    if self.core:state(id) == "crashed" then
       ids[#ids + 1] = id
     end
   end
@@ -103,7 +103,7 @@ local function down(self)
 end
 
 --- Ends partition, disconnects and link faults; not pauses or crashes. With "all" it ends every fault: the intercept,
--- what was done to clocks and disks, and paused, crashed and failed nodes run again.
+-- what was done to clocks and disks, and paused and crashed nodes run again; failed ones do not.
 -- @tparam ?"all" what
 -- @treturn ?boolean true; nil, message, code, detail where a node does not start again
 function network:heal(what)
@@ -119,7 +119,7 @@ function network:heal(what)
       heal_nodes(self)
     end
   end)
-  return what ~= "all" or self:restart(down(self))
+  return what ~= "all" or self:restart(crashed(self))
 end
 
 local Message = {}
