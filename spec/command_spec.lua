@@ -51,16 +51,6 @@ add("ModeAndSeed", function(run)
   command.assert_match(run(script, "--mode", "tcp").out, "^tcp\t42\t%d+\n$")
 end)
 
--- What Lua's collector wants of glibc's malloc; what the user asks of it besides stays.
-add("AsksGlibcForItsKindOfMemory", function(_, path)
-  lu.skipIf(rawget(_G, "jit") or _VERSION ~= "Lua 5.4", "a checkout's raftbench asks for Lua 5.4")
-  command.write(path, 'print(os.getenv("GLIBC_TUNABLES"))')
-  local run = io.popen("GLIBC_TUNABLES=glibc.malloc.arena_max=1 scripts/raftbench run " .. command.quote(path))
-  local told = run:read("*a")
-  run:close()
-  lu.assertEquals(told, "glibc.malloc.tcache_count=1000:glibc.malloc.arena_max=1\n")
-end)
-
 add("TheEnvironmentGivesDefaults", function(_, path)
   command.write(path, script)
   local seeded = command.run { "run", path, "--seed", "77" }

@@ -25,7 +25,7 @@ end
 
 -- Runs a chunk in a process of its own; gives its output and whether it ended well.
 function M.run_chunk(text)
-  local output = read_all(("env -u GLIBC_TUNABLES %s -e %s 2>&1; echo \"[$?]\""):format(M.interpreter(), quote(text)))
+  local output = read_all(("%s -e %s 2>&1; echo \"[$?]\""):format(M.interpreter(), quote(text)))
   local words, code = output:match("^(.-)%[(%d+)%]\n$")
   return words, tonumber(code)
 end
