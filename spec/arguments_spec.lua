@@ -190,6 +190,26 @@ clusters.add(tests, "CallsThatTakeOneIdIgnoreWhatFollows", { nodes = 3 }, functi
   lu.assertFalse(c:is_alive(leader))
 end)
 
+clusters.add(tests, "ANestingTooDeepBlamesTheArgument", { nodes = 1 }, function(c)
+  for depth = 98, 103 do
+    local deep = {}
+    for _ = 2, depth do
+      deep = { deep }
+    end
+    for word, call in pairs {
+      ["bad argument 'value'"] = function() return c:set("k", deep) end,
+      ["bad argument 'key'"] = function() return c:set(deep, 1) end,
+      ["bad argument 'new'"] = function() return c:cas("absent", nil, deep) end,
+    } do
+      if depth < 100 then
+        lu.assertTrue((pcall(call)), depth)
+      else
+        raises(call, word, "nested too deeply")
+      end
+    end
+  end
+end)
+
 clusters.add(tests, "ErrorsPointAtTheCaller", { nodes = 1 }, function(c)
   raises(function()
     c:sleep("x")

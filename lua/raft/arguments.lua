@@ -128,6 +128,18 @@ function arguments.text(name, value)
   return value
 end
 
+-- A value that is more than a number, a string or a boolean: `whole` is what it will be part of.
+local function check_value(name, value, whole)
+  if value == nil then
+    arguments.fail(name, "a value", value)
+  end
+  local problem = core.value_problem(whole)
+  if problem then
+    arguments.raise("bad argument '%s' (%s)", name, problem)
+  end
+  return value
+end
+
 --- A value as commands, keys and results are (not nil).
 -- @tparam string name
 -- @param value
@@ -135,14 +147,19 @@ function arguments.value(name, value)
   local kind = type(value)
   if kind == "number" and value % 1 == 0 or kind == "string" or kind == "boolean" then
     return value
-  elseif value == nil then
-    arguments.fail(name, "a value", value)
   end
-  local problem = core.value_problem(value)
-  if problem then
-    arguments.raise("bad argument '%s' (%s)", name, problem)
+  return check_value(name, value, value)
+end
+
+--- The same for a part of a command, which has one table less to nest in.
+-- @tparam string name
+-- @param value
+function arguments.part(name, value)
+  local kind = type(value)
+  if kind == "number" and value % 1 == 0 or kind == "string" or kind == "boolean" then
+    return value
   end
-  return value
+  return check_value(name, value, { value })
 end
 
 --- A table of options with known names only; nil is an empty one.

@@ -118,8 +118,8 @@ end
 -- @tparam ?raft.command_options options as for propose
 -- @treturn ?integer the command's index; nil, message, code, detail
 function commands:set(key, value, options)
-  arguments.value("key", key)
-  arguments.value("value", value)
+  arguments.part("key", key)
+  arguments.part("value", value)
   local index, message, code, detail = self:propose({ op = "set", key = key, value = value }, options)
   if not index then
     return nil, message, code, detail
@@ -132,7 +132,7 @@ end
 -- @tparam ?raft.command_options options as for propose
 -- @treturn ?integer the command's index; nil, message, code, detail
 function commands:delete(key, options)
-  arguments.value("key", key)
+  arguments.part("key", key)
   local index, message, code, detail = self:propose({ op = "delete", key = key }, options)
   if not index then
     return nil, message, code, detail
@@ -145,7 +145,7 @@ end
 -- @tparam ?raft.read_options options as for query
 -- @treturn ?raft.value the value; nil alone where the key is missing; nil, message, code, detail
 function commands:get(key, options)
-  arguments.value("key", key)
+  arguments.part("key", key)
   local answer, message, code, detail = self:query({ op = "get", key = key }, options)
   if answer == nil and code then
     return nil, message, code, detail
@@ -163,12 +163,12 @@ end
 -- @treturn ?boolean whether it had; nil, message, code, detail
 -- @treturn raft.value where not, the present value
 function commands:cas(key, old, new, options)
-  arguments.value("key", key)
+  arguments.part("key", key)
   if old ~= nil then
-    arguments.value("old", old)
+    arguments.part("old", old)
   end
   if new ~= nil then
-    arguments.value("new", new)
+    arguments.part("new", new)
   end
   local index, result, code, detail = self:propose({ op = "cas", key = key, old = old, new = new }, options)
   if not index then
