@@ -48,6 +48,22 @@ function tests.test_AReadPassedOnToALeaderThatDiesIsAskedAgain()
   end)
 end
 
+-- More than may wait for one connection: what has no room yet is passed on when it has.
+function tests.test_MoreIsPassedOnAtOnceThanMayWait()
+  local machine = { apply = function(text) return #text end }
+  nodes_of.with_nodes(3, { machine = machine }, function(nodes)
+    local _, follower = nodes_of.leader_of(nodes)
+    local answers, text = {}, ("x"):rep(100000)
+    for i = 1, 40 do
+      follower:propose(text, function(index, result) answers[#answers + 1] = index and result or tostring(result) .. i end)
+    end
+    nodes_of.run_until("all answers", function() return #answers == 40 end)
+    for _, answer in ipairs(answers) do
+      lu.assertEquals(answer, 100000)
+    end
+  end)
+end
+
 function tests.test_ANodeThatWaitsForItsPeersSaysWhich()
   local peers = processes.free_addresses(3)
   local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })

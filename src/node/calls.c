@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ANSWER_FIXED_BYTES 9
+#define FORWARD_FIXED_BYTES 9
 
 void calls_prepare(struct node *node, uint64_t seed)
 {
@@ -72,6 +73,12 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
     }
     if (to == node->id || !node_is_connected(node, to)) {
         failure_set(failure, FAILURE_NO_LEADER, "node %llu has no connection to node %llu",
+                    (unsigned long long)node->id, (unsigned long long)to);
+        return false;
+    }
+    size_t size = FRAME_HEAD_BYTES + FORWARD_FIXED_BYTES + body.size;
+    if (!node->world->operations->has_room(node->endpoint, to, size)) {
+        failure_set(failure, FAILURE_BUSY, "too much waits on the way from node %llu to node %llu",
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;
     }

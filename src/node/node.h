@@ -208,7 +208,7 @@ struct node_request {
 struct batch *node_request_frame(struct pool *pool, const struct node_request *request);
 /* Passes a request on to that node, which answers as it would a client; it never passes it on
  * further. As node_call: no time-out of its own. false and a failure where nothing was sent (node
- * down, not connected, too large). */
+ * down, not connected, too large, busy: too much waits on the way). */
 bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, struct bytes body,
                   const struct node_asker *asker, struct failure *failure);
 /* An answer's frame, head included, to an outcome; false: malformed. Views point into the batch. */

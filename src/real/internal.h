@@ -344,6 +344,7 @@ struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer); /* N
 void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew);
 void remote_hang_up(struct endpoint *endpoint, uint64_t peer);
 bool remote_is_connected(const struct endpoint *endpoint, uint64_t peer);
+bool remote_has_room(const struct endpoint *endpoint, uint64_t peer, size_t size);
 /* Dials now, whatever the backoff, where a connection is wanted and possible. */
 void remote_dial_now(struct remote *remote);
 /* The fault model's cuts have changed: ends a connection that has lost a way. false: it had none to

@@ -280,6 +280,7 @@ static const struct world_operations operations = {
     .dial = remote_dial,
     .hang_up = remote_hang_up,
     .is_connected = remote_is_connected,
+    .has_room = remote_has_room,
     .send = real_send,
     .client_open = client_open,
     .client_send = client_send,

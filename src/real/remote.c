@@ -404,6 +404,12 @@ static bool make_room(struct remote *remote, size_t size, bool urgent)
     return remote->told && frame_queue_accepts(queue, begun_left(remote), size);
 }
 
+bool remote_has_room(const struct endpoint *endpoint, uint64_t peer, size_t size)
+{
+    struct remote *remote = remote_find(endpoint, peer);
+    return remote != NULL && remote->told && make_room(remote, size, false);
+}
+
 void remote_enqueue(struct remote *remote, struct batch *frame, bool urgent)
 {
     if (remote->told && make_room(remote, frame->size, urgent)) {

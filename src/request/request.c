@@ -57,8 +57,8 @@ static const char *name_of(const struct request *request)
 static void nobody_took(struct requests *requests, struct request *request)
 {
     struct failure *failure = &request->outcome.failure;
-    if (failure->code == FAILURE_BUSY && request->kind == REQUEST_CHANGE) {
-        return; /* who leads has said why */
+    if (failure->code == FAILURE_BUSY && request->kind != REQUEST_CALL) {
+        return; /* that says why */
     }
     if (request->kind == REQUEST_CALL || request->wanted_node != 0) {
         failure_set(failure, FAILURE_TIMEOUT,
@@ -110,8 +110,9 @@ void request_end(struct requests *requests, struct request *request, enum failur
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-/* Codes after which it is certain that nothing has come of it and nothing will. */
-static bool may_ask_again(const struct request *request, const struct failure *failure)
+/* Where it is certain that nothing has come of it and nothing will. `sent`: a node has refused it;
+ * else it did not get as far. */
+static bool may_ask_again(const struct request *request, const struct failure *failure, bool sent)
 {
     if (request->once) {
         return false;
@@ -124,20 +125,20 @@ static bool may_ask_again(const struct request *request, const struct failure *f
         return request->wanted_node == 0;
     case FAILURE_SUPERSEDED: /* a change may not be what is wanted any more */
         return request->wanted_node == 0 && request->kind != REQUEST_CHANGE;
-    case FAILURE_BUSY: /* a leader that has committed nothing yet; a connection that comes up */
-        return request->kind == REQUEST_CHANGE || request->kind == REQUEST_CALL;
+    case FAILURE_BUSY: /* who leads has committed nothing yet; the way there is not free */
+        return !sent;
     default:
         return false;
     }
 }
 
 static void refused(struct requests *requests, struct request *request,
-                    const struct failure *failure)
+                    const struct failure *failure, bool sent)
 {
     failure_copy(&request->outcome.failure, failure);
     if (request->repeat_ns > 0 && failure->code == FAILURE_NODE_DOWN) {
         look(requests, request);
-    } else if (may_ask_again(request, failure)) {
+    } else if (may_ask_again(request, failure, sent)) {
         int64_t again_ns = world_now_ns(requests->world) + ASK_AGAIN_NS;
         look(requests, request);
         request->refused = true;
@@ -175,7 +176,7 @@ static void ask(struct requests *requests, struct request *request, uint64_t nod
     message.number = request_try_number(request);
     failure_clear(&failure);
     if (!requests->reach->send(requests->owner, node, &message, &failure)) {
-        refused(requests, request, &failure);
+        refused(requests, request, &failure, false);
     } else if (message.index != 0) {
         request->outcome.index = message.index;
         request->outcome.term = message.term;
@@ -210,7 +211,7 @@ void request_answered(struct requests *requests, struct request *request,
     if (outcome->failure.code != FAILURE_NONE) {
         request->outcome.index = outcome->index;
         request->outcome.term = outcome->term;
-        refused(requests, request, &outcome->failure);
+        refused(requests, request, &outcome->failure, true);
         return;
     }
     failure_clear(&request->outcome.failure);

@@ -249,6 +249,13 @@ static bool sim_is_connected(const struct endpoint *endpoint, uint64_t peer)
     return link_is_up(link_of(endpoint, peer));
 }
 
+/* What waits on a line of limited bandwidth belongs to the fault model. */
+static bool sim_has_room(const struct endpoint *endpoint, uint64_t peer, size_t size)
+{
+    (void)size;
+    return sim_is_connected(endpoint, peer);
+}
+
 /* ---- frames --------------------------------------------------------------------------------- */
 
 static void send_on(struct sim_link *link, struct batch *frame, bool urgent)
@@ -361,6 +368,7 @@ static const struct world_operations operations = {
     .dial = sim_dial,
     .hang_up = sim_hang_up,
     .is_connected = sim_is_connected,
+    .has_room = sim_has_room,
     .send = sim_send,
     .client_open = sim_client_open,
     .client_send = sim_client_send,

@@ -204,6 +204,9 @@ struct world_operations {
     void (*hang_up)(struct endpoint *endpoint, uint64_t peer);
     /* Whether frames can be sent to it now, whoever dialled. */
     bool (*is_connected)(const struct endpoint *endpoint, uint64_t peer);
+    /* Whether a frame of that size would wait for its turn now, and not be dropped for want of
+     * room. What the fault model does to it is another matter. */
+    bool (*has_room)(const struct endpoint *endpoint, uint64_t peer, size_t size);
     /* A frame to peer (or WORLD_CLIENT), through the fault model; takes one reference of the batch.
      * `urgent` (a heartbeat) goes before what waits. What cannot be sent is dropped with a traced
      * reason. */
