@@ -54,10 +54,12 @@ function tests.test_MoreIsPassedOnAtOnceThanMayWait()
   nodes_of.with_nodes(3, { machine = machine }, function(nodes)
     local _, follower = nodes_of.leader_of(nodes)
     local answers, text = {}, ("x"):rep(100000)
-    for i = 1, 40 do
-      follower:propose(text, function(index, result) answers[#answers + 1] = index and result or tostring(result) .. i end)
+    for i = 1, 80 do
+      follower:propose(text, function(index, result)
+        answers[#answers + 1] = index and result or tostring(result) .. i
+      end)
     end
-    nodes_of.run_until("all answers", function() return #answers == 40 end)
+    nodes_of.run_until("all answers", function() return #answers == 80 end)
     for _, answer in ipairs(answers) do
       lu.assertEquals(answer, 100000)
     end
