@@ -117,6 +117,38 @@ function tests.test_ABadMessageIsNoticedAndDropped()
   lu.assertEquals(net:hash(2), before)
 end
 
+-- Whoever contradicts what is committed is not believed, and stops nobody: the replica goes on.
+function tests.test_WhatContradictsACommittedEntryIsNoticedAndDropped()
+  local net = replicas.new(3, replicas.still, { [2] = { term = 1, log = log { 1, 1, 1 } } })
+  net:receive(append(2, 1, 3, 1, {}, 2))
+  local update = net:receive(append(2, 2, 0, 0, { { term = 2, command = "another" } }))
+  lu.assertEquals(#update.notices, 1)
+  lu.assertStrContains(update.notices[1].text, "contradicts the committed entry 1")
+  lu.assertEquals({ net:terms(2), net:status(2).commit_index }, { { 1, 1, 1 }, 2 })
+  net:receive(append(2, 2, 2, 1, { { term = 2, command = "new" } }, 3))
+  lu.assertEquals({ net:terms(2), net:status(2).commit_index }, { { 1, 1, 2 }, 3 })
+end
+
+-- While a member leads, an append of somebody that the configuration does not list is no leader's.
+function tests.test_WhoIsNoMemberDoesNotLeadWhileAMemberDoes()
+  local net = replicas.new(3, nil, { [2] = { term = 1, log = log { 1 } } })
+  net:receive(append(2, 1, 1, 1, {}))
+  local message = append(2, 5, 1, 1, { { term = 5, command = "forged" } }, 2)
+  message.from = 77
+  local update = net:receive(message)
+  lu.assertEquals(#update.notices, 1)
+  lu.assertStrContains(update.notices[1].text, "of no member, while node 1 leads")
+  lu.assertEquals({ net:terms(2), net:status(2).term, net:status(2).leader }, { { 1 }, 1, 1 })
+end
+
+-- Else one forged message could use up all the terms there are.
+function tests.test_ATermThatIsTooFarAheadIsNobodys()
+  local net = replicas.new(3, replicas.still, { [2] = { term = 1, log = log { 1 } } })
+  local update = net:receive(append(2, 8589934592, 1, 1, {}))
+  lu.assertStrContains(update.notices[1].text, "too far ahead")
+  lu.assertEquals(net:status(2).term, 1)
+end
+
 -- ---- backing up by term -------------------------------------------------------------------------
 
 -- The logs of the paper's figure 7: the leader of term 8 and six followers.

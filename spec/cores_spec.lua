@@ -173,7 +173,7 @@ local function told(update)
   if not update then
     return "nothing"
   end
-  local parts = { tostring(update.fatal), update.refusal, update.index, update.apply_first, update.apply_last,
+  local parts = { update.refusal, update.index, update.apply_first, update.apply_last,
     tostring(update.wants_flush), tostring(update.role_changed), tostring(update.voted), update.truncated_from,
     update.appended_first, update.appended_last, update.match_peer, update.match_index, #update.reads, #update.notices }
   for _, list in ipairs { update.messages, update.messages_after } do

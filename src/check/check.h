@@ -44,8 +44,8 @@
  *                         durable there, with the term that its log and its leader's have there
  *   COMMITTED_IS_KEPT     no node removes a committed entry, or forgets one at a restart that it
  *                         had durably
- *   NO_CONTRADICTION      no node stops because what it is told contradicts what it knows to be
- *                         committed or promised
+ *   NO_CONTRADICTION      no leader sends what contradicts an entry that its receiver knows to be
+ *                         committed
  *   SAME_ANSWERS          the machines' answers at an index are alike, also after a restart */
 #define CHECK_PROPERTIES(X)                                                                        \
     X(ELECTION_SAFETY, "election safety")                                                          \
@@ -65,7 +65,7 @@
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \
     X(MATCH_IS_TRUE, "match index is true")                                                        \
     X(COMMITTED_IS_KEPT, "committed entries are kept")                                             \
-    X(NO_CONTRADICTION, "no node contradicts itself")                                              \
+    X(NO_CONTRADICTION, "no leader contradicts what is committed")                                 \
     X(SAME_ANSWERS, "machines answer alike")
 
 enum check_property {

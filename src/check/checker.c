@@ -163,16 +163,27 @@ const struct check_violation *checker_violation(const struct checker *checker)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static void stopped(struct checker *checker, struct check_node *node,
-                    const struct trace_event *event)
+static void stopped(struct check_node *node)
 {
-    if (event->flag) {
-        checker_report(checker, event, CHECK_NO_CONTRADICTION, 0, "node %llu has %.*s",
-                       (unsigned long long)node->id, (int)event->text.size,
-                       (const char *)event->text.data);
-    }
     node->running = false;
     node->leads = false;
+}
+
+/* A node was sent an append that contradicts what it knows to be committed. A forger may do that,
+ * but none that leads. */
+static void noticed(struct checker *checker, const struct check_node *node,
+                    const struct trace_event *event)
+{
+    if (event->term == 0 || checker->leading == NULL || event->term > checker->leading->term ||
+        terms_get(&checker->terms, event->term)->leader.id != event->peer) {
+        return;
+    }
+    checker_report(checker, event, CHECK_NO_CONTRADICTION, event->peer,
+                   "node %llu, leader of term %llu, sent node %llu what contradicts a committed "
+                   "entry: %.*s",
+                   (unsigned long long)event->peer, (unsigned long long)event->term,
+                   (unsigned long long)node->id, (int)event->text.size,
+                   (const char *)event->text.data);
 }
 
 static void read_rare(struct checker *checker, struct check_node *node,
@@ -183,7 +194,10 @@ static void read_rare(struct checker *checker, struct check_node *node,
         durability_start(checker, starting(checker, node, event->directory), event);
         break;
     case TRACE_STOP:
-        stopped(checker, node, event);
+        stopped(node);
+        break;
+    case TRACE_NOTICE:
+        noticed(checker, node, event);
         break;
     case TRACE_ROLE:
         safety_role(checker, node, event);
@@ -290,7 +304,8 @@ checker_new(struct trace *trace,
             TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) | TRACE_MASK(TRACE_READ) |
             TRACE_MASK(TRACE_CONFIRM) | TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) |
             TRACE_MASK(TRACE_SYNC) | TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) |
-            TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL),
+            TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) |
+            TRACE_MASK(TRACE_NOTICE),
         read_event, checker);
     return checker;
 }

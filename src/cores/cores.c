@@ -293,7 +293,8 @@ static void carry_out(struct cores *cores, struct core *core, const struct raft_
     }
     core->wants_flush = update->wants_flush;
     core->deadline_ns = update->deadline_ns;
-    core->fatal = update->fatal;
+    core->contradicted = core->contradicted ||
+                         (update->notice_count > 0 && update->notices[0].contradicts_in_term != 0);
 }
 
 static const struct raft_update *step(struct cores *cores, struct core *core,

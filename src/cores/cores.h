@@ -26,7 +26,7 @@ struct core {
     int64_t deadline_ns; /* when it wants to be woken; RAFT_NEVER */
     bool wants_flush;
     bool slow;         /* its disk confirms only when cores_confirm says so */
-    const char *fatal; /* why it stopped; NULL: it has not. It does nothing more */
+    bool contradicted; /* it was sent what contradicts an entry that is committed there */
     struct list held;  /* messages that wait for its disk, oldest first */
     array_of(struct raft_read_result) reads; /* all that were answered */
 };

@@ -29,19 +29,12 @@ struct told_notice {
     int64_t at_ns;
 };
 
-struct dialled {
-    uint64_t peer;
-    int64_t up_ns;
-    uint32_t quick_ends; /* in a row */
-};
-
 struct notices {
     int subscription;
     uint32_t count; /* of those that wait */
     struct notice waiting[NOTICES_WAITING_MAX];
     struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
     uint32_t told_next;
-    array_of(struct dialled) dialled; /* peers that this node has had a connection to */
     struct wakeup leaderless; /* when it is told that nobody leads, and who is not reached */
     int64_t leaderless_ns;    /* what that is set to */
 };

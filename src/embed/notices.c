@@ -10,9 +10,6 @@
 #include <string.h>
 
 #define TOLD_AGAIN_NS INT64_C(60000000000)
-/* A connection that ends so soon after it came up, several times in a row, was refused. */
-#define REFUSED_WITHIN_NS INT64_C(1000000000)
-#define REFUSED_TIMES 3
 /* Nobody leads for so long: the application is told, with whom this node does not reach. */
 #define LEADERLESS_NS INT64_C(2000000000)
 
@@ -53,32 +50,6 @@ static struct bytes reason_of(struct bytes text)
     return text;
 }
 
-static struct dialled *dialled_to(struct notices *notices, uint64_t peer)
-{
-    for (size_t i = 0; i < notices->dialled.count; i++) {
-        if (notices->dialled.items[i].peer == peer) {
-            return &notices->dialled.items[i];
-        }
-    }
-    struct dialled *dialled = array_push(&notices->dialled);
-    *dialled = (struct dialled){.peer = peer};
-    return dialled;
-}
-
-static void connection_ended(struct embedded *embedded, const struct trace_event *event)
-{
-    struct dialled *dialled = dialled_to(&embedded->notices, event->peer);
-    bool soon = event->time_ns - dialled->up_ns < REFUSED_WITHIN_NS;
-    dialled->quick_ends = soon ? dialled->quick_ends + 1 : 0;
-    if (dialled->quick_ends != REFUSED_TIMES || embedded->notices.count == NOTICES_WAITING_MAX) {
-        return;
-    }
-    char text[200];
-    (void)snprintf(text, sizeof text, "node %llu turns this node away; its own notices say why",
-                   (unsigned long long)event->peer);
-    add_notice(embedded, event->peer, bytes_of_text(text));
-}
-
 static void read_event(void *context, const struct trace_event *event)
 {
     struct embedded *embedded = context;
@@ -86,13 +57,9 @@ static void read_event(void *context, const struct trace_event *event)
         return;
     }
     switch ((enum trace_kind)event->kind) {
-    case TRACE_CONNECT:
-        dialled_to(&embedded->notices, event->peer)->up_ns = event->time_ns;
-        return;
     case TRACE_DISCONNECT:
         embedded->review_requests = true;
         embed_tell_soon(embedded);
-        connection_ended(embedded, event);
         return;
     default:
         if (embedded->notices.count < NOTICES_WAITING_MAX &&
@@ -170,8 +137,7 @@ void notices_follow_leader(struct embedded *embedded)
 
 void notices_open(struct embedded *embedded)
 {
-    uint64_t kinds =
-        TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_CONNECT) | TRACE_MASK(TRACE_DISCONNECT);
+    uint64_t kinds = TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_DISCONNECT);
     embedded->notices.subscription =
         trace_subscribe(embedded->loop->trace, kinds, read_event, embedded);
     embedded->notices.leaderless = (struct wakeup){.fire = nobody_leads, .context = embedded};
@@ -183,5 +149,4 @@ void notices_close(struct embedded *embedded)
 {
     trace_unsubscribe(embedded->loop->trace, embedded->notices.subscription);
     wake_leaderless(embedded, WORLD_NEVER);
-    array_free(&embedded->notices.dialled);
 }

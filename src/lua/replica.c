@@ -126,9 +126,6 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
     lua_set_integer(L, "other_directory", update->other_directory);
     lua_set_integer(L, "match_peer", update->match_peer);
     lua_set_integer(L, "match_index", update->match_index);
-    if (update->fatal != NULL) {
-        lua_set_text(L, "fatal", update->fatal);
-    }
 }
 
 static void check_event(lua_State *L, const struct raft_event *event, int64_t now_ns,

@@ -58,10 +58,6 @@ static void carry_out(struct node *node, const struct raft_update *update)
     if (update->read_count > 0) {
         report_confirmed(node, update);
     }
-    if (update->fatal != NULL) {
-        node_fail(node, true, update->fatal);
-        return;
-    }
     send_at_once(node, update);
     persistence_write(node, update);
     work_add(node, update);

@@ -48,7 +48,7 @@ bool frames_refuse(struct node *node, uint64_t from, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(node->frames.reason, sizeof node->frames.reason, format, arguments);
     va_end(arguments);
-    report_notice(node, from, node->frames.reason);
+    report_refusal(node, from, node->frames.reason);
     return false;
 }
 

@@ -219,7 +219,7 @@ void identity_turn_away(struct node *node, uint64_t id, uint64_t directory)
                        "node %llu came back with another disk: remove it from the cluster, then "
                        "add it again",
                        (unsigned long long)id);
-        report_notice(node, id, text);
+        report_refusal(node, id, text);
     }
     uint64_t number = 0;
     store_u64(buffer_extend(frames_begin(node), TURNED_AWAY_BYTES), directory);

@@ -404,11 +404,11 @@ struct report {
     struct buffer value;
     array_of(struct trace_entry) entries;
     struct buffer configurations;
+    struct notice_limit refusals;
 };
 
 void report_start(struct node *node, const struct raft_status *status);
-/* `contradiction`: its core met one. */
-void report_stop(struct node *node, const char *text, bool contradiction);
+void report_stop(struct node *node, const char *text);
 void report_update(struct node *node, const struct raft_update *update,
                    const struct raft_status *status);
 void report_raft_message(struct node *node, enum trace_kind kind, uint64_t peer, uint64_t number,
@@ -422,6 +422,8 @@ void report_confirmed(struct node *node, const struct raft_update *update);
 void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
                     struct bytes answer);
 void report_notice(struct node *node, uint64_t peer, const char *text);
+/* Of what came from outside and was not taken: few notices for many. */
+void report_refusal(struct node *node, uint64_t peer, const char *text);
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text);
 void report_clear(struct node *node);
 
@@ -432,7 +434,6 @@ struct life {
     struct random election_stream;
     char error[240];
     bool was_up;        /* STOPPING: its trace has a START to be closed */
-    bool contradiction; /* its core met one, which is why it ends */
     bool start_is_owed; /* its disk was read while it was paused */
 };
 
@@ -481,9 +482,9 @@ static inline bool node_is_running(const struct node *node)
     return node->state == NODE_RUNNING;
 }
 
-/* Ends its life because of what is in `text`; those who wait are told, the application soon.
- * `contradiction`: its core met one. */
-void node_fail(struct node *node, bool contradiction, const char *text);
+/* Ends its life because of what is in `text`; those who wait are told, the application soon. What a
+ * frame says is never a reason. */
+void node_fail(struct node *node, const char *text);
 void node_end_removed(struct node *node); /* in order */
 /* false, and a failure that says so, where the node does not run. */
 bool node_check_running(const struct node *node, struct failure *failure);

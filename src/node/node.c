@@ -76,12 +76,11 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
 static void enter_final_state(struct node *node, enum node_state state, const char *text)
 {
     if (node->life.was_up) {
-        report_stop(node, text, node->life.contradiction);
+        report_stop(node, text);
     }
     persistence_clear(node);
     report_clear(node);
     node->life.was_up = false;
-    node->life.contradiction = false;
     set_state(node, state);
 }
 
@@ -177,12 +176,11 @@ void node_stop(struct node *node, bool removed)
     end_in_order(node, removed ? NODE_REMOVED : NODE_STOPPED);
 }
 
-void node_fail(struct node *node, bool contradiction, const char *text)
+void node_fail(struct node *node, const char *text)
 {
     char why[sizeof node->life.error + 8];
     (void)snprintf(node->life.error, sizeof node->life.error, "%s", text);
     (void)snprintf(why, sizeof why, "failed: %s", node->life.error);
-    node->life.contradiction = contradiction;
     application_note(node, NEWS_STOPPED);
     end_at_once(node, NODE_FAILED, why, true);
     application_tell_soon(node);
@@ -235,7 +233,7 @@ static void begin_work(struct node *node)
     if (node->raft == NULL) {
         char text[sizeof node->life.error];
         (void)snprintf(text, sizeof text, "it cannot start: %s", problem);
-        node_fail(node, false, text);
+        node_fail(node, text);
         return;
     }
     set_state(node, NODE_RUNNING);
@@ -255,7 +253,7 @@ static void store_recovered(void *context, const struct failure *failure)
     struct node *node = context;
     ensure(node->raft == NULL && node_is_alive(node));
     if (failure != NULL) {
-        node_fail(node, false, failure->message);
+        node_fail(node, failure->message);
     } else if (node->state == NODE_PAUSED) {
         node->life.start_is_owed = true;
     } else {

@@ -76,7 +76,7 @@ void persistence_confirmed(void *context, uint64_t sequence, uint64_t term)
 void persistence_failed(void *context, const char *problem)
 {
     struct node *node = context;
-    node_fail(node, false, problem);
+    node_fail(node, problem);
     application_tell(node);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "node/internal.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 static bool wanted(const struct node *node, enum trace_kind kind)
@@ -145,24 +147,51 @@ void report_start(struct node *node, const struct raft_status *status)
     emit(node, &event);
 }
 
-void report_stop(struct node *node, const char *text, bool contradiction)
+void report_stop(struct node *node, const char *text)
 {
     if (wanted(node, TRACE_STOP)) {
         struct trace_event event = event_of(node, TRACE_STOP);
         event.text = bytes_of_text(text);
-        event.flag = contradiction;
+        emit(node, &event);
+    }
+}
+
+static void emit_notice(struct node *node, uint64_t peer, const char *text,
+                        uint64_t contradicts_in_term)
+{
+    if (wanted(node, TRACE_NOTICE)) {
+        struct trace_event event = event_of(node, TRACE_NOTICE);
+        event.peer = peer;
+        event.text = bytes_of_text(text);
+        event.term = contradicts_in_term;
         emit(node, &event);
     }
 }
 
 void report_notice(struct node *node, uint64_t peer, const char *text)
 {
-    if (wanted(node, TRACE_NOTICE)) {
-        struct trace_event event = event_of(node, TRACE_NOTICE);
-        event.peer = peer;
-        event.text = bytes_of_text(text);
-        emit(node, &event);
+    emit_notice(node, peer, text, 0);
+}
+
+static void emit_refusal(struct node *node, uint64_t peer, const char *text,
+                         uint64_t contradicts_in_term)
+{
+    uint64_t untold = 0;
+    if (!notice_limit_lets(&node->report.refusals, world_now_ns(node->world), &untold)) {
+        return;
     }
+    if (untold > 0) {
+        char more[80];
+        (void)snprintf(more, sizeof more, "%llu more like the last ones were not told",
+                       (unsigned long long)untold);
+        emit_notice(node, 0, more, 0);
+    }
+    emit_notice(node, peer, text, contradicts_in_term);
+}
+
+void report_refusal(struct node *node, uint64_t peer, const char *text)
+{
+    emit_refusal(node, peer, text, 0);
 }
 
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
@@ -266,7 +295,8 @@ void report_update(struct node *node, const struct raft_update *update,
         report_commit(node, update, status);
     }
     for (uint32_t i = 0; i < update->notice_count; i++) {
-        report_notice(node, update->notices[i].from, update->notices[i].text);
+        const struct raft_notice *notice = &update->notices[i];
+        emit_refusal(node, notice->from, notice->text, notice->contradicts_in_term);
     }
 }
 

@@ -13,7 +13,7 @@ static void machine_failed(struct node *node, uint64_t index, const struct failu
     (void)snprintf(text, sizeof text, "the machine failed at index %llu: %.180s",
                    (unsigned long long)index,
                    failure->message[0] == 0 ? "no reason given" : failure->message);
-    node_fail(node, false, text);
+    node_fail(node, text);
 }
 
 static void apply_one(struct node *node)

@@ -37,10 +37,13 @@ static void refuse_with_hint(struct raft *raft, const struct raft_message *messa
     answer->sequence = message->sequence;
 }
 
-static bool cut_conflict(struct raft *raft, uint64_t from)
+/* What is committed is never cut: whoever says so is not believed, whatever its term. */
+static bool cut_conflict(struct raft *raft, const struct raft_message *message, uint64_t from)
 {
     if (from <= raft->commit) {
-        update_fatal(raft, "the leader's log contradicts a committed entry");
+        update_notice(raft, message->from, "append: contradicts the committed entry %llu",
+                      (unsigned long long)from);
+        raft->notice.contradicts_in_term = message->term;
         return false;
     }
     raft->update.truncated_from = from;
@@ -70,7 +73,7 @@ static bool skip_known(struct raft *raft, const struct raft_message *message, ui
         uint64_t index = message->prev_index + 1 + i;
         if (log_term_at(&raft->log, index) != message->entries[i].term) {
             *known = i;
-            return cut_conflict(raft, index);
+            return cut_conflict(raft, message, index);
         }
         i++;
     }

@@ -224,14 +224,10 @@ static bool is_up_to_date(const struct raft *raft, const struct raft_message *me
     return message->prev_index >= raft->log.last_index;
 }
 
-/* Dissertation 4.2.3: who heard a live leader within the smallest election timeout does not help to
- * depose it, and neither does a leader. Where time-outs never fire by themselves, a leader counts
- * as live for a few heartbeats. */
-bool election_holds_back(const struct raft *raft, const struct raft_message *message)
+/* Whether a leader is alive as far as we know: heard within the smallest election timeout, or where
+ * time-outs never fire by themselves, within a few heartbeats. */
+static bool has_live_leader(const struct raft *raft)
 {
-    if (message->force || (message->kind == RAFT_VOTE && !raft->options.check_quorum)) {
-        return false;
-    }
     if (raft->role == RAFT_LEADER) {
         return true;
     }
@@ -240,6 +236,31 @@ bool election_holds_back(const struct raft *raft, const struct raft_message *mes
         alive_ns = raft->options.heartbeat_interval_ns * 3;
     }
     return raft->leader != 0 && raft->now_ns - raft->heard_leader_ns < alive_ns;
+}
+
+static bool is_listed(const struct raft *raft, uint64_t id, uint64_t directory)
+{
+    return raft_configuration_lists(raft_members(raft), id, directory);
+}
+
+/* Dissertation 4.2.3: who has a live leader does not help to depose it. Only a member may be told
+ * by its leader to campaign at once. */
+bool election_holds_back(const struct raft *raft, const struct raft_message *message)
+{
+    bool is_told = message->force && is_listed(raft, message->from, message->from_directory);
+    if (is_told || (message->kind == RAFT_VOTE && !raft->options.check_quorum)) {
+        return false;
+    }
+    return has_live_leader(raft);
+}
+
+/* Who leads need not be listed in a configuration that is behind. But where a member leads, it is
+ * either no leader at all, or heard once that member has fallen silent. */
+bool election_is_outsider(const struct raft *raft, const struct raft_message *message)
+{
+    return raft->options.check_quorum && message->term > raft->term && has_live_leader(raft) &&
+           is_listed(raft, raft->leader, raft->leader_directory) &&
+           !is_listed(raft, message->from, message->from_directory);
 }
 
 void election_handle_pre_vote(struct raft *raft, const struct raft_message *message)

@@ -176,7 +176,6 @@ uint64_t raft_hash(const struct raft *raft, const struct raft_renaming *renaming
 {
     uint64_t hash = hash_mix(renamed(renaming, raft->options.id), raft->options.directory);
     hash = hash_mix(hash, (uint64_t)raft->role);
-    hash = hash_mix(hash, raft->fatal != NULL ? 1 : 0);
     hash = hash_mix(hash, raft->term);
     hash = hash_mix(hash, renamed(renaming, raft->vote));
     hash = hash_mix(hash, raft->vote_directory);

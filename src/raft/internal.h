@@ -172,7 +172,6 @@ struct raft {
     struct raft_options options;
     struct random random;
     int64_t now_ns;
-    const char *fatal;
 
     /* Hard state (paper, figure 2), and what is volatile. */
     uint64_t term;
@@ -262,7 +261,6 @@ struct raft_message *update_promise(struct raft *raft, enum raft_message_kind ki
 void update_read_result(struct raft *raft, uint64_t read_id, uint64_t index);
 __attribute__((format(printf, 3, 4))) void update_notice(struct raft *raft, uint64_t from,
                                                          const char *format, ...);
-void update_fatal(struct raft *raft, const char *text);
 
 /* persist.c */
 void persist_truncated(struct raft *raft, uint64_t from); /* older persists promise less now */
@@ -292,6 +290,8 @@ void election_become_follower(struct raft *raft, uint64_t term);
 void election_follow(struct raft *raft, const struct raft_message *message);
 void election_persisted(struct raft *raft); /* a candidate's own vote may be durable now */
 bool election_holds_back(const struct raft *raft, const struct raft_message *message);
+/* Whether a leader's message is of nobody who can lead now. */
+bool election_is_outsider(const struct raft *raft, const struct raft_message *message);
 void election_handle_pre_vote(struct raft *raft, const struct raft_message *message);
 void election_handle_vote(struct raft *raft, const struct raft_message *message);
 void election_handle_vote_response(struct raft *raft, const struct raft_message *message);

@@ -335,6 +335,11 @@ static void handle_message(struct raft *raft, const struct raft_message *message
     if (message_is_answer(message->kind) && !answer_counts(raft, message)) {
         return;
     }
+    if (is_from_leader(message) && election_is_outsider(raft, message)) {
+        update_notice(raft, message->from, "%s: of no member, while node %llu leads",
+                      raft_message_name(message->kind), (unsigned long long)raft->leader);
+        return;
+    }
     bool asks_vote = message->kind == RAFT_VOTE || message->kind == RAFT_PRE_VOTE;
     if (asks_vote && election_holds_back(raft, message)) {
         return; /* not even its term is looked at */
@@ -422,14 +427,12 @@ void raft_step(struct raft *raft, const struct raft_event *event, const struct r
     before.leader_directory = raft->leader_directory;
     before.commit_index = raft->commit;
     update_begin(raft);
-    if (raft->fatal == NULL) {
-        handle_event(raft, event);
-    }
-    if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER && raft->fatal == NULL) {
+    handle_event(raft, event);
+    if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER) {
         membership_fill_directories(raft);
     }
     update_finish(raft, &before);
-    ensure(raft->fatal != NULL || raft->commit >= before.commit_index);
+    ensure(raft->commit >= before.commit_index);
     ensure_sound(raft);
     *update = &raft->update;
 }

@@ -265,6 +265,9 @@ struct raft_read_result {
 /* Something odd that came from outside and was dropped. */
 struct raft_notice {
     uint64_t from;
+    /* 0, or the term of an append that contradicts what is committed here: a leader of that term
+     * never sends one. */
+    uint64_t contradicts_in_term;
     char text[RAFT_NOTICE_BYTES_MAX]; /* "append: commit 9 past the leader's term ..." */
 };
 
@@ -300,10 +303,6 @@ struct raft_update {
     uint64_t truncated_to;
     uint64_t appended_first; /* 0: none. Entries appended to the log in this step */
     uint64_t appended_last;
-    /* NULL: none. A contradiction that would mean the loss of committed data, in words: two leaders
-     * in a term, or a committed entry to be replaced. The node stops with this message; all else in
-     * this update is empty, and each later step gives the same. */
-    const char *fatal;
     /* 0: none. An answer came from that id and did not count: the configuration lists it with
      * another directory. */
     uint64_t other_id;

@@ -91,18 +91,12 @@ void update_notice(struct raft *raft, uint64_t from, const char *format, ...)
 {
     raft->dropped_messages++;
     raft->notice.from = from;
+    raft->notice.contradicts_in_term = 0;
     raft->update.notice_count = 1; /* a step looks at one message, so there is one at most */
     va_list arguments;
     va_start(arguments, format);
     text_format(raft->notice.text, sizeof raft->notice.text, format, arguments);
     va_end(arguments);
-}
-
-void update_fatal(struct raft *raft, const char *text)
-{
-    if (raft->fatal == NULL) {
-        raft->fatal = text;
-    }
 }
 
 /* What may be applied: committed, and on our own disk. */
@@ -140,13 +134,6 @@ static int64_t next_deadline(const struct raft *raft)
 void update_finish(struct raft *raft, const struct raft_status *before)
 {
     struct raft_update *update = &raft->update;
-    if (raft->fatal != NULL) {
-        /* Nothing of a step that met a contradiction may reach disk, network or machine. */
-        update_begin(raft);
-        update->fatal = raft->fatal;
-        update->deadline_ns = RAFT_NEVER;
-        return;
-    }
     persist_hand_out(raft);
     hand_out_entries(raft);
     update->messages = raft->messages.items;

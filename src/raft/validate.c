@@ -6,6 +6,10 @@
  */
 #include "raft/internal.h"
 
+/* Nobody campaigns so often while another hears nothing of it; but whoever could set our term at
+ * will could use up all numbers. */
+#define TERMS_AHEAD_MAX (1ULL << 32)
+
 static const char *entry_problem(const struct raft_entry *entry)
 {
     uint32_t size = raft_entry_size(entry);
@@ -78,6 +82,9 @@ static const char *head_problem(const struct raft *raft, const struct raft_messa
     }
     if (message->term == 0 || !is_number(message->term)) {
         return "its term is out of range";
+    }
+    if (message->term > raft->term && message->term - raft->term > TERMS_AHEAD_MAX) {
+        return "its term is too far ahead";
     }
     if (!is_number(message->prev_index) || !is_number(message->prev_term) ||
         !is_number(message->commit) || !is_number(message->index) ||

@@ -18,8 +18,7 @@
 #define TRACE_KINDS(X)                                                                             \
     X(START, "start") /* a node begins: directory, term, vote, first, last, entries (its log),     \
                          members, configurations (the one before its entries, then theirs) */      \
-    X(STOP, "stop")   /* text: why ("crash", "shutdown", "removed", "failed: ..."); flag: what its \
-                         core was told contradicts what is committed or promised */                \
+    X(STOP, "stop")   /* text: why ("crash", "shutdown", "removed", "failed: ...") */              \
     X(ROLE, "role")   /* role, term, peer = leader known (0: none) */                              \
     X(VOTE, "vote")   /* it votes: term, peer = the candidate, last / last_term of its own log;    \
                          flag: before it is durable */                                             \

@@ -83,7 +83,6 @@ local core = {}
 ---@field appended_last integer
 ---@field match_peer integer
 ---@field match_index integer
----@field fatal? string a contradiction for which the node stops
 
 ---@class raft.core.replica_status
 ---@field id integer
