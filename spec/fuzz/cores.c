@@ -41,7 +41,7 @@ static void check(struct run *run)
         const struct core *core = cores_at(run->cores, i);
         struct raft_status status;
         raft_get_status(core->raft, &status);
-        ensure(core->fatal == NULL && status.term < NUMBERS_MAX);
+        ensure(!core->contradicted && status.term < NUMBERS_MAX);
         if (status.role == RAFT_LEADER) {
             uint64_t *leader = &run->leaders[status.term];
             ensure(*leader == 0 || *leader == status.id);
