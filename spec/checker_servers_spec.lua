@@ -74,6 +74,23 @@ function tests.test_AMatchIsOfAServer()
   assert_violated(r:event("match", 1, { peer = 2, directory = 999, index = 2 }), "match index is true", 1, 2)
 end
 
+-- Whoever answered: the leader's configuration lists 2 as the server of directory 999 by now.
+function tests.test_AMatchIsOfTheServerThatIsListed()
+  local function matched(directory)
+    local r = servers { 1, 1, 1 }
+    vote(vote(r, 1, 1, 101, 2), 3, 1, 101, 2)
+    r:event("role", 1, { role = "leader", term = 2 }):durable(1, 4, { 1, 1, 1, 2 })
+    r:durable(3, 4, { 1, 1, 1, 2 }):commit(1, 4, true)
+    r:crash(2):start_with(2, 999)
+    local listed = { index = 5, voters = { 1, 2, 3 }, directories = { 101, directory, 103 } }
+    r:append(1, 5, { 1, 1, 1, 2, 2 }, nil, { listed }):members(1, listed):write(1, 5, 5):sync(1)
+    lu.assertNil(r.violation)
+    return r:event("match", 1, { peer = 2, directory = 102, index = 3 })
+  end
+  assert_violated(matched(999), "match index is true", 1, 2)
+  lu.assertNil(matched(102).violation)
+end
+
 function tests.test_TwoServersOfAnIdLeadATerm()
   local r = servers { 1 }
   vote(vote(r, 1, 1, 101, 2), 3, 1, 101, 2)

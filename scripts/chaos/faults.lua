@@ -321,15 +321,49 @@ local function ask_and_fell(c, wanted)
   end
 end
 
+local function without(list, id)
+  local rest = {}
+  for _, one in ipairs(list) do
+    rest[#rest + 1] = one ~= id and one or nil
+  end
+  return rest
+end
+
+-- One is removed and comes back at once with an empty disk; then what its former life answered arrives.
+local function come_back(c)
+  local leader, members = c:leader(), c:members()
+  local id = members and pick(c, members.voters)
+  if not leader or not members or members.voters_old or id == leader then
+    return
+  end
+  c:intercept(nil)
+  c:intercept(function(message)
+    return message.from == id and c:random(2) == 1 and "hold" or nil
+  end)
+  c:sleep(c:random() * 0.2)
+  local rest = { voters = without(members.voters, id), learners = without(members.learners, id) }
+  if c:change_members(rest, { timeout = 1 }) then
+    c:change_members({ voters = members.voters, learners = members.learners }, { wait = false, timeout = 1 })
+    for _, message in ipairs(c:held()) do
+      if message.from == id then
+        message:deliver()
+      end
+    end
+  end
+  c:intercept(nil)
+end
+
 -- Members come and go, ids that were removed come back, some only learn.
 local function churn(c, run)
   while not run.over do
     c:sleep(c:random() * 2.5)
     local wanted = some_members(c)
     if not run.over and wanted then
-      local luck = c:random(8)
+      local luck = c:random(9)
       if luck == 1 then
         ask_cut_off(c, wanted)
+      elseif luck == 9 then
+        come_back(c)
       elseif luck <= 3 then
         ask_and_fell(c, wanted)
       else

@@ -210,22 +210,32 @@ void durability_vote(struct checker *checker, struct check_node *node,
     }
 }
 
+/* The server that a leader's configuration in force lists under that id; the one that answered,
+ * where that is not known. */
+static struct server server_listed(const struct check_node *leader, struct server answered)
+{
+    const struct check_configuration *in_force = configurations_in_force(leader);
+    const struct raft_member *listed =
+        in_force == NULL ? NULL : raft_configuration_find(&in_force->members, answered.id);
+    bool known = listed != NULL && listed->directory != 0;
+    return known ? (struct server){listed->id, listed->directory} : answered;
+}
+
 /* A leader's match index of a peer: true of that peer's durable log, unless the peer has moved on
  * to a later term since it answered, when it may have replaced what it had. */
-void durability_match(struct checker *checker, struct check_node *node,
-                      const struct trace_event *event)
+static bool judge_match(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event, struct server server)
 {
-    const struct check_node *peer =
-        checker_server(checker, (struct server){event->peer, event->directory});
+    const struct check_node *peer = checker_server(checker, server);
     uint64_t index = event->index;
     if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term) {
-        return;
+        return true;
     }
     const struct term *held = chain_term(&peer->disk, index);
     const struct term *own = chain_term(&node->log, index);
     bool short_disk = index > peer->disk.last;
     if (short_disk ? checker->gaps : held == NULL || own == NULL || held == own) {
-        return;
+        return true;
     }
     checker_report(checker, event, CHECK_MATCH_IS_TRUE, peer->id,
                    "node %" PRIu64 ", leader of term %" PRIu64 ", takes the log of node %" PRIu64
@@ -234,6 +244,18 @@ void durability_match(struct checker *checker, struct check_node *node,
                    node->id, node->term, peer->id, index, own == NULL ? 0 : own->term,
                    short_disk ? "nothing yet at that index" : "an entry of another term",
                    peer->disk.last);
+    return false;
+}
+
+/* Of whoever answered, and of the server that the leader takes it for. */
+void durability_match(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    struct server answered = {event->peer, event->directory};
+    struct server listed = server_listed(node, answered);
+    if (judge_match(checker, node, event, answered) && !server_equal(answered, listed)) {
+        (void)judge_match(checker, node, event, listed);
+    }
 }
 
 /* A follower says that its log matches its leader's up to an index: that much is on its disk, with
