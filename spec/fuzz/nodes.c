@@ -1,7 +1,7 @@
 /*
- * Fuzzes a whole node, with its store, its machine and its connections: frames of its peers come as
- * they like, while it is paused, crashes and starts again. It may fail with a message, because its
- * peers may contradict themselves, but must neither crash nor fail an `ensure`.
+ * Fuzzes a whole node, with its store, its machine and its connections: frames of its peers and of
+ * strangers come as they like, while it is paused, crashes and starts again: bytes of any kind, and
+ * well-formed messages that contradict each other. What a frame says never stops it.
  *
  * Inputs have the form of those of messages.c.
  */
@@ -26,6 +26,64 @@ static void raft_frame(struct lone_node *lone, const struct batch *body)
     if (from.peer > 1) {
         (void)lone_node_frame(lone, &from, FRAME_RAFT, 1, batch_bytes(body));
     }
+}
+
+static uint64_t field(const struct batch *body, size_t place)
+{
+    return place < body->size ? body->data[place] : 0;
+}
+
+static void fill_entries(const struct batch *body, struct raft_message *message,
+                         struct raft_entry *entries, struct batch *payload)
+{
+    static const enum raft_entry_kind kinds[] = {RAFT_ENTRY_COMMAND, RAFT_ENTRY_EMPTY,
+                                                 RAFT_ENTRY_CONFIGURATION};
+    uint64_t term = message->prev_term;
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        enum raft_entry_kind kind = kinds[field(body, 11 + i) % 3];
+        uint32_t size = kind == RAFT_ENTRY_EMPTY ? 0 : payload->size;
+        term += field(body, 13 + i) % 3; /* the wire form knows no falling ones */
+        entries[i] = (struct raft_entry){.term = term,
+                                         .batch = size == 0 ? NULL : payload,
+                                         .size_and_kind = raft_entry_pack(size, kind)};
+    }
+    message->entries = entries;
+}
+
+/* A right message but for what it says, in small numbers, so that it fits the node's log and term
+ * now and then; of a member or of a stranger. */
+static void formed_frame(struct lone_node *lone, const struct batch *body)
+{
+    static const enum raft_message_kind kinds[] = {
+        RAFT_APPEND, RAFT_APPEND,        RAFT_VOTE,     RAFT_VOTE_RESPONSE,    RAFT_APPEND_RESPONSE,
+        RAFT_READ,   RAFT_READ_RESPONSE, RAFT_PRE_VOTE, RAFT_PRE_VOTE_RESPONSE};
+    static const uint64_t senders[] = {2, 3, 77};
+    struct raft_entry entries[2];
+    struct buffer wire = {0};
+    struct batch *payload = batch_copy(NULL, body->data + (body->size > 15 ? 15 : body->size),
+                                       body->size > 15 ? body->size - 15 : 0);
+    struct raft_message message = {.kind = kinds[field(body, 0) % 9],
+                                   .reject = (field(body, 1) & 1) != 0,
+                                   .force = (field(body, 1) & 2) != 0,
+                                   .quiet = (field(body, 1) & 4) != 0,
+                                   .from = senders[field(body, 2) % 3],
+                                   .to = 1,
+                                   .term = field(body, 3) % 8,
+                                   .prev_index = field(body, 4) % 8,
+                                   .prev_term = field(body, 5) % 8,
+                                   .commit = field(body, 6) % 8,
+                                   .index = field(body, 7) % 8,
+                                   .hint_index = field(body, 8) % 8,
+                                   .hint_term = field(body, 9) % 8,
+                                   .sequence = field(body, 10) % 8,
+                                   .entry_count = (uint32_t)(field(body, 1) >> 3) % 3};
+    struct connection from = {.peer = message.from, .directory = 1000 + message.from};
+    message.entry_count = message.kind == RAFT_APPEND ? message.entry_count : 0;
+    fill_entries(body, &message, entries, payload);
+    raft_message_encode(NULL, &message, &wire);
+    (void)lone_node_frame(lone, &from, FRAME_RAFT, 1, buffer_bytes(&wire));
+    buffer_free(&wire);
+    batch_release(payload);
 }
 
 static void hello_frame_from(struct lone_node *lone, const struct batch *body)
@@ -99,7 +157,11 @@ static void act(struct lone_node *lone, uint8_t what, const struct batch *body)
         }
         break;
     default:
-        raft_frame(lone, body);
+        if (what >= 100) {
+            formed_frame(lone, body);
+        } else {
+            raft_frame(lone, body);
+        }
         break;
     }
 }
@@ -113,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t what = input_byte(&input);
         struct batch *body = input_piece(&input);
         act(&lone, what, body);
+        ensure(node_view(lone.node)->state != NODE_FAILED);
         batch_release(body);
     }
     lone_node_run(&lone, 10 * MILLISECOND_NS);

@@ -69,6 +69,7 @@ end
 function Connection:close()
   if not self.tcp:is_closing() then
     self.tcp:close()
+    uv.run "nowait"
   end
 end
 
