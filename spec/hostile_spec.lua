@@ -215,6 +215,40 @@ flooded("OfRequestsByOneThatNeverReads", { per_second = 12, keep = 6, payloads =
   return forged.hello(1000 + to, to)
 end), again = forged.request(1001, 1):rep(200) })
 
+-- With a hundred descriptors for three nodes and a flood of idle connections, commits go on, by the connections that
+-- the nodes have, and by new ones.
+function tests.test_OutOfDescriptors()
+  local output, code = processes.run_chunk([[
+    local raft = require "raft"
+    local c = raft.cluster { nodes = 3, mode = "tcp" }
+    local leader = assert(c:wait_leader())
+    local ports = {}
+    for id = 1, 3 do
+      ports[id] = tonumber(c:status(id, "address"):match ":(%d+)$")
+    end
+    local process, descriptor = assert(raft.core.bench.flood(ports, { "\1" }, nil, 2000, 800, 2))
+    c:sleep(0.5)
+    local other = leader % 3 + 1
+    c:crash(other)
+    for i = 1, 20 do
+      assert(c:set("key", i))
+    end
+    c:restart(other)
+    c:sleep(1)
+    raft.core.bench.flood_end(process, descriptor)
+    assert(c:set("key", "last", { timeout = 2 }))
+    assert(c:wait_until(function()
+      return c:check_committed({ op = "set", key = "key", value = "last" }) == 3
+    end, 5))
+    local told = c:events(function(event)
+      return event.kind == "notice" and event.text:find("out of descriptors", 1, true)
+    end)
+    print("it went on", #told)
+    c:shutdown()
+  ]], "ulimit -n 100; ")
+  lu.assertEquals({ output, code }, { "it went on\t1\n", 0 })
+end
+
 -- One forged frame used to stop every node.
 flooded("OfAStrangersAppends", { per_second = 1000, keep = 64, payloads = each(function(from, to)
   local list = { forged.hello(from, to) }

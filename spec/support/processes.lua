@@ -23,9 +23,10 @@ function M.interpreter()
   return ("LUA_PATH=%s LUA_CPATH=%s %s"):format(quote(package.path), quote(package.cpath), quote(arg[first]))
 end
 
--- Runs a chunk in a process of its own; gives its output and whether it ended well.
-function M.run_chunk(text)
-  local output = read_all(("%s -e %s 2>&1; echo \"[$?]\""):format(M.interpreter(), quote(text)))
+-- Runs a chunk in a process of its own, after what the shell is to do before; gives its output and whether it ended
+-- well.
+function M.run_chunk(text, before)
+  local output = read_all((before or "") .. ("%s -e %s 2>&1; echo \"[$?]\""):format(M.interpreter(), quote(text)))
   local words, code = output:match("^(.-)%[(%d+)%]\n$")
   return words, tonumber(code)
 end

@@ -238,7 +238,7 @@ static void read_what_came(struct tcp_connection *connection, bool failed)
     struct endpoint *endpoint = connection->endpoint;
     if (!strangers_has(connection)) {
         reader_read(connection, READS_MAX, SCRATCH_BYTES, failed);
-    } else if (failed || strangers_may(endpoint)) {
+    } else if (strangers_may(endpoint) || failed) {
         reader_read(connection, 1, STRANGER_READ_BYTES, failed);
         strangers_spent(endpoint->real);
     } else {

@@ -121,6 +121,8 @@ struct strangers {
     struct wakeup resume; /* looks again at what was held back */
     struct list held;     /* connections that are not read meanwhile */
     bool is_resuming;
+    bool has_shed; /* some, for want of descriptors */
+    int64_t shed_told_ns;
 };
 
 struct real {

@@ -13,6 +13,7 @@
 
 #define SHARE 20                           /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
+#define SHED_AGAIN_NS (60 * SECOND_NS)
 #define CREDIT_AGAIN_NS (MILLISECOND_NS / 2)
 
 bool strangers_has(const struct tcp_connection *connection)
@@ -96,6 +97,9 @@ void strangers_spent(struct real *real)
     int64_t now_real_ns = loop_monotonic_ns();
     strangers->credit_ns -= now_real_ns - strangers->earned_real_ns;
     strangers->earned_real_ns = now_real_ns;
+    if (strangers->credit_ns < -CREDIT_MAX_NS) { /* we were not let run meanwhile */
+        strangers->credit_ns = -CREDIT_MAX_NS;
+    }
 }
 
 /* ---- number --------------------------------------------------------------------------------- */
@@ -120,6 +124,19 @@ void strangers_make_room(struct endpoint *endpoint)
     }
 }
 
+static void tell_shed(struct endpoint *endpoint)
+{
+    struct strangers *strangers = &endpoint->real->strangers;
+    int64_t now_ns = loop_now(endpoint->real);
+    if (!strangers->has_shed || now_ns - strangers->shed_told_ns >= SHED_AGAIN_NS) {
+        strangers->shed_told_ns = now_ns;
+        real_notice(
+            endpoint->real, endpoint->id, 0,
+            "out of descriptors: connections of others than members are closed for new ones");
+    }
+    strangers->has_shed = true;
+}
+
 bool strangers_shed(struct real *real)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
@@ -128,6 +145,7 @@ bool strangers_shed(struct real *real)
             struct tcp_connection *connection = item_of(link, struct tcp_connection, of_endpoint);
             if (strangers_has(connection)) {
                 connection_end(connection, "out of descriptors", true);
+                tell_shed(at);
                 return true;
             }
         }
