@@ -1,6 +1,9 @@
 -- Slow links: what is under way is neither taken for lost nor sent again, and heartbeats do not queue behind it.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
+local processes = require "spec.support.processes"
+local raft = require "raft"
+local slow_relay = require "spec.support.slow_relay"
 
 local tests = {}
 local in_both = clusters.in_both
@@ -143,5 +146,61 @@ in_both(tests, "TheBytesInFlightToASlowFollowerAreLimited", { nodes = 3, max_inf
     end, 5))
     lu.assertTrue(most >= 10 and most <= 20, most .. " entries of 1 kB in flight")
   end)
+
+-- ---- a real connection that is slow ---------------------------------------------------------------
+
+local has_luv, uv = pcall(require, "luv")
+
+-- Two nodes that reach each other only by relays; f(nodes, run_until).
+local function with_slow_connection(rate, f)
+  local addresses = processes.free_addresses(4)
+  local own, seen = { addresses[1], addresses[2] }, { addresses[3], addresses[4] }
+  local nodes = {}
+  slow_relay.start(uv, seen, own, rate)
+  for id = 1, 2 do
+    local everywhere = own[id]:gsub("127.0.0.1", "0.0.0.0")
+    nodes[id] = assert(raft.node { id = id, listen = everywhere, insecure = true, peers = seen,
+      election_timeout = { 0.3, 0.6 } })
+    assert(nodes[id]:start())
+  end
+  local function run_until(what, predicate)
+    local deadline_ns = raft.core.clock_ns() + 20e9
+    while not predicate() do
+      lu.assertTrue(raft.core.clock_ns() < deadline_ns, "waited in vain: " .. what)
+      uv.run "nowait"
+      raft.run(0.001)
+    end
+  end
+  local fine, problem = pcall(f, nodes, run_until)
+  for _, node in ipairs(nodes) do
+    node:close()
+  end
+  slow_relay.stop(uv)
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+-- No fault model here: the bytes themselves are slow, so a heartbeat passes only between pieces.
+function tests.test_HeartbeatsPassALargeEntryOnASlowConnection()
+  lu.skipIf(not has_luv, "luv is not installed")
+  with_slow_connection(MB, function(nodes, run_until)
+    local leader
+    run_until("a leader", function()
+      leader = nodes[1]:status().leader
+      return nodes[leader] and nodes[2]:status().leader == leader and nodes[leader]:status().role == "leader"
+    end)
+    local term = nodes[leader]:status().term
+    local answer
+    nodes[leader]:propose(("x"):rep(1500 * KB), { timeout = 15 }, function(...)
+      answer = { ... }
+    end)
+    run_until("an answer", function()
+      return answer
+    end)
+    lu.assertNotNil(answer[1], answer[2])
+    lu.assertEquals(nodes[leader]:status().term, term)
+  end)
+end
 
 return tests

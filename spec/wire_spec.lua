@@ -51,7 +51,7 @@ local function strangers(name, bytes, reason)
   end)
 end
 
-local hello, raft = 1, 2
+local hello, raft, piece = 1, 2, 10
 
 strangers("AWebBrowser", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "frame")
 strangers("Garbage", ("\1\2\3\4\5\6\7\8"):rep(100), "frame")
@@ -60,6 +60,7 @@ strangers("AFrameOfDamagedBytes", core.frame(hello, 1, "x"):sub(1, -2) .. "y", "
 strangers("ATruncatedFrame", core.frame(hello, 1, ("x"):rep(100)):sub(1, 50))
 strangers("AHelloThatIsNone", core.frame(hello, 1, "not a hello"), "hello")
 strangers("AMessageBeforeItsHello", core.frame(raft, 1, "no hello came before"), "hello")
+strangers("APieceBeforeItsHello", core.frame(piece, 1, core.frame(raft, 1, ("x"):rep(200000)):sub(1, 1000)), "hello")
 strangers("AnEmptyConnection", "")
 
 return tests

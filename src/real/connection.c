@@ -21,6 +21,7 @@
 #define READS_MAX 8 /* of one connection in one turn, so that others get theirs */
 #define STRANGER_READ_BYTES (16U << 10)
 #define SILENCE_MS 10000U /* unacknowledged for so long: the peer's host is gone */
+#define UNSENT_BYTES_MAX (32U << 10)
 
 static void give_up_in(struct tcp_connection *connection, int64_t real_ns)
 {
@@ -32,10 +33,14 @@ static void give_up_in(struct tcp_connection *connection, int64_t real_ns)
 static void set_options(const struct real *real, int descriptor)
 {
     int on = 1;
+    unsigned unsent_bytes = UNSENT_BYTES_MAX;
     int idle_s = 10;
     int interval_s = 5;
     int count = 3;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* What the kernel has taken cannot be overtaken any more. */
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
+                     sizeof unsent_bytes);
     if (real->free_running) {
         /* Else TCP would try for a quarter of an hour, at ever longer intervals. */
         unsigned silence_ms = SILENCE_MS;
@@ -71,7 +76,13 @@ static void notice(const struct tcp_connection *connection, const char *reason)
 static void lose_begun(struct tcp_connection *connection, const char *reason)
 {
     struct batch *frame = connection->begun;
+    struct batch *large = connection->large;
     connection->begun = NULL;
+    connection->large = NULL;
+    if (large != NULL) {
+        real_drop(connection->endpoint->real, connection->endpoint->id, connection->seen.peer,
+                  large, reason);
+    }
     if (frame == NULL) {
         return;
     }
@@ -79,7 +90,7 @@ static void lose_begun(struct tcp_connection *connection, const char *reason)
     const char *problem = NULL;
     ensure(frame_parse((struct bytes){frame->data, frame->size}, false, &head, &problem) ==
            FRAME_WHOLE);
-    if (head.kind == FRAME_HELLO) {
+    if (head.kind == FRAME_HELLO || (head.kind == FRAME_PIECE && large != NULL)) {
         batch_release(frame);
     } else {
         real_drop(connection->endpoint->real, connection->endpoint->id, connection->seen.peer,
@@ -101,6 +112,8 @@ static void end(struct tcp_connection *connection, const char *reason, bool rese
     watch_close(connection->watch, reset);
     batch_release(connection->partial);
     connection->partial = NULL;
+    batch_release(connection->joined);
+    connection->joined = NULL;
     real_bury(endpoint->real, &connection->grave);
     lose_begun(connection, reason);
     if (remote != NULL && !remote->closed) {

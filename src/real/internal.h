@@ -49,11 +49,15 @@ struct frame_ring {
     ring_of(struct batch *);
 };
 
+/* Larger ones leave in pieces (pieces.c). */
+#define FRAME_UNCUT_BYTES (96U << 10)
+
 /* In the order in which they leave: the urgent ones, then the others. */
 struct frame_queue {
     struct frame_ring urgent;
     struct frame_ring normal;
-    size_t waiting_bytes;
+    size_t waiting_bytes; /* of all but the large one */
+    bool has_large;       /* one of more than FRAME_BYTES_MAX */
 };
 
 static inline bool frame_queue_is_empty(const struct frame_queue *queue)
@@ -61,12 +65,14 @@ static inline bool frame_queue_is_empty(const struct frame_queue *queue)
     return queue->urgent.count == 0 && queue->normal.count == 0;
 }
 
-/* Whether a frame of this size has room, where so many bytes wait beside those in the queue. */
+/* Whether a frame of this size has room, where so many bytes wait beside those in the queue: 1 MiB
+ * does, and beside it one large frame, so that it gets its turn whatever else is sent. */
 bool frame_queue_accepts(const struct frame_queue *queue, size_t beside, size_t size);
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent);
-/* Adds vectors of the first frames to the `used` ones: how many there are then. */
-size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t used,
-                          size_t max);
+/* Adds vectors of the first frames, up to one that has to be cut, to the `used` ones: how many
+ * there are then. */
+size_t frame_queue_gather(const struct frame_queue *queue, bool only_urgent, struct iovec *vectors,
+                          size_t used, size_t max);
 /* The next in line, the caller's now; NULL: empty. */
 struct batch *frame_queue_take(struct frame_queue *queue);
 /* The last that is not urgent; NULL: none. */
@@ -264,6 +270,11 @@ struct tcp_connection {
     /* What leaves (writer.c). */
     struct batch *begun; /* partly written, or bound to be the next: it goes here or nowhere */
     size_t begun_bytes;  /* of it have left */
+    /* In pieces (pieces.c). */
+    struct batch *large; /* leaves in them; NULL: none does */
+    size_t large_bytes;  /* of it were cut */
+    struct batch *joined;
+    size_t joined_bytes;          /* of it have come */
     struct sockaddr_storage from; /* who dialled us, for notices */
 };
 
@@ -308,7 +319,7 @@ void reader_read(struct tcp_connection *connection, int reads_max, size_t scratc
                  bool failed);
 static inline bool reader_is_within(const struct tcp_connection *connection) /* a frame */
 {
-    return connection->partial != NULL || connection->head_bytes > 0;
+    return connection->partial != NULL || connection->head_bytes > 0 || connection->joined != NULL;
 }
 
 /* ---- what leaves (writer.c) ----------------------------------------------------------------- */
@@ -316,6 +327,15 @@ static inline bool reader_is_within(const struct tcp_connection *connection) /* 
 void writer_write_soon(struct tcp_connection *connection); /* at the end of this turn */
 void writer_write(struct tcp_connection *connection);      /* as much as the socket takes */
 void writer_write_all(struct real *real);                  /* of all that have something to write */
+
+/* ---- large frames (pieces.c) ---------------------------------------------------------------- */
+
+/* The next piece of what is cut, or is the next in line and has to be; NULL: nothing is. */
+struct batch *pieces_cut(struct tcp_connection *connection);
+/* A piece has come. The frame that is whole with it, the caller's now, its checksum not looked at;
+ * else NULL, and `*problem` where it is no piece. */
+struct batch *pieces_join(struct tcp_connection *connection, struct bytes piece,
+                          const char **problem);
 
 /* ---- peers (remote.c) ----------------------------------------------------------------------- */
 

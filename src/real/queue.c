@@ -8,15 +8,25 @@
 
 bool frame_queue_accepts(const struct frame_queue *queue, size_t beside, size_t size)
 {
-    size_t waiting = queue->waiting_bytes + beside;
-    return waiting == 0 || waiting + size <= WORLD_QUEUE_BYTES_MAX;
+    return size > FRAME_BYTES_MAX ? !queue->has_large
+                                  : queue->waiting_bytes + beside + size <= WORLD_QUEUE_BYTES_MAX;
+}
+
+static void count(struct frame_queue *queue, const struct batch *frame, bool comes)
+{
+    if (frame->size > FRAME_BYTES_MAX) {
+        ensure(queue->has_large != comes);
+        queue->has_large = comes;
+    } else {
+        queue->waiting_bytes += comes ? frame->size : -(size_t)frame->size;
+    }
 }
 
 void frame_queue_push(struct frame_queue *queue, struct batch *frame, bool urgent)
 {
     ensure(frame->size >= FRAME_HEAD_BYTES);
     *ring_push(urgent ? &queue->urgent : &queue->normal) = frame;
-    queue->waiting_bytes += frame->size;
+    count(queue, frame, true);
 }
 
 static size_t gather_ring(const struct frame_ring *ring, struct iovec *vectors, size_t used,
@@ -24,16 +34,19 @@ static size_t gather_ring(const struct frame_ring *ring, struct iovec *vectors, 
 {
     for (size_t i = 0; i < ring->count && used < max; i++) {
         struct batch *frame = *ring_at(ring, i);
+        if (frame->size > FRAME_UNCUT_BYTES) {
+            break;
+        }
         vectors[used++] = (struct iovec){.iov_base = frame->data, .iov_len = frame->size};
     }
     return used;
 }
 
-size_t frame_queue_gather(const struct frame_queue *queue, struct iovec *vectors, size_t used,
-                          size_t max)
+size_t frame_queue_gather(const struct frame_queue *queue, bool only_urgent, struct iovec *vectors,
+                          size_t used, size_t max)
 {
     used = gather_ring(&queue->urgent, vectors, used, max);
-    return gather_ring(&queue->normal, vectors, used, max);
+    return only_urgent ? used : gather_ring(&queue->normal, vectors, used, max);
 }
 
 struct batch *frame_queue_take(struct frame_queue *queue)
@@ -42,7 +55,7 @@ struct batch *frame_queue_take(struct frame_queue *queue)
         return NULL;
     }
     struct batch *frame = *ring_pop(queue->urgent.count > 0 ? &queue->urgent : &queue->normal);
-    queue->waiting_bytes -= frame->size;
+    count(queue, frame, false);
     return frame;
 }
 
@@ -52,7 +65,7 @@ struct batch *frame_queue_take_last(struct frame_queue *queue)
         return NULL;
     }
     struct batch *frame = *ring_pop_last(&queue->normal);
-    queue->waiting_bytes -= frame->size;
+    count(queue, frame, false);
     return frame;
 }
 

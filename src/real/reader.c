@@ -40,6 +40,28 @@ static void hand_over(struct tcp_connection *connection, struct batch *batch, ui
     }
 }
 
+static void take_piece(struct tcp_connection *connection, const struct batch *batch,
+                       uint32_t offset, const struct frame_head *piece)
+{
+    struct bytes body = {.data = batch->data + offset + FRAME_HEAD_BYTES,
+                         .size = piece->length - FRAME_HEAD_BYTES};
+    const char *problem = NULL;
+    struct frame_head head;
+    struct batch *whole = pieces_join(connection, body, &problem);
+    if (whole != NULL) {
+        struct bytes bytes = {.data = whole->data, .size = whole->size};
+        if (frame_parse(bytes, true, &head, &problem) == FRAME_WHOLE && head.kind == FRAME_PIECE) {
+            problem = "a piece of a piece";
+        }
+    }
+    if (problem != NULL) {
+        connection_refuse(connection, problem);
+    } else if (whole != NULL) {
+        hand_over(connection, whole, 0, &head);
+    }
+    batch_release(whole);
+}
+
 /* All frames of a batch that holds nothing but whole ones. Takes the reference. */
 static void hand_over_run(struct tcp_connection *connection, struct batch *batch)
 {
@@ -49,7 +71,11 @@ static void hand_over_run(struct tcp_connection *connection, struct batch *batch
         struct frame_head head;
         const char *problem = NULL;
         ensure(frame_parse(rest, false, &head, &problem) == FRAME_WHOLE);
-        hand_over(connection, batch, offset, &head);
+        if (head.kind == FRAME_PIECE) {
+            take_piece(connection, batch, offset, &head);
+        } else {
+            hand_over(connection, batch, offset, &head);
+        }
         offset += head.length;
     }
     batch_release(batch);

@@ -383,10 +383,18 @@ static size_t begun_left(const struct remote *remote)
     return current->begun == NULL ? 0 : current->begun->size - current->begun_bytes;
 }
 
+/* One that leaves in pieces is beside what waits, as one that waits for that is. */
+static bool has_room(const struct remote *remote, size_t size)
+{
+    const struct batch *large = remote->current->large;
+    return (size <= FRAME_BYTES_MAX || large == NULL || large->size <= FRAME_BYTES_MAX) &&
+           frame_queue_accepts(&remote->queue, begun_left(remote), size);
+}
+
 static bool make_room(struct remote *remote, size_t size, bool urgent)
 {
     struct frame_queue *queue = &remote->queue;
-    if (frame_queue_accepts(queue, begun_left(remote), size)) {
+    if (has_room(remote, size)) {
         return true;
     }
     if (!remote->current->blocked) {
@@ -394,14 +402,14 @@ static bool make_room(struct remote *remote, size_t size, bool urgent)
     }
     /* A heartbeat that is lost behind a full queue would depose a leader: the youngest of the
      * others make room for it. */
-    while (urgent && remote->told && !frame_queue_accepts(queue, begun_left(remote), size)) {
+    while (urgent && remote->told && !has_room(remote, size)) {
         struct batch *last = frame_queue_take_last(queue);
         if (last == NULL) {
             break;
         }
         real_drop(real_of_remote(remote), remote->endpoint->id, remote->peer, last, "queue full");
     }
-    return remote->told && frame_queue_accepts(queue, begun_left(remote), size);
+    return remote->told && has_room(remote, size);
 }
 
 bool remote_has_room(const struct endpoint *endpoint, uint64_t peer, size_t size)

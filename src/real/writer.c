@@ -37,7 +37,8 @@ static size_t gather(const struct tcp_connection *connection, struct iovec *vect
                            .iov_len = connection->begun->size - connection->begun_bytes};
     }
     return connection->state == TCP_UP
-               ? frame_queue_gather(&connection->remote->queue, vectors, count, VECTORS_MAX)
+               ? frame_queue_gather(&connection->remote->queue, connection->large != NULL, vectors,
+                                    count, VECTORS_MAX)
                : count;
 }
 
@@ -74,6 +75,10 @@ void writer_write(struct tcp_connection *connection)
     while (connection->state != TCP_DIALLING) {
         struct iovec vectors[VECTORS_MAX];
         size_t count = gather(connection, vectors);
+        if (count == 0 && (connection->begun = pieces_cut(connection)) != NULL) {
+            connection->begun_bytes = 0;
+            continue;
+        }
         if (count == 0) {
             set_blocked(connection, false);
             if (connection->state == TCP_DRAINING) {

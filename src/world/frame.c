@@ -28,7 +28,7 @@ void frame_seal(struct buffer *buffer, enum frame_kind kind, uint64_t number, ui
 
     ensure(buffer->size >= FRAME_HEAD_BYTES);
     ensure(buffer->size <= FRAME_BYTES_LIMIT);
-    ensure(kind >= FRAME_HELLO && kind <= FRAME_TURNED_AWAY);
+    ensure(kind >= FRAME_HELLO && kind <= FRAME_PIECE);
     store_u32(head + AT_LENGTH, (uint32_t)buffer->size);
     store_u64(head + AT_NUMBER, number);
     store_u64(head + AT_DIRECTORY, directory);
@@ -62,7 +62,7 @@ enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head
     if (bytes.size < FRAME_HEAD_BYTES) {
         return FRAME_PARTIAL;
     }
-    if (data[AT_KIND] < FRAME_HELLO || data[AT_KIND] > FRAME_TURNED_AWAY) {
+    if (data[AT_KIND] < FRAME_HELLO || data[AT_KIND] > FRAME_PIECE) {
         return bad(problem, "a frame of an unknown kind");
     }
     if ((data[AT_ZEROES] | data[AT_ZEROES + 1] | data[AT_ZEROES + 2]) != 0) {
