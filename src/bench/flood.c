@@ -126,7 +126,7 @@ static uint64_t flood_for_a_while(const struct bench_flood_options *options)
     return flood.opened;
 }
 
-static void be_the_child(const struct bench_flood_options *options, int out)
+static void run_child(const struct bench_flood_options *options, int out)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* What the parent has open is none of ours. */
@@ -148,7 +148,7 @@ bool bench_flood_start(const struct bench_flood_options *options, struct bench_f
     }
     flood->process = fork();
     if (flood->process == 0) {
-        be_the_child(options, ends[1]);
+        run_child(options, ends[1]);
     }
     (void)close(ends[1]);
     flood->descriptor = ends[0];

@@ -143,7 +143,7 @@ bool majorities_judge_vote(struct checker *checker, const struct check_node *nod
     return up_to_date;
 }
 
-static bool gave_its_vote(const struct question *question, struct server voter)
+static bool has_voted_for(const struct question *question, struct server voter)
 {
     struct server leader = server_of(question->node);
     const struct vote *vote = vote_of(question->term, voter);
@@ -163,7 +163,7 @@ bool majorities_judge_leader(struct checker *checker, const struct check_node *n
                              const struct trace_event *event, struct term *term)
 {
     const struct check_configuration *in_force = configurations_in_force(node);
-    struct question question = {checker, node, term, 0, gave_its_vote};
+    struct question question = {checker, node, term, 0, has_voted_for};
     if (in_force == NULL || has_majority(&question, &in_force->members)) {
         return true;
     }

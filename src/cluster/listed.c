@@ -5,7 +5,7 @@
 #include "cluster/internal.h"
 
 /* The running node other than that one that knows of the most commits; NULL: none runs. */
-static struct node *best_informed(const struct cluster *cluster, uint64_t except)
+static struct node *most_advanced(const struct cluster *cluster, uint64_t except)
 {
     struct node *best = NULL;
     uint64_t commit = 0;
@@ -48,7 +48,7 @@ static bool lists_after(struct node *node, uint64_t commit, const struct member 
 
 bool cluster_needs_disk(const struct cluster *cluster, const struct member *member)
 {
-    struct node *best = best_informed(cluster, member->id);
+    struct node *best = most_advanced(cluster, member->id);
     if (best == NULL) {
         return false;
     }

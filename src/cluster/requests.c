@@ -123,7 +123,7 @@ static void forget(void *owner, uint64_t id, enum request_kind kind, uint64_t nu
     }
 }
 
-static int64_t patience_ns(void *owner, uint64_t id, uint64_t term, const char **why)
+static int64_t answer_wait_ns(void *owner, uint64_t id, uint64_t term, const char **why)
 {
     struct node *node = cluster_node(owner, id);
     (void)term; /* it answers whether it leads or not, unless its answer is lost */
@@ -135,7 +135,7 @@ const struct request_reach cluster_reach = {
     .leader = leader,
     .send = send,
     .forget = forget,
-    .patience_ns = patience_ns,
+    .answer_wait_ns = answer_wait_ns,
 };
 
 /* ---- the endpoint "client" ------------------------------------------------------------------ */

@@ -101,14 +101,14 @@ void notices_explain(struct embedded *embedded, char *text, size_t size)
     }
 }
 
-static void wake_leaderless(struct embedded *embedded, int64_t at_ns)
+static void set_leaderless_alarm(struct embedded *embedded, int64_t at_ns)
 {
     struct world *world = embedded->loop->world;
     embedded->notices.leaderless_ns = at_ns;
     world->operations->wake_at(world, &embedded->notices.leaderless, at_ns);
 }
 
-static void nobody_leads(void *context)
+static void on_no_leader(void *context)
 {
     struct embedded *embedded = context;
     char text[200];
@@ -122,16 +122,16 @@ static void nobody_leads(void *context)
     if (embedded->notices.count < NOTICES_WAITING_MAX) {
         add_notice(embedded, 0, bytes_of_text(text));
     }
-    wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + TOLD_AGAIN_NS);
+    set_leaderless_alarm(embedded, embed_loop_now_ns(embedded->loop) + TOLD_AGAIN_NS);
 }
 
 void notices_follow_leader(struct embedded *embedded)
 {
     bool waits = embed_is_running(embedded) && node_view(embedded->node)->leader == 0;
     if (!waits && embedded->notices.leaderless_ns != WORLD_NEVER) {
-        wake_leaderless(embedded, WORLD_NEVER);
+        set_leaderless_alarm(embedded, WORLD_NEVER);
     } else if (waits && embedded->notices.leaderless_ns == WORLD_NEVER) {
-        wake_leaderless(embedded, embed_loop_now_ns(embedded->loop) + LEADERLESS_NS);
+        set_leaderless_alarm(embedded, embed_loop_now_ns(embedded->loop) + LEADERLESS_NS);
     }
 }
 
@@ -140,7 +140,7 @@ void notices_open(struct embedded *embedded)
     uint64_t kinds = TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_DISCONNECT);
     embedded->notices.subscription =
         trace_subscribe(embedded->loop->trace, kinds, read_event, embedded);
-    embedded->notices.leaderless = (struct wakeup){.fire = nobody_leads, .context = embedded};
+    embedded->notices.leaderless = (struct wakeup){.fire = on_no_leader, .context = embedded};
     embedded->notices.leaderless.at_ns = WORLD_NEVER;
     embedded->notices.leaderless_ns = WORLD_NEVER;
 }
@@ -148,5 +148,5 @@ void notices_open(struct embedded *embedded)
 void notices_close(struct embedded *embedded)
 {
     trace_unsubscribe(embedded->loop->trace, embedded->notices.subscription);
-    wake_leaderless(embedded, WORLD_NEVER);
+    set_leaderless_alarm(embedded, WORLD_NEVER);
 }

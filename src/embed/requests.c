@@ -6,7 +6,7 @@
 #include "embed/internal.h"
 
 /* An answer of a leader that was replaced, over a connection that stands, comes within so long. */
-static int64_t patience_of(const struct embedded *embedded)
+static int64_t answer_wait(const struct embedded *embedded)
 {
     return embedded->election_timeout_max_ns;
 }
@@ -82,7 +82,7 @@ static void forget(void *owner, uint64_t node, enum request_kind kind, uint64_t 
 
 /* The leader that a request was passed on to: as long as it leads, or nobody else is known to. Then
  * it learns what became of it, and answers, if it can. */
-static int64_t patience_ns(void *owner, uint64_t node, uint64_t term, const char **why)
+static int64_t answer_wait_ns(void *owner, uint64_t node, uint64_t term, const char **why)
 {
     const struct embedded *embedded = owner;
     if (node == embedded->id || !embed_is_running(embedded)) {
@@ -93,7 +93,7 @@ static int64_t patience_ns(void *owner, uint64_t node, uint64_t term, const char
         return WORLD_NEVER;
     }
     *why = "does not lead any more";
-    return node_is_connected(embedded->node, node) ? patience_of(embedded) : 0;
+    return node_is_connected(embedded->node, node) ? answer_wait(embedded) : 0;
 }
 
 static uint64_t applied(void *owner)
@@ -116,7 +116,7 @@ const struct request_reach embed_reach = {
     .leader = leader,
     .send = send,
     .forget = forget,
-    .patience_ns = patience_ns,
+    .answer_wait_ns = answer_wait_ns,
     .applied = applied,
     .explain = explain,
     .ready = ready,

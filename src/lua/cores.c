@@ -53,7 +53,7 @@ static int push_update(lua_State *L, struct cores *cores, uint64_t id,
 }
 
 /* What contradicts a committed entry is the script's error, where no update tells of it. */
-static int none_contradicted(lua_State *L, const struct cores *cores)
+static int check_no_contradiction(lua_State *L, const struct cores *cores)
 {
     for (size_t i = 0; i < cores_count(cores); i++) {
         const struct core *core = cores_at(cores, i);
@@ -240,7 +240,7 @@ static int flush(lua_State *L)
 {
     struct cores *cores = cores_check(L);
     cores_flush(cores);
-    return none_contradicted(L, cores);
+    return check_no_contradiction(L, cores);
 }
 
 /* cores:settle(): delivers and flushes until nothing is under way; raises where that never comes */
@@ -250,7 +250,7 @@ static int settle(lua_State *L)
     if (!cores_settle(cores, DELIVERIES_MAX)) {
         return lua_user_error(L, "the replicas never stop talking");
     }
-    return none_contradicted(L, cores);
+    return check_no_contradiction(L, cores);
 }
 
 /* cores:pass(duration_ns[, id]): wakes who asked for it, or only that one */
@@ -261,7 +261,7 @@ static int pass(lua_State *L)
     luaL_argcheck(L, duration_ns >= 0 && duration_ns < LUA_NEVER - cores_now_ns(cores), 2,
                   "no time that passes");
     cores_pass(cores, cores_now_ns(cores) + duration_ns, (uint64_t)luaL_optinteger(L, 3, 0));
-    return none_contradicted(L, cores);
+    return check_no_contradiction(L, cores);
 }
 
 static int now_ns(lua_State *L)

@@ -189,7 +189,7 @@ static bool call_for_cluster(void *self, int arguments, int results)
 }
 
 /* Raised by the call that drives the world. */
-static void raised_in_cluster(void *self, uint64_t id, const char *name)
+static void keep_cluster_error(void *self, uint64_t id, const char *name)
 {
     (void)id;
     (void)name;
@@ -200,7 +200,7 @@ static const struct lua_caller cluster_caller = {
     .state = cluster_state,
     .push_machines = push_cluster_machines,
     .call = call_for_cluster,
-    .raised = raised_in_cluster,
+    .raised = keep_cluster_error,
 };
 
 struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure)

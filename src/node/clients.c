@@ -33,7 +33,7 @@ struct batch *node_request_frame(struct pool *pool, const struct node_request *r
 #define COUNT_SHIFT 20
 #define SIDE_BY_SIDE 8U
 
-static size_t home_of(uint64_t number, size_t mask)
+static size_t preferred_slot(uint64_t number, size_t mask)
 {
     uint64_t place = (number >> COUNT_SHIFT) % SIDE_BY_SIDE;
     uint64_t group = number - (place << COUNT_SHIFT);
@@ -43,7 +43,7 @@ static size_t home_of(uint64_t number, size_t mask)
 static size_t find_slot(const struct seen_requests *seen, uint64_t number)
 {
     size_t mask = seen->capacity - 1;
-    size_t slot = home_of(number, mask);
+    size_t slot = preferred_slot(number, mask);
     while (seen->slots[slot] != 0 && seen->slots[slot] != number) {
         slot = (slot + 1) & mask;
     }
@@ -57,7 +57,7 @@ static void drop_number(struct seen_requests *seen, uint64_t number)
     size_t hole = find_slot(seen, number);
     ensure(seen->slots[hole] == number);
     for (size_t i = (hole + 1) & mask; seen->slots[i] != 0; i = (i + 1) & mask) {
-        size_t home = home_of(seen->slots[i], mask);
+        size_t home = preferred_slot(seen->slots[i], mask);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             seen->slots[hole] = seen->slots[i];
             hole = i;

@@ -126,7 +126,7 @@ static void flush(struct node *node)
     }
 }
 
-static void time_is_about_to_pass(void *context)
+static void before_time_passes(void *context)
 {
     struct node *node = context;
     if (node_is_running(node)) {
@@ -143,7 +143,7 @@ void drive_flush_soon(struct node *node)
 void drive_prepare(struct node *node)
 {
     node->drive.wakeup = (struct wakeup){.fire = deadline_has_come, .context = node};
-    node->drive.flusher = (struct flusher){.flush = time_is_about_to_pass, .context = node};
+    node->drive.flusher = (struct flusher){.flush = before_time_passes, .context = node};
     node->drive.armed_ns = WORLD_NEVER;
     node_clock_init(&node->drive.clock, world_now_ns(node->world));
 }

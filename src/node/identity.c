@@ -166,7 +166,7 @@ static bool is_acceptable(struct node *node, const struct hello *hello,
 }
 
 /* Another server of a member's id does not take the place of the member's connection. */
-static bool is_beside_the_member(struct node *node, const struct hello *hello)
+static bool would_displace_member(struct node *node, const struct hello *hello)
 {
     const struct raft_member *listed =
         raft_configuration_find(raft_members(node->raft), hello->sender);
@@ -185,7 +185,7 @@ bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
     if (!is_acceptable(node, &hello, from)) {
         return false;
     }
-    if (is_beside_the_member(node, &hello)) {
+    if (would_displace_member(node, &hello)) {
         return frames_refuse(node, hello.sender,
                              "node %llu is connected already, with another disk",
                              (unsigned long long)hello.sender);
@@ -197,7 +197,7 @@ bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
     if (is_every_interface(hello.address)) { /* nobody can be dialled there */
         hello.address = (struct bytes){NULL, 0};
     }
-    peers_greeted(node, hello.sender, hello.directory, hello.address, from->dialled != 0);
+    peers_hello_accepted(node, hello.sender, hello.directory, hello.address, from->dialled != 0);
     return true;
 }
 

@@ -75,11 +75,11 @@ void peers_tidy(struct node *node);
  * where it is the first time. */
 bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *is_news);
 /* That server told its address in a hello that was accepted. */
-void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
-                   bool dialled);
+void peers_hello_accepted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
+                          bool dialled);
 /* Looks for a server that is to be added by its address alone. true: it was met there, and
  * `*directory` tells which it is. */
-bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory);
+bool peers_find_directory(struct node *node, const struct raft_member *wanted, uint64_t *directory);
 void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
 /* To that very server. */
 bool peers_is_connected(struct node *node, uint64_t id, uint64_t directory);

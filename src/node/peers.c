@@ -113,7 +113,7 @@ static void compare_addresses(struct node *node, struct peer *peer)
 
 /* A member is looked for where it is listed and where it said that it is, in turn: either may be
  * out of date. */
-static void try_the_other(struct node *node, struct peer *peer)
+static void try_other_address(struct node *node, struct peer *peer)
 {
     int64_t now_ns = world_now_ns(node->world);
     if (now_ns - peer->tried_ns < TRY_ADDRESS_NS ||
@@ -181,7 +181,7 @@ void peers_tidy(struct node *node)
     }
 }
 
-bool peers_meet(struct node *node, const struct raft_member *wanted, uint64_t *directory)
+bool peers_find_directory(struct node *node, const struct raft_member *wanted, uint64_t *directory)
 {
     struct bytes address = {(const uint8_t *)wanted->address, wanted->address_size};
     struct peer *peer = get_peer(node, wanted->id, false);
@@ -254,8 +254,8 @@ void peers_disconnected(struct node *node, uint64_t id)
 }
 
 /* Who is no member is not dialled back: it is answered on the connection that it made. */
-void peers_greeted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
-                   bool dialled)
+void peers_hello_accepted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
+                          bool dialled)
 {
     const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
     struct peer *peer = get_peer(node, id, false);
@@ -277,7 +277,7 @@ void peers_send(struct node *node, uint64_t to, struct batch *frame, bool urgent
 {
     struct peer *peer = find_peer(node, to);
     if (peer != NULL && peer->differ) {
-        try_the_other(node, peer);
+        try_other_address(node, peer);
     }
     if (peer != NULL && !peer->member) {
         peer->used_ns = world_now_ns(node->world);

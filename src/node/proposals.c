@@ -120,7 +120,7 @@ void node_propose(struct node *node, struct bytes payload, const struct node_ask
 }
 
 /* Who is added by an address alone is met first, so that the change names the very server. */
-static bool meet_new_members(struct node *node, struct raft_configuration *wanted,
+static bool find_new_members(struct node *node, struct raft_configuration *wanted,
                              struct failure *failure)
 {
     const struct raft_configuration *present = raft_members(node->raft);
@@ -131,7 +131,7 @@ static bool meet_new_members(struct node *node, struct raft_configuration *wante
         struct raft_member *member = &wanted->members[i];
         bool is_new = raft_configuration_find(present, member->id) == NULL;
         if (is_new && member->directory == 0 && member->id != node->id &&
-            !peers_meet(node, member, &member->directory) && missing == NULL) {
+            !peers_find_directory(node, member, &member->directory) && missing == NULL) {
             missing = member; /* the others are looked for as well */
         }
     }
@@ -147,7 +147,7 @@ static bool meet_new_members(struct node *node, struct raft_configuration *wante
 static bool change(struct node *node, struct raft_configuration *wanted, struct reply *reply,
                    struct failure *failure)
 {
-    if (!meet_new_members(node, wanted, failure)) {
+    if (!find_new_members(node, wanted, failure)) {
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};

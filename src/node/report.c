@@ -65,7 +65,7 @@ static void add_entries(struct node *node, struct trace_event *event, uint64_t f
 
 enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD };
 
-static bool plays(const struct raft_member *member, enum part part)
+static bool has_part(const struct raft_member *member, enum part part)
 {
     switch (part) {
     case PART_VOTER:
@@ -83,12 +83,12 @@ static void write_ids(struct buffer *out, const char *key,
 {
     size_t count = 0;
     for (uint32_t i = 0; i < configuration->count; i++) {
-        count += plays(&configuration->members[i], part);
+        count += has_part(&configuration->members[i], part);
     }
     value_write_string(out, key, strlen(key));
     value_write_array(out, count);
     for (uint32_t i = 0; i < configuration->count; i++) {
-        if (plays(&configuration->members[i], part)) {
+        if (has_part(&configuration->members[i], part)) {
             value_write_integer(out, (int64_t)configuration->members[i].id);
         }
     }

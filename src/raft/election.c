@@ -58,7 +58,7 @@ void election_become_follower(struct raft *raft, uint64_t term)
     if (term > raft->term) {
         enter_term(raft, term);
     }
-    raft_rest(raft);
+    raft_become_passive(raft);
     set_leader(raft, 0, 0);
     if (led) {
         replication_stop(raft);

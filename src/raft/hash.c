@@ -24,7 +24,7 @@ static bool is_probed(const struct peer *peer)
 }
 
 /* A round of heartbeats counts by how it stands to the one in which the last probe left, or in
- * which the window in flight last moved (replication.c: back_up, judge_losses); to a peer with
+ * which the window in flight last moved (replication.c: back_up, detect_losses); to a peer with
  * nothing in flight all are alike. Where that moves, it moves to the present round, behind all that
  * are under way: so what was alike stays alike. */
 static uint64_t round_class(const struct peer *peer, uint64_t round)

@@ -238,7 +238,8 @@ struct peer *raft_find_peer(struct raft *raft, uint64_t id); /* NULL: unknown */
 bool raft_has_own_id(const struct raft *raft, const struct peer *peer);
 bool raft_voted_for(const struct raft *raft, uint64_t id, uint64_t directory);
 bool raft_votes(const struct raft *raft); /* a voter of its configuration, the old set included */
-void raft_rest(struct raft *raft);        /* its role becomes follower or learner, whichever fits */
+void raft_become_passive(
+    struct raft *raft); /* its role becomes follower or learner, whichever fits */
 int64_t time_after(int64_t now_ns, int64_t delay_ns); /* RAFT_NEVER stays */
 
 /* update.c */

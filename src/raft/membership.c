@@ -67,7 +67,7 @@ static bool fill_leaving(const struct raft *raft, struct peer *peer, uint64_t in
 }
 
 /* Merges the members in force and the peers that were, both sorted by id. */
-static void sync_peers(struct raft *raft)
+static void rebuild_peers(struct raft *raft)
 {
     const struct members_record *record = membership_in_force(raft);
     const struct raft_configuration *configuration = &record->configuration;
@@ -107,10 +107,10 @@ static void sync_peers(struct raft *raft)
 /* The configuration in force is another one. */
 static void changed(struct raft *raft)
 {
-    sync_peers(raft);
+    rebuild_peers(raft);
     raft->update.members_changed = true;
     if (raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER) {
-        raft_rest(raft);
+        raft_become_passive(raft);
     }
 }
 
@@ -270,7 +270,7 @@ static uint64_t append_configuration(struct raft *raft,
 }
 
 /* Sets the directories that are not known yet to those met. */
-static void fill_met(struct raft *raft, struct raft_configuration *configuration)
+static void fill_known_directories(struct raft *raft, struct raft_configuration *configuration)
 {
     for (uint32_t i = 0; i < configuration->count; i++) {
         struct raft_member *member = &configuration->members[i];
@@ -285,13 +285,13 @@ static void append_final(struct raft *raft)
 {
     struct raft_configuration final;
     configuration_make_final(&membership_in_force(raft)->configuration, &final);
-    fill_met(raft, &final);
+    fill_known_directories(raft, &final);
     (void)append_configuration(raft, &final);
     raft_configuration_free(&final);
 }
 
 /* A leader that is no voter any more: it tells what it can and goes (dissertation 4.2.2). */
-static void leave_office(struct raft *raft)
+static void step_down_after_removal(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         if (!raft_has_own_id(raft, &raft->peers[i])) {
@@ -322,7 +322,7 @@ void membership_committed(struct raft *raft)
     const struct members_record *record = membership_in_force(raft);
     if (raft->role != RAFT_LEADER) {
         ensure(raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER);
-        raft_rest(raft); /* what removed it may have become certain */
+        raft_become_passive(raft); /* what removed it may have become certain */
         return;
     }
     set_leaving_deadlines(raft);
@@ -332,7 +332,7 @@ void membership_committed(struct raft *raft)
     if (record->configuration.joint) {
         append_final(raft); /* whoever leads finishes the change */
     } else if (!raft_votes(raft)) {
-        leave_office(raft);
+        step_down_after_removal(raft);
     }
 }
 
@@ -356,7 +356,7 @@ void membership_fill_directories(struct raft *raft)
     }
     struct raft_configuration filled;
     raft_configuration_copy(&filled, &record->configuration);
-    fill_met(raft, &filled);
+    fill_known_directories(raft, &filled);
     (void)append_configuration(raft, &filled);
     raft->records.items[raft->records.count - 1].fill = true;
     raft_configuration_free(&filled);
@@ -425,7 +425,7 @@ void membership_change(struct raft *raft, const struct raft_configuration *wante
     struct raft_configuration exact;
     raft_configuration_copy(&exact, wanted);
     if (keep_directories(&membership_in_force(raft)->configuration, &exact)) {
-        fill_met(raft, &exact);
+        fill_known_directories(raft, &exact);
         append_change(raft, &exact);
     } else {
         raft->update.refusal = RAFT_BAD_CONFIGURATION;

@@ -38,7 +38,7 @@ bool raft_votes(const struct raft *raft)
     return raft->self >= 0 && (raft->peers[raft->self].voter || raft->peers[raft->self].voter_old);
 }
 
-void raft_rest(struct raft *raft)
+void raft_become_passive(struct raft *raft)
 {
     raft->role = membership_may_campaign(raft) ? RAFT_FOLLOWER : RAFT_LEARNER;
 }
@@ -145,7 +145,7 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
         raft_free(raft);
         return NULL;
     }
-    raft_rest(raft);
+    raft_become_passive(raft);
     election_draw_timeout(raft);
     update_begin(raft);
     return raft;
@@ -221,7 +221,7 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
 }
 
 /* Paper 5.1. false: the message is dealt with. */
-static bool meet_term(struct raft *raft, const struct raft_message *message)
+static bool check_term(struct raft *raft, const struct raft_message *message)
 {
     if (message->term < raft->term) {
         answer_stale(raft, message);
@@ -237,7 +237,7 @@ static bool meet_term(struct raft *raft, const struct raft_message *message)
 
 /* In its own term a leader is obeyed. A second one cannot be (election safety, paper 5.2): whoever
  * says so is not believed. */
-static bool obey_leader(struct raft *raft, const struct raft_message *message)
+static bool accept_leader(struct raft *raft, const struct raft_message *message)
 {
     bool is_known =
         raft->leader == message->from && raft->leader_directory == message->from_directory;
@@ -258,12 +258,12 @@ static void handle_by_kind(struct raft *raft, const struct raft_message *message
 {
     switch (message->kind) {
     case RAFT_APPEND:
-        if (obey_leader(raft, message)) {
+        if (accept_leader(raft, message)) {
             append_handle(raft, message);
         }
         break;
     case RAFT_READ:
-        if (obey_leader(raft, message)) {
+        if (accept_leader(raft, message)) {
             read_handle(raft, message);
         }
         break;
@@ -348,7 +348,7 @@ static void handle_message(struct raft *raft, const struct raft_message *message
         election_handle_pre_vote(raft, message);
     } else if (message->kind == RAFT_PRE_VOTE_RESPONSE) {
         handle_pre_vote_response(raft, message);
-    } else if (meet_term(raft, message)) {
+    } else if (check_term(raft, message)) {
         handle_by_kind(raft, message);
     }
 }

@@ -292,7 +292,7 @@ static void back_up(struct raft *raft, struct peer *peer, const struct raft_mess
 
 /* A heartbeat and its answer overtake what waits for a slow link, so they prove nothing of what was
  * sent before; but the peer is there, and it is time to ask. */
-static void judge_losses(struct raft *raft, struct peer *peer, uint64_t round)
+static void detect_losses(struct raft *raft, struct peer *peer, uint64_t round)
 {
     bool is_silent = peer->state == PROGRESS_PROBE
                          ? peer->probe_paused && round > peer->probe_round
@@ -352,7 +352,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
     peer = raft_find_peer(raft, message->from);
     ensure(peer != NULL);
     if (message->sequence != 0) {
-        judge_losses(raft, peer, message->sequence);
+        detect_losses(raft, peer, message->sequence);
     }
     if ((peer->next <= raft->log.last_index && !peer->probe_paused) ||
         (peer->commit_sent < raft->commit && peer->commit_sent < peer->match)) {

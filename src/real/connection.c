@@ -23,7 +23,7 @@
 #define SILENCE_MS 10000U /* unacknowledged for so long: the peer's host is gone */
 #define UNSENT_BYTES_MAX (32U << 10)
 
-static void give_up_in(struct tcp_connection *connection, int64_t real_ns)
+static void set_deadline(struct tcp_connection *connection, int64_t real_ns)
 {
     struct real *real = connection->endpoint->real;
     loop_wake_at(&real->world, &connection->due, loop_now(real) + loop_to_world(real, real_ns));
@@ -73,7 +73,7 @@ static void notice(const struct tcp_connection *connection, const char *reason)
 }
 
 /* Frames that it had begun are lost, and that is traced; a hello is no message. */
-static void lose_begun(struct tcp_connection *connection, const char *reason)
+static void drop_begun(struct tcp_connection *connection, const char *reason)
 {
     struct batch *frame = connection->begun;
     struct batch *large = connection->large;
@@ -114,8 +114,8 @@ static void end(struct tcp_connection *connection, const char *reason, bool rese
     connection->partial = NULL;
     batch_release(connection->joined);
     connection->joined = NULL;
-    real_bury(endpoint->real, &connection->grave);
-    lose_begun(connection, reason);
+    real_free_later(endpoint->real, &connection->pending_free);
+    drop_begun(connection, reason);
     if (remote != NULL && !remote->closed) {
         remote_lost(remote, connection, reason, refused);
     }
@@ -155,7 +155,7 @@ void connection_drain(struct tcp_connection *connection)
     ensure(!connection->closed && connection->state != TCP_DIALLING);
     connection->state = TCP_DRAINING;
     connection->remote = NULL;
-    give_up_in(connection, DRAIN_TIMEOUT_NS);
+    set_deadline(connection, DRAIN_TIMEOUT_NS);
     writer_write_soon(connection); /* and then tells the peer that nothing follows */
 }
 
@@ -215,7 +215,7 @@ static void came_up(struct tcp_connection *connection)
         connection_end(connection, "the peer has dialled", false);
     } else {
         connection->state = TCP_GREETING;
-        give_up_in(connection, HELLO_TIMEOUT_NS);
+        set_deadline(connection, HELLO_TIMEOUT_NS);
         connection_watch(connection);
         say_hello(connection, connection->seen.dialled);
     }
@@ -251,9 +251,9 @@ static void read_what_came(struct tcp_connection *connection, bool failed)
     struct endpoint *endpoint = connection->endpoint;
     if (!strangers_has(connection)) {
         reader_read(connection, READS_MAX, SCRATCH_BYTES, failed);
-    } else if (strangers_may(endpoint) || failed) {
+    } else if (strangers_have_time(endpoint) || failed) {
         reader_read(connection, 1, STRANGER_READ_BYTES, failed);
-        strangers_spent(endpoint->real);
+        strangers_charge(endpoint->real);
     } else {
         strangers_hold(connection);
     }
@@ -302,7 +302,7 @@ void connection_accept(struct endpoint *endpoint, int descriptor,
     }
     connection->from = *from;
     connection->state = TCP_GREETING;
-    give_up_in(connection, HELLO_TIMEOUT_NS);
+    set_deadline(connection, HELLO_TIMEOUT_NS);
 }
 
 /* A connecting socket; -1 with errno set. */
@@ -339,7 +339,7 @@ struct tcp_connection *connection_dial(struct remote *remote)
         connection->remote = remote;
         connection->seen.dialled = remote->peer;
         connection->state = TCP_DIALLING;
-        give_up_in(connection, DIAL_TIMEOUT_NS);
+        set_deadline(connection, DIAL_TIMEOUT_NS);
     }
     return connection;
 }

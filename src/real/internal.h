@@ -2,7 +2,7 @@
  * real, within the room: what its files share. Nothing outside src/real/ includes this.
  *
  * Memory: a descriptor's watch is freed in libuv's close callback; everything that may be on the
- * stack of a callback (connections, endpoints) is buried and freed at the next turn.
+ * stack of a callback (connections, endpoints) is freed at the next turn.
  */
 #ifndef RAFTBENCH_REAL_INTERNAL_H
 #define RAFTBENCH_REAL_INTERNAL_H
@@ -91,9 +91,9 @@ int address_bind(const struct sockaddr_storage *address, socklen_t size);
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
-/* Dead, but perhaps still on the stack of a callback; the first member of what is buried. */
-struct grave {
-    struct grave *next;
+/* Closed, but perhaps still on the stack of a callback; the first member of what is freed later. */
+struct pending_free {
+    struct pending_free *next;
 };
 
 /* A frame that has passed the fault model, but for its delay. */
@@ -107,7 +107,7 @@ struct routed_frame {
 };
 
 /* A frame that the fault model delays. */
-struct departure {
+struct delayed_frame {
     struct wakeup alarm;
     struct real *real;
     struct list_link link;
@@ -123,12 +123,12 @@ struct reservation {
 /* What is left for others than our peers, of a share of the loop's time. */
 struct strangers {
     int64_t credit_ns; /* real */
-    int64_t earned_real_ns;
+    int64_t credited_real_ns;
     struct wakeup resume; /* looks again at what was held back */
     struct list held;     /* connections that are not read meanwhile */
     bool is_resuming;
-    bool has_shed; /* some, for want of descriptors */
-    int64_t shed_told_ns;
+    bool has_closed_some; /* some, for want of descriptors */
+    int64_t closing_noticed_ns;
 };
 
 struct real {
@@ -150,10 +150,10 @@ struct real {
     struct reservation *reservations;
     struct list unwritten; /* connections with frames to write at the end of the turn */
     struct strangers strangers;
-    struct list departures;
+    struct list delayed;
     ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
-    struct grave *graves;
+    struct pending_free *pending_frees;
     uint8_t *scratch; /* what is read lands here first */
     bool in_turn;
     bool looked;   /* at the clock, since the poll of this turn */
@@ -165,15 +165,15 @@ static inline struct real *real_of(struct world *world)
     return (struct real *)(void *)world;
 }
 
-/* Frees memory (whose first member is its grave) at the next turn. */
-void real_bury(struct real *real, struct grave *grave);
-void real_empty_graves(struct real *real);
+/* Frees memory (whose first member is its pending_free) at the next turn. */
+void real_free_later(struct real *real, struct pending_free *pending_free);
+void real_free_pending(struct real *real);
 struct endpoint *real_find(const struct real *real, uint64_t id); /* NULL: not open */
 /* To where it goes now, the fault model having spoken; takes the reference. */
 void real_route(struct real *real, const struct routed_frame *routed);
 /* What this endpoint sent and the fault model delays: it ends with the endpoint, and must not go on
  * the connections of its id's next life, which may have another disk. */
-void real_drop_departures(struct real *real, uint64_t from);
+void real_drop_delayed(struct real *real, uint64_t from);
 /* Where its link was cut since it was judged: drops it (the reference too) and tells so. */
 bool real_was_lost(struct real *real, const struct routed_frame *routed);
 bool real_is_cut(const struct real *real, uint64_t from, uint64_t to);
@@ -213,7 +213,7 @@ void local_free(struct real *real);
 /* ---- endpoints (listener.c) ----------------------------------------------------------------- */
 
 struct endpoint {
-    struct grave grave;
+    struct pending_free pending_free;
     struct real *real;
     struct endpoint *next;
     uint64_t id;
@@ -248,7 +248,7 @@ enum tcp_state {
 };
 
 struct tcp_connection {
-    struct grave grave;
+    struct pending_free pending_free;
     struct list_link of_endpoint;
     struct list_link of_unwritten;
     struct list_link of_held; /* a stranger's: not read for now */
@@ -302,11 +302,11 @@ void connection_answer(struct tcp_connection *connection);
 bool strangers_has(const struct tcp_connection *connection);
 /* Before something is done for one: whether there is time for it. false: it is to be held back, and
  * is looked at again. */
-bool strangers_may(const struct endpoint *endpoint);
+bool strangers_have_time(const struct endpoint *endpoint);
 void strangers_hold(struct tcp_connection *connection);
-void strangers_spent(struct real *real);             /* the time since then */
+void strangers_charge(struct real *real);            /* the time since then */
 void strangers_make_room(struct endpoint *endpoint); /* for one more: the oldest goes */
-bool strangers_shed(struct real *real); /* one, for its descriptor; false: there is none */
+bool strangers_close_one(struct real *real); /* one, for its descriptor; false: there is none */
 /* A notice of what one has done: few for many. */
 __attribute__((format(printf, 3, 4))) void strangers_notice(struct endpoint *endpoint,
                                                             uint64_t peer, const char *format, ...);
@@ -341,7 +341,7 @@ struct batch *pieces_join(struct tcp_connection *connection, struct bytes piece,
 
 /* What an endpoint has to do with one other node, while it has. */
 struct remote {
-    struct grave grave;
+    struct pending_free pending_free;
     struct list_link of_endpoint;
     struct endpoint *endpoint;
     uint64_t peer;
@@ -352,7 +352,7 @@ struct remote {
     uint32_t refusals;  /* connections that the peer ended in place of saying hello, in a row */
     struct frame_queue queue;
     bool told;   /* the owner was: it may send */
-    bool closed; /* and buried */
+    bool closed; /* it is freed at the next turn */
     bool moved;  /* its address is new: it is dialled there beside a connection from elsewhere */
     char address[ADDRESS_BYTES]; /* where it is dialled; "": it is not */
 };
@@ -376,7 +376,7 @@ bool remote_follow_cuts(struct remote *remote);
 void remote_lost(struct remote *remote, struct tcp_connection *connection, const char *reason,
                  bool refused);
 /* The peer has said hello on this connection: it is the pair's now, or drained. */
-void remote_met(struct endpoint *endpoint, struct tcp_connection *connection);
+void remote_hello_accepted(struct endpoint *endpoint, struct tcp_connection *connection);
 void remote_enqueue(struct remote *remote, struct batch *frame, bool urgent);
 void remote_free(struct remote *remote); /* with its connections, and without a word to the owner */
 

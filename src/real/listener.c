@@ -111,7 +111,7 @@ static bool accept_one(struct endpoint *endpoint)
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         int problem = errno;
-        if (!strangers_shed(endpoint->real)) {
+        if (!strangers_close_one(endpoint->real)) {
             pause_accepting(endpoint, problem);
             return false;
         }
@@ -127,12 +127,12 @@ static void on_ready(void *owner, int events)
     struct endpoint *endpoint = owner;
     loop_input_came(endpoint->real);
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        if (!strangers_may(endpoint)) {
+        if (!strangers_have_time(endpoint)) {
             watch_events(endpoint->listener, 0); /* until there is time again */
             return;
         }
         bool more = accept_one(endpoint);
-        strangers_spent(endpoint->real);
+        strangers_charge(endpoint->real);
         if (!more) {
             return;
         }
@@ -237,6 +237,6 @@ void listener_close(struct world *world, struct endpoint *endpoint)
     loop_wake_at(world, &endpoint->accept_again, WORLD_NEVER);
     watch_close(endpoint->listener, false);
     endpoint->listener = NULL;
-    real_drop_departures(real, endpoint->id);
-    real_bury(real, &endpoint->grave);
+    real_drop_delayed(real, endpoint->id);
+    real_free_later(real, &endpoint->pending_free);
 }

@@ -258,7 +258,7 @@ bool loop_step(struct world *world, int64_t until_ns)
 {
     struct real *real = real_of(world);
     ensure(!real->in_turn);
-    real_empty_graves(real);
+    real_free_pending(real);
     real->in_turn = true;
     if (real->free_running) {
         (void)loop_look(real);

@@ -36,7 +36,7 @@ static void hand_over(struct tcp_connection *connection, struct batch *batch, ui
     if (!accepted) {
         connection_refuse(connection, reason == NULL ? "refused" : reason);
     } else if (!was_known && connection->seen.peer != 0) {
-        remote_met(endpoint, connection);
+        remote_hello_accepted(endpoint, connection);
     }
 }
 

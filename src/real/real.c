@@ -13,19 +13,19 @@
 
 /* ---- helpers of the room -------------------------------------------------------------------- */
 
-void real_bury(struct real *real, struct grave *grave)
+void real_free_later(struct real *real, struct pending_free *pending_free)
 {
-    grave->next = real->graves;
-    real->graves = grave;
+    pending_free->next = real->pending_frees;
+    real->pending_frees = pending_free;
 }
 
-void real_empty_graves(struct real *real)
+void real_free_pending(struct real *real)
 {
     ensure(!real->in_turn);
-    while (real->graves != NULL) {
-        struct grave *grave = real->graves;
-        real->graves = grave->next;
-        memory_free(grave);
+    while (real->pending_frees != NULL) {
+        struct pending_free *pending_free = real->pending_frees;
+        real->pending_frees = pending_free->next;
+        memory_free(pending_free);
     }
 }
 
@@ -100,30 +100,30 @@ void real_route(struct real *real, const struct routed_frame *routed)
     }
 }
 
-static struct departure *departure_of(struct list_link *link)
+static struct delayed_frame *delayed_frame_of(struct list_link *link)
 {
-    return item_of(link, struct departure, link);
+    return item_of(link, struct delayed_frame, link);
 }
 
-static void on_departure(void *context)
+static void on_delay_over(void *context)
 {
-    struct departure *departure = context;
-    struct real *real = departure->real;
-    struct routed_frame routed = departure->routed;
-    list_remove(&departure->link);
-    memory_free(departure);
+    struct delayed_frame *delayed_frame = context;
+    struct real *real = delayed_frame->real;
+    struct routed_frame routed = delayed_frame->routed;
+    list_remove(&delayed_frame->link);
+    memory_free(delayed_frame);
     if (!real_was_lost(real, &routed)) {
         real_route(real, &routed);
     }
 }
 
-void real_drop_departures(struct real *real, uint64_t from)
+void real_drop_delayed(struct real *real, uint64_t from)
 {
-    struct list_link *link = list_first(&real->departures);
+    struct list_link *link = list_first(&real->delayed);
     while (link != NULL) {
-        struct departure *at = departure_of(link);
+        struct delayed_frame *at = delayed_frame_of(link);
         if (at->routed.from != from) {
-            link = list_next(&real->departures, link);
+            link = list_next(&real->delayed, link);
             continue;
         }
         struct batch *frame = at->routed.frame;
@@ -132,7 +132,7 @@ void real_drop_departures(struct real *real, uint64_t from)
         list_remove(&at->link);
         memory_free(at);
         real_drop(real, from, to, frame, "not connected");
-        link = list_first(&real->departures); /* who is told may do as it likes */
+        link = list_first(&real->delayed); /* who is told may do as it likes */
     }
 }
 
@@ -150,13 +150,13 @@ static void on_emit(void *context, uint64_t from, uint64_t to, struct batch *fra
         real_route(real, &routed);
         return;
     }
-    struct departure *departure = memory_new_zeroed(1, sizeof *departure);
-    departure->real = real;
-    departure->routed = routed;
-    departure->alarm.fire = on_departure;
-    departure->alarm.context = departure;
-    list_prepend(&real->departures, &departure->link);
-    loop_wake_at(&real->world, &departure->alarm, due_ns);
+    struct delayed_frame *delayed_frame = memory_new_zeroed(1, sizeof *delayed_frame);
+    delayed_frame->real = real;
+    delayed_frame->routed = routed;
+    delayed_frame->alarm.fire = on_delay_over;
+    delayed_frame->alarm.context = delayed_frame;
+    list_prepend(&real->delayed, &delayed_frame->link);
+    loop_wake_at(&real->world, &delayed_frame->alarm, due_ns);
 }
 
 static void real_send(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent)
@@ -252,17 +252,17 @@ static void world_free(struct world *world)
     while (real->endpoints != NULL) {
         listener_close(world, real->endpoints);
     }
-    while (!list_is_empty(&real->departures)) {
-        struct departure *departure = departure_of(list_first(&real->departures));
-        loop_wake_at(world, &departure->alarm, WORLD_NEVER);
-        batch_release(departure->routed.frame);
-        list_remove(&departure->link);
-        memory_free(departure);
+    while (!list_is_empty(&real->delayed)) {
+        struct delayed_frame *delayed_frame = delayed_frame_of(list_first(&real->delayed));
+        loop_wake_at(world, &delayed_frame->alarm, WORLD_NEVER);
+        batch_release(delayed_frame->routed.frame);
+        list_remove(&delayed_frame->link);
+        memory_free(delayed_frame);
     }
     loop_wake_at(world, &real->strangers.resume, WORLD_NEVER);
     local_free(real);
     listener_free_reservations(real);
-    real_empty_graves(real);
+    real_free_pending(real);
     ensure(list_is_empty(&real->unwritten));
     drain(real);
     free_memory(real);

@@ -86,7 +86,7 @@ static void drop_queue(struct remote *remote, const char *reason)
     }
 }
 
-static void bury(struct remote *remote, const char *reason)
+static void close_remote(struct remote *remote, const char *reason)
 {
     struct real *real = real_of_remote(remote);
     ensure(!remote->closed && remote->current == NULL && remote->dialled == NULL);
@@ -95,7 +95,7 @@ static void bury(struct remote *remote, const char *reason)
     loop_wake_at(&real->world, &remote->redial, WORLD_NEVER);
     drop_queue(remote, reason);
     frame_queue_free(&remote->queue);
-    real_bury(real, &remote->grave);
+    real_free_later(real, &remote->pending_free);
 }
 
 void remote_free(struct remote *remote)
@@ -103,7 +103,7 @@ void remote_free(struct remote *remote)
     struct tcp_connection *ends[] = {remote->current, remote->dialled};
     remote->current = NULL;
     remote->dialled = NULL;
-    bury(remote, "connection closed");
+    close_remote(remote, "connection closed");
     for (size_t i = 0; i < 2; i++) {
         if (ends[i] != NULL) {
             connection_end(ends[i], "connection closed", false);
@@ -154,7 +154,7 @@ static void dial(struct remote *remote)
     }
     remote->dialled = connection_dial(remote);
     if (remote->dialled == NULL && (errno == EMFILE || errno == ENFILE) &&
-        strangers_shed(real_of_remote(remote))) {
+        strangers_close_one(real_of_remote(remote))) {
         remote->dialled = connection_dial(remote);
     }
     if (remote->dialled == NULL) {
@@ -184,7 +184,7 @@ static void abandon(struct remote *remote, const char *reason)
 }
 
 /* The connection that is up stays with the peer; frames that wait for it are lost. */
-static struct tcp_connection *let_go(struct remote *remote)
+static struct tcp_connection *release_connection(struct remote *remote)
 {
     struct tcp_connection *connection = remote->current;
     remote->current = NULL;
@@ -209,7 +209,7 @@ void remote_dial(struct endpoint *endpoint, uint64_t peer, const char *address, 
     (void)snprintf(remote->address, sizeof remote->address, "%s", address);
     abandon(remote, "the peer has another address");
     if (remote->current != NULL && remote->current->seen.dialled != 0) {
-        let_go(remote);
+        release_connection(remote);
         tell_disconnected(remote, "the peer has another address");
     }
     remote->moved = anew && remote->current != NULL;
@@ -229,10 +229,10 @@ void remote_hang_up(struct endpoint *endpoint, uint64_t peer)
     abandon(remote, "connection closed");
     if (remote->current != NULL && remote->current->seen.dialled != 0) {
         remote->told = false; /* its own wish: it is not told */
-        let_go(remote);
+        release_connection(remote);
     }
     if (remote->current == NULL && !remote->closed) {
-        bury(remote, "connection closed");
+        close_remote(remote, "connection closed");
     }
 }
 
@@ -274,7 +274,7 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
     tell_disconnected(remote, reason);
     if (!remote->closed && remote->current == NULL && remote->dialled == NULL &&
         !remote_is_dialled(remote)) {
-        bury(remote, reason);
+        close_remote(remote, reason);
     }
 }
 
@@ -304,7 +304,7 @@ static bool replaces(const struct endpoint *endpoint, const struct connection *m
     return met->hello_number > old->hello_number;
 }
 
-void remote_met(struct endpoint *endpoint, struct tcp_connection *connection)
+void remote_hello_accepted(struct endpoint *endpoint, struct tcp_connection *connection)
 {
     struct real *real = endpoint->real;
     uint64_t peer = connection->seen.peer;
@@ -326,7 +326,7 @@ void remote_met(struct endpoint *endpoint, struct tcp_connection *connection)
     }
     bool lossless = old == NULL || is_collision(&connection->seen, &old->seen);
     if (old != NULL) {
-        (void)let_go(remote);
+        (void)release_connection(remote);
     }
     if (!remote->moved) {
         if (remote->dialled != NULL && remote->dialled->state == TCP_DIALLING) {
@@ -377,7 +377,7 @@ bool remote_follow_cuts(struct remote *remote)
 
 /* ---- into the queue ------------------------------------------------------------------------- */
 
-static size_t begun_left(const struct remote *remote)
+static size_t begun_bytes_left(const struct remote *remote)
 {
     const struct tcp_connection *current = remote->current;
     return current->begun == NULL ? 0 : current->begun->size - current->begun_bytes;
@@ -388,7 +388,7 @@ static bool has_room(const struct remote *remote, size_t size)
 {
     const struct batch *large = remote->current->large;
     return (size <= FRAME_BYTES_MAX || large == NULL || large->size <= FRAME_BYTES_MAX) &&
-           frame_queue_accepts(&remote->queue, begun_left(remote), size);
+           frame_queue_accepts(&remote->queue, begun_bytes_left(remote), size);
 }
 
 static bool make_room(struct remote *remote, size_t size, bool urgent)

@@ -13,7 +13,7 @@
 
 #define SHARE 20                           /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
-#define SHED_AGAIN_NS (60 * SECOND_NS)
+#define CLOSING_NOTICE_AGAIN_NS (60 * SECOND_NS)
 #define CREDIT_AGAIN_NS (MILLISECOND_NS / 2)
 
 bool strangers_has(const struct tcp_connection *connection)
@@ -24,10 +24,10 @@ bool strangers_has(const struct tcp_connection *connection)
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-static void earn(struct strangers *strangers, int64_t now_real_ns)
+static void add_credit(struct strangers *strangers, int64_t now_real_ns)
 {
-    strangers->credit_ns += (now_real_ns - strangers->earned_real_ns) / SHARE;
-    strangers->earned_real_ns = now_real_ns;
+    strangers->credit_ns += (now_real_ns - strangers->credited_real_ns) / SHARE;
+    strangers->credited_real_ns = now_real_ns;
     if (strangers->credit_ns > CREDIT_MAX_NS) {
         strangers->credit_ns = CREDIT_MAX_NS;
     }
@@ -70,10 +70,10 @@ static bool knows_peers(const struct endpoint *endpoint)
     return false;
 }
 
-bool strangers_may(const struct endpoint *endpoint)
+bool strangers_have_time(const struct endpoint *endpoint)
 {
     struct strangers *strangers = &endpoint->real->strangers;
-    earn(strangers, loop_monotonic_ns());
+    add_credit(strangers, loop_monotonic_ns());
     if (strangers->credit_ns > 0 || !knows_peers(endpoint)) {
         return true;
     }
@@ -91,12 +91,12 @@ void strangers_hold(struct tcp_connection *connection)
     }
 }
 
-void strangers_spent(struct real *real)
+void strangers_charge(struct real *real)
 {
     struct strangers *strangers = &real->strangers;
     int64_t now_real_ns = loop_monotonic_ns();
-    strangers->credit_ns -= now_real_ns - strangers->earned_real_ns;
-    strangers->earned_real_ns = now_real_ns;
+    strangers->credit_ns -= now_real_ns - strangers->credited_real_ns;
+    strangers->credited_real_ns = now_real_ns;
     if (strangers->credit_ns < -CREDIT_MAX_NS) { /* we were not let run meanwhile */
         strangers->credit_ns = -CREDIT_MAX_NS;
     }
@@ -124,20 +124,21 @@ void strangers_make_room(struct endpoint *endpoint)
     }
 }
 
-static void tell_shed(struct endpoint *endpoint)
+static void notice_closing(struct endpoint *endpoint)
 {
     struct strangers *strangers = &endpoint->real->strangers;
     int64_t now_ns = loop_now(endpoint->real);
-    if (!strangers->has_shed || now_ns - strangers->shed_told_ns >= SHED_AGAIN_NS) {
-        strangers->shed_told_ns = now_ns;
+    if (!strangers->has_closed_some ||
+        now_ns - strangers->closing_noticed_ns >= CLOSING_NOTICE_AGAIN_NS) {
+        strangers->closing_noticed_ns = now_ns;
         real_notice(
             endpoint->real, endpoint->id, 0,
             "out of descriptors: connections of others than members are closed for new ones");
     }
-    strangers->has_shed = true;
+    strangers->has_closed_some = true;
 }
 
-bool strangers_shed(struct real *real)
+bool strangers_close_one(struct real *real)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
         for (struct list_link *link = list_first(&at->connections); link != NULL;
@@ -145,7 +146,7 @@ bool strangers_shed(struct real *real)
             struct tcp_connection *connection = item_of(link, struct tcp_connection, of_endpoint);
             if (strangers_has(connection)) {
                 connection_end(connection, "out of descriptors", true);
-                tell_shed(at);
+                notice_closing(at);
                 return true;
             }
         }

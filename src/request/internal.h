@@ -73,7 +73,7 @@ void request_answered(struct requests *requests, struct request *request,
 void request_is_due(struct requests *requests, struct request *request);
 void request_review(struct requests *requests, struct request *request);
 /* Nobody waits for the answer of whom it asked. */
-void request_let_go(struct requests *requests, struct request *request);
+void request_expect_no_answer(struct requests *requests, struct request *request);
 void request_end(struct requests *requests, struct request *request, enum failure_code code,
                  const char *why);
 

@@ -30,7 +30,7 @@ void request_complete(struct requests *requests, struct request *request)
     }
 }
 
-void request_let_go(struct requests *requests, struct request *request)
+void request_expect_no_answer(struct requests *requests, struct request *request)
 {
     if (request->state == REQUEST_ASKED) {
         requests->reach->forget(requests->owner, request->asked, request->kind,
@@ -40,7 +40,7 @@ void request_let_go(struct requests *requests, struct request *request)
 
 static void look(struct requests *requests, struct request *request)
 {
-    request_let_go(requests, request);
+    request_expect_no_answer(requests, request);
     request_move(requests, request, REQUEST_LOOKING);
     request_set_due(requests, request, request->deadline_ns);
 }
@@ -54,7 +54,7 @@ static const char *name_of(const struct request *request)
 }
 
 /* Nobody has it, and nothing will come of it. */
-static void nobody_took(struct requests *requests, struct request *request)
+static void fail_not_taken(struct requests *requests, struct request *request)
 {
     struct failure *failure = &request->outcome.failure;
     if (failure->code == FAILURE_BUSY && request->kind != REQUEST_CALL) {
@@ -90,9 +90,9 @@ static void time_is_up(struct requests *requests, struct request *request)
                     name_of(request), (unsigned long long)request->asked);
         failure->unknown = true;
     } else {
-        nobody_took(requests, request);
+        fail_not_taken(requests, request);
     }
-    request_let_go(requests, request);
+    request_expect_no_answer(requests, request);
     request_complete(requests, request);
 }
 
@@ -104,7 +104,7 @@ void request_end(struct requests *requests, struct request *request, enum failur
         failure_set(&request->outcome.failure, code, "%s", why);
         request->outcome.failure.unknown = asked || request->maybe_applied;
     }
-    request_let_go(requests, request);
+    request_expect_no_answer(requests, request);
     request_complete(requests, request);
 }
 
@@ -244,22 +244,22 @@ static void lost(struct requests *requests, struct request *request, const char 
     failure_set(&request->outcome.failure, FAILURE_NODE_DOWN, "node %llu %s and has not answered",
                 (unsigned long long)request->asked, why);
     request->outcome.failure.unknown = true;
-    request_let_go(requests, request);
+    request_expect_no_answer(requests, request);
     request_complete(requests, request);
 }
 
 void request_review(struct requests *requests, struct request *request)
 {
     const char *why = "does not lead any more";
-    int64_t patience_ns =
-        requests->reach->patience_ns(requests->owner, request->asked, request->asked_term, &why);
-    if (patience_ns == WORLD_NEVER) {
+    int64_t answer_wait_ns =
+        requests->reach->answer_wait_ns(requests->owner, request->asked, request->asked_term, &why);
+    if (answer_wait_ns == WORLD_NEVER) {
         return;
     }
-    if (patience_ns <= 0 || (is_read(request) && request->wanted_node == 0)) {
+    if (answer_wait_ns <= 0 || (is_read(request) && request->wanted_node == 0)) {
         lost(requests, request, why);
     } else if (!request->losing) {
-        int64_t due_ns = world_now_ns(requests->world) + patience_ns;
+        int64_t due_ns = world_now_ns(requests->world) + answer_wait_ns;
         request->losing = true;
         if (due_ns < request->due_ns) {
             request_set_due(requests, request, due_ns);

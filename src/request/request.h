@@ -104,7 +104,7 @@ struct request_reach {
     void (*forget)(void *owner, uint64_t node, enum request_kind kind, uint64_t number);
     /* How long an answer of that node, which was asked as the leader of that term, can still be
      * expected: WORLD_NEVER: as long as one likes; less: `*why` says what has become of it. */
-    int64_t (*patience_ns)(void *owner, uint64_t node, uint64_t term, const char **why);
+    int64_t (*answer_wait_ns)(void *owner, uint64_t node, uint64_t term, const char **why);
     /* How far the owner itself has applied: commands and reads are done when it has caught up with
      * them. NULL: that is not waited for. */
     uint64_t (*applied)(void *owner);

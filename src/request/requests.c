@@ -165,7 +165,7 @@ void requests_forget(struct requests *requests, uint64_t number)
 {
     struct request *request = find(requests, number);
     if (request != NULL) {
-        request_let_go(requests, request);
+        request_expect_no_answer(requests, request);
         release(requests, request);
     }
 }

@@ -161,7 +161,7 @@ static void confirm(struct memory_store *store, struct group *group)
     store->handler.persisted(store->handler.context, sequence, term);
 }
 
-static void woken(void *context)
+static void on_wakeup(void *context)
 {
     struct memory_store *store = context;
     ensure(store->phase != CLOSED);
@@ -361,7 +361,7 @@ struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, 
     struct memory_store *store = memory_new_zeroed(1, sizeof *store);
     store->head.operations = &operations;
     store->world = world;
-    store->wakeup = (struct wakeup){.fire = woken, .context = store};
+    store->wakeup = (struct wakeup){.fire = on_wakeup, .context = store};
     store->flusher = (struct flusher){.flush = turn_ends, .context = store};
     store->id = id;
     store->seed = seed;

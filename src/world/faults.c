@@ -253,7 +253,7 @@ static struct draws draw_all(struct fault_link *link)
     return draws;
 }
 
-static bool strikes(const struct draws *draws, enum stream_kind stream, uint64_t chance)
+static bool happens(const struct draws *draws, enum stream_kind stream, uint64_t chance)
 {
     return (draws->of[stream] >> 32) < chance;
 }
@@ -273,9 +273,9 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
     }
     int64_t delay_ns = delay_from_draw(of_link, draws->of[STREAM_DELAY]);
     int64_t copy_delay_ns = delay_from_draw(of_link, draws->of[STREAM_DUPLICATE_DELAY]);
-    bool reordered = strikes(draws, STREAM_REORDER, of_link->reorder);
+    bool reordered = happens(draws, STREAM_REORDER, of_link->reorder);
     struct batch *copy =
-        strikes(draws, STREAM_DUPLICATE, of_link->duplicate) ? batch_hold(frame) : NULL;
+        happens(draws, STREAM_DUPLICATE, of_link->duplicate) ? batch_hold(frame) : NULL;
 
     if (!reordered) {
         emit(faults, link, frame, urgent, due_in_order(link, leaves_ns + delay_ns, overtakes));
@@ -317,7 +317,7 @@ void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t 
     if (reason == NULL) {
         reason = link->cut_reason;
     }
-    if (reason == NULL && strikes(&draws, STREAM_DROP, link->in_force.drop)) {
+    if (reason == NULL && happens(&draws, STREAM_DROP, link->in_force.drop)) {
         reason = "drop";
     }
     if (reason != NULL) {
