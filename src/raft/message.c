@@ -3,7 +3,8 @@
  *
  *   u8      kind, or-ed with the flags below
  *   varint  from, to, term
- *   an answer's to_directory, then by kind (see write_body): varints
+ *   u64     an answer's to_directory, which is random, so that a varint would only be longer
+ *   then by kind (see write_body): varints
  *   APPEND's entries: varint size << 3 | new_term << 2 | kind, where new_term: varint (rise of the
  *   term since the entry before), payload. So an entry costs one to four bytes beside its payload.
  *
@@ -44,6 +45,16 @@ uint64_t reader_varint(struct reader *reader)
     return 0;
 }
 
+static uint64_t reader_u64(struct reader *reader)
+{
+    if (reader->end - reader->at < 8) {
+        reader->failed = true;
+        return 0;
+    }
+    reader->at += 8;
+    return load_u64(reader->at - 8);
+}
+
 uint8_t reader_byte(struct reader *reader)
 {
     if (reader->at == reader->end) {
@@ -68,7 +79,8 @@ const char *raft_message_name(enum raft_message_kind kind)
 static uint8_t *write_body(uint8_t *at, const struct raft_message *message)
 {
     if (message_is_answer(message->kind)) {
-        at = varint_write(at, message->to_directory);
+        store_u64(at, message->to_directory);
+        at += 8;
     }
     switch (message->kind) {
     case RAFT_PRE_VOTE:
@@ -199,7 +211,7 @@ static const char *read_entries(struct reader *reader, struct batch *batch,
 static bool read_body(struct reader *reader, struct raft_message *message)
 {
     if (message_is_answer(message->kind)) {
-        message->to_directory = reader_varint(reader);
+        message->to_directory = reader_u64(reader);
     }
     switch (message->kind) {
     case RAFT_PRE_VOTE:
