@@ -66,7 +66,7 @@ local function settle_members(c)
   end
   c:check_live(5) -- says what stands still, and why
   local _, why = c:change_members({ voters = c:members().voters }, { timeout = 5 })
-  error("the members cannot be settled after all has healed: " .. tostring(why), 0)
+  error("the members could not be changed back after all faults were healed: " .. tostring(why), 0)
 end
 
 local function heal_all(c, disk)

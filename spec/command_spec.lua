@@ -305,7 +305,7 @@ add("SetThatIsWrong", function(run, path)
   command.assert_has(command.assert_code(run(own, "--set", "parameters.tme=3"), 2).err,
     "there is no parameter 'tme'; there is churn, time")
   command.assert_code(run(own, "--set", "parameters.time=3"), 0)
-  command.assert_has(run(script, "--set", "nodes=5").err, path .. " is no scenario: --set had no effect")
+  command.assert_has(run(script, "--set", "nodes=5").err, path .. " is not a scenario: --set had no effect")
 end)
 
 add("AScenarioWithWrongOptionsCannotRun", function(run)

@@ -77,12 +77,12 @@ function tests.test_WrongCallsAreErrorsInWords()
   for message, call in pairs {
     ["no replica 9"] = function() cores:step(9, { kind = "tick" }) end,
     ["there is a replica 1"] = function() cores:add { id = 1, voters = { 1 } } end,
-    ["cores:confirm says"] = function() cores:step(1, { kind = "persisted", sequence = 1 }) end,
+    ["use cores:confirm"] = function() cores:step(1, { kind = "persisted", sequence = 1 }) end,
     ["must not go back"] = function() cores:step(1, { kind = "tick", now_ns = -1 }) end,
     ["no persist of it"] = function() cores:confirm(1, 99) end,
     ["stepped by the cores"] = function() cores:replica(1):step { kind = "tick" } end,
     ["copied with the cores"] = function() cores:replica(1):copy() end,
-    ["no time that passes"] = function() cores:pass(-1) end,
+    ["within the range of time"] = function() cores:pass(-1) end,
   } do
     lu.assertErrorMsgContains(message, call)
   end

@@ -53,7 +53,7 @@ function tests.test_ACoroutineThatAnotherSchedulerResumesSaysWhatToDo()
     assert(coroutine.resume(thread))
     local fine, problem = coroutine.resume(thread)
     lu.assertFalse(fine)
-    lu.assertStrContains(problem, "resumed by somebody else while it waited for node:propose")
+    lu.assertStrContains(problem, "resumed by other code while it waited for node:propose")
     lu.assertEquals(nodes[1]:query "count", 1) -- the answer to nobody does no harm
   end)
 end

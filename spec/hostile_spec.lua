@@ -71,7 +71,7 @@ end
 for name, case in pairs {
   OfAnotherCluster = { { cluster = "another" }, 1, "another" },
   OfAnotherVersion = { { version = 9 }, 1, "versions 9" },
-  ForAnotherNode = { {}, 2, "looked for node 2" },
+  ForAnotherNode = { {}, 2, "expected node 2 here" },
 } do
   with_strangers("AHello" .. name .. "IsRefused", function(dial, drive, c)
     local connection = dial(case[1], case[2])
@@ -241,7 +241,7 @@ function tests.test_OutOfDescriptors()
       return c:check_committed({ op = "set", key = "key", value = "last" }) == 3
     end, 5))
     local told = c:events(function(event)
-      return event.kind == "notice" and event.text:find("out of descriptors", 1, true)
+      return event.kind == "notice" and event.text:find("out of file descriptors", 1, true)
     end)
     print("it went on", #told)
     c:shutdown()

@@ -179,18 +179,18 @@ end
 in_both("WrongLinesDoNotEndIt", {
   { "", "an empty line: .*" },
   { "   ", "an empty line: .*" },
-  { "0", "'0' is no command: the commands are the numbers 1 to 12" },
-  { "13", "'13' is no command: the commands are the numbers 1 to 12" },
-  { "-1", "'%-1' is no command: .*" },
-  { "1.5 3", "'1%.5' is no command: .*" },
-  { "set k v", "'set' is no command: .*" },
-  { "\"1\" 3", "'1' is no command: .*" },
-  { "99999999999999999999 1", "'99999999999999999999' is no command: .*" },
+  { "0", "'0' is not a command: the commands are the numbers 1 to 12" },
+  { "13", "'13' is not a command: the commands are the numbers 1 to 12" },
+  { "-1", "'%-1' is not a command: .*" },
+  { "1.5 3", "'1%.5' is not a command: .*" },
+  { "set k v", "'set' is not a command: .*" },
+  { "\"1\" 3", "'1' is not a command: .*" },
+  { "99999999999999999999 1", "'99999999999999999999' is not a command: .*" },
   { "1", "create cluster lacks an argument: 1 N" },
-  { "1 0", "'0' is no number of nodes from 1 to 99" },
-  { "1 100", "'100' is no number of nodes from 1 to 99" },
-  { "1 three", "'three' is no number of nodes from 1 to 99" },
-  { "1 -3", "'%-3' is no number of nodes from 1 to 99" },
+  { "1 0", "'0' is not a number of nodes from 1 to 99" },
+  { "1 100", "'100' is not a number of nodes from 1 to 99" },
+  { "1 three", "'three' is not a number of nodes from 1 to 99" },
+  { "1 -3", "'%-3' is not a number of nodes from 1 to 99" },
   { "1 3 3", "create cluster has too many arguments: 1 N" },
   { "2 k \"v", "a closing quote is missing" },
   { "1 1", "created .*" },
@@ -201,17 +201,17 @@ in_both("MissingAndBadArguments", {
   { "2", "set lacks an argument: 2 KEY VALUE %[ID%]" },
   { "2 k", "set lacks an argument: 2 KEY VALUE %[ID%]" },
   { "2 k v 1 x", "set has too many arguments: 2 KEY VALUE %[ID%]" },
-  { "2 k v x", "'x' is no node id" },
+  { "2 k v x", "'x' is not a node id" },
   { "2 k v 9", "there is no node 9 %(there are 1, 2, 3%)" },
   { "3", "get lacks an argument: 3 KEY %[ID%]" },
-  { "3 k x", "'x' is no node id" },
+  { "3 k x", "'x' is not a node id" },
   { "3 k 9", "there is no node 9 %(there are 1, 2, 3%)" },
   { "3 k", "there is no key 'k'" },
   { "4", "disconnect lacks an argument: 4 ID" },
-  { "4 x", "'x' is no node id" },
+  { "4 x", "'x' is not a node id" },
   { "4 9", "there is no node 9 %(there are 1, 2, 3%)" },
   { "5", "reconnect lacks an argument: 5 ID" },
-  { "5 0", "'0' is no node id" },
+  { "5 0", "'0' is not a node id" },
   { "6", "crash lacks an argument: 6 ID" },
   { "6 9", "there is no node 9 %(there are 1, 2, 3%)" },
   { "7", "restart lacks an argument: 7 ID" },
@@ -222,12 +222,12 @@ in_both("MissingAndBadArguments", {
   { "9 1", "check leader has too many arguments: 9" },
   { "10 1", "stop has too many arguments: 10" },
   { "11", "add servers lacks an argument: 11 ID%.%.%." },
-  { "11 x", "'x' is no node id" },
+  { "11 x", "'x' is not a node id" },
   { "11 3", "node 3 exists already" },
   { "11 4 3", "node 3 exists already" },
   { "11 4 4", "node 4 is named twice" },
   { "12", "remove servers lacks an argument: 12 ID%.%.%." },
-  { "12 9", "node 9 is no member" },
+  { "12 9", "node 9 is not a member" },
   { "12 3 3", "node 3 is named twice" },
   { "1 3", "there is a cluster already: nodes 1, 2, 3 %(8 shuts it down%)" },
   { "2 k v", "k = v .*" },
@@ -248,7 +248,7 @@ in_both("CommandsBeforeAClusterExists", {
 }, {})
 
 function tests.test_BytesThatAreNoText()
-  converse("sim", { { "\1\255\0", ".* is no command: .*" }, { "1 1", "created .*" } })
+  converse("sim", { { "\1\255\0", ".* is not a command: .*" }, { "1 1", "created .*" } })
 end
 
 -- ---- how it ends --------------------------------------------------------------------------------
@@ -340,7 +340,7 @@ function tests.test_AViolationShutsTheClusterDownAndIsTheExitCode()
       __tostring = function() return "log matching is violated: they differ" end }))
   end)
   lu.assertEquals(code, 1)
-  command.assert_has(text, "broke an invariant", "log matching is violated: they differ", "(shut down)",
+  command.assert_has(text, "violated an invariant", "log matching is violated: they differ", "(shut down)",
     "check leader needs a cluster", "stopped")
 end
 

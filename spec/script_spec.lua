@@ -195,7 +195,8 @@ function tests.test_WhatRepeatsIsALoop()
     c:restart "all"
   end)
   command.assert_has(text, "for _ = 1, 20", "do\n  c:sleep(1e-05)\nend",
-    'for _ = 1, 4 do\n  c:set("k", { a = { 1 } })\n  c:get("k")\n  c:sleep(0.01)\nend\nc:set("k", 2)', "\nc:sleep(1)\nc:sleep(1)\n")
+    'for _ = 1, 4 do\n  c:set("k", { a = { 1 } })\n  c:get("k")\n  c:sleep(0.01)\nend\nc:set("k", 2)',
+    "\nc:sleep(1)\nc:sleep(1)\n")
 end
 
 function tests.test_WithoutEnd()

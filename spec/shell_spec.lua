@@ -41,7 +41,7 @@ add("TheClusterLivesWhileNobodyTypes", "", function(t)
   t:type("half a line") -- and no key from here on
   t:see("crashes\n.-becomes leader of term %d+\n.-committed: .-\nraft> half a line$")
   t:press("C-c")
-  t:ask(":watch off", "watching no more")
+  t:ask(":watch off", "no longer watching")
 end)
 
 add("NoTimePassesAtThePromptInTheSimulatedWorld", "--mode sim", function(t)
@@ -82,7 +82,7 @@ add("ACallbackThatNeverEndsLeavesTheShellUsable", "", function(t)
   t:press("Enter")
   t:see("\nbegun\n") -- by itself, while the prompt waits
   t:press("C-c")
-  t:see("interrupted; the clusters stand still until the next line\nraft>$")
+  t:see("interrupted; the clusters are stopped until the next line\nraft>$")
   t:type("stop()")
   t:press("Enter")
   t:see("raft> stop%(%)\nraft>$")

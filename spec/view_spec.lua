@@ -190,7 +190,7 @@ command.add(tests, "LinesThatCannotBeReadAreNamedAndTheRestIsDrawn", function(fo
     expected[#expected] = nil -- it reads a line that begins with a zero byte as an empty one
   end
   lu.assertEquals(named, expected)
-  command.assert_has(result.err, "line 6 cannot be read: its first is no whole number")
+  command.assert_has(result.err, "line 6 cannot be read: its first is not a whole number")
 end)
 
 command.add(tests, "OfManySuchLinesTenAreNamed", function(folder)

@@ -203,13 +203,13 @@ function loop.await(what, begin)
     coroutine.yield()
     wait.is_yielding = false
     if not wait.results then
-      arguments.raise("the coroutine was resumed by somebody else while it waited for %s: in a coroutine of another "
+      arguments.raise("the coroutine was resumed by other code while it waited for %s: in a coroutine of another "
         .. "scheduler, " .. INSTEAD, what)
     end
   end
   while not wait.results do
     if not turn(core.never) and not wait.results then
-      error("nothing is left to happen that could end this wait", 0)
+      error("nothing is left that could end this wait", 0)
     end
   end
   return unpack(wait.results, 1, wait.count)

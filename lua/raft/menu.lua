@@ -88,7 +88,7 @@ local function find_command(list)
   local number = words.id(list[1])
   local command = number and commands[number]
   if not command then
-    return nil, "'" .. list[1].text .. "' is no command: the commands are the numbers 1 to " .. #commands
+    return nil, "'" .. list[1].text .. "' is not a command: the commands are the numbers 1 to " .. #commands
   end
   local given = #list - 1
   if given < command.least then
@@ -123,7 +123,7 @@ function Session:line(line)
   if not list then
     return problem
   elseif #list == 0 then
-    return "an empty line: type a command's number and what it needs"
+    return "an empty line: type a command's number and its arguments"
   end
   local command, wrong = find_command(list)
   if not command then
@@ -137,7 +137,7 @@ function Session:line(line)
     return answer, command.ends and "end" or nil
   elseif is_violation(answer) then
     self:close(answer)
-    return "the cluster broke an invariant and is shut down: " .. plain(answer), "violation"
+    return "the cluster violated an invariant and was shut down: " .. plain(answer), "violation"
   elseif is_interrupt(answer) then
     return "interrupted", "interrupt"
   end

@@ -323,13 +323,13 @@ local function wanted_members(self, wanted)
   for _, name in ipairs { "voters", "learners" } do
     local ids, unknown = group_of("wanted." .. name, wanted[name], status.members.addresses, made.addresses)
     if not ids then
-      return nil, ("node %d is no member: give its address in place of true"):format(unknown), "not_member", {}
+      return nil, ("node %d is not a member: give its address in place of true"):format(unknown), "not_member", {}
     end
     made[name] = ids
   end
   for _, id in ipairs(made.learners) do
     if wanted.voters and wanted.voters[id] then
-      arguments.fail("wanted.learners", "ids that are no voters", id)
+      arguments.fail("wanted.learners", "ids that are not voters", id)
     end
   end
   if #made.voters == 0 then

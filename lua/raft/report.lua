@@ -78,7 +78,7 @@ local function words_of_table(value)
 end
 
 local function words_of_other(value)
-  return "an error that is no text: " .. tostring(value)
+  return "an error that is not a string: " .. tostring(value)
 end
 
 --- What an error value says, in words: always a string, whatever the value's own functions do.

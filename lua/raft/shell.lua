@@ -194,7 +194,7 @@ function Session:run()
       end
     elseif why == "interrupt" and self.lines.is_terminal then
       from = nil
-      self:tell(self.lines.is_halted and "interrupted; the clusters stand still until the next line" or "^C")
+      self:tell(self.lines.is_halted and "interrupted; the clusters are stopped until the next line" or "^C")
     else
       self.ended = true
       if from then
@@ -212,9 +212,9 @@ local function welcome(c)
   if c then
     local count = #c:ids()
     text = text .. ("c is a cluster of %d node%s %s.\n"):format(count, count == 1 and "" or "s", c:mode() == "tcp"
-      and "over TCP, which lives on while you type" or "in the simulated world, whose time passes only in calls")
+      and "over TCP, which keeps running while you type" or "in the simulated world, whose time passes only in calls")
   end
-  return text .. "help() lists the calls, :help tells of the shell, Ctrl-D ends it."
+  return text .. "help() lists the calls, :help describes the shell, Ctrl-D ends it."
 end
 
 -- Coroutines that were there before are interrupted, too.

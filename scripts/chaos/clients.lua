@@ -179,7 +179,7 @@ end
 function clients.check(c, run)
   for _, register in ipairs(run.registers) do
     if not read(c, register) then
-      fail("%s cannot be read after all has healed", register.key)
+      fail("%s could not be read after all faults were healed", register.key)
     end
   end
   local counter = c:get("counter") or 0

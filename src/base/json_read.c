@@ -114,13 +114,13 @@ static bool read_unicode(struct parser *parser, size_t start)
     if (character >= 0xd800 && character < 0xe000) {
         uint32_t low = 0;
         if (character >= 0xdc00 || !take(parser, "\\u")) {
-            return fail(parser, start, "half of a surrogate pair is no character");
+            return fail(parser, start, "half of a surrogate pair is not a character");
         }
         if (!read_unit(parser, &low)) {
             return false;
         }
         if (low < 0xdc00 || low >= 0xe000) {
-            return fail(parser, start, "half of a surrogate pair is no character");
+            return fail(parser, start, "half of a surrogate pair is not a character");
         }
         character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
     }

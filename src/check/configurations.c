@@ -200,12 +200,12 @@ void configurations_members(struct checker *checker, struct check_node *node,
     }
     if (event->index != latest->index) {
         checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
-                       "node %" PRIu64 " goes by the configuration of index %" PRIu64
+                       "node %" PRIu64 " uses the configuration of index %" PRIu64
                        ", but the latest in its own log is that of index %" PRIu64,
                        node->id, event->index, latest->index);
     } else if (!is_same(&latest->members, bytes.string)) {
         checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
-                       "node %" PRIu64 " goes by other members than those in the configuration of "
+                       "node %" PRIu64 " uses other members than those in the configuration of "
                        "index %" PRIu64 " in its own log",
                        node->id, latest->index);
     }
@@ -222,7 +222,7 @@ bool configurations_judge_due(struct checker *checker, struct check_node *node,
     checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
                    "the latest configuration in the log of node %" PRIu64
                    " is now that of index %" PRIu64
-                   ", but it goes on by the one before; a configuration is in force as soon as it "
+                   ", but it still uses the one before; a configuration is in force as soon as it "
                    "is appended, and is rolled back when it is truncated",
                    node->id, configurations_in_force(node)->index);
     return false;

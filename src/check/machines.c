@@ -33,7 +33,7 @@ static bool judge_entry(struct checker *checker, const struct check_node *node,
         checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY,
                        checker_holder(checker, event->index, committed, node->id),
                        "node %" PRIu64 " applies at index %" PRIu64
-                       " something else than the entry of term %" PRIu64
+                       " something other than the entry of term %" PRIu64
                        " that was committed there",
                        node->id, event->index, committed->term);
         return false;
@@ -88,12 +88,12 @@ void machines_apply(struct checker *checker, struct check_node *node,
     if (*place == 0) {
         *place = digest;
     } else if (*place != digest) {
-        checker_report(checker, event, CHECK_SAME_ANSWERS,
-                       applied_elsewhere(checker, node, event->index),
-                       "the machine of node %" PRIu64 " answers the command at index %" PRIu64
-                       " (term %" PRIu64 ") otherwise than it was answered first, by another node "
-                       "or before a restart; a state machine must be deterministic",
-                       node->id, event->index, event->prev_term);
+        checker_report(
+            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
+            "the machine of node %" PRIu64 " answers the command at index %" PRIu64
+            " (term %" PRIu64 ") differently from the first answer, given by another node "
+            "or before a restart; a state machine must be deterministic",
+            node->id, event->index, event->prev_term);
     }
 }
 

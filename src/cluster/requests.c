@@ -34,7 +34,7 @@ static bool describe(const struct cluster *cluster, const struct raft_configurat
             asked->directory = 0;
         } else if (!member->is_new || member->directory != asked->directory) {
             failure_set(failure, FAILURE_NOT_MEMBER,
-                        "node %llu is no member any more: add it again with add_servers",
+                        "node %llu is no longer a member: add it again with add_servers",
                         (unsigned long long)asked->id);
             return false;
         }

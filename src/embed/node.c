@@ -225,7 +225,7 @@ bool embed_start(struct embedded *embedded, struct failure *failure)
     if (embedded->was_started) {
         failure_set(failure, FAILURE_BUSY,
                     "node %llu has been started already (it is %s); a node that has ended is "
-                    "closed and made anew",
+                    "closed and replaced by a new one",
                     (unsigned long long)embedded->id,
                     node_state_name(node_view(embedded->node)->state));
         return false;

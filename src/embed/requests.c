@@ -46,10 +46,11 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
         return false;
     }
     if (node_view(embedded->node)->turned_away_by != 0) {
-        failure_set(failure, FAILURE_NOT_MEMBER,
-                    "node %llu is no member: the members know another disk under that id; remove "
-                    "the id from the cluster, then add it again",
-                    (unsigned long long)embedded->id);
+        failure_set(
+            failure, FAILURE_NOT_MEMBER,
+            "node %llu is not a member: the members know another disk under that id; remove "
+            "the id from the cluster, then add it again",
+            (unsigned long long)embedded->id);
         return false;
     }
     if (message->kind == REQUEST_CHANGE) { /* never passed on: this node says who has to be asked */
@@ -92,7 +93,7 @@ static int64_t answer_wait_ns(void *owner, uint64_t node, uint64_t term, const c
     if (view->term == term || view->leader == 0) {
         return WORLD_NEVER;
     }
-    *why = "does not lead any more";
+    *why = "no longer leads";
     return node_is_connected(embedded->node, node) ? answer_wait(embedded) : 0;
 }
 
@@ -134,7 +135,7 @@ static void ask_machine(struct embedded *embedded, struct bytes question,
     } else if (!machine_query(machine, question, &embedded->answer, &outcome->failure) &&
                outcome->failure.code == FAILURE_NONE) {
         failure_set(&outcome->failure, FAILURE_UNSUPPORTED,
-                    "the machine does not answer that question");
+                    "the machine does not answer that query");
     }
     outcome->result = buffer_bytes(&embedded->answer);
 }

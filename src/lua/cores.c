@@ -137,7 +137,8 @@ static int step(lua_State *L)
     struct lua_input input;
     lua_input_read(L, 3, cores_now_ns(cores), core->asked, &input);
     if (input.event.kind == RAFT_EVENT_PERSISTED) {
-        return lua_user_error(L, "bad argument 'event' (what is on a disk, cores:confirm says)");
+        return lua_user_error(
+            L, "bad argument 'event' (use cores:confirm to report what is on a disk)");
     }
     cores_set_now_ns(cores, input.event.now_ns);
     return push_update(L, cores, core->id, cores_step(cores, core->id, &input.event));
@@ -248,7 +249,7 @@ static int settle(lua_State *L)
 {
     struct cores *cores = cores_check(L);
     if (!cores_settle(cores, DELIVERIES_MAX)) {
-        return lua_user_error(L, "the replicas never stop talking");
+        return lua_user_error(L, "the replicas never stop sending messages");
     }
     return check_no_contradiction(L, cores);
 }
@@ -259,7 +260,7 @@ static int pass(lua_State *L)
     struct cores *cores = cores_check(L);
     lua_Integer duration_ns = luaL_checkinteger(L, 2);
     luaL_argcheck(L, duration_ns >= 0 && duration_ns < LUA_NEVER - cores_now_ns(cores), 2,
-                  "no time that passes");
+                  "must be 0 or more, and within the range of time");
     cores_pass(cores, cores_now_ns(cores) + duration_ns, (uint64_t)luaL_optinteger(L, 3, 0));
     return check_no_contradiction(L, cores);
 }

@@ -40,7 +40,7 @@ static bool write_number(lua_State *L, int index, struct buffer *out)
         return true;
     }
     return value_write_float(out, (double)lua_tonumber(L, index)) ||
-           problem(L, "NaN and infinity are no values");
+           problem(L, "NaN and infinity are not values");
 }
 
 static void write_string(struct bytes string, struct buffer *out)
@@ -88,8 +88,7 @@ static bool collect_keys(lua_State *L, int index, struct keys *keys)
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING) {
             lua_pop(L, 1);
-            return problem(L,
-                           "a table is a value as an array 1..n or with string keys, never both");
+            return problem(L, "a table must be an array 1..n or have string keys, not both");
         }
         struct bytes key;
         key.data = (const uint8_t *)lua_tolstring(L, -1, &key.size);
@@ -171,7 +170,7 @@ static size_t count_pairs(lua_State *L, int index)
 static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
 {
     if (depth >= VALUE_DEPTH_MAX) {
-        return problem(L, "nested too deeply (100 at most; is it in itself?)");
+        return problem(L, "nested too deeply (at most 100 levels; does it contain itself?)");
     }
     if (!lua_checkstack(L, 8)) {
         return problem(L, "nested too deeply");
@@ -182,7 +181,7 @@ static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
     }
     return array == count_pairs(L, index)
                ? write_array(L, index, array, out, depth + 1)
-               : problem(L, "a table is a value as an array 1..n without gaps or with string keys");
+               : problem(L, "a table must be an array 1..n without gaps or have string keys");
 }
 
 static bool write_whole(lua_State *L, int index, struct buffer *out, int depth)
@@ -210,7 +209,7 @@ static bool write_whole(lua_State *L, int index, struct buffer *out, int depth)
     default:
         break;
     }
-    lua_pushfstring(L, "a %s is no value (booleans, numbers, strings, tables, raft.null)",
+    lua_pushfstring(L, "a %s is not a value (booleans, numbers, strings, tables, raft.null)",
                     luaL_typename(L, index));
     return false;
 }

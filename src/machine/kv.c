@@ -240,7 +240,7 @@ static const char *command_problem(const struct kv_fields *fields)
         return NULL;
     }
     if (!is_set && !is_delete && !is_cas) {
-        return "kv has no such operation: there are set, delete, cas and noop";
+        return "kv has no such operation (it has set, delete, cas and noop)";
     }
     if (fields->key.data == NULL) {
         return "kv: a key is missing";
@@ -289,7 +289,7 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
             buffer_append(answer, item_value(item).data, item->value_size);
         }
     } else if (fields.operation.data != NULL) {
-        answer_problem("kv has no such question: there are size, and get with a key", answer);
+        answer_problem("kv has no such query (it has size, and get with a key)", answer);
     }
     return true;
 }

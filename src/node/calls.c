@@ -78,7 +78,8 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
     }
     size_t size = FRAME_HEAD_BYTES + FORWARD_FIXED_BYTES + body.size;
     if (!node->world->operations->has_room(node->endpoint, to, size)) {
-        failure_set(failure, FAILURE_BUSY, "too much waits on the way from node %llu to node %llu",
+        failure_set(failure, FAILURE_BUSY,
+                    "too many bytes wait to be sent from node %llu to node %llu",
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;
     }

@@ -68,20 +68,20 @@ bool frames_deliver(struct node *node, uint64_t from, struct batch *batch, uint3
     case FRAME_CLIENT_REQUEST:
         report_frame(node, TRACE_RECEIVE, from, head->number, "client_request");
         return clients_take(node, batch, offset, head) ||
-               frames_refuse(node, from, "a malformed request of a client");
+               frames_refuse(node, from, "a malformed client request");
     case FRAME_FORWARD:
         report_frame(node, TRACE_RECEIVE, from, head->number, "forward");
         return clients_take_passed_on(node, from, batch, offset, head) ||
-               frames_refuse(node, from, "a malformed request that was passed on");
+               frames_refuse(node, from, "a malformed forwarded request");
     case FRAME_FORWARD_ANSWER:
         report_frame(node, TRACE_RECEIVE, from, head->number, "forward_answer");
         return calls_take_passed_on_answer(node, body) ||
-               frames_refuse(node, from, "a malformed answer to what was passed on");
+               frames_refuse(node, from, "a malformed answer to a forwarded request");
     case FRAME_TURNED_AWAY:
         return identity_turned_away(node, from, body) ||
-               frames_refuse(node, from, "a malformed word on who is a member");
+               frames_refuse(node, from, "a malformed notice that this node is not a member");
     default:
-        return frames_refuse(node, from, "a frame of a kind that is not known here");
+        return frames_refuse(node, from, "a frame of an unknown kind");
     }
 }
 
@@ -100,7 +100,7 @@ static bool arrived(struct node *node, struct connection *from, struct batch *ba
     /* The clients' endpoint says no hello, and everybody else must. */
     if ((from->peer == WORLD_CLIENT) != (head->kind == FRAME_CLIENT_REQUEST)) {
         return frames_refuse(node, from->peer, "%s",
-                             from->peer == 0 ? "the first frame is no hello"
+                             from->peer == 0 ? "the first frame is not a hello"
                                              : "a client's frame from a node");
     }
     if (node_is_running(node)) {

@@ -140,27 +140,28 @@ static bool is_acceptable(struct node *node, const struct hello *hello,
     }
     struct bytes own_name = bytes_of_text(node->identity.cluster_name);
     if (!bytes_equal(hello->cluster_name, own_name)) {
-        return frames_refuse(node, about, "node %llu is of cluster \"%.*s\", this one of \"%s\"",
-                             sender, (int)hello->cluster_name.size,
-                             (const char *)hello->cluster_name.data, node->identity.cluster_name);
+        return frames_refuse(node, about,
+                             "node %llu belongs to cluster \"%.*s\", this node to \"%s\"", sender,
+                             (int)hello->cluster_name.size, (const char *)hello->cluster_name.data,
+                             node->identity.cluster_name);
     }
     if (hello->receiver != node->id) {
-        return frames_refuse(node, about, "node %llu looked for node %llu here, this is node %llu",
-                             sender, (unsigned long long)hello->receiver,
-                             (unsigned long long)node->id);
+        return frames_refuse(node, about,
+                             "node %llu expected node %llu here, but this is node %llu", sender,
+                             (unsigned long long)hello->receiver, (unsigned long long)node->id);
     }
     if (hello->sender == 0 || hello->sender == node->id || hello->directory == 0) {
-        return frames_refuse(node, about, "a hello from node %llu, which it cannot be", sender);
+        return frames_refuse(node, about, "a hello cannot come from node %llu", sender);
     }
     if (from->dialled != 0 && hello->sender != from->dialled) {
-        return frames_refuse(node, about, "node %llu answers where node %llu was looked for",
-                             sender, (unsigned long long)from->dialled);
+        return frames_refuse(node, about, "node %llu answered where node %llu was expected", sender,
+                             (unsigned long long)from->dialled);
     }
     if (from->peer != 0) {
         return frames_refuse(node, about, "node %llu said hello twice", sender);
     }
     if (memchr(hello->address.data, 0, hello->address.size) != NULL) {
-        return frames_refuse(node, about, "the address that node %llu tells is none", sender);
+        return frames_refuse(node, about, "the hello of node %llu has a malformed address", sender);
     }
     return true;
 }
@@ -179,7 +180,7 @@ bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
 {
     struct hello hello;
     if (!read_hello(body, &hello)) {
-        frames_set_reason(node, "the first frame is no hello of this protocol");
+        frames_set_reason(node, "the first frame is not a hello of this protocol");
         return false;
     }
     if (!is_acceptable(node, &hello, from)) {

@@ -24,7 +24,7 @@ void refusal_explain(const struct node *node, enum raft_refusal refusal, struct 
         return;
     case RAFT_BUSY:
         failure_set(failure, FAILURE_BUSY,
-                    "node %llu has too much that it has not yet applied: try again soon", id);
+                    "node %llu has too many bytes that are not yet applied: try again later", id);
         return;
     case RAFT_TOO_LARGE:
         failure_set(failure, FAILURE_TOO_LARGE, "a command is at most %u bytes",
@@ -41,16 +41,17 @@ void refusal_explain(const struct node *node, enum raft_refusal refusal, struct 
                     id);
         return;
     case RAFT_BAD_CONFIGURATION:
-        failure_set(failure, FAILURE_UNSUPPORTED,
-                    "these members make no configuration: it needs a voter, each id once, no other "
-                    "disk in a member's place, addresses of at most %d bytes, and at most %d "
-                    "members, old and new together",
-                    RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
+        failure_set(
+            failure, FAILURE_UNSUPPORTED,
+            "these members are not a valid configuration: it needs a voter, each id once, no other "
+            "disk in a member's place, addresses of at most %d bytes, and at most %d "
+            "members, old and new together",
+            RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
         return;
     case RAFT_ACCEPTED:
         break;
     }
-    ensure(!"a refusal that is none");
+    ensure(!"unknown refusal");
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -137,7 +138,7 @@ static bool find_new_members(struct node *node, struct raft_configuration *wante
     }
     if (missing != NULL) {
         failure_set(failure, FAILURE_BUSY,
-                    "node %llu has not been reached at %.*s: it has to run before it is added",
+                    "node %llu has not been reached at %.*s: it must be running before it is added",
                     (unsigned long long)missing->id, (int)missing->address_size, missing->address);
         return false;
     }

@@ -182,7 +182,7 @@ static void emit_refusal(struct node *node, uint64_t peer, const char *text,
     }
     if (untold > 0) {
         char more[80];
-        (void)snprintf(more, sizeof more, "%llu more like the last ones were not told",
+        (void)snprintf(more, sizeof more, "%llu more notices like the last ones were left out",
                        (unsigned long long)untold);
         emit_notice(node, 0, more, 0);
     }

@@ -336,7 +336,7 @@ static void handle_message(struct raft *raft, const struct raft_message *message
         return;
     }
     if (is_from_leader(message) && election_is_outsider(raft, message)) {
-        update_notice(raft, message->from, "%s: of no member, while node %llu leads",
+        update_notice(raft, message->from, "%s: from a non-member, while node %llu leads",
                       raft_message_name(message->kind), (unsigned long long)raft->leader);
         return;
     }

@@ -112,7 +112,7 @@ void read_handle_response(struct raft *raft, const struct raft_message *message)
         return;
     }
     if (message->sequence > raft->read_sequence) {
-        update_notice(raft, message->from, "read_response: of a round that never was");
+        update_notice(raft, message->from, "read_response: for a round that was never begun");
         return;
     }
     peer->heard_ns = (uint64_t)raft->now_ns;

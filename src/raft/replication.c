@@ -333,7 +333,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
         return;
     }
     if (message->index > raft->log.last_index || message->sequence > raft->heartbeat_round) {
-        update_notice(raft, message->from, "append_response: of what was never sent");
+        update_notice(raft, message->from, "append_response: for entries that were never sent");
         return;
     }
     peer->heard_ns = (uint64_t)raft->now_ns;

@@ -139,7 +139,7 @@ void connection_ended(struct tcp_connection *connection, int problem)
 {
     bool is_known = connection->seen.peer != 0;
     if (reader_is_within(connection)) {
-        notice(connection, "it ended within a frame");
+        notice(connection, "it ended in the middle of a frame");
     } else if (!is_known && connection->seen.dialled == 0 && problem != 0) {
         notice(connection, "it failed before the hello");
     }
@@ -210,7 +210,7 @@ static void came_up(struct tcp_connection *connection)
     address_of_socket(connection->watch->descriptor, false, local);
     if (remote[0] == '\0' || strcmp(remote, local) == 0) {
         /* TCP connects a socket to itself where nobody listens and the port is its own. */
-        connection_end(connection, "nobody listens there", true);
+        connection_end(connection, "nothing listens at that address", true);
     } else if (connection->remote->current != NULL && !connection->remote->moved) {
         connection_end(connection, "the peer has dialled", false);
     } else {

@@ -73,7 +73,7 @@ static void pause_accepting(struct endpoint *endpoint, int problem)
     if (!endpoint->is_full) {
         endpoint->is_full = true;
         real_notice(endpoint->real, endpoint->id, 0,
-                    "connections cannot be accepted for now (%s); those that are open go on",
+                    "new connections cannot be accepted at present (%s); open ones go on",
                     uv_strerror(-problem));
     }
     loop_wake_at(&endpoint->real->world, &endpoint->accept_again,

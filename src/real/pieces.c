@@ -70,7 +70,7 @@ static const char *begin_joining(struct tcp_connection *connection, struct bytes
 struct batch *pieces_join(struct tcp_connection *connection, struct bytes piece,
                           const char **problem)
 {
-    *problem = connection->seen.peer == 0   ? "the first frame is no hello"
+    *problem = connection->seen.peer == 0   ? "the first frame is not a hello"
                : connection->joined == NULL ? begin_joining(connection, piece)
                                             : NULL;
     if (*problem != NULL) {
@@ -79,7 +79,7 @@ struct batch *pieces_join(struct tcp_connection *connection, struct bytes piece,
     struct batch *joined = connection->joined;
     size_t room = joined->size - connection->joined_bytes;
     if (piece.size == 0 || piece.size > room) {
-        *problem = "a piece that is none of its frame";
+        *problem = "a piece that does not belong to its frame";
         return NULL;
     }
     memcpy(joined->data + connection->joined_bytes, piece.data, piece.size);

@@ -118,7 +118,7 @@ void strangers_make_room(struct endpoint *endpoint)
     }
     if (count >= STRANGERS_MAX) {
         strangers_notice(endpoint, 0,
-                         "%d connections of others than members are open: the oldest is closed",
+                         "%d connections from non-members are open: the oldest is closed",
                          STRANGERS_MAX);
         connection_end(oldest, "too many connections", true);
     }
@@ -133,7 +133,7 @@ static void notice_closing(struct endpoint *endpoint)
         strangers->closing_noticed_ns = now_ns;
         real_notice(
             endpoint->real, endpoint->id, 0,
-            "out of descriptors: connections of others than members are closed for new ones");
+            "out of file descriptors: connections from non-members are closed to make room");
     }
     strangers->has_closed_some = true;
 }
@@ -165,7 +165,8 @@ void strangers_notice(struct endpoint *endpoint, uint64_t peer, const char *form
         return;
     }
     if (untold > 0) {
-        real_notice(endpoint->real, endpoint->id, 0, "%llu more like the last ones were not told",
+        real_notice(endpoint->real, endpoint->id, 0,
+                    "%llu more notices like the last ones were left out",
                     (unsigned long long)untold);
     }
     va_start(arguments, format);

@@ -250,7 +250,7 @@ static void lost(struct requests *requests, struct request *request, const char 
 
 void request_review(struct requests *requests, struct request *request)
 {
-    const char *why = "does not lead any more";
+    const char *why = "no longer leads";
     int64_t answer_wait_ns =
         requests->reach->answer_wait_ns(requests->owner, request->asked, request->asked_term, &why);
     if (answer_wait_ns == WORLD_NEVER) {
@@ -272,7 +272,7 @@ void request_is_due(struct requests *requests, struct request *request)
     if (world_now_ns(requests->world) >= request->deadline_ns) {
         time_is_up(requests, request);
     } else if (request->state == REQUEST_ASKED && request->losing) {
-        lost(requests, request, "does not lead any more");
+        lost(requests, request, "no longer leads");
     } else {
         request->maybe_applied = request->maybe_applied || request->state == REQUEST_ASKED;
         look(requests, request);

@@ -169,7 +169,7 @@ static void members_phrase(const struct trace_event *event, struct buffer *out)
 
 static void notice_phrase(const struct trace_event *event, struct buffer *out)
 {
-    buffer_append_text(out, "! odd");
+    buffer_append_text(out, "! notice");
     if (event->peer != 0) {
         text_number(out, " from ", event->peer);
     }

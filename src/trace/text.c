@@ -255,11 +255,11 @@ static void link_sentence(const struct trace_event *event, struct buffer *out)
 {
     const char *before = event->kind == TRACE_CONNECT      ? "is connected to "
                          : event->kind == TRACE_DISCONNECT ? "is no longer connected to "
-                                                           : "finds something odd from ";
+                                                           : "has a notice about ";
     if (event->peer != 0) {
         text_number(out, before, event->peer);
     } else {
-        buffer_append_format(out, "%ssomebody unknown", before);
+        buffer_append_format(out, "%san unknown peer", before);
     }
     text_words(out, ": ", event->text);
 }
@@ -269,7 +269,7 @@ static void other_sentence(const struct trace_event *event, struct buffer *out)
     struct buffer words = {0};
     switch (event->kind) {
     case TRACE_MEMBERS:
-        buffer_append_text(out, "goes by the members");
+        buffer_append_text(out, "uses the members");
         member_lists(out, " ", event->value);
         text_number(out, " (entry ", event->index);
         buffer_append_byte(out, ')');

@@ -43,7 +43,7 @@ local floods = {
         return forged.hello(1000 + i, to, { address = ("127.0.0.1:%d"):format(20000 + i) })
       end)
     end },
-  { key = "nonsense", what = "a right hello, then frames that are none", per_second = 15000, keep = 64,
+  { key = "nonsense", what = "a valid hello, then malformed frames", per_second = 15000, keep = 64,
     payloads = function()
       return each(function(i, to)
         return forged.hello(1000 + i, to) .. forged.nonsense(1000 + i):rep(3)

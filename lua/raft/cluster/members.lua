@@ -188,7 +188,7 @@ function members:change_members(wanted, options)
   local learners = arguments.ids("wanted.learners", wanted.learners or {}, true)
   for _, id in ipairs(learners) do
     if as_set(voters)[id] then
-      arguments.fail("wanted.learners", "ids that are no voters", id)
+      arguments.fail("wanted.learners", "ids that are not voters", id)
     end
   end
   local checked = check_options(self, options)
@@ -267,7 +267,7 @@ function members:remove_servers(ids, options)
   end
   for _, id in ipairs(ids) do
     if not position_in(before, id) then
-      return nil, ("node %d is no member"):format(id), "not_member", {}
+      return nil, ("node %d is not a member"):format(id), "not_member", {}
     end
   end
   local wanted = adjusted(before, ids, {}, {})

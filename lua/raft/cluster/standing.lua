@@ -111,7 +111,7 @@ end
 function standing.behind(self, index)
   local leader = self.core:leader()
   if not leader then
-    return { "there is no agreed leader any more" }
+    return { "there is no agreed leader now" }
   end
   local members, list = self.core:status(leader, "members"), {}
   for _, group in ipairs { members.voters, members.learners } do

@@ -19,9 +19,9 @@ function command.describe(parser)
   parser:flag("--json", "Print JSON, every sample included.")
   parser:option("--repeat", "Repetitions of each (5)."):argname("N"):convert(common.positive):target("repetitions")
   parser:mutex(
-    parser:flag("--quick", "Small sizes: whether it works, not how fast it is."),
+    parser:flag("--quick", "Small sizes, to check that it works; the figures mean nothing."),
     parser:flag("--long", "Also logs of five million entries."))
-  parser:flag("--here", "Measure memory in this process, which a process that was just started does.")
+  parser:flag("--here", "Measure memory in this process; for a process that was just started.")
 end
 
 local function size_of(arguments)
@@ -60,7 +60,7 @@ local function in_another_process(arguments)
     local answer = core.json_decode(pipe:read("*a"))
     pipe:close()
     if type(answer) ~= "table" then
-      error("the process that measures " .. name .. " failed", 0)
+      error("the measuring process " .. name .. " failed", 0)
     end
     for _, row in ipairs(answer.measurements[1].rows) do
       if row.key ~= "echo" then

@@ -18,7 +18,7 @@ end
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function command.describe(parser)
-  parser:description "Try a cluster by twelve numbered commands, one a line on standard input."
+  parser:description "Try a cluster with twelve numbered commands, one a line on standard input."
   common.describe(parser)
   parser:flag("--verbose", "Print the trace as readable lines.")
 end

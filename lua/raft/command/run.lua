@@ -144,7 +144,7 @@ local function run_file(path, arguments)
     return run_spec(path, arguments)
   end
   if has_options(arguments) then
-    report.problem(path .. " is no scenario: --set had no effect")
+    report.problem(path .. " is not a scenario: --set had no effect")
   end
   local leftover = open.close_all()
   if leftover then

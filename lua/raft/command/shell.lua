@@ -12,7 +12,7 @@ local OK, FAILED, CANNOT_RUN = 0, 1, 3
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function command.describe(parser)
-  parser:description "A Lua prompt with a live cluster c, which over TCP goes on living while you type."
+  parser:description "A Lua prompt with a live cluster c, which keeps running over TCP while you type."
   parser:option("--nodes", "How many nodes it has."):convert(common.positive):default "3"
   common.describe(parser)
 end

@@ -19,7 +19,7 @@ function view.describe(parser)
   parser:option("--as", "The form: table."):choices({ "table" }):default("table"):target("form")
   parser:option("-o --output", "Write there."):argname("FILE")
   parser:option("--width", "Columns to fit into; else the terminal's."):argname("N"):convert(common.positive)
-  parser:flag("--all", "Every event: fold no heartbeats, leave out nothing.")
+  parser:flag("--all", "Show every event; heartbeats are not folded.")
 end
 
 local function open_output(path)

@@ -39,7 +39,7 @@ end
 local function create(session, list)
   local count = words.id(list[1])
   if not count or count > session.nodes_most then
-    return string.format("'%s' is no number of nodes from 1 to %d", list[1].text, session.nodes_most)
+    return string.format("'%s' is not a number of nodes from 1 to %d", list[1].text, session.nodes_most)
   elseif session.cluster then
     return "there is a cluster already: " .. nodes_word(session.cluster:ids()) .. " (8 shuts it down)"
   end
@@ -65,7 +65,7 @@ local function peer_option(session, word)
   end
   local id = words.id(word)
   if not id then
-    return false, "'" .. word.text .. "' is no node id"
+    return false, "'" .. word.text .. "' is not a node id"
   elseif not session:knows(id) then
     return false, session:unknown(id)
   end
@@ -105,7 +105,7 @@ local function on_one(method, done, wanted_state)
   return function(session, list)
     local id = words.id(list[1])
     if not id then
-      return "'" .. list[1].text .. "' is no node id"
+      return "'" .. list[1].text .. "' is not a node id"
     elseif not session:knows(id) then
       return session:unknown(id)
     end
@@ -136,7 +136,7 @@ local function read_ids(list)
   for position, word in ipairs(list) do
     local id = words.id(word)
     if not id then
-      return nil, "'" .. word.text .. "' is no node id"
+      return nil, "'" .. word.text .. "' is not a node id"
     elseif seen[id] then
       return nil, string.format("node %s is named twice", words.show(id))
     end
@@ -175,7 +175,7 @@ local function remove_servers(session, list)
   end
   for _, id in ipairs(ids) do
     if not session:is_member(id) then
-      return string.format("node %s is no member", words.show(id))
+      return string.format("node %s is not a member", words.show(id))
     end
   end
   local index, message, code, detail = session.cluster:remove_servers(ids)

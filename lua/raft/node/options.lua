@@ -73,7 +73,7 @@ local function check_places(given, result)
   local addresses, id_at = result.addresses, {}
   local own = addresses[given.id]
   if port_of(own) == 0 or is_everywhere(own) then
-    arguments.raise("bad argument 'listen' (%s is no address that others can dial: give this node's in peers[%d])", own,
+    arguments.raise("bad argument 'listen' (%s is not an address that others can dial: give this node's in peers[%d])", own,
       given.id)
   elseif own ~= given.listen and port_of(given.listen) ~= 0 and not is_everywhere(given.listen) then
     arguments.raise("bad argument 'peers[%d]' (this is node %d, which listens on %s, not on %s: peers are by node id)",
@@ -131,7 +131,7 @@ end
 local function check_possible(given)
   if given.dir ~= nil then
     return nil, "files are not supported yet: without `dir` the log is in memory, and a node that comes back after its "
-      .. "process has ended joins anew", "unsupported"
+      .. "process has ended joins again as a new one", "unsupported"
   end
   if not given.insecure and not is_loopback(given.listen) then
     return nil, ("bad option 'listen': node %d would listen on %s, beyond this machine and without encryption: whoever "

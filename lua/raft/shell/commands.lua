@@ -69,7 +69,7 @@ commands.watch = {
     session:stop_watching()
     local cluster = session:cluster()
     if wanted == "off" then
-      return "watching no more"
+      return "no longer watching"
     elseif not cluster then
       return NEEDS_CLUSTER
     end
@@ -104,7 +104,7 @@ commands.help = {
   run = function()
     local lines = {
       "Type Lua: an expression shows its value, and _ is the last one. c is the cluster; help() lists",
-      "its calls, help(c.crash) tells more of one. Tab completes, Ctrl-C ends what runs, Ctrl-D or exit the shell.",
+      "its calls, help(c.crash) describes one. Tab completes, Ctrl-C ends what runs, Ctrl-D or exit the shell.",
     }
     for _, name in ipairs(source.keys(commands)) do
       lines[#lines + 1] = ("  %-16s %s"):format(commands[name].usage, commands[name].text)

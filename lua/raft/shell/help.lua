@@ -76,7 +76,7 @@ end
 function help.of_function(f, width, raft)
   local entry = reference.of_function(f)
   if not entry then
-    return "nothing is written about this function"
+    return "there is no documentation for this function"
   end
   local parts = { (name_of(f, raft) or "function") .. entry.signature, wrapped(entry.text, INDENT, width) }
   for _, one in ipairs(entry.parameters) do
@@ -137,7 +137,7 @@ local function of_table(value, width)
         reference.first_sentence(entry.text)), width)
     end
   end
-  return #parts > 0 and table.concat(parts, "\n") or "nothing is written about this table"
+  return #parts > 0 and table.concat(parts, "\n") or "there is no documentation for this table"
 end
 
 --- What there is to read about something.
@@ -149,7 +149,7 @@ function help.about(what, width, raft)
   local metatable = getmetatable(what)
   local is_cluster = type(metatable) == "table" and metatable.__name == "raft.cluster"
   if what == nil or is_cluster then
-    return help.of_cluster(width) .. "\n\nhelp(c.crash) tells more of a call, help \"events\" and help \"filters\" of "
+    return help.of_cluster(width) .. "\n\nhelp(c.crash) describes one call, help \"events\" and help \"filters\" of "
       .. "those, :help of the shell."
   elseif topics[what] then
     return topics[what]
@@ -162,7 +162,7 @@ function help.about(what, width, raft)
   elseif type(what) == "table" then
     return of_table(what, width)
   end
-  return "nothing is written about a " .. type(what)
+  return "there is no documentation for a " .. type(what)
 end
 
 return help

@@ -85,13 +85,13 @@ local function check_fields(event)
       event[name] = value
     end
     if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= math.floor(value)) then
-      return "its " .. name .. " is no whole number"
+      return "its " .. name .. " is not a whole number"
     end
   end
   for position = 1, #texts do
     local value = event[texts[position]]
     if value ~= nil and type(value) ~= "string" then
-      return "its " .. texts[position] .. " is no text"
+      return "its " .. texts[position] .. " is not a string"
     end
   end
   event.node = event.node or 0
@@ -103,9 +103,9 @@ local function read_event(self, text)
   if not fine then
     return nil, (tostring(event):gsub("^[^\n:]+:%d+: ", ""))
   elseif type(event) ~= "table" then
-    return nil, type(problem) == "string" and problem or "it is no event"
+    return nil, type(problem) == "string" and problem or "it is not an event"
   elseif type(event.kind) ~= "string" or type(event.time) ~= "number" then
-    return nil, "it is no event (an object with time, node and kind)"
+    return nil, "it is not an event (an object with time, node and kind)"
   end
   local wrong = check_fields(event)
   if wrong then
