@@ -14,14 +14,15 @@ local REPETITIONS = 5
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "Measure the core, the codec, clusters over TCP and the simulated world."
-  parser:argument("names", "core, codec, commit-latency, commit-throughput, election, simulation, hostile, memory; none: all.")
+  parser:argument("names",
+    "core, codec, commit-latency, commit-throughput, election, simulation, hostile, memory; all of them by default.")
     :argname("NAME"):args("*")
   parser:flag("--json", "Print JSON, every sample included.")
   parser:option("--repeat", "Repetitions of each (5)."):argname("N"):convert(common.positive):target("repetitions")
   parser:mutex(
     parser:flag("--quick", "Small sizes, to check that it works; the figures mean nothing."),
     parser:flag("--long", "Also logs of five million entries."))
-  parser:flag("--here", "Measure memory in this process; for a process that was just started.")
+  parser:flag("--here", "Measure memory in this process, which must have just started.")
 end
 
 local function size_of(arguments)

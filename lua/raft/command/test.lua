@@ -26,13 +26,14 @@ local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raf
 -- @param parser argparse's command
 function test.describe(parser)
   parser:description "Run LuaUnit specs."
-  parser:argument("files", "Spec files or folders; none: spec/."):args("*"):argname("FILE")
+  parser:argument("files", "Spec files or folders; spec/ by default."):args("*"):argname("FILE")
   common.describe(parser)
   parser:option("--seeds", "How many seeds to run under, starting with --seed."):argname("N"):convert(common.positive)
     :default("1")
   parser:option("--shuffle", "Shuffle the tests, by this seed."):argname("SEED"):convert(common.natural)
   parser:option("--jobs", "How many child processes at a time."):argname("N"):convert(common.positive):default("1")
-  parser:option("--pattern", "Only tests whose name matches this Lua pattern; !P: those that do not match."):argname("P"):count("*")
+  parser:option("--pattern", "Only tests whose name matches this Lua pattern; !P: those that do not match.")
+    :argname("P"):count("*")
   parser:option("--output", "The form of the results."):choices({ "text", "tap", "junit" }):default("text")
   parser:option("-o --report", "Write the results there; the readable form goes to standard output.")
     :argname("FILE")
