@@ -28,7 +28,9 @@ const struct check_configuration *configurations_in_force(const struct check_nod
 
 static void push(struct check_node *node, uint64_t index, const struct raft_configuration *members)
 {
-    *array_push(&node->configurations) = (struct check_configuration){index, *members};
+    struct check_configuration *place = array_push(&node->configurations);
+    ensure(place != NULL);
+    *place = (struct check_configuration){index, *members};
     node->members_due = true;
 }
 

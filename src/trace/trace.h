@@ -35,7 +35,7 @@
     X(APPLY, "apply")       /* index, entry_term, hash of payload, answer_hash; flag: a command    \
                                (answer_hash counts) */                                             \
     X(SNAPSHOT, "snapshot") /* taken: index */                                                     \
-    X(INSTALL, "install")   /* from a leader: index */                                             \
+    X(INSTALL, "install")   /* from a leader: index, configurations (the snapshot's) */            \
     X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners, directories   \
                                of all of these by rising id), configurations (that one) */         \
     X(READ, "read")         /* a leader takes a linearizable read: sequence = its number */        \
