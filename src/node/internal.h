@@ -10,7 +10,6 @@
 #define RAFTBENCH_NODE_INTERNAL_H
 
 #include "node/node.h"
-#include "node/waiters.h"
 
 /* ---- identity: who is who (identity.c) ------------------------------------------------------ */
 
@@ -227,8 +226,17 @@ void work_clear(struct node *node);
 
 /* ---- proposals: commands and changes of members (proposals.c) ------------------------------- */
 
+/* Waits for the entry that was given this index and term. */
+struct waiter {
+    uint64_t index;
+    uint64_t term;
+    struct node_asker asker;
+    bool change; /* of members: done only when the final configuration has committed */
+};
+
 struct proposals {
-    struct waiters waiters;
+    ring_of(struct waiter) waiters; /* by rising index */
+    uint64_t lowest_term;           /* none of them is of a lower one */
     struct waiter change; /* of members: its first entry was applied, the final one was not */
     bool change_waits;    /* `change` holds somebody */
 };

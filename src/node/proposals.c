@@ -54,6 +54,21 @@ void refusal_explain(const struct node *node, enum raft_refusal refusal, struct 
     ensure(!"unknown refusal");
 }
 
+/* Indexes rise but for those that a leader gives anew after its log was cut, so that each waiter
+ * mostly stands at the end already. */
+static void add_waiter(struct proposals *proposals, const struct waiter *waiter)
+{
+    if (proposals->waiters.count == 0 || waiter->term < proposals->lowest_term) {
+        proposals->lowest_term = waiter->term;
+    }
+    (void)ring_push(&proposals->waiters);
+    size_t place = proposals->waiters.count - 1;
+    for (; place > 0 && ring_at(&proposals->waiters, place - 1)->index > waiter->index; place--) {
+        *ring_at(&proposals->waiters, place) = *ring_at(&proposals->waiters, place - 1);
+    }
+    *ring_at(&proposals->waiters, place) = *waiter;
+}
+
 /* ---- commands ------------------------------------------------------------------------------- */
 
 bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
@@ -77,7 +92,7 @@ bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, u
     }
     if (asker != NULL) {
         struct waiter waiter = {.index = reply->index, .term = reply->term, .asker = *asker};
-        waiters_add(&node->proposals.waiters, &waiter);
+        add_waiter(&node->proposals, &waiter);
     }
     return true;
 }
@@ -177,7 +192,7 @@ bool node_change(struct node *node, const struct raft_configuration *wanted, uin
     if (taken) {
         struct waiter waiter = {
             .index = reply.index, .term = reply.term, .asker = *asker, .change = true};
-        waiters_add(&node->proposals.waiters, &waiter);
+        add_waiter(&node->proposals, &waiter);
     }
     *index = reply.index;
     *term = reply.term;
@@ -233,29 +248,55 @@ static void first_of_change(struct node *node, const struct waiter *waiter, bool
     }
 }
 
+static void tell_of_entry(struct node *node, const struct waiter *waiter, uint64_t term, bool joint,
+                          struct bytes result)
+{
+    if (waiter->term != term) {
+        tell_superseded(node, waiter);
+    } else if (waiter->change) {
+        first_of_change(node, waiter, joint);
+    } else if (result.size == 0) {
+        tell_too_large(node, waiter);
+    } else {
+        tell_applied(node, waiter, waiter->index, term, result);
+    }
+}
+
+/* No log has an entry of a lower term behind a committed one (paper, 5.3): who waits for such a one
+ * would wait for ever where nothing new is written. */
+static void give_up_older(struct node *node, uint64_t term)
+{
+    struct proposals *proposals = &node->proposals;
+    array_of(struct waiter) older = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < proposals->waiters.count; i++) {
+        struct waiter waiter = *ring_at(&proposals->waiters, i);
+        if (waiter.term < term) {
+            *array_push(&older) = waiter;
+        } else {
+            *ring_at(&proposals->waiters, kept++) = waiter;
+        }
+    }
+    while (proposals->waiters.count > kept) {
+        (void)ring_pop_last(&proposals->waiters);
+    }
+    proposals->lowest_term = term;
+    for (size_t i = 0; i < older.count; i++) {
+        tell_superseded(node, &older.items[i]);
+    }
+    array_free(&older);
+}
+
 void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool joint,
                        struct bytes result)
 {
-    struct waiter waiter;
-    if (node->proposals.waiters.count == 0) {
-        return;
+    struct proposals *proposals = &node->proposals;
+    while (proposals->waiters.count > 0 && ring_at(&proposals->waiters, 0)->index == index) {
+        struct waiter waiter = *ring_pop(&proposals->waiters);
+        tell_of_entry(node, &waiter, term, joint, result);
     }
-    while (waiters_take(&node->proposals.waiters, index, &waiter)) {
-        if (waiter.term != term) {
-            tell_superseded(node, &waiter);
-        } else if (waiter.change) {
-            first_of_change(node, &waiter, joint);
-        } else if (result.size == 0) {
-            tell_too_large(node, &waiter);
-        } else {
-            tell_applied(node, &waiter, index, term, result);
-        }
-    }
-    /* No log has an entry of a lower term behind this one, which is committed (paper, 5.3): who
-     * waits for such a one would wait for ever where nothing new is written. */
-    uint32_t slot = 0;
-    while (waiters_take_older(&node->proposals.waiters, term, &slot, &waiter)) {
-        tell_superseded(node, &waiter);
+    if (proposals->waiters.count > 0 && proposals->lowest_term < term) {
+        give_up_older(node, term);
     }
 }
 
@@ -272,16 +313,15 @@ void proposals_change_applied(struct node *node, uint64_t index, uint64_t term)
 void proposals_end(struct node *node, bool tell)
 {
     struct proposals proposals = node->proposals;
-    struct waiter waiter;
     memset(&node->proposals, 0, sizeof node->proposals);
     if (proposals.change_waits) {
-        waiters_add(&proposals.waiters, &proposals.change);
+        *ring_push(&proposals.waiters) = proposals.change;
     }
-    uint32_t slot = 0;
-    while (waiters_take_next(&proposals.waiters, &slot, &waiter)) {
+    while (proposals.waiters.count > 0) {
+        struct waiter waiter = *ring_pop(&proposals.waiters);
         if (tell) {
             clients_tell_down(node, &waiter.asker, waiter.index, waiter.term);
         }
     }
-    waiters_free(&proposals.waiters);
+    ring_free(&proposals.waiters);
 }
