@@ -1,16 +1,12 @@
 /*
  * Requests between nodes over their own transport: a number and a value go, an answer comes; and
- * clients' requests that are passed on (client.c answers them). They are as unreliable as any
- * message, and have no time-out of their own.
- *
- * A request's body: its number (u64), the value. An answer's: the number (u64), the failure's code
- * (a byte, 0: none), then the value or the message.
+ * clients' requests that are passed on. clients.c writes the answers. They are as unreliable as any
+ * message, and have no time-out of their own. A request's body: its number (u64), the value.
  */
 #include "node/internal.h"
 
 #include <string.h>
 
-#define ANSWER_FIXED_BYTES 9
 #define FORWARD_FIXED_BYTES 9
 
 void calls_prepare(struct node *node, uint64_t seed)
@@ -148,20 +144,14 @@ bool calls_serve(struct node *node, uint64_t from, struct bytes body)
     if (body.size < 8) {
         return false;
     }
-    struct failure failure = {0};
+    struct node_outcome outcome = {0};
     struct buffer answer = {0};
     struct bytes value = {body.data + 8, body.size - 8};
-    bool served = ask_server(node, from, value, &answer, &failure);
+    if (ask_server(node, from, value, &answer, &outcome.failure)) {
+        outcome.result = buffer_bytes(&answer);
+    }
     if (node->raft != NULL) {
-        struct buffer *frame = frames_begin(node);
-        uint8_t *fixed = buffer_extend(frame, ANSWER_FIXED_BYTES);
-        store_u64(fixed, load_u64(body.data));
-        fixed[8] = (uint8_t)failure.code;
-        if (served) {
-            buffer_append(frame, answer.data, answer.size);
-        } else {
-            buffer_append_text(frame, failure.message);
-        }
+        clients_write_answer(frames_begin(node), load_u64(body.data), &outcome);
         frames_send(node, from, FRAME_ANSWER, "answer");
     }
     buffer_free(&answer);
@@ -170,36 +160,13 @@ bool calls_serve(struct node *node, uint64_t from, struct bytes body)
 
 bool calls_take_answer(struct node *node, struct bytes body)
 {
-    if (body.size < ANSWER_FIXED_BYTES || body.data[8] > FAILURE_CLOSED) {
-        return false;
-    }
-    struct call call;
-    if (!take_call(node, load_u64(body.data), &call)) {
-        return true; /* repeated, or forgotten meanwhile */
-    }
-    struct node_outcome outcome = {0};
-    struct bytes rest = {body.data + ANSWER_FIXED_BYTES, body.size - ANSWER_FIXED_BYTES};
-    if (body.data[8] == FAILURE_NONE) {
-        outcome.result = rest;
-    } else {
-        size_t limit = sizeof outcome.failure.message - 1;
-        size_t size = rest.size < limit ? rest.size : limit;
-        outcome.failure.code = (enum failure_code)body.data[8];
-        memcpy(outcome.failure.message, rest.data, size);
-    }
-    clients_tell(node, &call.asker, &outcome);
-    return true;
-}
-
-bool calls_take_passed_on_answer(struct node *node, struct bytes body)
-{
     uint64_t number = 0;
     struct node_outcome outcome;
     struct call call;
     if (!clients_parse_answer(body, &number, &outcome)) {
         return false;
     }
-    if (take_call(node, number, &call)) {
+    if (take_call(node, number, &call)) { /* else repeated, or forgotten meanwhile */
         clients_tell(node, &call.asker, &outcome);
     }
     return true;

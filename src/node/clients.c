@@ -109,7 +109,7 @@ void clients_clear(struct node *node)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void append_answer(struct buffer *out, uint64_t request, const struct node_outcome *outcome)
+void clients_write_answer(struct buffer *out, uint64_t request, const struct node_outcome *outcome)
 {
     size_t message_size = strlen(outcome->failure.message);
     uint8_t *fixed = buffer_extend(out, ANSWER_FIXED_BYTES);
@@ -155,7 +155,7 @@ static void answer(struct node *node, const struct node_asker *asker,
     }
     uint64_t number = 0;
     bool passed_on = asker->peer != 0;
-    append_answer(frames_begin(node), asker->number, outcome);
+    clients_write_answer(frames_begin(node), asker->number, outcome);
     struct batch *frame =
         frames_end(node, passed_on ? FRAME_FORWARD_ANSWER : FRAME_CLIENT_ANSWER, &number);
     if (passed_on) {

@@ -75,7 +75,7 @@ bool frames_deliver(struct node *node, uint64_t from, struct batch *batch, uint3
                frames_refuse(node, from, "a malformed forwarded request");
     case FRAME_FORWARD_ANSWER:
         report_frame(node, TRACE_RECEIVE, from, head->number, "forward_answer");
-        return calls_take_passed_on_answer(node, body) ||
+        return calls_take_answer(node, body) ||
                frames_refuse(node, from, "a malformed answer to a forwarded request");
     case FRAME_TURNED_AWAY:
         return identity_turned_away(node, from, body) ||

@@ -320,7 +320,8 @@ void clients_tell(struct node *node, const struct node_asker *asker,
 /* That the node went down before it answered. */
 void clients_tell_down(struct node *node, const struct node_asker *asker, uint64_t index,
                        uint64_t term);
-/* A frame's body to an outcome; false: malformed. */
+/* An answer's body, to whatever was asked; and back: false: malformed. */
+void clients_write_answer(struct buffer *out, uint64_t request, const struct node_outcome *outcome);
 bool clients_parse_answer(struct bytes body, uint64_t *number, struct node_outcome *outcome);
 void clients_connected(struct node *node, uint64_t peer); /* a connection to it has begun */
 void clients_clear(struct node *node);
@@ -342,7 +343,6 @@ struct calls {
 void calls_prepare(struct node *node, uint64_t seed);                  /* once */
 bool calls_serve(struct node *node, uint64_t from, struct bytes body); /* false: malformed */
 bool calls_take_answer(struct node *node, struct bytes body);
-bool calls_take_passed_on_answer(struct node *node, struct bytes body);
 void calls_end(struct node *node, bool tell);
 
 /* ---- removal: the members as they are applied (removal.c) ----------------------------------- */
