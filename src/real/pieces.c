@@ -77,6 +77,7 @@ struct batch *pieces_join(struct tcp_connection *connection, struct bytes piece,
         return NULL;
     }
     struct batch *joined = connection->joined;
+    ensure(joined != NULL);
     size_t room = joined->size - connection->joined_bytes;
     if (piece.size == 0 || piece.size > room) {
         *problem = "a piece that does not belong to its frame";
