@@ -73,7 +73,7 @@ local function check_places(given, result)
   local addresses, id_at = result.addresses, {}
   local own = addresses[given.id]
   if port_of(own) == 0 or is_everywhere(own) then
-    arguments.raise("bad argument 'listen' (others cannot dial %s: give this node's address in peers[%d])", own, given.id)
+    arguments.raise("bad argument 'listen' (others cannot dial %s: give its address in peers[%d])", own, given.id)
   elseif own ~= given.listen and port_of(given.listen) ~= 0 and not is_everywhere(given.listen) then
     arguments.raise("bad argument 'peers[%d]' (this is node %d, which listens on %s, not on %s: peers are by node id)",
       given.id, given.id, given.listen, own)
