@@ -1,5 +1,5 @@
--- The rooms of src/ use each other as the table in src/README.md says: arrows go down only, a room is entered by
--- its public header, and what is outside the house has its one place. Scripts reach C through require "raft" only.
+-- The rooms of src/ use each other as the table in src/README.md says: a room uses only rooms on lower floors, by their
+-- public headers, and each library has the rooms that may use it. Scripts reach C through require "raft" only.
 local lu = require "luaunit"
 
 -- A room and the rooms it may use.
@@ -18,7 +18,7 @@ local may_use = {
   request = "base trace raft world machine store node",
   cluster = "base trace raft world machine store node request sim real check",
   embed = "base trace raft world machine store node request real",
-  bench = "base trace raft cores world machine store node request sim real check cluster",
+  bench = "base trace raft cores world machine store node request sim real check",
   lua = "base trace raft cores world machine store node request sim real check cluster embed bench",
 }
 
@@ -83,14 +83,43 @@ end
 local function judge_include(path, line)
   local room = path:match("^src/([^/]+)/")
   if not room or not may_use[room] then
-    return "in no room of the house"
+    return "not in a room of src/"
   end
   local ours = line:match('^%s*#%s*include%s+"([^"]+)"')
   local others = line:match("^%s*#%s*include%s+<([^>]+)>")
   return ours and problem_of_ours(room, ours) or others and problem_of_others(room, others) or nil
 end
 
+-- room → floor, by the table of floors in src/README.md.
+local function floors_of(lines)
+  local floors = {}
+  for line in lines do
+    local floor, rooms = line:match "^| (%d) | (.*) |$"
+    for room in (rooms or ""):gmatch "`([%w_]+)/`:" do
+      floors[room] = tonumber(floor)
+    end
+  end
+  return floors
+end
+
 local tests = {}
+
+function tests.test_TheTableOfFloorsAgrees()
+  local floors, faults = floors_of(io.lines "src/README.md"), {}
+  for room, used in pairs(may_use) do
+    for other in used:gmatch "%S+" do
+      if not floors[room] or not floors[other] or floors[other] >= floors[room] then
+        faults[#faults + 1] = ("%s/ (floor %s) may use %s/ (floor %s)"):format(room, tostring(floors[room]), other,
+          tostring(floors[other]))
+      end
+    end
+  end
+  for room in pairs(floors) do
+    faults[#faults + 1] = not may_use[room] and ("src/README.md: there is no room %s/"):format(room) or nil
+  end
+  table.sort(faults)
+  lu.assertEquals(table.concat(faults, "\n"), "")
+end
 
 function tests.test_RoomsUseOnlyRoomsBelow()
   lu.assertEquals(faults_in("find src -name '*.[ch]' | sort", judge_include), "")
