@@ -154,6 +154,7 @@ end
 -- stops, and the leader stays.
 local function flooded(name, flood)
   tests["test_Flood" .. name] = function()
+    local process, descriptor = assert(core.bench.flood(flood.payloads, flood.again, flood.per_second, flood.keep, 1))
     clusters.with({ nodes = 3, mode = "tcp" }, function(c)
       local leader, term = c:check_one_leader()
       local ports = {}
@@ -162,8 +163,7 @@ local function flooded(name, flood)
       end
       assert(c:set("key", "before"))
       local since = c:now()
-      local process, descriptor = assert(core.bench.flood(ports, flood.payloads, flood.again, flood.per_second,
-        flood.keep, 1))
+      lu.assertTrue(core.bench.flood_start(process, descriptor, ports))
       local commits = 0
       local until_ns = core.clock_ns() + 1e9
       while core.clock_ns() < until_ns do
@@ -226,7 +226,8 @@ function tests.test_OutOfDescriptors()
     for id = 1, 3 do
       ports[id] = tonumber(c:status(id, "address"):match ":(%d+)$")
     end
-    local process, descriptor = assert(raft.core.bench.flood(ports, { "\1" }, nil, 2000, 800, 2))
+    local process, descriptor = assert(raft.core.bench.flood({ "\1" }, nil, 2000, 800, 2))
+    raft.core.bench.flood_start(process, descriptor, ports)
     c:sleep(0.5)
     local other = leader % 3 + 1
     c:crash(other)

@@ -47,7 +47,7 @@ bool bench_echo(size_t rounds, size_t size, int64_t *round_trip_ns, struct failu
 
 /* Connections to ports of this machine's loopback that say something. */
 struct bench_flood_options {
-    const uint16_t *ports;
+    const uint16_t *ports; /* the child's: it is told them at the start */
     size_t port_count;
     const struct bytes *payloads; /* what each says first, in turn */
     size_t payload_count;
@@ -58,14 +58,18 @@ struct bench_flood_options {
 };
 
 #define BENCH_FLOOD_KEEP_MAX 2000
+#define BENCH_FLOOD_PORTS_MAX 16
 #define BENCH_FLOOD_SECONDS_MAX 60
 struct bench_flood {
     int64_t process;
     int descriptor;
 };
 
-bool bench_flood_start(const struct bench_flood_options *options, struct bench_flood *flood,
-                       struct failure *failure);
+/* The process that will do it, best made while ours is small: memory that both have is copied when
+ * either writes to it. */
+bool bench_flood_prepare(struct bench_flood_options *options, struct bench_flood *flood,
+                         struct failure *failure);
+bool bench_flood_start(const struct bench_flood *flood, const uint16_t *ports, size_t count);
 /* Waits for its end. How many connections were tried. */
 uint64_t bench_flood_end(const struct bench_flood *flood);
 

@@ -126,24 +126,31 @@ static uint64_t flood_for_a_while(const struct bench_flood_options *options)
     return flood.opened;
 }
 
-static void run_child(const struct bench_flood_options *options, int out)
+static void run_child(struct bench_flood_options *options, int parent)
 {
+    uint16_t ports[BENCH_FLOOD_PORTS_MAX];
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* What the parent has open is none of ours. */
-    (void)dup2(out, STDERR_FILENO + 1);
+    (void)dup2(parent, STDERR_FILENO + 1);
     (void)close_range(STDERR_FILENO + 2, ~0U, 0);
+    ssize_t got = read(STDERR_FILENO + 1, ports, sizeof ports);
+    if (got < (ssize_t)sizeof ports[0]) {
+        _exit(1);
+    }
+    options->ports = ports;
+    options->port_count = (size_t)got / sizeof ports[0];
     uint64_t opened = flood_for_a_while(options);
     ssize_t written = write(STDERR_FILENO + 1, &opened, sizeof opened);
     _exit(written == (ssize_t)sizeof opened ? 0 : 1);
 }
 
-bool bench_flood_start(const struct bench_flood_options *options, struct bench_flood *flood,
-                       struct failure *failure)
+bool bench_flood_prepare(struct bench_flood_options *options, struct bench_flood *flood,
+                         struct failure *failure)
 {
     int ends[2];
-    ensure(options->port_count > 0 && options->payload_count > 0 && options->keep > 0);
-    if (pipe(ends) != 0) {
-        failure_set(failure, FAILURE_UNSUPPORTED, "no pipe: error %d", errno);
+    ensure(options->payload_count > 0 && options->keep > 0);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+        failure_set(failure, FAILURE_UNSUPPORTED, "no pair of sockets: error %d", errno);
         return false;
     }
     flood->process = fork();
@@ -160,10 +167,17 @@ bool bench_flood_start(const struct bench_flood_options *options, struct bench_f
     return true;
 }
 
+bool bench_flood_start(const struct bench_flood *flood, const uint16_t *ports, size_t count)
+{
+    size_t size = count * sizeof *ports;
+    ensure(count >= 1 && count <= BENCH_FLOOD_PORTS_MAX);
+    return send(flood->descriptor, ports, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
 uint64_t bench_flood_end(const struct bench_flood *flood)
 {
     uint64_t opened = 0;
-    if (read(flood->descriptor, &opened, sizeof opened) != (ssize_t)sizeof opened) {
+    if (recv(flood->descriptor, &opened, sizeof opened, MSG_WAITALL) != (ssize_t)sizeof opened) {
         opened = 0;
     }
     (void)close(flood->descriptor);

@@ -76,7 +76,7 @@ static uint16_t *ports_argument(lua_State *L, int index, size_t *count)
 {
     luaL_checktype(L, index, LUA_TTABLE);
     *count = lua_rawlen(L, index);
-    luaL_argcheck(L, *count >= 1 && *count <= UINT8_MAX, index, "no list of ports");
+    luaL_argcheck(L, *count >= 1 && *count <= BENCH_FLOOD_PORTS_MAX, index, "no list of ports");
     uint16_t *ports = lua_newuserdatauv(L, *count * sizeof *ports, 0);
     for (size_t i = 0; i < *count; i++) {
         lua_rawgeti(L, index, (lua_Integer)i + 1);
@@ -88,21 +88,20 @@ static uint16_t *ports_argument(lua_State *L, int index, size_t *count)
     return ports;
 }
 
-/* core.bench.flood(ports, payloads, again, per_second, keep, seconds) → the two numbers of a flood
- * that goes on meanwhile; nil, message, code */
-static int start_flood(lua_State *L)
+/* core.bench.flood(payloads, again, per_second, keep, seconds) → the two numbers of a process that
+ * waits for its start; nil, message, code */
+static int prepare_flood(lua_State *L)
 {
-    struct bench_flood_options options = {.per_second = luaL_checknumber(L, 4),
-                                          .keep = count_argument(L, 5, BENCH_FLOOD_KEEP_MAX)};
-    lua_Number seconds = luaL_checknumber(L, 6);
-    luaL_argcheck(L, seconds > 0 && seconds <= BENCH_FLOOD_SECONDS_MAX, 6, "out of range");
+    struct bench_flood_options options = {.per_second = luaL_checknumber(L, 3),
+                                          .keep = count_argument(L, 4, BENCH_FLOOD_KEEP_MAX)};
+    lua_Number seconds = luaL_checknumber(L, 5);
+    luaL_argcheck(L, seconds > 0 && seconds <= BENCH_FLOOD_SECONDS_MAX, 5, "out of range");
     options.duration_ns = (int64_t)(seconds * 1e9);
-    options.again.data = (const uint8_t *)luaL_optlstring(L, 3, "", &options.again.size);
-    options.ports = ports_argument(L, 1, &options.port_count);
-    options.payloads = payloads_argument(L, 2, &options.payload_count);
+    options.again.data = (const uint8_t *)luaL_optlstring(L, 2, "", &options.again.size);
+    options.payloads = payloads_argument(L, 1, &options.payload_count);
     struct bench_flood flood;
     struct failure failure = {0};
-    if (!bench_flood_start(&options, &flood, &failure)) {
+    if (!bench_flood_prepare(&options, &flood, &failure)) {
         return lua_failure_push(L, &failure);
     }
     lua_pushinteger(L, (lua_Integer)flood.process);
@@ -110,18 +109,38 @@ static int start_flood(lua_State *L)
     return 2;
 }
 
+static struct bench_flood flood_argument(lua_State *L)
+{
+    return (struct bench_flood){.process = luaL_checkinteger(L, 1),
+                                .descriptor = (int)luaL_checkinteger(L, 2)};
+}
+
+/* core.bench.flood_start(process, descriptor, ports) */
+static int start_flood(lua_State *L)
+{
+    size_t count = 0;
+    struct bench_flood flood = flood_argument(L);
+    const uint16_t *ports = ports_argument(L, 3, &count);
+    lua_pushboolean(L, bench_flood_start(&flood, ports, count));
+    return 1;
+}
+
 /* core.bench.flood_end(process, descriptor) → connections tried. Waits for it. */
 static int end_flood(lua_State *L)
 {
-    struct bench_flood flood = {.process = luaL_checkinteger(L, 1),
-                                .descriptor = (int)luaL_checkinteger(L, 2)};
+    struct bench_flood flood = flood_argument(L);
     lua_pushinteger(L, (lua_Integer)bench_flood_end(&flood));
     return 1;
 }
 
 static const luaL_Reg functions[] = {
-    {"core", measure_core}, {"codec", measure_codec}, {"echo", measure_echo},
-    {"flood", start_flood}, {"flood_end", end_flood}, {NULL, NULL},
+    {"core", measure_core},
+    {"codec", measure_codec},
+    {"echo", measure_echo},
+    {"flood", prepare_flood},
+    {"flood_start", start_flood},
+    {"flood_end", end_flood},
+    {NULL, NULL},
 };
 
 void lua_bench_push(lua_State *L)

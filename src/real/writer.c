@@ -111,7 +111,16 @@ void writer_write_all(struct real *real)
 {
     struct list_link *first;
     while ((first = list_first(&real->unwritten)) != NULL) {
+        struct tcp_connection *connection = item_of(first, struct tcp_connection, of_unwritten);
+        bool is_stranger = strangers_has(connection);
         list_remove(first);
-        writer_write(item_of(first, struct tcp_connection, of_unwritten));
+        if (is_stranger) {
+            (void)strangers_have_time(
+                connection->endpoint); /* it is written in any case, and counts */
+        }
+        writer_write(connection);
+        if (is_stranger) {
+            strangers_charge(real);
+        }
     }
 }

@@ -352,8 +352,7 @@ function bench.core(entries, batch, window, entry_bytes, warm) end
 ---@return integer frame_bytes
 function bench.codec(frames, entries, entry_bytes) end
 
----A process that floods ports of this machine for a while.
----@param ports integer[]
+---A process that is to flood ports of this machine for a while.
 ---@param payloads string[] what each connection says, in turn; the ports are taken in turn as well
 ---@param again? string what each goes on saying
 ---@param per_second number connections
@@ -362,7 +361,14 @@ function bench.codec(frames, entries, entry_bytes) end
 ---@return integer? process
 ---@return integer|string descriptor
 ---@return string? code
-function bench.flood(ports, payloads, again, per_second, keep, seconds) end
+function bench.flood(payloads, again, per_second, keep, seconds) end
+
+---Lets it begin.
+---@param process integer
+---@param descriptor integer
+---@param ports integer[]
+---@return boolean
+function bench.flood_start(process, descriptor, ports) end
 
 ---Waits for its end.
 ---@param process integer
