@@ -58,7 +58,6 @@ end
 local found = {
   [9] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
   [17] = "a follower that caught up by an old configuration could not answer a leader at its new address",
-  [153] = "a change that was not waited for found no leader when its new servers had started",
   [573] = "a callback crashed a node while it was being resumed",
   [1081] = "a member that replayed its former removal stopped although it had been added again",
   [3446] = "a late hello of a former life barred the next life for ever",
