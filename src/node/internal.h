@@ -3,8 +3,7 @@
  * file touches, and what it does for the others.
  *
  * A step of the core is carried out at once but for what calls back into other rooms (applying,
- * answering): that waits in queues which work_run empties. So whoever is told an answer may hand
- * in the next command from there, and nothing recurses.
+ * answering): work_run does that later, so that who is told an answer may hand in the next command.
  */
 #ifndef RAFTBENCH_NODE_INTERNAL_H
 #define RAFTBENCH_NODE_INTERNAL_H
