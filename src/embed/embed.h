@@ -95,8 +95,8 @@ struct trace *embed_trace(struct embedded *embedded);
 
 /* ---- requests (requests.c) ------------------------------------------------------------------ */
 
-/* Each makes a ticket (from 1; those that were told of are given again). Where the node was made to forward, what has certainly
- * come to nothing is asked again until the time-out (request.h). */
+/* Each makes a ticket (from 1; those that were told of are given again). Where the node was made to
+ * forward, what has certainly come to nothing is asked again until the time-out (request.h). */
 
 /* One encoded value. result: the machine's answer; this node has applied it too by then. */
 uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns);

@@ -235,7 +235,7 @@ struct world {
     struct trace *trace;
     struct faults *faults;
     struct pool *pool; /* frames and payloads */
-    uint64_t events; /* deliveries and wake-ups that fired */
+    uint64_t events;   /* deliveries and wake-ups that fired */
 };
 
 static inline int64_t world_now_ns(const struct world *world)
