@@ -174,6 +174,7 @@ static int frame_make(lua_State *L)
     lua_Integer number = luaL_checkinteger(L, 2);
     struct bytes body = bytes_argument(L, 3);
     uint64_t directory = (uint64_t)luaL_optinteger(L, 4, 0);
+    luaL_argcheck(L, body.size <= FRAME_BYTES_LIMIT - FRAME_HEAD_BYTES, 3, "too large for a frame");
     luaL_argcheck(L, kind >= FRAME_HELLO && kind <= FRAME_PIECE, 1, "an unknown kind of frame");
     struct buffer *out = scratch_new(L);
     frame_begin(out);
