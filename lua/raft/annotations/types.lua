@@ -259,6 +259,8 @@
 ---@field what? string what was written or synced: "state", "entries", "state+entries"
 ---@field sequence? integer of a write or sync
 ---@field vote? integer
+---@field directory? integer of the server that sent what arrived, that answered, or that starts
+---@field vote_directory? integer of the server that has the vote
 ---@field hash? integer of what was applied
 ---@field answer_hash? integer of the machine's answer
 ---@field members? any of a start or members
