@@ -37,12 +37,7 @@ void application_tell_soon(struct node *node)
     }
 }
 
-void application_begin(struct node *node)
+void application_clear(struct node *node)
 {
     node->application.due = 0;
-}
-
-void application_end(struct node *node)
-{
-    node->application.due &= 1U << NEWS_STOPPED;
 }

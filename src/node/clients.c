@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+#define KEPT_ANSWERS_MAX 256U
+#define KEPT_ANSWER_BYTES_MAX (64U << 10)
+#define REQUESTS_REMEMBERED 65536U
 #define ANSWER_FIXED_BYTES (8 + 2 + 8 + 8 + 8 + 2)
 
 struct batch *node_request_frame(struct pool *pool, const struct node_request *request)

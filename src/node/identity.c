@@ -16,6 +16,7 @@ static const uint8_t magic[8] = {'r', 'a', 'f', 't', 'b', 'n', 'c', 'h'};
 /* magic, lowest and highest version (u32 each), sender, receiver, the sender's directory and life
  * (u64 each), then cluster name and listening address, each behind a byte with its size. */
 #define FIXED_BYTES (sizeof magic + 4 + 4 + 8 + 8 + 8 + 8)
+#define HELLO_VERSION 1 /* of the protocol; a hello tells the lowest and the highest one spoken */
 #define TURNED_AWAY_BYTES 8 /* the directory of whom it is for */
 
 struct hello {

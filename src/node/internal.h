@@ -13,7 +13,6 @@
 /* ---- identity: who is who (identity.c) ------------------------------------------------------ */
 
 #define CLUSTER_NAME_BYTES_MAX 63
-#define HELLO_VERSION 1 /* of the protocol; a hello tells the lowest and the highest one spoken */
 
 struct identity {
     char cluster_name[CLUSTER_NAME_BYTES_MAX + 1];
@@ -290,10 +289,6 @@ struct kept_answer {
     struct batch *frame;
 };
 
-#define KEPT_ANSWERS_MAX 256U
-#define KEPT_ANSWER_BYTES_MAX (64U << 10)
-#define REQUESTS_REMEMBERED 65536U
-
 /* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
 struct seen_requests {
     uint64_t *slots;
@@ -382,8 +377,7 @@ void application_note(struct node *node, enum application_news news);
 /* At the end of what the world called: tells it. And of what a caller called: soon. */
 void application_tell(struct node *node);
 void application_tell_soon(struct node *node);
-void application_begin(struct node *node); /* a life */
-void application_end(struct node *node);   /* all but the end itself is no news any more */
+void application_clear(struct node *node);
 
 /* ---- view: what others see (view.c) --------------------------------------------------------- */
 

@@ -19,25 +19,13 @@
 
 const char *node_state_name(enum node_state state)
 {
-    switch (state) {
-    case NODE_STOPPED:
-        return "stopped";
-    case NODE_STARTING:
-        return "starting";
-    case NODE_RUNNING:
-        return "running";
-    case NODE_PAUSED:
-        return "paused";
-    case NODE_CRASHED:
-        return "crashed";
-    case NODE_STOPPING:
-        return "stopping";
-    case NODE_FAILED:
-        return "failed";
-    case NODE_REMOVED:
-        return "removed";
-    }
-    return "unknown";
+    static const char *const names[] = {
+#define X(name, text) text,
+        NODE_STATES(X)
+#undef X
+    };
+    ensure(state < sizeof names / sizeof *names);
+    return names[state];
 }
 
 static void set_state(struct node *node, enum node_state state)
@@ -112,7 +100,7 @@ static void leave_network(struct node *node, bool tell)
     messages_clear(node);
     clients_clear(node);
     peers_clear(node);
-    application_end(node);
+    application_clear(node);
     proposals_end(node, tell);
     reads_end(node, tell);
     calls_end(node, tell);
@@ -181,8 +169,8 @@ void node_fail(struct node *node, const char *text)
     char why[sizeof node->life.error + 8];
     (void)snprintf(node->life.error, sizeof node->life.error, "%s", text);
     (void)snprintf(why, sizeof why, "failed: %s", node->life.error);
-    application_note(node, NEWS_STOPPED);
     end_at_once(node, NODE_FAILED, why, true);
+    application_note(node, NEWS_STOPPED);
     application_tell_soon(node);
 }
 
@@ -299,7 +287,7 @@ bool node_start(struct node *node, struct failure *failure)
     node->life.error[0] = 0;
     set_state(node, NODE_STARTING);
     identity_begin(node);
-    application_begin(node);
+    application_clear(node);
     view_begin(node);
     struct store_handler handler = {store_recovered, persistence_confirmed, persistence_failed,
                                     store_closed, node};

@@ -21,15 +21,21 @@
 #include "trace/trace.h"
 #include "world/world.h"
 
+/* STARTING: its disk is being read. STOPPING: an orderly end, what was written is being synced. */
+#define NODE_STATES(X)                                                                             \
+    X(STOPPED, "stopped")                                                                          \
+    X(STARTING, "starting")                                                                        \
+    X(RUNNING, "running")                                                                          \
+    X(PAUSED, "paused")                                                                            \
+    X(CRASHED, "crashed")                                                                          \
+    X(STOPPING, "stopping")                                                                        \
+    X(FAILED, "failed")                                                                            \
+    X(REMOVED, "removed")
+
 enum node_state {
-    NODE_STOPPED,
-    NODE_STARTING, /* its disk is being read */
-    NODE_RUNNING,
-    NODE_PAUSED,
-    NODE_CRASHED,
-    NODE_STOPPING, /* an orderly end: what was written is being synced */
-    NODE_FAILED,
-    NODE_REMOVED
+#define X(name, text) NODE_##name,
+    NODE_STATES(X)
+#undef X
 };
 
 const char *node_state_name(enum node_state state);

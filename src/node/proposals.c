@@ -69,6 +69,16 @@ static void add_waiter(struct proposals *proposals, const struct waiter *waiter)
     *ring_at(&proposals->waiters, place) = *waiter;
 }
 
+/* What came of a step; false: nothing, and why. */
+static bool was_accepted(const struct node *node, const struct reply *reply,
+                         struct failure *failure)
+{
+    if (node_check_running(node, failure) && reply->refusal != RAFT_ACCEPTED) {
+        refusal_explain(node, reply->refusal, failure);
+    }
+    return node_is_running(node) && reply->refusal == RAFT_ACCEPTED;
+}
+
 /* ---- commands ------------------------------------------------------------------------------- */
 
 bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
@@ -83,11 +93,7 @@ bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, u
                                .size_and_kind = raft_entry_pack(size, RAFT_ENTRY_COMMAND)};
     struct raft_event event = {.kind = RAFT_EVENT_SUBMIT, .entry_count = 1, .entries = &entry};
     drive_step(node, &event, reply);
-    if (!node_check_running(node, failure)) {
-        return false;
-    }
-    if (reply->refusal != RAFT_ACCEPTED) {
-        refusal_explain(node, reply->refusal, failure);
+    if (!was_accepted(node, reply, failure)) {
         return false;
     }
     if (asker != NULL) {
@@ -168,14 +174,7 @@ static bool change(struct node *node, struct raft_configuration *wanted, struct 
     }
     struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};
     drive_step(node, &event, reply);
-    if (!node_check_running(node, failure)) {
-        return false;
-    }
-    if (reply->refusal != RAFT_ACCEPTED) {
-        refusal_explain(node, reply->refusal, failure);
-        return false;
-    }
-    return true;
+    return was_accepted(node, reply, failure);
 }
 
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,

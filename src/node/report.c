@@ -147,30 +147,26 @@ void report_start(struct node *node, const struct raft_status *status)
     emit(node, &event);
 }
 
-void report_stop(struct node *node, const char *text)
+static void emit_text(struct node *node, enum trace_kind kind, uint64_t peer, const char *text,
+                      uint64_t term)
 {
-    if (wanted(node, TRACE_STOP)) {
-        struct trace_event event = event_of(node, TRACE_STOP);
+    if (wanted(node, kind)) {
+        struct trace_event event = event_of(node, kind);
+        event.peer = peer;
         event.text = bytes_of_text(text);
+        event.term = term;
         emit(node, &event);
     }
 }
 
-static void emit_notice(struct node *node, uint64_t peer, const char *text,
-                        uint64_t contradicts_in_term)
+void report_stop(struct node *node, const char *text)
 {
-    if (wanted(node, TRACE_NOTICE)) {
-        struct trace_event event = event_of(node, TRACE_NOTICE);
-        event.peer = peer;
-        event.text = bytes_of_text(text);
-        event.term = contradicts_in_term;
-        emit(node, &event);
-    }
+    emit_text(node, TRACE_STOP, 0, text, 0);
 }
 
 void report_notice(struct node *node, uint64_t peer, const char *text)
 {
-    emit_notice(node, peer, text, 0);
+    emit_text(node, TRACE_NOTICE, peer, text, 0);
 }
 
 static void emit_refusal(struct node *node, uint64_t peer, const char *text,
@@ -184,9 +180,9 @@ static void emit_refusal(struct node *node, uint64_t peer, const char *text,
         char more[80];
         (void)snprintf(more, sizeof more, "%llu more notices like the last ones were left out",
                        (unsigned long long)untold);
-        emit_notice(node, 0, more, 0);
+        emit_text(node, TRACE_NOTICE, 0, more, 0);
     }
-    emit_notice(node, peer, text, contradicts_in_term);
+    emit_text(node, TRACE_NOTICE, peer, text, contradicts_in_term);
 }
 
 void report_refusal(struct node *node, uint64_t peer, const char *text)
@@ -196,12 +192,7 @@ void report_refusal(struct node *node, uint64_t peer, const char *text)
 
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
 {
-    if (wanted(node, kind)) {
-        struct trace_event event = event_of(node, kind);
-        event.peer = peer;
-        event.text = bytes_of_text(text);
-        emit(node, &event);
-    }
+    emit_text(node, kind, peer, text, 0);
 }
 
 /* ---- what a step changed -------------------------------------------------------------------- */
