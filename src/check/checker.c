@@ -233,13 +233,23 @@ static void read_rare(struct checker *checker, struct check_node *node,
     (TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) |           \
      TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP))
 
+/* Most messages promise nothing: they are passed over before anything is looked up. */
+static inline bool says_nothing(const struct trace_event *event)
+{
+    if (event->kind == TRACE_SEND) {
+        return event->message_kind != RAFT_APPEND_RESPONSE &&
+               event->message_kind != RAFT_VOTE_RESPONSE && event->message_kind != RAFT_READ;
+    }
+    return event->kind == TRACE_RECEIVE && event->message_kind != RAFT_READ_RESPONSE;
+}
+
 static void read_event(void *context, const struct trace_event *event)
 {
     struct checker *checker = context;
     if (checker->is_violated) {
         return; /* what follows from a violation is not news */
     }
-    if (event->node == 0) {
+    if (event->node == 0 || says_nothing(event)) {
         return;
     }
     struct check_node *node = checker_node(checker, event->node);
@@ -256,9 +266,7 @@ static void read_event(void *context, const struct trace_event *event)
         }
         break;
     case TRACE_RECEIVE:
-        if (event->message_kind == RAFT_READ_RESPONSE) {
-            majorities_round_answer(node, event);
-        }
+        majorities_round_answer(node, event);
         break;
     case TRACE_APPEND:
         safety_append(checker, node, event);
