@@ -18,6 +18,7 @@ Driver.__index = Driver
 local TIME_IS_UP = { code = "timeout", message = "the time-out has passed" } -- an outcome
 
 local running = coroutine.running
+local is_entered = core.is_entered
 local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 
 --- A driver of one cluster.
@@ -86,7 +87,7 @@ end
 --- Whether a callback runs: of the world's step, or of another call (a node that is resumed reads what has arrived).
 -- @treturn boolean
 function Driver:is_inside()
-  return self.in_step or core.is_entered(self.core)
+  return self.in_step or is_entered(self.core)
 end
 
 --- Does something now, or after the present step where a callback asks for it.
@@ -108,17 +109,16 @@ end
 --- Raises an error where the world is in the middle of a step.
 -- @tparam string what the call's name
 function Driver:not_in_step(what)
-  if self:is_inside() then
+  if self.in_step or is_entered(self.core) then
     arguments.raise(what .. " cannot be called from a callback; call it from the main script or a client")
   end
 end
 
 -- The client that asks; nil: the main script.
 local function asking(self, what)
-  local busy = self.busy or self:is_inside() and "a callback"
-  if busy then
+  if self.busy or is_entered(self.core) then
     arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
-      .. "c:client", what or "this call", busy)
+      .. "c:client", what or "this call", self.busy or "a callback")
   end
   local thread, is_main = running()
   if not thread or is_main then

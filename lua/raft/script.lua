@@ -19,6 +19,7 @@ local CALLS_MOST = 5000 -- longer runs are programs of their own; what is done a
 local GAP_LEAST_NS = 1000000
 
 local ends_loop = fold.ends_loop
+local now_at_rest = core.now_at_rest
 
 -- Calls that change nothing, neither the trace nor what later calls find.
 local looks = {}
@@ -45,9 +46,10 @@ for name in ("campaign crash disconnect pause reconnect restart resume"):gmatch 
   takes_id[name] = true
 end
 
-local function is_ours(recording)
+-- The time at which a call that is ours begins; nil or false: it is not ours. A driver that is in a step is busy.
+local function begins_ns(recording)
   local driver = recording.driver
-  return not (driver.current or driver.in_step or driver.busy) and not core.is_entered(driver.core)
+  return not (driver.current or driver.busy) and now_at_rest(driver.core)
 end
 
 local keep_all = false
@@ -76,20 +78,22 @@ end
 
 -- A call that is ours.
 local function push(recording, call)
-  end_repeating(recording)
-  local calls = recording.calls
+  if recording.repeating then
+    end_repeating(recording)
+  end
   if is_over(recording) then
     recording.calls, recording.kept, recording.is_full = {}, {}, true
     return nil
   end
-  call.start_ns = recording.driver.core:now_ns()
-  call.raised = true -- until it has returned
+  local calls = recording.calls
   calls[#calls + 1] = call
   return call
 end
 
-local function add(recording, call)
-  return is_ours(recording) and push(recording, call) or nil
+-- A call is raised until it has returned.
+local function add(recording, text)
+  local start_ns = begins_ns(recording)
+  return start_ns and push(recording, { text = text, start_ns = start_ns, raised = true }) or nil
 end
 
 -- A place in the script's table of what later lines speak of.
@@ -101,8 +105,9 @@ end
 
 local function ended(recording, call)
   call.raised = nil
-  if not recording.driver.core:is_closed() then -- else it waited while somebody shut the cluster down
-    call.end_ns = recording.driver.core:now_ns()
+  local now_ns = now_at_rest(recording.driver.core)
+  if now_ns then -- else it waited while somebody shut the cluster down
+    call.end_ns = now_ns
     if (ends_loop[call.name] or call.text) and recording.calls[#recording.calls] == call then
       fold.last(recording.calls, GAP_LEAST_NS)
     end
@@ -117,7 +122,7 @@ local function followed(recording, call, result)
   if (call.name == "on" or call.name == "after") and type(result) == "function" then
     local name = keep(recording, call)
     return function()
-      local end_call = not recording.is_full and add(recording, { text = name .. "()" })
+      local end_call = not recording.is_full and add(recording, name .. "()")
       result()
       if end_call then
         ended(recording, end_call)
@@ -130,23 +135,29 @@ local function followed(recording, call, result)
 end
 
 local function finish(recording, call, ...)
-  if recording.driver.core:is_closed() then
+  local now_ns = now_at_rest(recording.driver.core)
+  if not now_ns then
     return ...
   end
-  ended(recording, call)
-  if gives_more[call.name] then
+  call.raised, call.end_ns = nil, now_ns
+  local name = call.name
+  if ends_loop[name] then
+    if recording.calls[#recording.calls] == call then
+      fold.last(recording.calls, GAP_LEAST_NS)
+    end
+  elseif gives_more[name] then
     return followed(recording, call, ...)
   end
   return ...
 end
 
-local function begin(recording, name, ...)
+local function begin(recording, name, start_ns, ...)
   local count = select("#", ...)
   if takes_id[name] and type((select(2, ...))) ~= "table" then
     count = math.min(count, 1)
   end
-  -- All fields, so that it has its size at once.
-  local call = { name = name, count = count, start_ns = nil, end_ns = nil, raised = nil, remark = nil, ... }
+  -- All fields, so that it has its size at once. It is raised until it has returned.
+  local call = { name = name, count = count, start_ns = start_ns, end_ns = nil, raised = true, remark = nil, ... }
   for position = 1, count do
     if type(call[position]) == "table" then
       call[position] = source.copy(call[position])
@@ -160,7 +171,7 @@ end
 
 -- The loop that this call goes on with: its body is that call alone, with the same one or two plain values. Most of a
 -- script that asks again and again takes this way, which makes nothing.
-local function repeats(recording, name, count, a, b)
+local function repeats(recording, name, now_ns, count, a, b)
   local calls = recording.calls
   local loop = calls[#calls]
   local body = loop and loop.loop
@@ -172,7 +183,6 @@ local function repeats(recording, name, count, a, b)
     or type(b) == "table" then
     return nil
   end
-  local now_ns = recording.driver.core:now_ns()
   if now_ns - loop.end_ns >= GAP_LEAST_NS or is_over(recording) then
     return nil
   end
@@ -182,8 +192,9 @@ end
 
 local function finish_repeating(recording, loop, ...)
   recording.repeating = false
-  if not recording.driver.core:is_closed() then
-    loop.count, loop.end_ns = loop.count + 1, recording.driver.core:now_ns()
+  local now_ns = now_at_rest(recording.driver.core)
+  if now_ns then
+    loop.count, loop.end_ns = loop.count + 1, now_ns
   end
   return ...
 end
@@ -204,20 +215,22 @@ local function wrap(name, method)
       return method(self.inner, ...)
     end
   end
+  local is_asked = ends_loop[name] -- the loops that `repeats` looks for are of such
   return function(self, ...)
     if not clusters[self] then
       no_cluster(name)
     end
     local recording, inner = self.recording, self.inner
     -- First of all whether it is kept: clients call much, and nothing of it is.
-    if recording.is_full or not is_ours(recording) or recording.driver.core:is_closed() then
+    local start_ns = not recording.is_full and begins_ns(recording)
+    if not start_ns then
       return method(inner, ...)
     end
-    local loop = repeats(recording, name, select("#", ...), ...)
+    local loop = is_asked and repeats(recording, name, start_ns, select("#", ...), ...)
     if loop then
       return finish_repeating(recording, loop, method(inner, ...))
     end
-    local call = begin(recording, name, ...)
+    local call = begin(recording, name, start_ns, ...)
     if not call then
       return method(inner, ...)
     end
@@ -278,14 +291,14 @@ end
 -- @treturn function to be called when it has returned
 function script.object_call(recording, object, call, where)
   local name = recording and not recording.is_full and (recording.kept[object] or where)
-  local entry = name and add(recording, { text = name .. call })
+  local entry = name and add(recording, name .. call)
   if not entry then
     return function() end
   end
   if not recording.kept[object] then
     recording.kept[object] = keep(recording, entry)
     entry.text = where
-    entry = add(recording, { text = recording.kept[object] .. call }) or entry
+    entry = add(recording, recording.kept[object] .. call) or entry
   end
   return function()
     ended(recording, entry)

@@ -343,6 +343,37 @@ static int cluster_is_closed(lua_State *L)
     return 1;
 }
 
+/* core.is_entered(core): whether one of its calls is under way, which has called back */
+static int is_entered(lua_State *L)
+{
+    lua_pushboolean(L, box_of(L)->depth > 0);
+    return 1;
+}
+
+/* core.now_at_rest(core) → now_ns; nil where it is closed or one of its calls is under way. Each
+ * call of a script asks it twice: one question in place of three. */
+static int now_at_rest(lua_State *L)
+{
+    const struct lua_cluster *box = box_of(L);
+    if (box->cluster == NULL || box->depth > 0) {
+        return 0;
+    }
+    lua_pushinteger(L, (lua_Integer)cluster_now_ns(box->cluster));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"is_entered", is_entered},
+    {"now_at_rest", now_at_rest},
+    {NULL, NULL},
+};
+
+void lua_cluster_functions(lua_State *L)
+{
+    luaL_getmetatable(L, LUA_CLUSTER); /* for box_of */
+    luaL_setfuncs(L, functions, 1);
+}
+
 static const luaL_Reg life_methods[] = {
     {"close", cluster_close},
     {"is_closed", cluster_is_closed},

@@ -90,6 +90,7 @@ bool lua_cluster_leave_with_error(lua_State *L, struct lua_cluster *box);
 void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft);
 int lua_cluster_new(lua_State *L);
 void lua_cluster_register(lua_State *L);
+void lua_cluster_functions(lua_State *L); /* into the table on top */
 extern const luaL_Reg lua_control_methods[];
 extern const luaL_Reg lua_drive_methods[];
 extern const luaL_Reg lua_look_methods[];

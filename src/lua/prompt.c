@@ -208,17 +208,12 @@ static int set_free_running(lua_State *L)
     return 0;
 }
 
-/* core.is_entered(core): whether one of its calls is under way, which has called back */
-static int is_entered(lua_State *L)
-{
-    struct lua_cluster *box = luaL_checkudata(L, 1, LUA_CLUSTER);
-    lua_pushboolean(L, box->depth > 0);
-    return 1;
-}
-
 const luaL_Reg lua_prompt_functions[] = {
-    {"begin_prompt", begin_prompt}, {"end_prompt", end_prompt},
-    {"watch_thread", watch_thread}, {"take_interrupt", take_interrupt},
-    {"wait_input", wait_input},     {"set_free_running", set_free_running},
-    {"is_entered", is_entered},     {NULL, NULL},
+    {"begin_prompt", begin_prompt},
+    {"end_prompt", end_prompt},
+    {"watch_thread", watch_thread},
+    {"take_interrupt", take_interrupt},
+    {"wait_input", wait_input},
+    {"set_free_running", set_free_running},
+    {NULL, NULL},
 };

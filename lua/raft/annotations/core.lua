@@ -483,4 +483,10 @@ function core.set_free_running(handle, on) end
 ---@return boolean
 function core.is_entered(handle) end
 
+---The present time of a cluster's world; nil where it is closed or one of its calls is under way.
+---@package
+---@param handle userdata
+---@return integer? now_ns
+function core.now_at_rest(handle) end
+
 return core
