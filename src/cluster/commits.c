@@ -4,7 +4,7 @@
  */
 #include "cluster/internal.h"
 
-static bool is_command(const struct node *node, uint64_t index, struct bytes command)
+static bool is_command(struct node *node, uint64_t index, struct bytes command)
 {
     const struct raft_entry *entry = node_log_read(node, index);
     struct machine_payload payload;

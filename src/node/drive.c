@@ -116,21 +116,14 @@ static void deadline_has_come(void *context)
     application_tell(node);
 }
 
-static void flush(struct node *node)
+static void before_time_passes(void *context)
 {
-    if (node->drive.flush_wanted) {
+    struct node *node = context;
+    if (node_is_running(node) && node->drive.flush_wanted) {
         node->drive.flush_wanted = false;
         struct raft_event event = {.kind = RAFT_EVENT_FLUSH};
         drive_step(node, &event, NULL);
         work_run(node);
-    }
-}
-
-static void before_time_passes(void *context)
-{
-    struct node *node = context;
-    if (node_is_running(node)) {
-        flush(node);
     }
     application_tell(node);
 }

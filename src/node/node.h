@@ -188,7 +188,7 @@ struct node_view {
 const struct node_view *node_view(struct node *node);
 /* One entry from the view's first_index to last_index, valid until the node's next event; of a node
  * that is not up: from its disk. NULL: outside of them. */
-const struct raft_entry *node_log_read(const struct node *node, uint64_t index);
+const struct raft_entry *node_log_read(struct node *node, uint64_t index);
 /* A leader's peer number `position`, from 0; false: past the last, or it does not lead. */
 bool node_peer_at(const struct node *node, uint32_t position, struct raft_peer_status *peer);
 

@@ -76,19 +76,14 @@ const struct node_view *node_view(struct node *node)
     return view;
 }
 
-const struct raft_entry *node_log_read(const struct node *node, uint64_t index)
+const struct raft_entry *node_log_read(struct node *node, uint64_t index)
 {
-    if (node->raft != NULL) {
-        struct raft_status status;
-        raft_get_status(node->raft, &status);
-        bool is_there = index >= status.first_index && index <= status.last_index;
-        return is_there ? raft_entry_at(node->raft, index) : NULL;
+    const struct node_view *view = node_view(node);
+    if (index < view->first_index || index > view->last_index) {
+        return NULL;
     }
-    struct store_contents contents;
-    node->store->operations->contents(node->store, &contents);
-    bool is_there =
-        index >= contents.first_index && index - contents.first_index < contents.entry_count;
-    return is_there ? node->store->operations->entry_at(node->store, index) : NULL;
+    return view->is_up ? raft_entry_at(node->raft, index)
+                       : node->store->operations->entry_at(node->store, index);
 }
 
 void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t term,
