@@ -243,7 +243,7 @@ function tests.test_APreVoteForAShorterLogIsRefused()
   lu.assertEquals(response.term, 2) -- the responder's own
 end
 
--- It asks about a term that the voter has been in already: an election there could not be won any more.
+-- It asks about a term that the voter has been in already: an election there could no longer be won.
 function tests.test_APreVoteForAPresentOrPastTermIsRefused()
   for term = 2, 8 do
     local net = replicas.new(3, {}, { [2] = { term = 6, log = replicas.log { 1 } } })

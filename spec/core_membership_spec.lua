@@ -182,7 +182,7 @@ function tests.test_ARemovedServerIsToldOfIt()
   net:change(1, { voters = { 1, 2 } })
   net:run(100 * MS)
   lu.assertEquals(net:members(3).voters, { 1, 2 })
-  lu.assertEquals(net:status(3).role, "learner") -- it will not stand any more
+  lu.assertEquals(net:status(3).role, "learner") -- it no longer campaigns
 end
 
 -- A command and a configuration in one message (RedisLabs/raft #62): that follower then leads.

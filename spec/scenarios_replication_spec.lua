@@ -157,7 +157,7 @@ tell("figure8_own_term_commit_replaced", figure8, function(c)
   c:check_not_committed("two")
 end)
 
--- (e): an entry of its own term reaches a majority too: both are committed, and node 5 cannot win any more.
+-- (e): an entry of its own term reaches a majority too: both are committed, and node 5 can no longer win.
 tell("figure8_own_term_commit_kept", figure8, function(c)
   figure8_majority(c)
   c:intercept(nil)

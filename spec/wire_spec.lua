@@ -1,4 +1,4 @@
--- What is no message of ours closes its connection, with a traced reason, and harms nothing else.
+-- A malformed frame closes its connection, with a traced reason, and nothing else is affected.
 local lu = require "luaunit"
 local core = require("raft").core
 local clusters = require "spec.support.clusters"

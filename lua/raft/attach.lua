@@ -104,7 +104,7 @@ local function check_self(self, name)
   end
 end
 
---- Nodes do not keep the application's loop alive any more.
+--- Nodes no longer keep the application's loop alive.
 function Handle:unref()
   check_self(self, "unref")
   self.is_unreferenced = true

@@ -66,10 +66,10 @@ local function finish(self, passed, message)
   end
   self.driver:not_in_step("shutdown")
   local problem = self.driver:close()
-  local told, raised = pcall(self.core.verdict, self.core, passed, message) -- readers of the trace may raise
+  local ok, raised = pcall(self.core.verdict, self.core, passed, message) -- readers of the trace may raise
   open.remove(self.handle)
   local fine, why, code = self.core:close()
-  if not told or problem then
+  if not ok or problem then
     error(problem or raised, 0)
   end
   return fine, why, code

@@ -144,7 +144,7 @@ function node.new(given)
   end
   local handle, problem, problem_code, detail = core_loop:node(made)
   if not handle and problem_code == "already_member" then
-    collectgarbage() -- one that was never started, and that nobody holds any more, goes
+    collectgarbage() -- one that was never started, and that is no longer referenced, is collected
     collectgarbage()
     handle, problem, problem_code, detail = core_loop:node(made)
   end
@@ -363,7 +363,7 @@ end
 -- ---- looking, ending -------------------------------------------------------------------------------
 
 --- Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),
--- "error"(message, code) when the node has failed, "notice"(text, peer or nil) when something odd from outside was
+-- "error"(message, code) when the node has failed, "notice"(text, peer or nil) when something from outside was
 -- turned away. Without a listener of "error" the call that drives the loop raises it.
 -- @tparam "leader"|"role"|"members"|"removed"|"error"|"notice" name
 -- @tparam fun(...) f

@@ -64,7 +64,7 @@ function Terminal:see(pattern)
   return (table.unpack or unpack)(found) -- luacheck: ignore 113 143
 end
 
--- What is on the screen up to now is not looked at any more, but for its last line, above which things are written.
+-- What is on the screen up to now is no longer looked at, except for its last line, above which things are written.
 function Terminal:mark()
   self.marked = #self:screen():gsub("[^\n]*$", "")
 end

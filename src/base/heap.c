@@ -1,34 +1,34 @@
 /*
  * A heap with four children a node: half as deep as one with two, and the four lie side by side.
- * Whether items are told their place is known where each function is compiled. It never compares
- * anything but key and order.
+ * Whether items record their place in the heap is known when each function is compiled. It never
+ * compares anything but key and order.
  */
 #include "base/base.h"
 
 #define CHILDREN 4
 
-static inline void put(struct heap *heap, size_t place, struct heap_entry entry, bool told)
+static inline void put(struct heap *heap, size_t place, struct heap_entry entry, bool tracked)
 {
     heap->entries.items[place] = entry;
-    if (told) {
+    if (tracked) {
         entry.of.item->place = place + 1;
     }
 }
 
-static inline void sift_up(struct heap *heap, size_t place, struct heap_entry entry, bool told)
+static inline void sift_up(struct heap *heap, size_t place, struct heap_entry entry, bool tracked)
 {
     while (place > 0) {
         size_t parent = (place - 1) / CHILDREN;
         if (!heap_entry_before(&entry, &heap->entries.items[parent])) {
             break;
         }
-        put(heap, place, heap->entries.items[parent], told);
+        put(heap, place, heap->entries.items[parent], tracked);
         place = parent;
     }
-    put(heap, place, entry, told);
+    put(heap, place, entry, tracked);
 }
 
-static inline void sift_down(struct heap *heap, size_t place, struct heap_entry entry, bool told)
+static inline void sift_down(struct heap *heap, size_t place, struct heap_entry entry, bool tracked)
 {
     const struct heap_entry *entries = heap->entries.items;
     size_t count = heap->entries.count;
@@ -47,27 +47,27 @@ static inline void sift_down(struct heap *heap, size_t place, struct heap_entry 
         if (!heap_entry_before(&entries[least], &entry)) {
             break;
         }
-        put(heap, place, entries[least], told);
+        put(heap, place, entries[least], tracked);
         place = least;
     }
-    put(heap, place, entry, told);
+    put(heap, place, entry, tracked);
 }
 
 /* Up or down from there, wherever it belongs. */
-static inline void settle(struct heap *heap, size_t place, struct heap_entry entry, bool told)
+static inline void settle(struct heap *heap, size_t place, struct heap_entry entry, bool tracked)
 {
     if (place > 0 && heap_entry_before(&entry, &heap->entries.items[(place - 1) / CHILDREN])) {
-        sift_up(heap, place, entry, told);
+        sift_up(heap, place, entry, tracked);
     } else {
-        sift_down(heap, place, entry, told);
+        sift_down(heap, place, entry, tracked);
     }
 }
 
-static inline void take_out(struct heap *heap, size_t place, bool told)
+static inline void take_out(struct heap *heap, size_t place, bool tracked)
 {
     struct heap_entry last = heap->entries.items[--heap->entries.count];
     if (place < heap->entries.count) {
-        settle(heap, place, last, told);
+        settle(heap, place, last, tracked);
     }
 }
 

@@ -1,4 +1,4 @@
-/* The machine's clock, by which everything here is timed. It knows no world's time. */
+/* The machine's clock, by which everything here is timed; never a world's clock. */
 #include "bench/bench.h"
 
 #include <time.h>

@@ -130,7 +130,7 @@ static void run_child(struct bench_flood_options *options, int parent)
 {
     uint16_t ports[BENCH_FLOOD_PORTS_MAX];
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* What the parent has open is none of ours. */
+    /* The descriptors of the parent are not used here. */
     (void)dup2(parent, STDERR_FILENO + 1);
     (void)close_range(STDERR_FILENO + 2, ~0U, 0);
     ssize_t got = read(STDERR_FILENO + 1, ports, sizeof ports);

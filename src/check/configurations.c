@@ -180,11 +180,11 @@ void configurations_committed(struct check_node *node)
 
 /* ---- what the node goes by ------------------------------------------------------------------ */
 
-static bool is_same(const struct raft_configuration *members, struct bytes told)
+static bool is_same(const struct raft_configuration *members, struct bytes reported)
 {
     struct buffer bytes = {0};
     raft_configuration_encode(members, &bytes);
-    bool same = bytes_equal(buffer_bytes(&bytes), told);
+    bool same = bytes_equal(buffer_bytes(&bytes), reported);
     buffer_free(&bytes);
     return same;
 }

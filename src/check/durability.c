@@ -292,7 +292,7 @@ static void judge_acknowledged(struct checker *checker, const struct check_node 
 
 /* An answer that promises something leaves only when that is on disk (paper, section 5: servers
  * update stable storage before they respond). Answers of an earlier term than the node's own may
- * speak of what was rightly replaced since, and bind nobody any more. */
+ * speak of what was rightly replaced since, and no longer count. */
 void durability_send(struct checker *checker, struct check_node *node,
                      const struct trace_event *event)
 {

@@ -222,7 +222,7 @@ __attribute__((format(printf, 5, 6))) void checker_report(struct checker *checke
 /* Another node whose log holds that term's entry at index; 0: none. */
 uint64_t checker_holder(const struct checker *checker, uint64_t index, const struct term *term,
                         uint64_t except);
-/* Forgets hashes that no log and no snapshot can need any more. */
+/* Forgets hashes that no log and no snapshot can still need. */
 void checker_forget(struct checker *checker);
 
 /* ---- safety.c ------------------------------------------------------------------------------- */

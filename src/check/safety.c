@@ -72,7 +72,7 @@ void safety_role(struct checker *checker, struct check_node *node, const struct 
 
 /* ---- entries -------------------------------------------------------------------------------- */
 
-/* "of node 3"; in words where no log is known to hold that entry any more. */
+/* "of node 3"; in words if no log is known to hold that entry now. */
 static void name_holder(uint64_t holder, const char *otherwise, char text[HOLDER_BYTES])
 {
     (void)snprintf(text, HOLDER_BYTES, "%s", otherwise);

@@ -96,7 +96,7 @@ uint64_t cluster_changes(const struct cluster *cluster);
 const struct request_outcome *cluster_take(struct cluster *cluster);
 /* As requests_look. */
 const struct request_outcome *cluster_look(struct cluster *cluster, uint64_t ticket);
-/* Nobody waits for it any more; unknown ones are fine. */
+/* Its outcome is no longer needed; unknown ones are fine. */
 void cluster_forget(struct cluster *cluster, uint64_t ticket);
 
 /* Each makes a ticket (never 0) that is done when what it names has happened or the world's clock

@@ -65,7 +65,7 @@ const struct raft_update *cores_step(struct cores *cores, uint64_t id, struct ra
  * that was done before. */
 const struct raft_update *cores_confirm(struct cores *cores, uint64_t id, uint64_t sequence);
 
-/* The messages under way, in order of sending; NULL: there is none (any more). */
+/* The messages under way, in order of sending; NULL: there is none (now). */
 struct cores_message *cores_first(const struct cores *cores);
 struct cores_message *cores_next(const struct cores *cores, const struct cores_message *message);
 size_t cores_under_way(const struct cores *cores);

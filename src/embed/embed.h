@@ -50,7 +50,7 @@ enum embed_event_kind {
     EMBED_MEMBERS, /* a committed configuration was applied */
     EMBED_REMOVED, /* the node has ended: a committed configuration lacks it */
     EMBED_FAILED,  /* the node has ended; text: why */
-    EMBED_NOTICE,  /* something odd from outside was turned away; id: from whom (0: not known), text
+    EMBED_NOTICE,  /* something from outside was refused; id: from whom (0: not known), text
                     */
 };
 

@@ -24,7 +24,7 @@ struct notice {
     char text[200];
 };
 
-struct told_notice {
+struct recent_notice {
     uint64_t hash;
     int64_t at_ns;
 };
@@ -33,8 +33,8 @@ struct notices {
     int subscription;
     uint32_t count; /* of those that wait */
     struct notice waiting[NOTICES_WAITING_MAX];
-    struct told_notice told[NOTICES_REMEMBERED]; /* who tries again and again is told of once */
-    uint32_t told_next;
+    struct recent_notice recent[NOTICES_REMEMBERED]; /* so that a repeated one is not given again */
+    uint32_t recent_next;
     struct wakeup leaderless; /* when it is told that nobody leads, and who is not reached */
     int64_t leaderless_ns;    /* what that is set to */
 };
@@ -67,7 +67,7 @@ struct embedded {
 
     bool forward;
     bool was_started;
-    bool review_requests; /* somebody who was asked may not answer any more */
+    bool review_requests; /* a node that was asked may no longer answer */
 };
 
 /* ---- node.c */
@@ -77,7 +77,7 @@ bool embed_is_running(const struct embedded *embedded);
 /* ---- notices.c */
 void notices_open(struct embedded *embedded);
 void notices_close(struct embedded *embedded);
-/* Somebody leads, or nobody does any more, or the node has ended. */
+/* The known leader changed, or the node has ended. */
 void notices_follow_leader(struct embedded *embedded);
 /* Adds to a text that nobody leads which members this node does not reach, as far as that fits. */
 void notices_explain(struct embedded *embedded, char *text, size_t size);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOLD_AGAIN_NS INT64_C(60000000000)
+#define NOTICE_AGAIN_NS INT64_C(60000000000)
 /* Nobody leads for so long: the application is told, with whom this node does not reach. */
 #define LEADERLESS_NS INT64_C(2000000000)
 
@@ -17,13 +17,13 @@ static bool is_new(struct embedded *embedded, struct bytes text, int64_t now_ns)
 {
     uint64_t hash = hash_bytes(text.data, text.size, 0) | 1;
     for (size_t i = 0; i < NOTICES_REMEMBERED; i++) {
-        if (embedded->notices.told[i].hash == hash &&
-            now_ns - embedded->notices.told[i].at_ns < TOLD_AGAIN_NS) {
+        if (embedded->notices.recent[i].hash == hash &&
+            now_ns - embedded->notices.recent[i].at_ns < NOTICE_AGAIN_NS) {
             return false;
         }
     }
-    embedded->notices.told[embedded->notices.told_next++ % NOTICES_REMEMBERED] =
-        (struct told_notice){hash, now_ns};
+    embedded->notices.recent[embedded->notices.recent_next++ % NOTICES_REMEMBERED] =
+        (struct recent_notice){hash, now_ns};
     return true;
 }
 
@@ -122,7 +122,7 @@ static void on_no_leader(void *context)
     if (embedded->notices.count < NOTICES_WAITING_MAX) {
         add_notice(embedded, 0, bytes_of_text(text));
     }
-    set_leaderless_alarm(embedded, embed_loop_now_ns(embedded->loop) + TOLD_AGAIN_NS);
+    set_leaderless_alarm(embedded, embed_loop_now_ns(embedded->loop) + NOTICE_AGAIN_NS);
 }
 
 void notices_follow_leader(struct embedded *embedded)

@@ -28,7 +28,7 @@ static struct bytes bytes_argument(lua_State *L, int index)
     return bytes;
 }
 
-/* The encoded value at `index`; raises where it is none, or too large. */
+/* The encoded value at `index`; raises if it is not a value, or too large. */
 static void check_value(lua_State *L, int index, struct buffer *out)
 {
     lua_value_check(L, index, "value", out);

@@ -32,12 +32,11 @@ struct lua_embedded {
 /* ---- embed_loop.c */
 struct lua_embed_loop *lua_embed_loop_get(lua_State *L);
 void lua_embed_loop_enter(lua_State *L, struct lua_embed_loop *all, lua_State **before);
-/* Raises what a callback raised, where nothing of the loop is below any more. */
+/* Raises what a callback raised, when the loop is no longer on the stack. */
 void lua_embed_loop_leave(lua_State *L, struct lua_embed_loop *all, lua_State *before);
 /* false and a failure where the loop cannot be made. */
 bool lua_embed_loop_need(struct lua_embed_loop *all, struct failure *failure);
-void lua_embed_loop_release(
-    struct lua_embed_loop *all); /* the loop, where nobody needs it any more */
+void lua_embed_loop_release(struct lua_embed_loop *all); /* the loop, when it is no longer needed */
 void lua_embed_loop_table(lua_State *L, const char *name); /* pushes that table of the user value */
 /* dispatch(id, what, ...): pushes the function and the first two; false: nobody listens. */
 bool lua_dispatch_begin(struct lua_embed_loop *all, uint64_t id, const char *what);

@@ -246,7 +246,7 @@ static int pollfd(lua_State *L)
     return 1;
 }
 
-/* loop:unpin(): one who asked for the descriptor does not poll it any more */
+/* loop:unpin(): a caller of pollfd no longer polls it */
 static int unpin(lua_State *L)
 {
     struct lua_embed_loop *all = check(L);

@@ -12,12 +12,12 @@
 static uint64_t number_field(lua_State *L, const char *name)
 {
     lua_getfield(L, 1, name);
-    uint64_t value = (uint64_t)lua_tointeger(L, -1); /* 0 where it is none */
+    uint64_t value = (uint64_t)lua_tointeger(L, -1); /* 0 if it is not an integer */
     lua_pop(L, 1);
     return value;
 }
 
-/* A text of the table's, which keeps it alive; NULL where it is none. */
+/* A text of the table's, which keeps it alive; NULL if it is not a text. */
 static const char *text_field(lua_State *L, const char *name, struct bytes *text)
 {
     lua_getfield(L, 1, name);
@@ -105,7 +105,7 @@ static void read_words(lua_State *L, struct trace_event *event, struct buffer *v
     lua_pop(L, 1);
 }
 
-/* The table at 1. false: its kind is none that is known. */
+/* The table at 1. false: its kind is unknown. */
 static bool read_event(lua_State *L, struct trace_event *event, struct buffer *value)
 {
     struct bytes name = {0};
@@ -146,7 +146,7 @@ static void push_number_or_nil(lua_State *L, bool is_there, uint64_t number)
 }
 
 /* core.event_phrase(event) → what stands before and behind the peer or the range, peer (0: the
- * client) or nil, first and last or nil; nil: its kind is none that is known */
+ * client) or nil, first and last or nil; nil: its kind is unknown */
 static int event_phrase(lua_State *L)
 {
     struct trace_event event = {0};
@@ -173,7 +173,7 @@ static int value_words(lua_State *L)
     struct buffer words = {0};
     if (!lua_value_write(L, 1, &value)) {
         buffer_free(&value);
-        return lua_error(L); /* why it is none */
+        return lua_error(L); /* why it is malformed */
     }
     trace_write_value(buffer_bytes(&value), &words);
     lua_bytes_push(L, buffer_bytes(&words));

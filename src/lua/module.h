@@ -148,19 +148,19 @@ void lua_status_push(lua_State *L, struct node *node);
 /* Into the table on top of the stack, the directories by id, where any is known. */
 void lua_directories_push(lua_State *L, const struct raft_configuration *members);
 void lua_members_push(lua_State *L, const struct raft_configuration *members);
-/* {voters = {ids}, voters_old = , learners = }; raises where it is none. */
+/* {voters = {ids}, voters_old = , learners = }; raises if it is not that. */
 void lua_members_read(lua_State *L, int index, struct raft_configuration *members);
 
 /* For whom a machine that is written in Lua works. */
 struct lua_caller {
-    lua_State *(*state)(void *self);                 /* where it is called; NULL: not any more */
-    void (*push_machines)(void *self, lua_State *L); /* a table of its, for this file */
+    lua_State *(*state)(void *self);                      /* where it is called; NULL: no longer */
+    void (*push_machines)(void *self, lua_State *L);      /* a table of its, for this file */
     bool (*call)(void *self, int arguments, int results); /* as lua_protected_call */
     /* Takes the error on top off: what the machine's function of that name raised. */
     void (*raised)(void *self, uint64_t id, const char *name);
 };
 
-/* The object on top of the stack (popped) as a machine; NULL and a failure where it is none. */
+/* The object on top of the stack (popped) as a machine; NULL and a failure if it is not one. */
 struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
                                   struct failure *failure);
 struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure);

@@ -62,7 +62,7 @@ bool lua_interrupt_is_pending(void)
     return pending != 0;
 }
 
-/* 0: not any more. */
+/* 0: no longer. */
 static void watch(lua_State *L, int instructions)
 {
     if (instructions == 0) {

@@ -171,7 +171,7 @@ static struct bytes *field_called(struct kv_fields *fields, struct bytes name)
     return is_text(name, "new") ? &fields->new_value : NULL;
 }
 
-/* Reads the map in one go. false: it is none, or not whole, or something is behind it. */
+/* Reads the map in one go. false: it is malformed, incomplete, or has bytes after it. */
 static bool read_fields(struct bytes input, struct kv_fields *fields)
 {
     struct value_reader reader = {input.data, input.size, 0};

@@ -11,7 +11,7 @@
 
 void calls_prepare(struct node *node, uint64_t seed)
 {
-    /* Not from 1: a request that is passed on in a second life is none of the first. */
+    /* Not from 1: a request that is passed on in a second life does not belong to the first. */
     struct random numbers = random_stream_of(seed, "node", node->id, 0, "call");
     node->calls.number = random_next(&numbers) >> 1;
 }

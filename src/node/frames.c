@@ -1,7 +1,7 @@
 /*
  * Frames as they come and go: each that arrives goes to whom it is for, or waits in the inbox while
- * the node is paused. One that is malformed, or from another than the connection's peer, closes
- * that connection with a reason and harms nothing else.
+ * the node is paused. One that is malformed, or not from the connection's peer, closes that
+ * connection with a reason; nothing else is affected.
  */
 #include "node/internal.h"
 

@@ -28,8 +28,8 @@ struct batch *identity_hello(struct node *node, uint64_t to);
 /* true: `from` knows its server now; false: refused, and frames_reason says why. */
 bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
                           struct connection *from);
-/* A server turned up whose id a configuration lists with another directory: it is told so, and the
- * user is. */
+/* A server said hello whose id a configuration lists with another directory: it gets a frame that
+ * says so, and the user a notice. */
 void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
 /* That this happened to us; false: malformed. */
 bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
@@ -74,8 +74,8 @@ bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *i
 /* That server told its address in a hello that was accepted. */
 void peers_hello_accepted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
                           bool dialled);
-/* Looks for a server that is to be added by its address alone. true: it was met there, and
- * `*directory` tells which it is. */
+/* Connects to a server that is to be added by its address alone. true: it said hello there, and
+ * `*directory` is its own. */
 bool peers_find_directory(struct node *node, const struct raft_member *wanted, uint64_t *directory);
 void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
 /* To that very server. */
@@ -100,7 +100,7 @@ struct buffer *frames_begin(struct node *node);
 struct batch *frames_end(struct node *node, enum frame_kind kind, uint64_t *number);
 /* Begins to send what frames_begin began, with a trace event of this name (a static string). */
 void frames_send(struct node *node, uint64_t to, enum frame_kind kind, const char *name);
-/* One from who is known, to whom it is for; false: it is none, and frames.reason says why. */
+/* One from who is known, to whom it is for; false: it is refused, and frames.reason says why. */
 bool frames_deliver(struct node *node, uint64_t from, struct batch *batch, uint32_t offset,
                     const struct frame_head *head);
 /* Why a connection is about to be closed; and with a notice of that (always false). */
@@ -175,8 +175,8 @@ void persistence_write(struct node *node, const struct raft_update *update);
 void persistence_confirmed(void *context, uint64_t sequence, uint64_t term);
 void persistence_failed(void *context, const char *problem);
 void persistence_catch_up(struct node *node); /* what was confirmed while it was paused */
-void persistence_end(struct node *node);      /* nothing leaves any more ... */
-void persistence_clear(struct node *node);    /* ... and nothing is written any more */
+void persistence_end(struct node *node);      /* nothing is sent after this ... */
+void persistence_clear(struct node *node);    /* ... and nothing is written */
 
 /* ---- drive: events in, updates out (drive.c) ------------------------------------------------ */
 
@@ -275,7 +275,7 @@ void reads_prepare(struct node *node); /* once */
 void reads_take(struct node *node, enum node_read_mode mode, struct batch *batch, uint32_t offset,
                 uint32_t size, const struct node_asker *asker);
 void reads_confirmed(struct node *node, const struct raft_update *update);
-/* Answers one that waits for no entry any more; false: there is none. */
+/* Answers one that no longer waits for an entry; false: there is none. */
 bool reads_answer_one(struct node *node);
 void reads_end(struct node *node, bool tell);
 
@@ -308,7 +308,7 @@ bool clients_take_passed_on(struct node *node, uint64_t peer, struct batch *batc
                             const struct frame_head *head);
 /* It is told that the node does not run. */
 void clients_refuse(struct node *node, const struct frame_head *head);
-/* Whoever asked is told, by a call or by a frame. */
+/* Sends the outcome to the asker, by a call or by a frame. */
 void clients_tell(struct node *node, const struct node_asker *asker,
                   const struct node_outcome *outcome);
 /* That the node went down before it answered. */

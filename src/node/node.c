@@ -60,7 +60,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
 
 /* ---- its end -------------------------------------------------------------------------------- */
 
-/* Nothing of its last life is under way any more. */
+/* Nothing of its last life is still under way. */
 static void enter_final_state(struct node *node, enum node_state state, const char *text)
 {
     if (node->life.was_up) {
@@ -77,7 +77,7 @@ static const char *final_text(const struct node *node)
     return node->life.final_state == NODE_REMOVED ? "removed" : "shutdown";
 }
 
-/* It takes no part any more. Those who wait are told where `tell`. */
+/* It takes no part from now on. If `tell`, waiters get `closed` or `node_down`. */
 static void leave_network(struct node *node, bool tell)
 {
     node->world->operations->close(node->world, node->endpoint);

@@ -69,7 +69,7 @@ void node_free(struct node *node); /* stops it first, without callbacks to those
 bool node_start(struct node *node, struct failure *failure);
 /* At once, as if its process was killed; all that wait get node_down (unknown). */
 void node_crash(struct node *node);
-/* An orderly end: it takes no part any more, and is STOPPING until what was written is synced.
+/* An orderly end: it takes no part from now on, and is STOPPING until what was written is synced.
  * `removed`: state REMOVED then, else STOPPED. */
 void node_stop(struct node *node, bool removed);
 /* An empty disk in the place of the one that it had: from then on it is another server. Only after
@@ -130,7 +130,7 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
                    const struct node_asker *asker, struct failure *failure);
 /* Whether a request to that node would leave now. */
 bool node_is_connected(const struct node *node, uint64_t peer);
-/* Of that asker, by its number: nobody waits any more. */
+/* Of that asker, by its number: its outcome is no longer needed. */
 void node_call_forget(struct node *node, const void *context, uint64_t number);
 
 /* ---- looking (view.c) ----------------------------------------------------------------------- */

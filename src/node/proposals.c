@@ -141,7 +141,8 @@ void node_propose(struct node *node, struct bytes payload, const struct node_ask
     }
 }
 
-/* Who is added by an address alone is met first, so that the change names the very server. */
+/* A server that is added by its address alone is connected first, so that the change names its
+ * directory. */
 static bool find_new_members(struct node *node, struct raft_configuration *wanted,
                              struct failure *failure)
 {

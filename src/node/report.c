@@ -172,14 +172,14 @@ void report_notice(struct node *node, uint64_t peer, const char *text)
 static void emit_refusal(struct node *node, uint64_t peer, const char *text,
                          uint64_t contradicts_in_term)
 {
-    uint64_t untold = 0;
-    if (!notice_limit_lets(&node->report.refusals, world_now_ns(node->world), &untold)) {
+    uint64_t left_out = 0;
+    if (!notice_limit_allows(&node->report.refusals, world_now_ns(node->world), &left_out)) {
         return;
     }
-    if (untold > 0) {
+    if (left_out > 0) {
         char more[80];
         (void)snprintf(more, sizeof more, "%llu more notices like the last ones were left out",
-                       (unsigned long long)untold);
+                       (unsigned long long)left_out);
         emit_text(node, TRACE_NOTICE, 0, more, 0);
     }
     emit_text(node, TRACE_NOTICE, peer, text, contradicts_in_term);

@@ -45,7 +45,7 @@ static void apply_one(struct node *node)
     proposals_applied(node, index, entry.term, joint, buffer_bytes(&work->result));
 }
 
-/* One piece of it; false: nothing is due. Reads first: they wait for no entry any more. */
+/* One piece of it; false: nothing is due. Reads first: they no longer wait for an entry. */
 static bool run_once(struct node *node)
 {
     if (reads_answer_one(node)) {

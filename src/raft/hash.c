@@ -210,7 +210,7 @@ static uint64_t hash_round(const struct raft_message *message, const struct raft
             return 1 + round_class(&leader->peers[i], message->sequence);
         }
     }
-    return 1; /* no member any more: its answer will not count */
+    return 1; /* no longer a member: its answer will not count */
 }
 
 uint64_t raft_message_hash(const struct raft_message *message, const struct raft *leader,

@@ -316,7 +316,7 @@ void append_answer_stale(struct raft *raft, const struct raft_message *message);
 /* membership.c */
 const struct members_record *membership_in_force(const struct raft *raft);
 bool membership_may_campaign(const struct raft *raft);
-bool membership_appended(struct raft *raft, uint64_t index); /* false: its bytes are none */
+bool membership_appended(struct raft *raft, uint64_t index); /* false: its bytes are malformed */
 void membership_put_first(struct raft *raft, const struct raft_configuration *configuration);
 void membership_truncated(struct raft *raft, uint64_t from);
 void membership_committed(struct raft *raft); /* the commit index moved */

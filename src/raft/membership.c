@@ -66,7 +66,7 @@ static bool fill_leaving(const struct raft *raft, struct peer *peer, uint64_t in
     return true;
 }
 
-/* Merges the members in force and the peers that were, both sorted by id. */
+/* Merges the members in force and the peers so far, both sorted by id. */
 static void rebuild_peers(struct raft *raft)
 {
     const struct members_record *record = membership_in_force(raft);
@@ -269,7 +269,7 @@ static uint64_t append_configuration(struct raft *raft,
     return index;
 }
 
-/* Sets the directories that are not known yet to those met. */
+/* Fills in the directories that are not known yet, from the hellos of those servers. */
 static void fill_known_directories(struct raft *raft, struct raft_configuration *configuration)
 {
     for (uint32_t i = 0; i < configuration->count; i++) {
@@ -290,7 +290,8 @@ static void append_final(struct raft *raft)
     raft_configuration_free(&final);
 }
 
-/* A leader that is no voter any more: it tells what it can and goes (dissertation 4.2.2). */
+/* A leader that is no longer a voter sends the last commit index and steps down
+ * (dissertation 4.2.2). */
 static void step_down_after_removal(struct raft *raft)
 {
     for (uint32_t i = 0; i < raft->peer_count; i++) {

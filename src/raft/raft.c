@@ -235,8 +235,8 @@ static bool check_term(struct raft *raft, const struct raft_message *message)
     return true;
 }
 
-/* In its own term a leader is obeyed. A second one cannot be (election safety, paper 5.2): whoever
- * says so is not believed. */
+/* A leader is accepted in its own term. There cannot be a second one (election safety, paper 5.2):
+ * its message is dropped. */
 static bool accept_leader(struct raft *raft, const struct raft_message *message)
 {
     bool is_known =

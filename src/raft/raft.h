@@ -97,7 +97,7 @@ bool raft_configuration_lists(const struct raft_configuration *configuration, ui
                               uint64_t directory);
 /* In a server's first configuration, its own id without a directory is that server. */
 void raft_configuration_claim(struct raft_configuration *first, uint64_t id, uint64_t directory);
-/* Its bytes in an entry's payload; and back: false where the bytes are none. */
+/* Its bytes in an entry's payload; and back: false if the bytes are malformed. */
 void raft_configuration_encode(const struct raft_configuration *configuration, struct buffer *out);
 bool raft_configuration_decode(struct bytes payload, struct raft_configuration *out);
 
@@ -262,7 +262,7 @@ struct raft_read_result {
 
 #define RAFT_NOTICE_BYTES_MAX 96
 
-/* Something odd that came from outside and was dropped. */
+/* Input from outside that was refused and dropped. */
 struct raft_notice {
     uint64_t from;
     /* 0, or the term of an append that contradicts what is committed here: a leader of that term

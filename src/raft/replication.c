@@ -255,7 +255,7 @@ void replication_submit(struct raft *raft, const struct raft_event *event)
  *     server 5  1  3      its last term is the highest but that of 1: with the votes of 2, 3 and 4
  *                         it leads term 5, and replaces index 2. So that was not committed.
  *
- * With (3, term 4) on a majority server 5 cannot win any more: then both are committed. */
+ * With (3, term 4) on a majority server 5 can no longer win: then both are committed. */
 /* clang-format on */
 void replication_advance_commit(struct raft *raft)
 {

@@ -38,7 +38,7 @@ static void set_options(const struct real *real, int descriptor)
     int interval_s = 5;
     int count = 3;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    /* What the kernel has taken cannot be overtaken any more. */
+    /* What the kernel has taken can no longer be overtaken. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
                      sizeof unsent_bytes);
     if (real->free_running) {
@@ -72,7 +72,7 @@ static void notice(const struct tcp_connection *connection, const char *reason)
                      reason);
 }
 
-/* Frames that it had begun are lost, and that is traced; a hello is no message. */
+/* Frames that it had begun are lost, and that is traced; a hello is not a message. */
 static void drop_begun(struct tcp_connection *connection, const char *reason)
 {
     struct batch *frame = connection->begun;

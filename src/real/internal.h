@@ -224,7 +224,7 @@ struct endpoint {
     char address[ADDRESS_BYTES];
     struct list connections; /* all of them, the oldest first */
     struct list remotes;
-    bool is_full;    /* out of descriptors, and that was told */
+    bool is_full;    /* out of descriptors, and a notice was given */
     bool is_waiting; /* so it accepts nothing for a while */
     bool closed;
 };
@@ -285,9 +285,9 @@ void connection_accept(struct endpoint *endpoint, int descriptor,
 struct tcp_connection *connection_dial(struct remote *remote);
 /* Sends no new frames; ends when the peer has read all and has ended it too. */
 void connection_drain(struct tcp_connection *connection);
-/* At once, and its remote hears of it. `reset`: what has not left is lost. */
+/* At once; its remote is notified. `reset`: what has not left is lost. */
 void connection_end(struct tcp_connection *connection, const char *reason, bool reset);
-/* The peer has said what no peer of ours says: ends it with a notice. */
+/* The peer has sent something malformed: ends it with a notice. */
 void connection_refuse(struct tcp_connection *connection, const char *reason);
 /* The socket is at its end; an errno, or 0: the peer closed it. */
 void connection_ended(struct tcp_connection *connection, int problem);
@@ -298,7 +298,7 @@ void connection_answer(struct tcp_connection *connection);
 
 /* ---- others than our peers (strangers.c) ---------------------------------------------------- */
 
-/* Whether the connection is none of a peer that we dial, as far as is known. */
+/* Whether the connection is, as far as is known, not from a peer that we dial. */
 bool strangers_has(const struct tcp_connection *connection);
 /* Before something is done for one: whether there is time for it. false: it is to be held back, and
  * is looked at again. */
@@ -351,9 +351,9 @@ struct remote {
     int64_t backoff_ns; /* before the next dial */
     uint32_t refusals;  /* connections that the peer ended in place of saying hello, in a row */
     struct frame_queue queue;
-    bool told;   /* the owner was: it may send */
-    bool closed; /* it is freed at the next turn */
-    bool moved;  /* its address is new: it is dialled there beside a connection from elsewhere */
+    bool is_announced; /* the owner knows that it may send */
+    bool closed;       /* it is freed at the next turn */
+    bool moved; /* its address is new: it is dialled there beside a connection from elsewhere */
     char address[ADDRESS_BYTES]; /* where it is dialled; "": it is not */
 };
 

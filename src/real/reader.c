@@ -212,7 +212,7 @@ static void take_read(struct tcp_connection *connection, size_t size)
 void reader_read(struct tcp_connection *connection, int reads_max, size_t scratch_bytes,
                  bool failed)
 {
-    /* One in error is not watched any more: nobody comes back for what is left. */
+    /* One in error is no longer watched: what is left has to be read now. */
     for (int i = 0; (failed || i < reads_max) && !connection->closed; i++) {
         size_t wanted = 0;
         ssize_t got = read_once(connection, scratch_bytes, &wanted);

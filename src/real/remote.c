@@ -37,7 +37,7 @@ struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer)
 bool remote_is_connected(const struct endpoint *endpoint, uint64_t peer)
 {
     const struct remote *remote = remote_find(endpoint, peer);
-    return remote != NULL && remote->told;
+    return remote != NULL && remote->is_announced;
 }
 
 static struct real *real_of_remote(const struct remote *remote)
@@ -111,13 +111,13 @@ void remote_free(struct remote *remote)
     }
 }
 
-/* ---- what the owner is told ----------------------------------------------------------------- */
+/* ---- callbacks to the owner */
 
 static void tell_disconnected(struct remote *remote, const char *reason)
 {
     const struct endpoint_handler *handler = &remote->endpoint->handler;
-    if (remote->told) {
-        remote->told = false;
+    if (remote->is_announced) {
+        remote->is_announced = false;
         drop_queue(remote, reason);
         handler->disconnected(handler->context, remote->peer, reason);
     }
@@ -126,8 +126,8 @@ static void tell_disconnected(struct remote *remote, const char *reason)
 static void tell_connected(struct remote *remote)
 {
     const struct endpoint_handler *handler = &remote->endpoint->handler;
-    if (!remote->told && remote->current != NULL && !is_cut_out(remote)) {
-        remote->told = true;
+    if (!remote->is_announced && remote->current != NULL && !is_cut_out(remote)) {
+        remote->is_announced = true;
         handler->connected(handler->context, remote->peer);
     }
 }
@@ -183,7 +183,7 @@ static void abandon(struct remote *remote, const char *reason)
     }
 }
 
-/* The connection that is up stays with the peer; frames that wait for it are lost. */
+/* The connection that is up is drained; frames that wait for it are lost. */
 static struct tcp_connection *release_connection(struct remote *remote)
 {
     struct tcp_connection *connection = remote->current;
@@ -228,7 +228,7 @@ void remote_hang_up(struct endpoint *endpoint, uint64_t peer)
     loop_wake_at(&endpoint->real->world, &remote->redial, WORLD_NEVER);
     abandon(remote, "connection closed");
     if (remote->current != NULL && remote->current->seen.dialled != 0) {
-        remote->told = false; /* its own wish: it is not told */
+        remote->is_announced = false; /* the owner asked for it, and gets no callback */
         release_connection(remote);
     }
     if (remote->current == NULL && !remote->closed) {
@@ -402,29 +402,29 @@ static bool make_room(struct remote *remote, size_t size, bool urgent)
     }
     /* A heartbeat that is lost behind a full queue would depose a leader: the youngest of the
      * others make room for it. */
-    while (urgent && remote->told && !has_room(remote, size)) {
+    while (urgent && remote->is_announced && !has_room(remote, size)) {
         struct batch *last = frame_queue_take_last(queue);
         if (last == NULL) {
             break;
         }
         real_drop(real_of_remote(remote), remote->endpoint->id, remote->peer, last, "queue full");
     }
-    return remote->told && has_room(remote, size);
+    return remote->is_announced && has_room(remote, size);
 }
 
 bool remote_has_room(const struct endpoint *endpoint, uint64_t peer, size_t size)
 {
     struct remote *remote = remote_find(endpoint, peer);
-    return remote != NULL && remote->told && make_room(remote, size, false);
+    return remote != NULL && remote->is_announced && make_room(remote, size, false);
 }
 
 void remote_enqueue(struct remote *remote, struct batch *frame, bool urgent)
 {
-    if (remote->told && make_room(remote, frame->size, urgent)) {
+    if (remote->is_announced && make_room(remote, frame->size, urgent)) {
         frame_queue_push(&remote->queue, frame, urgent);
         writer_write_soon(remote->current);
     } else {
         real_drop(real_of_remote(remote), remote->endpoint->id, remote->peer, frame,
-                  remote->told ? "queue full" : "not connected");
+                  remote->is_announced ? "queue full" : "not connected");
     }
 }

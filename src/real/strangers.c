@@ -58,7 +58,7 @@ static void resume_later(struct real *real)
     loop_wake_at(&real->world, &strangers->resume, loop_now(real) + loop_to_world(real, wait_ns));
 }
 
-/* One that waits to be added has nobody to prefer: whoever comes may be its leader. */
+/* A node that waits to be added knows no peers yet: any connection may be its leader's. */
 static bool knows_peers(const struct endpoint *endpoint)
 {
     for (struct list_link *at = list_first(&endpoint->remotes); at != NULL;
@@ -158,16 +158,16 @@ bool strangers_close_one(struct real *real)
 
 void strangers_notice(struct endpoint *endpoint, uint64_t peer, const char *format, ...)
 {
-    uint64_t untold = 0;
+    uint64_t left_out = 0;
     char text[200];
     va_list arguments;
-    if (!notice_limit_lets(&endpoint->notices, loop_now(endpoint->real), &untold)) {
+    if (!notice_limit_allows(&endpoint->notices, loop_now(endpoint->real), &left_out)) {
         return;
     }
-    if (untold > 0) {
+    if (left_out > 0) {
         real_notice(endpoint->real, endpoint->id, 0,
                     "%llu more notices like the last ones were left out",
-                    (unsigned long long)untold);
+                    (unsigned long long)left_out);
     }
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);

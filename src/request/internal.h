@@ -33,7 +33,7 @@ struct request {
     uint32_t tries;
     bool once;
     bool refused;       /* by `asked` in `asked_term`: not asked again before it is due */
-    bool losing;        /* its answer cannot be expected for long any more */
+    bool losing;        /* its answer can be expected only for a short time */
     bool maybe_applied; /* an earlier try may have come to something */
     struct request_wait wait;
     struct raft_configuration members;
@@ -69,10 +69,10 @@ void request_complete(struct requests *requests, struct request *request);
 void request_try(struct requests *requests, struct request *request);
 void request_answered(struct requests *requests, struct request *request,
                       const struct node_outcome *outcome);
-/* Its time has come: to give up, to ask again, or not to expect its answer any more. */
+/* It is due: to give up, to ask again, or to stop expecting its answer. */
 void request_is_due(struct requests *requests, struct request *request);
 void request_review(struct requests *requests, struct request *request);
-/* Nobody waits for the answer of whom it asked. */
+/* The answer of the node that it asked is no longer expected. */
 void request_expect_no_answer(struct requests *requests, struct request *request);
 void request_end(struct requests *requests, struct request *request, enum failure_code code,
                  const char *why);

@@ -53,7 +53,7 @@ static const char *name_of(const struct request *request)
                                              : "the read";
 }
 
-/* Nobody has it, and nothing will come of it. */
+/* No node has taken it, and it will have no effect. */
 static void fail_not_taken(struct requests *requests, struct request *request)
 {
     struct failure *failure = &request->outcome.failure;
@@ -123,7 +123,7 @@ static bool may_ask_again(const struct request *request, const struct failure *f
         return request->wanted_node == 0 && failure->leader != request->asked;
     case FAILURE_NO_LEADER:
         return request->wanted_node == 0;
-    case FAILURE_SUPERSEDED: /* a change may not be what is wanted any more */
+    case FAILURE_SUPERSEDED: /* the change may no longer be wanted */
         return request->wanted_node == 0 && request->kind != REQUEST_CHANGE;
     case FAILURE_BUSY: /* who leads has committed nothing yet; the way there is not free */
         return !sent;

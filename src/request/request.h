@@ -100,7 +100,7 @@ struct request_reach {
      * was not asked, the failure says why. */
     bool (*send)(void *owner, uint64_t node, struct request_message *message,
                  struct failure *failure);
-    /* Nobody waits for the answer to this any more. */
+    /* The answer to this is no longer needed. */
     void (*forget)(void *owner, uint64_t node, enum request_kind kind, uint64_t number);
     /* How long an answer of that node, which was asked as the leader of that term, can still be
      * expected: WORLD_NEVER: as long as one likes; less: `*why` says what has become of it. */
@@ -127,7 +127,7 @@ void requests_free(struct requests *requests);
 
 /* Its number: never 0, below 2^52, and not used again soon. */
 uint64_t requests_ask(struct requests *requests, const struct request_order *order);
-/* Nobody waits for it any more; unknown numbers are fine. */
+/* Its outcome is no longer needed; unknown numbers are fine. */
 void requests_forget(struct requests *requests, uint64_t number);
 bool requests_are_done(const struct requests *requests); /* some are, and were not taken */
 /* The next that is done, in the order in which they were; it is used up, and its outcome is valid

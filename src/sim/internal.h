@@ -94,7 +94,7 @@ struct sim_link {
     struct place *to;
     struct sim_link *back; /* the other way */
     bool wanted;           /* dialled */
-    bool told;             /* its sender may send: it was told so, or will be in this instant */
+    bool is_announced;     /* its sender knows that it may send, or will in this instant */
     struct sim_connection *connection;
     int64_t backoff_ns;   /* after a refusal */
     struct wakeup redial; /* only then */

@@ -65,17 +65,17 @@ static struct sim_end *receiving_end(struct sim_connection *connection, const st
     return &connection->ends[connection->link == link ? 1 : 0];
 }
 
-/* ---- what the owner of the sending endpoint is told ----------------------------------------- */
+/* ---- callbacks to the owner of the sending endpoint ----------------------------------------- */
 
 bool link_is_up(const struct sim_link *link)
 {
-    return link->told;
+    return link->is_announced;
 }
 
 static void tell(struct sim_link *link, bool connected)
 {
-    ensure(link->told != connected);
-    link->told = connected;
+    ensure(link->is_announced != connected);
+    link->is_announced = connected;
     queue_add(&link->sim->queue, link->sim->now_ns,
               &(struct delivery){.kind = connected ? DELIVERY_CONNECTED : DELIVERY_DISCONNECTED,
                                  .link = link,
@@ -86,7 +86,7 @@ static void tell_disconnected(struct sim_link *link, const char *reason)
 {
     size_t size = strlen(reason);
 
-    if (link->told) {
+    if (link->is_announced) {
         size = size < REASON_BYTES_MAX ? size : REASON_BYTES_MAX;
         memcpy(link->reason, reason, size);
         link->reason[size] = 0;
@@ -98,7 +98,7 @@ static void tell_connected(struct sim_link *link)
 {
     struct sim_connection *connection = link->connection;
 
-    if (!link->told && connection != NULL && sending_end(connection, link)->greeted &&
+    if (!link->is_announced && connection != NULL && sending_end(connection, link)->greeted &&
         sending_end(connection, link)->seen.peer != 0 &&
         !faults_is_cut(link->sim->world.faults, link->from->id, link->to->id, NULL)) {
         tell(link, true);
@@ -179,7 +179,7 @@ void link_hang_up(struct sim_link *link)
     link->wanted = false;
     agenda_wake_at(&link->sim->queue.agenda, &link->redial, WORLD_NEVER);
     if (connection != NULL && connection->link == link) {
-        link->told = false; /* its own wish: it is not told */
+        link->is_announced = false; /* the owner asked for it, and gets no callback */
         end_connection(link, "the peer closed the connection");
         link_try(link->back);
     }
@@ -188,7 +188,7 @@ void link_hang_up(struct sim_link *link)
 void link_close(struct sim_link *link)
 {
     link->wanted = false;
-    link->told = false;
+    link->is_announced = false;
     agenda_wake_at(&link->sim->queue.agenda, &link->redial, WORLD_NEVER);
     end_connection(link, "the peer closed the connection");
 }
@@ -221,7 +221,7 @@ static void back_off(struct sim_link *link)
     }
 }
 
-/* The receiver of this link does not want the connection any more. */
+/* The receiver of this link no longer wants the connection. */
 static void refuse(struct sim_link *link, struct sim_connection *connection, const char *reason)
 {
     receiving_end(connection, link)->refused = true;
@@ -275,7 +275,7 @@ void link_emit(void *context, uint64_t from, uint64_t to, struct batch *frame, b
     }
     if (!is_clients(link)) {
         /* A reordered frame may outlive its connection; it goes on the next one or is lost. */
-        if (!link->told) {
+        if (!link->is_announced) {
             drop(link, frame, "not connected");
             batch_release(frame);
             return;

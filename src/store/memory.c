@@ -228,7 +228,7 @@ static void insert_disk(struct memory_store *store)
     store->log.first_index = 1;
 }
 
-/* What is under way is lost, and nobody is told any more. */
+/* What is under way is lost; no callback comes for it. */
 static void cut_power(struct memory_store *store)
 {
     store->phase = CLOSED;

@@ -32,7 +32,7 @@ struct store_handler {
     void (*recovered)(void *context, const struct failure *failure);
     /* All persists up to `sequence` are durable; `term` is that of this persist. In order. */
     void (*persisted)(void *context, uint64_t sequence, uint64_t term);
-    /* Once, when an operation failed: nothing is confirmed any more, the node must stop. */
+    /* Once, when an operation failed: nothing more is confirmed, the node must stop. */
     void (*failed)(void *context, const char *problem);
     /* Once after an orderly `close`: what was handed over is durable, and nothing is under way. */
     void (*closed)(void *context);

@@ -44,7 +44,7 @@
     X(DISCONNECT, "disconnect") /* or down; text: why */                                           \
     X(CLIENT, "client")         /* a client's history entry: value */                              \
     X(FAULT, "fault")         /* a fault or a control call: text = its name, value = arguments */  \
-    X(NOTICE, "notice")       /* something odd from outside that was dropped: peer, text */        \
+    X(NOTICE, "notice")       /* something from outside was refused: peer, text  */                \
     X(NOTE, "note")           /* the script's own line: text */                                    \
     X(VIOLATION, "violation") /* text: property; value: details */                                 \
     X(RUN, "run")             /* a cluster begins: text = name, value = {mode, seed, nodes} */     \

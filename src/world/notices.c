@@ -4,20 +4,20 @@
 #include "world/world.h"
 
 #define WINDOW_NS 1000000000LL
-#define TOLD_MAX 5 /* in one window */
+#define NOTICES_MAX 5 /* in one window */
 
-bool notice_limit_lets(struct notice_limit *limit, int64_t now_ns, uint64_t *untold)
+bool notice_limit_allows(struct notice_limit *limit, int64_t now_ns, uint64_t *left_out)
 {
-    if (limit->told == 0 || now_ns - limit->since_ns >= WINDOW_NS) {
+    if (limit->allowed == 0 || now_ns - limit->since_ns >= WINDOW_NS) {
         limit->since_ns = now_ns;
-        limit->told = 0;
+        limit->allowed = 0;
     }
-    if (limit->told == TOLD_MAX) {
-        limit->untold++;
+    if (limit->allowed == NOTICES_MAX) {
+        limit->left_out++;
         return false;
     }
-    limit->told++;
-    *untold = limit->untold;
-    limit->untold = 0;
+    limit->allowed++;
+    *left_out = limit->left_out;
+    limit->left_out = 0;
     return true;
 }

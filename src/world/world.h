@@ -201,7 +201,7 @@ struct world_operations {
      * another address: moves. `anew`: also beside one that the peer has dialled, which may be from
      * elsewhere. */
     void (*dial)(struct endpoint *endpoint, uint64_t peer, const char *address, bool anew);
-    /* Not any more. A connection that the peer dialled stays until the peer ends it. */
+    /* Stop dialling. A connection that the peer dialled stays until the peer ends it. */
     void (*hang_up)(struct endpoint *endpoint, uint64_t peer);
     /* Whether frames can be sent to it now, whoever dialled. */
     bool (*is_connected)(const struct endpoint *endpoint, uint64_t peer);
@@ -245,15 +245,15 @@ static inline int64_t world_now_ns(const struct world *world)
 
 /* ---- notices (notices.c) -------------------------------------------------------------------- */
 
-/* So that a flood is told of by a few notices. All zero: none was told yet. */
+/* Few notices for a flood of one kind. All zero: there was none yet. */
 struct notice_limit {
     int64_t since_ns;
-    uint32_t told;
-    uint64_t untold;
+    uint32_t allowed; /* since then */
+    uint64_t left_out;
 };
 
-/* Whether one more may be told now; `*untold`: how many were not, since one last was. */
-bool notice_limit_lets(struct notice_limit *limit, int64_t now_ns, uint64_t *untold);
+/* Whether one more may be given now; `*left_out`: how many were left out since the last one. */
+bool notice_limit_allows(struct notice_limit *limit, int64_t now_ns, uint64_t *left_out);
 
 /* ---- things by sender and receiver (pairs.c) ------------------------------------------------ */
 

@@ -353,7 +353,7 @@ function cluster:held() end
 
 ---Says what a node answers to calls.
 ---@param id integer
----@param f? fun(value:raft.value,from:integer):raft.value f(value, from) → answer; nil: nothing any more
+---@param f? fun(value:raft.value,from:integer):raft.value f(value, from) → answer; nil: it no longer answers
 ---@return boolean? # true; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
@@ -475,7 +475,7 @@ function cluster:step(n) end
 ---Calls a function so much later on the world's clock. As one that `on` calls it may call faults, and must not wait.
 ---@param s number seconds
 ---@param f fun()
----@return fun() # ends it: f is not called any more
+---@return fun() # ends the subscription: f is not called again
 function cluster:after(s, f) end
 
 ---Calls a function at each event that matches. It may call faults, which take effect after the present step.

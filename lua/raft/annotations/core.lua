@@ -216,7 +216,7 @@ function cores:send(message) end
 ---@param to integer
 function cores:cut(from, to) end
 
----No link is cut any more.
+---Ends all cuts.
 function cores:heal() end
 
 ---Each replica that has something to say when the loop goes idle says it.
@@ -281,7 +281,7 @@ function core.value_decode(bytes) end
 
 ---The words of a diagram's cell for an event.
 ---@param event raft.event or a trace's line, decoded
----@return string? before nil: its kind is none that is known
+---@return string? before nil: its kind is unknown
 ---@return string? after
 ---@return integer? peer what stands between the two; 0: the client
 ---@return integer? first or a range that does

@@ -53,7 +53,7 @@ function node:query(request, given, f) end
 function node:change_members(wanted, given, f) end
 
 ---Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),
----"error"(message, code) when the node has failed, "notice"(text, peer or nil) when something odd from outside was
+---"error"(message, code) when the node has failed, "notice"(text, peer or nil) when something from outside was
 ---turned away. Without a listener of "error" the call that drives the loop raises it.
 ---@param name "leader"|"role"|"members"|"removed"|"error"|"notice"
 ---@param f fun(...)
@@ -75,7 +75,7 @@ function node:close(f) end
 ---@class raft.attached
 local attached = {}
 
----Nodes do not keep the application's loop alive any more.
+---Nodes no longer keep the application's loop alive.
 function attached:unref() end
 
 ---Leaves the application's loop. Twice is fine.

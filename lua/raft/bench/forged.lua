@@ -45,7 +45,7 @@ function forged.message(message, directory)
   return core.frame(RAFT, 2, core.message_encode(message), directory or message.from + 1000000)
 end
 
---- A right frame around a message that is none.
+--- A valid frame around a malformed message.
 -- @tparam integer from
 -- @treturn string a frame
 function forged.nonsense(from)

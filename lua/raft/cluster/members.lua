@@ -41,7 +41,7 @@ local function position_in(before, id)
   return as_set(before.voters)[id] and "voter" or as_set(before.learners)[id] and "learner" or nil
 end
 
--- Which of the members in force are not wanted any more.
+-- Which of the members in force are no longer wanted.
 local function leaving(before, wanted)
   local stays, list = as_set(wanted.voters), {}
   for id in pairs(as_set(wanted.learners)) do

@@ -275,7 +275,7 @@ end
 
 --- Says what a node answers to calls.
 -- @tparam integer id
--- @tparam ?fun(value:raft.value,from:integer):raft.value f f(value, from) → answer; nil: nothing any more
+-- @tparam ?fun(value:raft.value,from:integer):raft.value f f(value, from) → answer; nil: it no longer answers
 -- @treturn ?boolean true; nil, message, "unknown_node", detail
 function network:serve(id, f)
   if f ~= nil then

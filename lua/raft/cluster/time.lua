@@ -115,7 +115,7 @@ end
 --- Calls a function so much later on the world's clock. As one that `on` calls it may call faults, and must not wait.
 -- @tparam number s seconds
 -- @tparam fun() f
--- @treturn fun() ends it: f is not called any more
+-- @treturn fun() ends the subscription: f is not called again
 function time:after(s, f)
   local length_ns = arguments.seconds("s", s)
   arguments.callable("f", f)

@@ -12,7 +12,7 @@ common.modes = { "sim", "tcp" }
 
 --- A seed or a count from the command line.
 -- @tparam string text
--- @treturn integer|nil its value; nil and a message where it is none
+-- @treturn integer|nil its value; nil and a message if it is not one
 function common.natural(text)
   local number = text:match("^%d+$") and tonumber(text)
   if not number or number >= 2 ^ 53 then

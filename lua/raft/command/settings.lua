@@ -1,6 +1,6 @@
 --- `--set NAME=VALUE`: options of a scenario from the command line.
 --
--- A value is a Lua expression (2, true, {0.1, 0.2}); what is none is a string. NAME may lead into
+-- A value is a Lua expression (2, true, {0.1, 0.2}); anything else is a string. NAME may lead into
 -- tables (link.drop=0.1).
 -- @module raft.command.settings
 
@@ -31,7 +31,7 @@ end
 
 --- Reads one setting.
 -- @tparam string text `NAME=VALUE`
--- @treturn table|nil {path = {names}, value}; nil and a message where it is none
+-- @treturn table|nil {path = {names}, value}; nil and a message if it is not one
 function settings.parse(text)
   local name, value = text:match("^([%a_][%w_.]*)=(.*)$")
   if not name or name:find("%.%.") or name:sub(-1) == "." then

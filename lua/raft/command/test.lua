@@ -271,8 +271,8 @@ local function make_reporters(list, arguments)
 end
 
 local function run_as_parent(list, arguments, core)
-  local told, problem = make_reporters(list, arguments)
-  if not told then
+  local all, problem = make_reporters(list, arguments)
+  if not all then
     report.problem(problem)
     return CANNOT_RUN
   end
@@ -282,12 +282,12 @@ local function run_as_parent(list, arguments, core)
     begin = function() end,
     record = function(record)
       sums[record.status] = sums[record.status] + 1
-      for _, reporter in ipairs(told) do
+      for _, reporter in ipairs(all) do
         reporter:record(record)
       end
     end,
     job = function(job, output)
-      for _, reporter in ipairs(told) do
+      for _, reporter in ipairs(all) do
         reporter:job(job, output)
       end
     end,
@@ -306,10 +306,10 @@ local function run_as_parent(list, arguments, core)
   elseif sums.passed + sums.failed + sums.skipped == 0 then
     report.problem("no test matches")
   end
-  for _, reporter in ipairs(told) do
+  for _, reporter in ipairs(all) do
     reporter:finish(sums, core.clock_ns() - started_ns)
   end
-  if told.file and not told.file:close() then
+  if all.file and not all.file:close() then
     report.problem("the results cannot be written to " .. arguments.report)
     return CANNOT_RUN
   end

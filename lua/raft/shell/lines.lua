@@ -1,4 +1,4 @@
---- Lines from somebody at a terminal, or from standard input where that is none. All clusters over TCP that are open
+--- Lines from somebody at a terminal, or from standard input where there is no terminal. All clusters over TCP that are open
 -- go on living while a line is waited for.
 -- @module raft.shell.lines
 

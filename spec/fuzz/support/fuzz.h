@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- an input that is taken apart from its front (input.c) ---------------------------------- */
 
-/* What is not there any more reads as zeroes and empty pieces. */
+/* What is no longer there reads as zeroes and empty pieces. */
 struct input {
     const uint8_t *at;
     size_t size;
