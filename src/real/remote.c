@@ -111,7 +111,7 @@ void remote_free(struct remote *remote)
     }
 }
 
-/* ---- callbacks to the owner */
+/* ---- callbacks to the owner ----------------------------------------------------------------- */
 
 static void tell_disconnected(struct remote *remote, const char *reason)
 {

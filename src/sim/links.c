@@ -65,7 +65,7 @@ static struct sim_end *receiving_end(struct sim_connection *connection, const st
     return &connection->ends[connection->link == link ? 1 : 0];
 }
 
-/* ---- callbacks to the owner of the sending endpoint ----------------------------------------- */
+/* ---- callbacks to the owner of the sending endpoint ------------------------------------------ */
 
 bool link_is_up(const struct sim_link *link)
 {
