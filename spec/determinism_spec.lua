@@ -6,7 +6,7 @@ local clusters = require "spec.support.clusters"
 local tests = {}
 
 -- A run with a bit of everything in it.
-local function storm(c)
+local function random_faults(c)
   c:link("*", "*", { drop = 0.05, duplicate = 0.1, reorder = 0.1, delay = { 0.001, 0.01 } })
   local writer = c:client(function()
     for i = 1, 30 do
@@ -35,8 +35,8 @@ end
 
 function tests.test_SameSeedSameTrace()
   for seed = 1, 10 do
-    local first, first_time = hash_of(seed, storm)
-    local second, second_time = hash_of(seed, storm)
+    local first, first_time = hash_of(seed, random_faults)
+    local second, second_time = hash_of(seed, random_faults)
     lu.assertEquals(second, first)
     lu.assertEquals(second_time, first_time)
     lu.assertStrMatches(first, "%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x")
@@ -46,7 +46,7 @@ end
 function tests.test_OtherSeedOtherTrace()
   local seen = {}
   for seed = 1, 20 do
-    local hash = hash_of(seed, storm)
+    local hash = hash_of(seed, random_faults)
     lu.assertNil(seen[hash])
     seen[hash] = seed
   end

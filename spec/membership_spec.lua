@@ -343,7 +343,7 @@ end)
 
 -- The leader knows already that a member is back when what its former life said, before its removal, would arrive. What
 -- its new life says would come later still. It counts for nothing.
-local function heard_of_former_life(c, meanwhile)
+local function message_of_former_life(c, meanwhile)
   local leader = c:check_one_leader()
   local id = clusters.next_id(c, leader)
   c:link(id, leader, { delay = 0.4 })
@@ -369,13 +369,13 @@ local function heard_of_former_life(c, meanwhile)
 end
 
 in_both(tests, "WhatAFormerLifeSaidIsNotHeard", { nodes = 3 }, function(c)
-  heard_of_former_life(c, function()
+  message_of_former_life(c, function()
     c:sleep(0.35)
   end)
 end)
 
 in_both(tests, "WhatAFormerLifeSaidIsNotHeardAfterAPause", { nodes = 3 }, function(c)
-  heard_of_former_life(c, function(leader)
+  message_of_former_life(c, function(leader)
     c:pause(leader)
     c:sleep(0.35)
     c:resume(leader)

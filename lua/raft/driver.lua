@@ -438,7 +438,7 @@ end
 --- An error that ended a client was raised by a call that waited for it: if that was the main script's, it needs no
 -- other.
 -- @tparam table failure
-function Driver:was_told(failure)
+function Driver:forget_raised(failure)
   if failure == self.failure and not self:client() then
     self.failure = false
   end

@@ -14,7 +14,7 @@ local function rest(c, run)
 end
 
 -- Any node, also one that cannot know, or one that believes it leads.
-local function somebody(c)
+local function any_node(c)
   if c:random(2) == 1 then
     local leaders = c:leaders()
     if #leaders > 0 then
@@ -60,7 +60,7 @@ local function reader(c, run)
   local seen = {}
   while not run.over do
     local register = pick(c, run.registers)
-    local value = read(c, register, { timeout = 0.5, node = c:random(2) == 1 and somebody(c) or nil })
+    local value = read(c, register, { timeout = 0.5, node = c:random(2) == 1 and any_node(c) or nil })
     if value and value < (seen[register] or 0) then
       fail("a reader saw %s of %s after %s", value, register.key, seen[register])
     end
@@ -88,7 +88,7 @@ local function incrementer(c, run)
 end
 
 -- What is known of who has a claim never changes.
-local function claimed(run, key, name)
+local function note_claim(run, key, name)
   local before = run.claims[key]
   if before and before ~= name then
     fail("%s was %s's and is %s's", key, before, name)
@@ -96,34 +96,34 @@ local function claimed(run, key, name)
   run.claims[key] = name
 end
 
--- Many want the same, one gets it; nobody loses to himself.
-local function claimer(c, run, name)
+-- Many want the same, one gets it; and none loses to itself.
+local function claim_keys(c, run, name)
   local number = 0
   while not run.over do
     number = number + 1
     local key = "claim" .. number
     local worked, present, code = c:cas(key, nil, name, { timeout = 1 })
     if worked then
-      claimed(run, key, name)
+      note_claim(run, key, name)
     elseif code == nil then
       if present == name or present == nil then
         fail("%s lost %s to %s", name, key, tostring(present))
       end
-      claimed(run, key, present)
+      note_claim(run, key, present)
     end
     rest(c, run)
   end
 end
 
--- ---- commands for anybody ------------------------------------------------------------------------------------
+-- ---- commands to any node ------------------------------------------------------------------------------------
 
--- Whoever is asked may refuse, and must not lie: what was refused for certain is never applied.
-local function stranger(c, run)
+-- Any node may refuse, but truthfully: a command that was certainly refused is never applied.
+local function ask_any_node(c, run)
   local number = 0
   while not run.over do
     number = number + 1
     local command = { "to anybody", number }
-    local index, _, _, detail = c:propose(command, { node = somebody(c), timeout = 0.2 })
+    local index, _, _, detail = c:propose(command, { node = any_node(c), timeout = 0.2 })
     if not index and not detail.unknown then
       run.refused[#run.refused + 1] = command
     end
@@ -131,11 +131,11 @@ local function stranger(c, run)
   end
 end
 
--- Goes on asking whom it took for the leader, though it may be cut off or have been replaced long ago.
-local function loyal(c, run)
+-- Keeps asking the node that it took for the leader, which may be cut off or may have been replaced long ago.
+local function ask_known_leader(c, run)
   local number = 0
   while not run.over do
-    local leader = c:leader() or somebody(c)
+    local leader = c:leader() or any_node(c)
     for _ = 1, c:random(2, 8) do
       number = number + 1
       local command = { "to the one I know", number }
@@ -169,10 +169,10 @@ function clients.start(c, run)
   start(reader, false)
   start(incrementer, false)
   start(incrementer, true)
-  start(claimer, false, "Ann")
-  start(claimer, true, "Bob")
-  start(stranger, false)
-  start(loyal, false)
+  start(claim_keys, false, "Ann")
+  start(claim_keys, true, "Bob")
+  start(ask_any_node, false)
+  start(ask_known_leader, false)
 end
 
 -- Once all has healed and every client is done.
@@ -191,7 +191,7 @@ function clients.check(c, run)
     local key = "claim" .. number
     local name = c:get(key)
     if name ~= nil or run.claims[key] then
-      claimed(run, key, name or "nobody")
+      note_claim(run, key, name or "nobody")
     end
   end
   for number = 1, math.min(5, #run.refused) do

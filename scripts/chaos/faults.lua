@@ -147,7 +147,8 @@ function troubles.power_cut(c)
   faults.restart_all(c)
 end
 
--- The next node that votes, appends and so on is felled in the same instant, before its disk has it, and is back soon.
+-- The next node that votes, appends and so on is crashed in the same instant, before its disk has it, and is restarted
+-- soon.
 function troubles.ambush(c, run)
   local kind = pick(c, { "vote", "append", "truncate", "role", "sync", "match" })
   local victim
@@ -211,7 +212,7 @@ function troubles.lost_answers(c)
   c:link("*", "client", { drop = c:random() * 0.5, delay = { 0, c:random() * 0.2 } })
 end
 
--- Some messages are kept back; the postman brings them when leaders and members have changed, some of them twice.
+-- Some messages are kept back; the deliver_held brings them when leaders and members have changed, some of them twice.
 function troubles.late_messages(c)
   local gap_most = c:random(10, 100) -- messages that pass between two that do not
   local pass = c:random(gap_most)
@@ -259,8 +260,8 @@ local function trouble(c, run)
   end
 end
 
--- Brings what was kept back.
-local function postman(c, run)
+-- Delivers held messages late, twice or never.
+local function deliver_held(c, run)
   while not run.over do
     c:sleep(c:random() * 0.6)
     for _, message in ipairs(c:held()) do
@@ -306,8 +307,8 @@ local function ask_cut_off(c, wanted)
   end
 end
 
--- Those that are new are felled while they catch up, or the leader that they catch up from.
-local function ask_and_fell(c, wanted)
+-- New members are crashed while they catch up, or the leader that they catch up from.
+local function change_then_crash(c, wanted)
   if c:change_members(wanted, { wait = false, timeout = 1 }) then
     for _ = 1, c:random(3) do
       c:sleep(c:random() * 0.1)
@@ -365,7 +366,7 @@ local function churn(c, run)
       elseif luck == 9 then
         come_back(c)
       elseif luck <= 3 then
-        ask_and_fell(c, wanted)
+        change_then_crash(c, wanted)
       else
         c:change_members(wanted, { timeout = 1.5 })
       end
@@ -391,7 +392,7 @@ end
 
 -- Starts them all, until run.over.
 function faults.start(c, run)
-  for _, body in ipairs { trouble, postman, run.churn and churn or nil } do
+  for _, body in ipairs { trouble, deliver_held, run.churn and churn or nil } do
     run.clients[#run.clients + 1] = c:client(function()
       body(c, run)
     end)

@@ -35,7 +35,7 @@ end
 
 local told = { node = node, notices = notices, count = function() return count end }
 
-local function do_what_is_told()
+local function run_requests()
   control:seek("cur", 0) -- it may have grown
   for line in control:lines() do
     local number, text = line:match("^(%d+) (.*)$")
@@ -49,7 +49,7 @@ local loops = {}
 function loops.run()
   while true do
     raft.run(0.01)
-    do_what_is_told()
+    run_requests()
   end
 end
 
@@ -57,7 +57,7 @@ function loops.luv()
   local uv = require "luv"
   raft.attach(uv)
   local timer = uv.new_timer()
-  timer:start(0, 10, do_what_is_told)
+  timer:start(0, 10, run_requests)
   uv.run()
 end
 
@@ -72,7 +72,7 @@ function loops.poll()
     timer:start(wait_ms, wait_ms, function() end)
     uv.run(wait_ms == 0 and "nowait" or "once")
     raft.step()
-    do_what_is_told()
+    run_requests()
   end
 end
 

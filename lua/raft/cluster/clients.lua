@@ -47,7 +47,7 @@ local function outcome_of(driver, client, in_time, length_ns)
   if not in_time then
     return nil, ("the client did not end within %g s"):format(length_ns / 1e9), "timeout", {}
   elseif client.failure then
-    driver:was_told(client.failure)
+    driver:forget_raised(client.failure)
     error(client.failure.value, 0)
   end
   return true, unpack(client.results, 1, client.results.n)

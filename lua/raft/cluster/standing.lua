@@ -92,8 +92,8 @@ function standing.describe(self)
   return table.concat(words, "\n  ")
 end
 
--- What holds a member up that should have applied up to an index; nil: nothing.
-local function holds_up(self, id, index)
+-- Why a member has not applied up to an index; nil: it has.
+local function blocking_reason(self, id, index)
   local state = self.core:state(id)
   if state == "running" then
     local applied = self.core:status(id, "applied")
@@ -116,7 +116,7 @@ function standing.behind(self, index)
   local members, list = self.core:status(leader, "members"), {}
   for _, group in ipairs { members.voters, members.learners } do
     for _, id in ipairs(group) do
-      list[#list + 1] = holds_up(self, id, index)
+      list[#list + 1] = blocking_reason(self, id, index)
     end
   end
   return list

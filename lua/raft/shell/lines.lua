@@ -1,5 +1,5 @@
---- Lines from somebody at a terminal, or from standard input where there is no terminal. All clusters over TCP that are open
--- go on living while a line is waited for.
+--- Lines from a terminal, or from standard input if there is no terminal. All open clusters over TCP keep running while
+-- a line is waited for.
 -- @module raft.shell.lines
 
 local core = require "raft.core"
