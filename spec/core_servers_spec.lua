@@ -185,6 +185,21 @@ function tests.test_AnEntryWithoutItsDirectoryIsNotOneself()
   lu.assertEquals({ net:status(3).member, net:status(3).role }, { false, "learner" })
 end
 
+-- But one of the first members is that member also in an entry of a leader that has not met it yet: else it would
+-- neither campaign nor count its own vote, and a majority that needs it would have no leader.
+function tests.test_AFirstMemberWhoseDirectoryIsNotKnownYetVotesForItself()
+  local net = replicas.new({ 3 }, options(), { [3] = {
+    directory = 303, directories = { 101, 102 }, voters = { 1, 2, 3 }, term = 1, log = {
+      { term = 1, kind = "empty" },
+      { term = 1, members = { voters = { 1, 2, 3 }, directories = { 101, 102, 0 } } },
+  } } })
+  lu.assertEquals({ net:status(3).member, net:status(3).role }, { true, "follower" })
+  net:campaign(3, true)
+  net:receive { kind = "vote_response", from = 2, from_directory = 102, to = 3, to_directory = 303,
+    term = net:status(3).term }
+  lu.assertEquals(net:status(3).role, "leader")
+end
+
 -- ---- directories that are filled in -----------------------------------------------------------------
 
 function tests.test_TheLeaderFillsInWhomItMetInOneEntry()
@@ -212,6 +227,18 @@ function tests.test_WhoDoesNotAnswerIsFilledInLater()
   net:heal()
   net:run(400 * MS)
   lu.assertEquals(directories(net, 3), { 101, 102, 103 })
+end
+
+-- What one disk has acknowledged is not taken for another's, also before it is filled in.
+function tests.test_WhatADiskHasIsNotAnothers()
+  local net = three {}
+  net:isolate(3)
+  net:elect(1)
+  lu.assertEquals(directories(net, 1), { 101, 0, 0 }) -- the third may answer in a moment
+  local update = answer(net, "append_response", 2, 999, { reject = true, index = net:status(1).commit_index })
+  lu.assertEquals({ update.other_id, update.other_directory }, { 2, 999 })
+  net:heartbeat(1)
+  lu.assertEquals(directories(net, 1), { 101, 102, 0 })
 end
 
 -- From then on another disk in its place counts for nothing.

@@ -36,7 +36,7 @@ bool removal_applied(struct node *node, uint64_t index, const struct raft_entry 
     }
     /* A configuration that lists another server of this id, a former life, concerns this one
      * neither by listing it nor by removing it. */
-    if (raft_configuration_lists(&members, node->id, node->directory)) {
+    if (raft_is_listed(node->raft, &members)) {
         removal->was_member = true;
         removal->index = 0;
     } else if (!members.joint && removal->was_member) {
@@ -56,7 +56,7 @@ const struct raft_configuration *removal_members(const struct node *node)
 /* It may have been added again with the same disk, by what its log holds already. */
 static bool is_listed(const struct node *node)
 {
-    return raft_configuration_lists(raft_members(node->raft), node->id, node->directory);
+    return raft_is_listed(node->raft, raft_members(node->raft));
 }
 
 void removal_consider(struct node *node)

@@ -240,7 +240,8 @@ static bool has_live_leader(const struct raft *raft)
 
 static bool is_listed(const struct raft *raft, uint64_t id, uint64_t directory)
 {
-    return raft_configuration_lists(raft_members(raft), id, directory);
+    const struct raft_member *member = raft_configuration_find(raft_members(raft), id);
+    return member != NULL && (member->directory == 0 || member->directory == directory);
 }
 
 /* Dissertation 4.2.3: who has a live leader does not help to depose it. Only a member may be told

@@ -194,6 +194,7 @@ struct raft {
     struct peer *peers;
     uint32_t peer_count;
     int32_t self; /* position in peers; -1: the configuration does not list this very server */
+    bool is_first_member;         /* its first configuration lists it */
     uint32_t unknown_directories; /* members whose directory is not known yet */
     uint64_t *scratch;            /* 2 * peer_count values for quorum arithmetic */
 

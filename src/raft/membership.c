@@ -18,12 +18,25 @@ const struct members_record *membership_in_force(const struct raft *raft)
 
 /* ---- peers follow the configuration --------------------------------------------------------- */
 
+/* A configuration may list one of the first members before its leader has met it: that is still the
+ * member. Another server of its id is added by its directory, and is not meant. */
+static bool is_self(const struct raft *raft, uint64_t directory)
+{
+    return directory == raft->options.directory || (directory == 0 && raft->is_first_member);
+}
+
+bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration)
+{
+    const struct raft_member *member = raft_configuration_find(configuration, raft->options.id);
+    return member != NULL && is_self(raft, member->directory);
+}
+
 static void find_self(struct raft *raft)
 {
     raft->self = -1;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct peer *peer = &raft->peers[i];
-        if (raft_has_own_id(raft, peer) && peer->directory == raft->options.directory) {
+        if (raft_has_own_id(raft, peer) && is_self(raft, peer->directory)) {
             raft->self = (int32_t)i;
         }
     }
@@ -47,6 +60,9 @@ static void fill_member(struct raft *raft, struct peer *peer, const struct raft_
         peer->met = 0;
         peer->vote = VOTE_NO_ANSWER;
         peer->heard_ns = (uint64_t)raft->now_ns;
+    }
+    if (raft_has_own_id(raft, peer) && is_self(raft, peer->directory)) {
+        peer->met = raft->options.directory;
     }
 }
 
@@ -153,6 +169,8 @@ void membership_put_first(struct raft *raft, const struct raft_configuration *co
     if (configuration != NULL) {
         raft_configuration_copy(&copy, configuration);
         raft_configuration_claim(&copy, raft->options.id, raft->options.directory);
+        raft->is_first_member =
+            raft_configuration_lists(&copy, raft->options.id, raft->options.directory);
     }
     push_record(raft, 0, &copy);
 }
@@ -169,7 +187,7 @@ bool membership_may_campaign(const struct raft *raft)
     }
     const struct raft_member *member = raft_configuration_find(
         &raft->records.items[raft->records.count - 2].configuration, raft->options.id);
-    return member != NULL && member->directory == raft->options.directory &&
+    return member != NULL && is_self(raft, member->directory) &&
            (member->voter || member->voter_old);
 }
 

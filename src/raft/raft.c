@@ -292,6 +292,17 @@ static void handle_pre_vote_response(struct raft *raft, const struct raft_messag
     }
 }
 
+/* Whose answers count. Where the configuration does not tell yet, it is whoever answers; but what a
+ * disk has acknowledged to this leader is no other disk's. */
+static uint64_t known_directory(const struct raft *raft, const struct peer *peer,
+                                const struct raft_message *message)
+{
+    if (peer->directory != 0) {
+        return peer->directory;
+    }
+    return raft->role == RAFT_LEADER && peer->match > 0 ? peer->met : message->from_directory;
+}
+
 /* Requests authorise themselves, by their term and log; an answer counts only from the server that
  * the configuration in force lists, and only for the server that asked. A late frame, one of a
  * former life, or one of a disk that was emptied can do no harm. */
@@ -302,7 +313,7 @@ static bool answer_counts(struct raft *raft, const struct raft_message *message)
         raft->dropped_messages++;
         return false;
     }
-    if (peer->directory != 0 && peer->directory != message->from_directory) {
+    if (known_directory(raft, peer, message) != message->from_directory) {
         raft->dropped_messages++;
         raft->update.other_id = message->from;
         raft->update.other_directory = message->from_directory;

@@ -397,6 +397,9 @@ struct raft_status {
 
 void raft_get_status(const struct raft *raft, struct raft_status *status);
 const struct raft_configuration *raft_members(const struct raft *raft); /* in force; may be empty */
+/* Whether it lists this very server; one of the first members also where its directory is not known
+ * yet. */
+bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration);
 uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
 /* first_index - 1 .. last_index gives a term, others 0. */
 uint64_t raft_term_at(const struct raft *raft, uint64_t index);
