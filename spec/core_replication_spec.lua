@@ -137,7 +137,7 @@ function tests.test_WhoIsNoMemberDoesNotLeadWhileAMemberDoes()
   message.from = 77
   local update = net:receive(message)
   lu.assertEquals(#update.notices, 1)
-  lu.assertStrContains(update.notices[1].text, "of no member, while node 1 leads")
+  lu.assertStrContains(update.notices[1].text, "from a non-member, while node 1 leads")
   lu.assertEquals({ net:terms(2), net:status(2).term, net:status(2).leader }, { { 1 }, 1, 1 })
 end
 
