@@ -23,6 +23,9 @@ static void tell(struct node *node, enum application_news news,
 
 void application_tell(struct node *node)
 {
+    if (node->application.due == 0) {
+        return;
+    }
     tell(node, NEWS_STARTED, node->options.on_started);
     tell(node, NEWS_ROLE, node->options.on_role);
     tell(node, NEWS_MEMBERS, node->options.on_members);

@@ -59,9 +59,15 @@ static void carry_out(struct node *node, const struct raft_update *update)
         report_confirmed(node, update);
     }
     send_at_once(node, update);
-    persistence_write(node, update);
-    work_add(node, update);
-    reads_confirmed(node, update);
+    if (update->persist.sequence != 0 || update->message_after_count > 0) {
+        persistence_write(node, update);
+    }
+    if (update->apply_first != 0) {
+        work_add(node, update);
+    }
+    if (update->read_count > 0) {
+        reads_confirmed(node, update);
+    }
     if (update->other_id != 0) {
         identity_turn_away(node, update->other_id, update->other_directory);
     }

@@ -355,7 +355,7 @@ void removal_begin(struct node *node, const struct raft_configuration *first_mem
 /* A configuration is applied; gives whether it is a joint one. */
 bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry);
 const struct raft_configuration *removal_members(const struct node *node);
-void removal_consider(struct node *node); /* ends the node soon, where it is left out */
+void removal_arm(struct node *node);      /* ends the node soon, where it is left out */
 void removal_catch_up(struct node *node); /* what was owed while it was paused */
 void removal_end(struct node *node);
 
@@ -481,6 +481,14 @@ static inline bool node_is_alive(const struct node *node)
 static inline bool node_is_running(const struct node *node)
 {
     return node->state == NODE_RUNNING;
+}
+
+/* Each turn ends with it. */
+static inline void removal_consider(struct node *node)
+{
+    if (node->removal.index != 0) {
+        removal_arm(node);
+    }
 }
 
 /* Ends its life because of what is in `text`; those who wait are told, the application soon. What a

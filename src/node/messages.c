@@ -40,7 +40,9 @@ struct batch *messages_encode(struct node *node, const struct raft_message *mess
                               uint64_t *number)
 {
     raft_message_encode(node->raft, message, frames_begin(node));
-    view_count_payload(node, payload_bytes(node->raft, message));
+    if (message->entry_count > 0) {
+        view_count_payload(node, payload_bytes(node->raft, message));
+    }
     return frames_end(node, FRAME_RAFT, number);
 }
 

@@ -59,7 +59,7 @@ static bool is_listed(const struct node *node)
     return raft_is_listed(node->raft, raft_members(node->raft));
 }
 
-void removal_consider(struct node *node)
+void removal_arm(struct node *node)
 {
     struct removal *removal = &node->removal;
     int64_t delay_ns = node->options.raft.heartbeat_interval_ns;

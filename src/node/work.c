@@ -78,11 +78,9 @@ void work_begin(struct node *node, uint64_t first_index)
 
 void work_add(struct node *node, const struct raft_update *update)
 {
-    if (update->apply_first != 0) {
-        ensure(update->apply_first == node->work.last + 1);
-        ensure(update->apply_last >= update->apply_first);
-        node->work.last = update->apply_last;
-    }
+    ensure(update->apply_first == node->work.last + 1);
+    ensure(update->apply_last >= update->apply_first);
+    node->work.last = update->apply_last;
 }
 
 uint64_t work_applied(const struct node *node)

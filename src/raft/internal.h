@@ -35,7 +35,16 @@ struct reader {
     bool failed;
 };
 
-uint64_t reader_varint(struct reader *reader);
+uint64_t reader_long_varint(struct reader *reader);
+
+static inline uint64_t reader_varint(struct reader *reader)
+{
+    if (reader->at != reader->end && *reader->at < 0x80) { /* nearly all have one byte */
+        return *reader->at++;
+    }
+    return reader_long_varint(reader);
+}
+
 uint8_t reader_byte(struct reader *reader);
 
 /* ---- the log (log.c) ------------------------------------------------------------------------ */

@@ -25,7 +25,7 @@
 #define ENTRY_KIND_MASK 3U
 #define ENTRY_SIZE_SHIFT 3
 
-uint64_t reader_varint(struct reader *reader)
+uint64_t reader_long_varint(struct reader *reader)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

@@ -14,13 +14,17 @@ struct peer *raft_find_peer(struct raft *raft, uint64_t id)
     uint32_t high = raft->peer_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (raft->peers[middle].id < id) {
+        struct peer *peer = &raft->peers[middle];
+        if (peer->id == id) {
+            return peer;
+        }
+        if (peer->id < id) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < raft->peer_count && raft->peers[low].id == id ? &raft->peers[low] : NULL;
+    return NULL;
 }
 
 bool raft_has_own_id(const struct raft *raft, const struct peer *peer)

@@ -65,8 +65,8 @@ struct queue {
 void queue_add(struct queue *queue, int64_t time_ns, const struct delivery *delivery);
 /* The time of the next event; WORLD_NEVER: none. */
 int64_t queue_next_ns(struct queue *queue);
-/* Takes the next event out: a wake-up, which is off now, or NULL and `*delivery`. There must be
- * one. */
+/* Takes the next event out, of which queue_next_ns has just told: a wake-up, which is off now, or
+ * NULL and `*delivery`. */
 struct wakeup *queue_take(struct queue *queue, struct delivery *delivery);
 void queue_free(struct queue *queue); /* empty but for wake-ups, which belong to their owners */
 

@@ -37,12 +37,11 @@ int64_t queue_next_ns(struct queue *queue)
 struct wakeup *queue_take(struct queue *queue, struct delivery *delivery)
 {
     const struct heap_entry *first = heap_first(&queue->deliveries);
-    int64_t delivery_ns = first == NULL ? WORLD_NEVER : first->key;
-    int64_t wakeup_ns = agenda_next_ns(&queue->agenda, delivery_ns);
     const struct heap_entry *wakeup = heap_first(&queue->agenda.wakeups);
 
+    /* queue_next_ns has seen to it that the first wake-up stands where it is due. */
     if (wakeup != NULL && (first == NULL || heap_entry_before(wakeup, first))) {
-        return agenda_take(&queue->agenda, wakeup_ns);
+        return agenda_take(&queue->agenda, wakeup->key);
     }
     uint32_t slot = (uint32_t)heap_take_value(&queue->deliveries);
     *delivery = queue->pool.items[slot];

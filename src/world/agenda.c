@@ -32,7 +32,7 @@ void agenda_wake_at(struct agenda *agenda, struct wakeup *wakeup, int64_t at_ns)
     }
 }
 
-int64_t agenda_next_ns(struct agenda *agenda, int64_t horizon_ns)
+int64_t agenda_settle(struct agenda *agenda, int64_t horizon_ns)
 {
     const struct heap_entry *first = heap_first(&agenda->wakeups);
     while (first != NULL && first->key <= horizon_ns) {

@@ -92,9 +92,8 @@ struct agenda {
 
 /* WORLD_NEVER: off. */
 void agenda_wake_at(struct agenda *agenda, struct wakeup *wakeup, int64_t at_ns);
-/* When the first wake-up is due, exact where that is not after horizon_ns; else a time after it
- * before which nothing is due. WORLD_NEVER: never. */
-int64_t agenda_next_ns(struct agenda *agenda, int64_t horizon_ns);
+/* agenda_next_ns, where the first wake-up stands at an earlier time than it was last set to. */
+int64_t agenda_settle(struct agenda *agenda, int64_t horizon_ns);
 /* Takes the first wake-up that is due at horizon_ns out, which is off then; NULL: none. */
 struct wakeup *agenda_take(struct agenda *agenda, int64_t horizon_ns);
 void agenda_flush_soon(struct agenda *agenda, struct flusher *flusher);
@@ -113,6 +112,18 @@ static inline int64_t agenda_earliest_ns(const struct agenda *agenda)
 {
     const struct heap_entry *first = heap_first(&agenda->wakeups);
     return first == NULL ? WORLD_NEVER : first->key;
+}
+
+/* When the first wake-up is due, exact where that is not after horizon_ns; else a time after it
+ * before which nothing is due. WORLD_NEVER: never. */
+static inline int64_t agenda_next_ns(struct agenda *agenda, int64_t horizon_ns)
+{
+    const struct heap_entry *first = heap_first(&agenda->wakeups);
+    if (first == NULL || first->key > horizon_ns ||
+        first->order == item_of(first->of.item, struct wakeup, queued)->order) {
+        return agenda_earliest_ns(agenda);
+    }
+    return agenda_settle(agenda, horizon_ns);
 }
 
 static inline bool agenda_has_wakeups(const struct agenda *agenda)
