@@ -1,4 +1,4 @@
--- The public calls, as somebody finds them who writes tests: what waits says whether it came, what is misspelt is told,
+-- The public calls, as a writer of tests uses them: waits report whether they succeeded, misspelt names are errors,
 -- lists of nodes, messages that come later, timers.
 local lu = require "luaunit"
 local raft = require "raft"

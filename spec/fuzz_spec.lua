@@ -1,5 +1,5 @@
--- What the fuzzers found of use, replayed: each parser takes its whole corpus (spec/fuzz/corpus), and nothing
--- crashes, fails an assertion, or (`make check-asan`) displeases a sanitizer. `make fuzz` looks for more.
+-- The corpus of each fuzzer (spec/fuzz/corpus), replayed: nothing crashes, fails an assertion or (`make check-asan`)
+-- is reported by a sanitizer. `make fuzz` looks for more.
 local core = require("raft").core
 local lu = require "luaunit"
 

@@ -1,4 +1,4 @@
--- The shell, by what somebody at a terminal sees and types, and by what comes through a pipe.
+-- The shell, by what a user at a terminal sees and types, and by what comes through a pipe.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"

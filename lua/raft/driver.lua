@@ -2,7 +2,7 @@
 -- coroutines beside the main script.
 --
 -- A wait is a table { ticket, predicate, client, done, outcome, value }. The main script's wait drives the world;
--- a client's yields, and is resumed by whoever drives.
+-- a client's yields, and is resumed by the call that drives.
 -- @module raft.driver
 
 local arguments = require "raft.arguments"
@@ -277,12 +277,12 @@ local function raise_failure(self)
   error(failure.value, 0)
 end
 
---- Forgets the error of a client that the next turn would raise: somebody interrupted it and knows.
+--- Forgets the error of a client that the next turn would raise: it was interrupted at the prompt.
 function Driver:forget_failure()
   self.failure = false
 end
 
---- Lets the world go on by one turn: until something is ready, an event where somebody asks after each, or `until_ns`.
+--- Lets the world go on by one turn: until something is ready, an event if a wait asks after each, or `until_ns`.
 -- @tparam integer until_ns
 -- @tparam ?boolean each_event
 -- @treturn string how it ended; "closed" where somebody shut the cluster down meanwhile

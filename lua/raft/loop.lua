@@ -17,7 +17,7 @@ local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 
-local is_stopped = false -- somebody called raft.stop
+local is_stopped = false -- raft.stop was called
 local driving -- the coroutine that drives the loop; nil: the main script
 local is_pinned = false -- raft.pollfd was called
 local watchers = {} -- functions that are told when a node starts or ends
@@ -88,7 +88,7 @@ end
 --- Drives the loop, where the application has none. A SIGTERM that nobody else catches closes all nodes in order, so
 -- that this returns.
 -- @tparam ?number seconds for so long at most; nil: until nothing is alive or raft.stop is called
--- @treturn boolean false once nothing is alive: no node runs and nobody waits
+-- @treturn boolean false once nothing is alive: no node runs and no call waits
 function loop.run(seconds)
   local length_ns = arguments.seconds("seconds", seconds, math.huge)
   not_inside("raft.run")

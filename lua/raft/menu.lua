@@ -58,7 +58,7 @@ function Session:is_member(id)
   return type(status) ~= "table" or status.state ~= "removed"
 end
 
---- What to say of an id that nobody has.
+--- The error for an id that no node has.
 -- @tparam integer id
 -- @treturn string
 function Session:unknown(id)
@@ -99,7 +99,7 @@ local function find_command(list)
   return command
 end
 
--- Without the position in our own files, which says nothing to somebody at a menu.
+-- Without the position in our own files, which means nothing to a user of the menu.
 local function plain(value)
   local text = report.split_trace(report.words(value))
   return (text:gsub("^[^\n]-:%d+: ", ""):gsub("^%[C%]: ", ""))
@@ -146,7 +146,7 @@ end
 
 --- Reads lines until the end and shuts the cluster down.
 -- @tparam table options `make`, `mode`; `read_line` function(cluster or nil) → a line; nil at the end of input;
--- nil and "interrupt"; `write` function(text); `interactive` whether somebody sits there
+-- nil and "interrupt"; `write` function(text); `interactive` whether it is a terminal
 -- @treturn integer the exit code: 1 where an invariant broke
 function menu.run(options)
   local session, code = menu.new(options), OK

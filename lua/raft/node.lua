@@ -5,7 +5,7 @@
 --     node:propose(command, function(index, result) ... end)
 --     raft.run()
 --
--- Callbacks run from whoever drives the loop; an error in one reaches the application from there.
+-- Callbacks run from the call that drives the loop; an error in one reaches the application from there.
 -- @module raft.node
 
 local arguments = require "raft.arguments"
@@ -23,7 +23,7 @@ local metatable = { __index = Node, __name = "raft.node" }
 
 local TIMEOUT = 10 -- seconds
 
-local open = setmetatable({}, { __mode = "v" }) -- by id; a node that was never started and is lost goes by itself
+local open = setmetatable({}, { __mode = "v" }) -- by id; a node that was never started is collected when it is lost
 
 local event_names = { leader = true, role = true, members = true, removed = true, error = true, notice = true }
 
@@ -387,7 +387,7 @@ function Node:status()
   return self.handle:status()
 end
 
---- Ends it: who waits is told "closed", nobody is told anything later. From one of its callbacks it ends as soon as
+--- Ends it: waiting calls get "closed", no callback comes later. From one of its callbacks it ends as soon as
 -- that is over. Twice is fine.
 -- @tparam ?raft.callback f f(true) once it is closed, or f(nil, message, "storage") where the trace could not be
 -- written whole

@@ -1,4 +1,4 @@
---- The shell: a Lua prompt with a live cluster `c` at hand, which over TCP goes on living while somebody types.
+--- The shell: a Lua prompt with a live cluster `c` at hand, which over TCP keeps running while the user types.
 --
 -- Nothing that is typed ends it but :quit and the end of input.
 -- @module raft.shell
@@ -24,7 +24,7 @@ local PROMPT, PROMPT_MORE = "raft> ", "  ... "
 local Session = {}
 Session.__index = Session
 
--- What somebody types who wants to leave.
+-- What ends the shell.
 local leaving = { quit = true, exit = true, ["quit()"] = true, ["exit()"] = true }
 
 local function is_cluster(value)

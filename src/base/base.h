@@ -51,7 +51,7 @@ void pool_end(struct pool *pool); /* what was taken stays until it is given back
 void *pool_take(struct pool *pool, size_t size);
 void pool_give(struct pool *pool, void *memory, size_t size); /* as it was taken */
 
-/* A view of bytes that somebody else owns. */
+/* A view of bytes that it does not own. */
 struct bytes {
     const uint8_t *data;
     size_t size;

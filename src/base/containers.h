@@ -1,6 +1,6 @@
 /*
  * The containers that every room uses, each written once: array, ring, list, heap. All zero is an
- * empty one. base.h includes this; nobody else has to.
+ * empty one. base.h includes this.
  *
  * Arrays and rings are typed: `array_of(struct run) runs;` declares one, as a member or a variable,
  * and `struct runs { array_of(struct run); };` one with a name, to be handed to functions. What

@@ -1,7 +1,7 @@
 /*
  * bench: what `raftbench bench` measures below Lua: the bare core (core.c), the wire codec
  * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c); and what
- * comes in by a port from somebody hostile (flood.c).
+ * hostile senders do to a port (flood.c).
  *
  * It only takes times. It judges none of them, and nothing of the house depends on it. The times
  * are of the machine's monotonic clock (clock.c).

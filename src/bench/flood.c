@@ -1,5 +1,5 @@
 /*
- * What comes in by a port from somebody hostile: connections, as many a second as wanted, each of
+ * Hostile input to a port: connections, as many a second as wanted, each of
  * which says something prepared and is kept for a while. For measuring on this machine only: it
  * connects to nothing but the loopback, for a bounded time and with a bounded number of
  * connections.

@@ -36,7 +36,7 @@
  *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
  *                         the read came; the leader had committed in its own term, and its index
  *                         covers what was committed when the read came
- *   LATEST_CONFIGURATION  a node goes by the latest configuration in its own log, committed or not
+ *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
  *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term

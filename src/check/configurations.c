@@ -4,8 +4,8 @@
  * way of a joint one where voters change.
  *
  * It knows a node's configurations from the entries of that node's own log (START, APPEND), and
- * holds against them what the node says that it goes by (MEMBERS). Where they are not known nothing
- * is judged.
+ * compares them with those that the node says are in force (MEMBERS). Where they are not known
+ * nothing is judged.
  */
 #include "check/internal.h"
 
@@ -178,7 +178,7 @@ void configurations_committed(struct check_node *node)
     array_remove(&node->configurations, 0, old);
 }
 
-/* ---- what the node goes by ------------------------------------------------------------------ */
+/* ---- what is in force at the node ----------------------------------------------------------- */
 
 static bool is_same(const struct raft_configuration *members, struct bytes reported)
 {

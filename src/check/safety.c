@@ -209,7 +209,7 @@ static bool judge_removal(struct checker *checker, const struct check_node *node
     const struct term *committed = chain_term(&checker->committed, first);
     /* Committed in its own term or an earlier one, that is: a leader of an older term, whose
      * messages come late, need not have what was committed after it, and may still have it replaced
-     * on a node that has heard of nobody newer and was not counted. */
+     * on a node that knows no newer leader and was not counted. */
     bool binds = first <= terms_committed_before(&checker->terms, node->term + 1);
     bool loses = binds && held != NULL && held == committed;
     if (loses || first <= node->commit) {

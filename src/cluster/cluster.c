@@ -86,7 +86,7 @@ static bool bring_up(struct cluster *cluster, struct failure *failure)
         }
     }
     if (turn == CLUSTER_STOPPED) {
-        cluster_interrupt(cluster); /* whoever drives it first is told */
+        cluster_interrupt(cluster); /* the next call that drives it gets the error */
     }
     trace_unsubscribe(cluster->trace, subscription);
     return up;

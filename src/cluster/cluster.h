@@ -1,7 +1,7 @@
 /*
  * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
- * links: each with its FAULT event), drive.c (letting the world go on), requests.c (what somebody
+ * links: each with its FAULT event), drive.c (letting the world go on), requests.c (what was
  * waits for, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
  * where), listed.c (whose disk is needed).
  *
@@ -30,7 +30,7 @@ struct cluster_disk {
 
 struct cluster_options {
     bool real; /* TCP over loopback; false: the simulated world */
-    /* Real: the clock runs on while nobody drives (a prompt). */
+    /* Real: the clock runs on between the calls that drive (a prompt). */
     bool free_running;
     double speed;     /* real: world seconds in a real one; > 0 */
     uint64_t seed;    /* decides everything in the simulated world */

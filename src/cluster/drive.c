@@ -1,6 +1,6 @@
 /*
- * Letting the world go on. It never decides what is waited for (request/ does) and calls nobody
- * back: whoever drives looks at what came of it.
+ * Letting the world go on. It never decides what is waited for (request/ does) and calls nothing
+ * back: its caller looks at the outcome.
  */
 #include "cluster/internal.h"
 

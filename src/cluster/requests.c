@@ -243,7 +243,7 @@ uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struc
                                                                    .deadline_ns = deadline_ns});
 }
 
-/* ---- waiting for what nobody is asked ------------------------------------------------------- */
+/* ---- waiting without a request to a node ---------------------------------------------------- */
 
 static uint64_t wait(struct cluster *cluster, struct request_wait wait, struct bytes body,
                      int64_t deadline_ns)

@@ -20,7 +20,7 @@ static void emit(struct cluster *cluster, const char *call, uint64_t node)
     trace_emit(cluster->trace, &event);
 }
 
-/* The value's buffer, empty. NULL: nobody reads these events. */
+/* The value's buffer, empty. NULL: these events have no reader. */
 static struct buffer *begin(struct cluster *cluster)
 {
     if (!trace_wants(cluster->trace, TRACE_FAULT)) {

@@ -1,6 +1,6 @@
 /*
  * cores: bare cores under one harness: a few replicas, their disks, the messages between them and a
- * clock, all of it in the hand of whoever drives it. Nothing moves unless it is told to: any
+ * clock, all controlled by the caller. Nothing happens unless the caller asks for it: any
  * message that is under way may be delivered, lost or delivered twice, any disk may take its time,
  * and time passes when it is let. cores.c (steps, messages, disks), run.c (all of it in order,
  * time), hash.c.

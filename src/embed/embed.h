@@ -30,12 +30,12 @@ void embed_loop_free(struct embed_loop *loop); /* when all of its nodes are free
 int64_t embed_loop_now_ns(const struct embed_loop *loop);
 /* One turn of the loop, which waits until `until_ns` at most. */
 void embed_loop_step(struct embed_loop *loop, int64_t until_ns);
-/* Whether something can still happen: a node runs, or somebody waits. */
+/* Whether something can still happen: a node runs, or a call waits. */
 bool embed_loop_are_alive(const struct embed_loop *loop);
 /* Ends the turn that waits; from a signal handler too. */
 void embed_loop_interrupt(struct embed_loop *loop);
 /* For a loop that is not ours: what to poll for reading, and how long (WORLD_NEVER). `wakes`: it is
- * readable too once something was asked for outside of a turn, so that whoever sleeps hears of it.
+ * readable too once something was asked for outside of a turn, so that a sleeping poller wakes up.
  */
 int embed_loop_pollfd(struct embed_loop *loop, bool wakes);
 int64_t embed_loop_timeout_ns(const struct embed_loop *loop);
@@ -87,7 +87,7 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
 bool embed_start(struct embedded *embedded, struct failure *failure);
 /* All that wait are told "closed", then it ends. */
 void embed_close(struct embedded *embedded);
-void embed_free(struct embedded *embedded); /* without a word to anybody */
+void embed_free(struct embedded *embedded); /* without callbacks */
 
 struct node *embed_node(const struct embedded *embedded);
 /* The trace of this node alone; made at the first call. */

@@ -50,7 +50,7 @@ struct embedded {
     embed_done *on_done;
     void *context;
     struct flusher flusher;
-    struct trace *trace; /* NULL: nobody wants it */
+    struct trace *trace; /* NULL: not wanted */
     int trace_subscription;
     struct notices notices;
     struct requests *requests;
@@ -79,7 +79,7 @@ void notices_open(struct embedded *embedded);
 void notices_close(struct embedded *embedded);
 /* The known leader changed, or the node has ended. */
 void notices_follow_leader(struct embedded *embedded);
-/* Adds to a text that nobody leads which members this node does not reach, as far as that fits. */
+/* Adds to the text of "no leader" which members this node does not reach, as far as that fits. */
 void notices_explain(struct embedded *embedded, char *text, size_t size);
 
 /* ---- requests.c */

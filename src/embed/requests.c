@@ -1,5 +1,5 @@
 /*
- * How the requests of an application's node reach whoever leads (request/ decides when they are
+ * How the requests of an application's node reach the leader (request/ decides when they are
  * asked again): this node itself, or another by way of this one. The application is called only in
  * embed_tell_outcomes.
  */
@@ -81,8 +81,8 @@ static void forget(void *owner, uint64_t node, enum request_kind kind, uint64_t 
     }
 }
 
-/* The leader that a request was passed on to: as long as it leads, or nobody else is known to. Then
- * it learns what became of it, and answers, if it can. */
+/* The leader that a request was passed on to: as long as it leads, or no other leader is known.
+ * Then it learns what became of it, and answers, if it can. */
 static int64_t answer_wait_ns(void *owner, uint64_t node, uint64_t term, const char **why)
 {
     const struct embedded *embedded = owner;

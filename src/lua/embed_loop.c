@@ -159,7 +159,7 @@ static void on_terminate(int number)
     }
 }
 
-/* loop:catch_terminate() → whether SIGTERM is caught from now on: not where somebody does already
+/* loop:catch_terminate() → whether SIGTERM is caught from now on: not if there is a handler already
  */
 static int catch_terminate(lua_State *L)
 {

@@ -1,7 +1,7 @@
 /*
  * An event's table in words: the line that the trace's log has for it, which tostring(event) gives,
  * and the few words of a diagram's cell. The table may be what a script was given or a trace's
- * line, and somebody may have put anything into it: each field is looked at before it is used.
+ * line, and may hold anything: each field is checked before it is used.
  */
 #include "lua/module.h"
 

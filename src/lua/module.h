@@ -69,7 +69,7 @@ uint64_t lua_id_check(lua_State *L, int index);
 int64_t lua_field_integer(lua_State *L, int index, const char *name, int64_t otherwise);
 double lua_field_number(lua_State *L, int index, const char *name, double otherwise);
 bool lua_field_boolean(lua_State *L, int index, const char *name, bool otherwise);
-/* Options, which must be there: Lua has filled in what nobody gave. */
+/* Options, which must be there: Lua has filled in the defaults. */
 int64_t lua_option_integer(lua_State *L, int index, const char *name);
 double lua_option_number(lua_State *L, int index, const char *name);
 bool lua_option_boolean(lua_State *L, int index, const char *name);
@@ -180,7 +180,7 @@ extern const luaL_Reg lua_capture_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);
-void lua_signal_target(struct cluster *cluster); /* whose drive a signal ends; NULL: nobody's */
+void lua_signal_target(struct cluster *cluster); /* whose drive a signal ends; NULL: none */
 bool lua_signal_has_target(void);
 void lua_signals_catch(void);
 

@@ -201,7 +201,7 @@ static int wait_input(lua_State *L)
     return 2;
 }
 
-/* core:set_free_running(boolean): whether its clock goes on while nobody drives it */
+/* core:set_free_running(boolean): whether its clock runs on between the calls that drive it */
 static int set_free_running(lua_State *L)
 {
     real_set_free_running(cluster_world(open_cluster(L, 1)->cluster), lua_toboolean(L, 2));

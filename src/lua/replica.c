@@ -10,7 +10,7 @@
 
 struct replica {
     struct raft *raft;
-    bool is_view;       /* of one that belongs to somebody else */
+    bool is_view;       /* of one that belongs to a harness */
     int64_t now_ns;     /* of its last event */
     uint64_t persisted; /* the highest sequence it has handed out */
 };

@@ -247,8 +247,8 @@ void lua_value_check(lua_State *L, int index, const char *argument, struct buffe
     }
 }
 
-/* Values may come from anybody who speaks the protocol: deeper than values go is as malformed as
- * any other bytes, and must not exhaust the stack. */
+/* Values may come from any sender that speaks the protocol: deeper than values go is as malformed
+ * as any other bytes, and must not exhaust the stack. */
 static bool push_item(lua_State *L, struct value_reader *reader, unsigned depth);
 
 static bool push_array(lua_State *L, struct value_reader *reader, size_t count, unsigned depth)

@@ -256,7 +256,7 @@ static bool kv_apply(void *self, uint64_t index, struct bytes command, struct bu
     (void)index;
     (void)failure;
     if (!read_fields(command, &fields) || fields.operation.data == NULL) {
-        return true; /* somebody's own command: kv only keeps the place */
+        return true; /* a command of the script's own: kv does nothing with it */
     }
     const char *problem = command_problem(&fields);
     if (problem != NULL) {

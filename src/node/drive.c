@@ -1,8 +1,8 @@
 /*
  * Events in, updates out: each event steps the core once, and what the update asks for is carried
  * out in the order that raft.h tells; and what the world calls for the time that passes. It applies
- * nothing and answers nobody itself (work.c does, later), and it decides nothing that is Raft's to
- * decide.
+ * nothing and answers no request itself (work.c does, later), and it decides nothing that is Raft's
+ * to decide.
  */
 #include "node/internal.h"
 

@@ -236,7 +236,7 @@ struct proposals {
     ring_of(struct waiter) waiters; /* by rising index */
     uint64_t lowest_term;           /* none of them is of a lower one */
     struct waiter change; /* of members: its first entry was applied, the final one was not */
-    bool change_waits;    /* `change` holds somebody */
+    bool change_waits;    /* `change` holds a waiter */
 };
 
 /* One command, its payload a range of `batch`. */

@@ -1,5 +1,5 @@
 /*
- * Raft's messages on the wire: out, as frames with their place in the line, and in. It decides
+ * Raft's messages on the wire: out, as frames with their order, and in. It decides
  * nothing about what they say.
  */
 #include "node/internal.h"

@@ -114,7 +114,7 @@ enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
 void node_read(struct node *node, enum node_read_mode mode, struct bytes request,
                const struct node_asker *asker);
 /* `wanted` is a simple configuration. The asker is told when the final configuration has committed.
- * false: refused at once, nobody is told. */
+ * false: refused at once, there is no answer. */
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
                  uint64_t *term, const struct node_asker *asker, struct failure *failure);
 bool node_campaign(struct node *node, bool force, struct failure *failure);

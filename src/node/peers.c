@@ -1,7 +1,7 @@
 /*
  * Whom a node keeps connections to: the members of the configuration in force, and whoever is to be
  * added. Others dial us, and are answered on their connection. It never looks into what is sent,
- * and no address tells it who somebody is.
+ * and an address never identifies a server.
  */
 #include "node/internal.h"
 

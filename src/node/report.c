@@ -1,6 +1,6 @@
 /*
  * What happened at a node, as trace events made from the core's updates and the store's
- * confirmations. It decides nothing, and a kind that nobody reads costs one test.
+ * confirmations. It decides nothing, and a kind without a reader costs one test.
  */
 #include "node/internal.h"
 

@@ -1,5 +1,5 @@
 /*
- * What others see of a node: one value, filled when somebody looks and something has changed, so
+ * What others see of a node: one value, filled when it is read and something has changed, so
  * that being looked at costs a node next to nothing. It changes nothing else.
  */
 #include "node/internal.h"

@@ -37,7 +37,8 @@ static void refuse_with_hint(struct raft *raft, const struct raft_message *messa
     answer->sequence = message->sequence;
 }
 
-/* What is committed is never cut: whoever says so is not believed, whatever its term. */
+/* What is committed is never truncated: a message that asks for it is dropped, whatever its term.
+ */
 static bool cut_conflict(struct raft *raft, const struct raft_message *message, uint64_t from)
 {
     if (from <= raft->commit) {

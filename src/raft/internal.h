@@ -301,7 +301,7 @@ void election_become_follower(struct raft *raft, uint64_t term);
 void election_follow(struct raft *raft, const struct raft_message *message);
 void election_persisted(struct raft *raft); /* a candidate's own vote may be durable now */
 bool election_holds_back(const struct raft *raft, const struct raft_message *message);
-/* Whether a leader's message is of nobody who can lead now. */
+/* Whether a leader's message cannot come from a present leader. */
 bool election_is_outsider(const struct raft *raft, const struct raft_message *message);
 void election_handle_pre_vote(struct raft *raft, const struct raft_message *message);
 void election_handle_vote(struct raft *raft, const struct raft_message *message);

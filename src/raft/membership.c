@@ -349,7 +349,7 @@ void membership_committed(struct raft *raft)
         return;
     }
     if (record->configuration.joint) {
-        append_final(raft); /* whoever leads finishes the change */
+        append_final(raft); /* the leader finishes the change */
     } else if (!raft_votes(raft)) {
         step_down_after_removal(raft);
     }

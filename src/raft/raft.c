@@ -286,7 +286,7 @@ static void handle_by_kind(struct raft *raft, const struct raft_message *message
     }
 }
 
-/* Pre-votes change nobody's term, but for a refusal from a later one (dissertation 9.6). */
+/* Pre-votes change no term, except a refusal from a later one (dissertation 9.6). */
 static void handle_pre_vote_response(struct raft *raft, const struct raft_message *message)
 {
     if (message->reject && message->term > raft->term) {
@@ -332,7 +332,7 @@ static bool answer_counts(struct raft *raft, const struct raft_message *message)
         return true;
     }
     /* A server that was removed, and was away meanwhile, answers what its leader still tells it
-     * with the higher term it has campaigned up to. That deposes nobody (dissertation 4.2.3): a
+     * with the higher term it has campaigned up to. That deposes no leader (dissertation 4.2.3): a
      * term that matters reaches a leader through its members. It hears nothing of our term any
      * more. */
     peer->leaving_deadline_ns = raft->now_ns;

@@ -1,7 +1,7 @@
 /*
  * read: linearizable reads without the log (ReadIndex, dissertation 6.4): remember the commit
- * index, hear from a quorum that nobody else leads, then answer once that index is applied. One
- * round is shared by all reads that wait for the next flush.
+ * index, confirm with a quorum that there is no other leader, then answer once that index is
+ * applied. One round is shared by all reads that wait for the next flush.
  *
  * It never answers before an entry of the leader's own term has committed, and never from a clock.
  */

@@ -1,7 +1,7 @@
 /*
- * One connection's life, whoever dialled it: dialling, the hellos, frames, the end. A pair of nodes
- * shares one, so that TCP's acknowledgements ride on frames: a segment of its own for each would
- * take a sixth of a round trip on the loopback. Which of two stays is remote.c's to say.
+ * One connection's life, whichever side dialled it: dialling, the hellos, frames, the end. A pair
+ * of nodes shares one, so that TCP's acknowledgements ride on frames: a segment of its own for each
+ * would take a sixth of a round trip on the loopback. Which of two stays is remote.c's to say.
  *
  * It never waits for a socket, and never lets what a stranger sends do more than end that
  * stranger's connection.

@@ -378,6 +378,6 @@ void remote_lost(struct remote *remote, struct tcp_connection *connection, const
 /* The peer has said hello on this connection: it is the pair's now, or drained. */
 void remote_hello_accepted(struct endpoint *endpoint, struct tcp_connection *connection);
 void remote_enqueue(struct remote *remote, struct batch *frame, bool urgent);
-void remote_free(struct remote *remote); /* with its connections, and without a word to the owner */
+void remote_free(struct remote *remote); /* with its connections, without callbacks to the owner */
 
 #endif

@@ -12,7 +12,7 @@ void local_push(struct real *real, const struct routed_frame *frame)
     *ring_push(&real->local) = *frame;
 }
 
-/* Who takes frames for `to`; NULL: nobody is there. */
+/* The handler of frames for `to`; NULL: there is none. */
 static const struct endpoint_handler *find_handler(const struct real *real, uint64_t to)
 {
     if (to == WORLD_CLIENT) {

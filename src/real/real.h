@@ -14,7 +14,7 @@
 #include "world/world.h"
 
 struct real_options {
-    bool free_running; /* false: the world's clock stands still while nobody calls step */
+    bool free_running; /* false: the world's clock stops between calls of step */
     double speed;      /* world seconds in a real one; > 0 */
 };
 

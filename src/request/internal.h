@@ -16,7 +16,7 @@ enum request_state {
 };
 
 /* Kept in slots that are used again. Its number is its slot and how often that was used, so that a
- * late answer finds nobody; a try's number has the tries above that. */
+ * late answer finds no request; a try's number has the tries above that. */
 struct request {
     uint64_t number;
     enum request_kind kind;

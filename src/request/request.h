@@ -1,5 +1,5 @@
 /*
- * request: what somebody asked for and waits for: proposals, reads, changes of members, calls
+ * request: requests and their outcomes: proposals, reads, changes of members, calls
  * between nodes, and whatever else its owner can judge. request.c (the life of one: whom to ask,
  * when to ask again, what is not known), requests.c (all of them: their numbers, when they are due,
  * in what order they are done).
@@ -29,7 +29,7 @@ enum request_kind {
     REQUEST_READ_STALE = NODE_REQUEST_READ_STALE,
     REQUEST_CHANGE, /* of members */
     REQUEST_CALL,   /* from one node to another */
-    REQUEST_WAIT,   /* nobody is asked: the owner judges it */
+    REQUEST_WAIT,   /* no node is asked: the owner judges it */
 };
 
 /* How a request ended. */
@@ -69,7 +69,7 @@ struct request_wait {
 
 struct request_order {
     enum request_kind kind;
-    uint64_t node;     /* that one only; 0: whoever leads */
+    uint64_t node;     /* that one only; 0: the leader */
     uint64_t to;       /* CALL: whom that node calls */
     struct bytes body; /* PROPOSE: a payload; READ: a question, or empty; CALL: a value */
     const struct raft_configuration *members; /* CHANGE */
@@ -94,7 +94,7 @@ struct request_message {
 };
 
 struct request_reach {
-    /* Who leads, as far as is known, and in which term; 0: nobody. */
+    /* Who leads, as far as is known, and in which term; 0: none. */
     uint64_t (*leader)(void *owner, uint64_t *term);
     /* Asks that node, which answers by requests_answered, perhaps before this returns. false: it
      * was not asked, the failure says why. */
@@ -103,12 +103,12 @@ struct request_reach {
     /* The answer to this is no longer needed. */
     void (*forget)(void *owner, uint64_t node, enum request_kind kind, uint64_t number);
     /* How long an answer of that node, which was asked as the leader of that term, can still be
-     * expected: WORLD_NEVER: as long as one likes; less: `*why` says what has become of it. */
+     * expected: WORLD_NEVER: without limit; less: `*why` says why not. */
     int64_t (*answer_wait_ns)(void *owner, uint64_t node, uint64_t term, const char **why);
     /* How far the owner itself has applied: commands and reads are done when it has caught up with
      * them. NULL: that is not waited for. */
     uint64_t (*applied)(void *owner);
-    /* Adds to a text that says that nobody leads why that may be so. May be NULL. */
+    /* Adds to the text of `no_leader` why there may be none. May be NULL. */
     void (*explain)(void *owner, char *text, size_t size);
     /* Something is done, and can be taken. May be NULL. */
     void (*ready)(void *owner);
@@ -136,7 +136,7 @@ const struct request_outcome *requests_take(struct requests *requests);
 /* Of one that was not taken: its outcome so far, where it is done or its entry has a place. */
 const struct request_outcome *requests_look(struct requests *requests, uint64_t number);
 
-/* What the owner has to tell. An answer to a try: late ones and those that nobody waits for are
+/* What the owner reports. An answer to a try: late ones and those without a request are
  * passed over. */
 void requests_answered(struct requests *requests, uint64_t number,
                        const struct node_outcome *outcome);

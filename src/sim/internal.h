@@ -82,7 +82,7 @@ struct endpoint {
 /* An id, as long as the world lives; id 0 is the clients'. */
 struct place {
     uint64_t id;
-    struct endpoint *endpoint; /* NULL: nobody listens */
+    struct endpoint *endpoint; /* NULL: no listener */
     uint64_t life;             /* how often it was opened */
 };
 

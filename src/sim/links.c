@@ -423,7 +423,7 @@ void link_arrive(struct sim *sim, const struct delivery *delivery)
         arrive_hello(delivery->link, delivery->connection, delivery->frame);
         break;
     case DELIVERY_DIALLED:
-        if (!delivery->connection->ended) { /* before its dialler heard of it */
+        if (!delivery->connection->ended) { /* before its dialler knew of it */
             send_hello(delivery->link);
         }
         break;

@@ -147,7 +147,7 @@ static void start_write(struct memory_store *store)
     wake_in(store, lasts_ns + store->sync_delay_ns);
 }
 
-/* Confirms as the last thing: whoever is told may close the store. */
+/* Confirms as the last thing: the callback may close the store. */
 static void confirm(struct memory_store *store, struct group *group)
 {
     uint64_t sequence = group->sequence;

@@ -6,7 +6,7 @@
  * call), words.c (names), json_lines.c and json_parse.c (event to JSON and back), text.c and
  * sentence.c (an event in a sentence, for log lines), phrase.c (in a few words, for diagrams),
  * notation.c (values in either), file.c (lines to files). It decides nothing, and knows of Raft
- * only the words. A kind nobody subscribes to costs its emitter one bit test (trace_wants).
+ * only the words. A kind without a subscriber costs its emitter one bit test (trace_wants).
  */
 #ifndef RAFTBENCH_TRACE_H
 #define RAFTBENCH_TRACE_H

@@ -3,7 +3,7 @@
  * stays where it stands and is moved when it comes to the top: election timers are put off
  * thousands of times before they fire once.
  *
- * It never reads a clock, and calls nobody but flushers.
+ * It never reads a clock, and calls nothing but flushers.
  */
 #include "world/world.h"
 

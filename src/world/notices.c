@@ -1,5 +1,6 @@
 /*
- * Few notices for many of a kind: who comes in by a port decides how often something is told.
+ * Few notices for many of a kind: the sender decides how often something happens, not how many
+ * notices there are.
  */
 #include "world/world.h"
 

@@ -63,7 +63,7 @@ function node:on(name, f) end
 ---@return raft.node_status # id, state ("stopped" "running" "failed" "removed" "closed"), error, role, term, vote, leader, commit, applied, first_index, last_index, address, members ({voters, learners, addresses}); on a leader peers[id] = {match, next, inflight}
 function node:status() end
 
----Ends it: who waits is told "closed", nobody is told anything later. From one of its callbacks it ends as soon as
+---Ends it: waiting calls get "closed", no callback comes later. From one of its callbacks it ends as soon as
 ---that is over. Twice is fine.
 ---@param f? raft.callback f(true) once it is closed, or f(nil, message, "storage") where the trace could not be written whole
 ---@return boolean? # true; nil, message, code, detail where the trace could not be written whole

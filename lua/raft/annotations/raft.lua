@@ -37,7 +37,7 @@ function raft.sorted(t) end
 ---Drives the loop, where the application has none. A SIGTERM that nobody else catches closes all nodes in order, so
 ---that this returns.
 ---@param seconds? number for so long at most; nil: until nothing is alive or raft.stop is called
----@return boolean # false once nothing is alive: no node runs and nobody waits
+---@return boolean # false once nothing is alive: no node runs and no call waits
 function raft.run(seconds) end
 
 ---Makes raft.run return after the present turn; also from a callback.

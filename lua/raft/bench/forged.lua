@@ -1,4 +1,4 @@
---- Frames as somebody hostile makes them, who knows the protocol and the cluster's name: for measuring what they cost,
+--- Frames of a hostile sender that knows the protocol and the cluster's name: for measuring what they cost,
 -- and for specs. Kinds and layouts are those of src/world/world.h and src/node/identity.c.
 -- @module raft.bench.forged
 

@@ -1,4 +1,4 @@
---- Commits while somebody on the same machine, who knows the cluster's name, floods the ports of its nodes: three nodes
+--- Commits while a process on the same machine that knows the cluster's name floods the ports of its nodes: three nodes
 -- over TCP, eight closed loops. Each figure is a ratio to the commits just before it, in the same cluster.
 --
 -- The flood is a process of its own. `quiet` is one that does nothing: what the machine does by itself.

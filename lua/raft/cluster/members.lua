@@ -155,7 +155,7 @@ local function check_options(self, options)
   }
 end
 
--- The members in force at whoever takes the change, once there is one.
+-- The members in force at the leader that takes the change, once there is one.
 local function present(self, options)
   if options.node then
     return self:members(options.node)

@@ -91,7 +91,7 @@ local function take_apart(value, frames)
   return words, place, report.user_trace(traceback, place and place .. ": " or "")
 end
 
--- The line that somebody typed, where it is not the last one.
+-- The line that was typed, if it is not the last one.
 local function quoted_line(place, lines)
   local number = place and tonumber(place:match "^shell:(%d+)$")
   if number and lines[number] and number < #lines then
@@ -100,7 +100,7 @@ local function quoted_line(place, lines)
   return nil
 end
 
---- An error as somebody at the prompt wants to read it.
+--- An error as a user at the prompt wants to read it.
 -- @param value what was raised
 -- @tparam table frames where
 -- @tparam table lines what was typed in this session

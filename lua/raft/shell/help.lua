@@ -1,4 +1,4 @@
---- What `help` shows: the documentation in the sources, for somebody at the prompt.
+--- What `help` shows: the documentation in the sources, for a user at the prompt.
 -- @module raft.shell.help
 
 local reference = require "raft.reference"

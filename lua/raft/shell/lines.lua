@@ -100,7 +100,7 @@ local function read_plain(self, prompt)
 end
 
 --- Reads one line.
--- @tparam string prompt shown where somebody sits there
+-- @tparam string prompt shown at a terminal
 -- @treturn ?string the line without its end; nil: the end of input
 -- @treturn ?string "interrupt" or "terminate" where that signal came instead
 function Lines:read(prompt)

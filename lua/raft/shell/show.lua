@@ -1,4 +1,4 @@
---- Values as somebody at a prompt wants to read them: tables sorted, not too deep, not too long, fitted to a width.
+--- Values as a user at a prompt wants to read them: tables sorted, not too deep, not too long, fitted to a width.
 -- @module raft.shell.show
 
 local null = require("raft.core").null

@@ -1,4 +1,4 @@
---- What happens in a cluster, as lines for somebody who watches it: elections, crashes, faults, commits. The words are
+--- What happens in a cluster, as lines for a user who watches it: elections, crashes, faults, commits. The words are
 -- the trace's (src/trace).
 -- @module raft.shell.watch
 

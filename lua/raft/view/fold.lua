@@ -1,5 +1,5 @@
 --- Which events of a trace are routine: heartbeats, their answers and their losses. They are counted
--- for each node until somebody takes the sum, so that a diagram shows one row for hundreds of them.
+-- for each node until the sum is taken, so that a diagram shows one row for hundreds of them.
 --
 -- It decides by the events alone and draws nothing.
 -- @module raft.view.fold

@@ -105,7 +105,7 @@ static unsigned char complete(EditLine *edit, int character)
     lua_pushvalue(L, editor->completer);
     lua_pushlstring(L, line->buffer, (size_t)(line->cursor - line->buffer));
     if (lua_pcall(L, 1, 2, 0) != 0) {
-        lua_pop(L, 1); /* somebody's __index raised: there is nothing to complete */
+        lua_pop(L, 1); /* a __index raised: there is nothing to complete */
         return CC_ERROR;
     }
     const char *insertion = lua_tostring(L, -2);
@@ -125,7 +125,7 @@ static unsigned char complete(EditLine *edit, int character)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-/* What is typed is UTF-8, also where nobody said so; only character types follow the locale. */
+/* What is typed is UTF-8, also without a locale; only character types follow the locale. */
 static void choose_encoding(void)
 {
     setlocale(LC_CTYPE, "");

@@ -3,7 +3,7 @@
  * module), editor.c (the editor and what it asks Lua for), terminal.c (what is drawn around the
  * line).
  *
- * It knows nothing of Raft: whoever waits for input is a Lua function, and lets the world go on
+ * It knows nothing of Raft: a Lua function waits for input, and lets the world go on
  * meanwhile. It never runs what was typed.
  */
 #ifndef RAFTBENCH_LINE_H
