@@ -193,4 +193,12 @@ function tests.test_AddressesThatMakeNoCluster()
   assert(raft.node(given { peers = { [2] = "10.1.2.3:7001" }, insecure = true })):close()
 end
 
+function tests.test_StopEndsRun()
+  with_nodes(1, nil, function(nodes)
+    nodes[1]:propose(1, raft.stop)
+    lu.assertTrue(raft.run(20))
+    lu.assertTrue(raft.run(0.01))
+  end)
+end
+
 return tests

@@ -470,14 +470,6 @@ end
 
 -- ---- loops -----------------------------------------------------------------------------------------
 
-function tests.test_StopEndsRun()
-  with_nodes(1, nil, function(nodes)
-    nodes[1]:propose(1, raft.stop)
-    lu.assertTrue(raft.run(20))
-    lu.assertTrue(raft.run(0.01))
-  end)
-end
-
 local has_luv, uv = pcall(require, "luv")
 
 function tests.test_Luv()

@@ -2,8 +2,8 @@
  * The private side of node/, by subject: what each file keeps of a node, in a struct that no other
  * file touches, and what it does for the others.
  *
- * A step of the core is carried out at once but for what calls back into other rooms (applying,
- * answering): work_run does that later, so that who is told an answer may hand in the next command.
+ * A step of the core is carried out at once, except what calls back into other rooms (applying,
+ * answering): work_run does that later, so that a callback may hand in the next command.
  */
 #ifndef RAFTBENCH_NODE_INTERNAL_H
 #define RAFTBENCH_NODE_INTERNAL_H
@@ -28,8 +28,7 @@ struct batch *identity_hello(struct node *node, uint64_t to);
 /* true: `from` knows its server now; false: refused, and frames_reason says why. */
 bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
                           struct connection *from);
-/* A server said hello whose id a configuration lists with another directory: it gets a frame that
- * says so, and the user a notice. */
+/* A hello had a listed id with another directory: its server and the user get a notice. */
 void identity_turn_away(struct node *node, uint64_t id, uint64_t directory);
 /* That this happened to us; false: malformed. */
 bool identity_turned_away(struct node *node, uint64_t from, struct bytes body);
@@ -216,8 +215,7 @@ struct work {
 
 void work_begin(struct node *node, uint64_t first_index);
 void work_add(struct node *node, const struct raft_update *update);
-/* Applies and answers all that is due. Called from within itself it leaves that to the outer one.
- */
+/* Applies and answers all that is due; within itself it leaves that to the outer call. */
 void work_run(struct node *node);
 uint64_t work_applied(const struct node *node); /* index, by its machine */
 void work_clear(struct node *node);
