@@ -1,8 +1,8 @@
 /*
  * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
- * links: each with its FAULT event), drive.c (letting the world go on), requests.c (what was
- * waits for, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
+ * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
+ * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
  * where), listed.c (whose disk is needed).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
@@ -49,7 +49,7 @@ struct cluster_options {
     bool invariants;
 };
 
-/* Makes the world, starts all nodes. NULL and a failure where that does not work. `prepare` is
+/* Makes the world, starts all nodes. NULL and a failure if that fails. `prepare` is
  * called when the trace exists and before anything happens in it, so that readers miss nothing;
  * it may be NULL, and answers false (with a failure) to give up. */
 struct cluster *cluster_new(const struct cluster_options *options,
@@ -103,7 +103,7 @@ void cluster_forget(struct cluster *cluster, uint64_t ticket);
  * shows deadline_ns; also at once where it is so already. */
 uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns);
 /* A node has started or stopped, leads or follows another, has applied more, or has other members:
- * for questions that are too dear to be asked after each event. */
+ * for predicates that cost too much to be evaluated after each event. */
 uint64_t cluster_wait_change(struct cluster *cluster, int64_t deadline_ns);
 /* A leader as cluster_leader says, of a term later than `above`: the outcome's index and term. */
 uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns);
@@ -139,11 +139,11 @@ struct cluster_change {
 };
 
 /* A ticket that is done when the final configuration has committed; cluster_look tells the index
- * and term of its first entry once it has them. 0 and a failure where a member is no node. */
+ * and term of its first entry once it has them. 0 and a failure if a member is not a node. */
 uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_change *change,
                                 struct failure *failure);
 /* A request over the nodes' own transport; the answer is the outcome's result. 0 and a failure
- * where one of them is no node. */
+ * if one of them is not a node. */
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
                       int64_t deadline_ns, struct failure *failure);
 
@@ -165,7 +165,7 @@ bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *
 uint64_t cluster_directory(const struct cluster *cluster, uint64_t id);
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure);
-/* What its disk does wrong, this one or the next: each write lasts so much longer. */
+/* What its disk does wrong, this one or the next: each write takes that much longer. */
 bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
                       struct failure *failure);
 bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,

@@ -1,11 +1,11 @@
 /*
  * node: nodes inside an application. loop.c (the world they share), node.c (the life of one: its
- * store, its trace, what the application is told), notices.c (what it should know of its dealings
- * with others), requests.c (proposals, reads and changes of members, to the leader wherever it is).
+ * store, its trace, callbacks to the application), notices.c (what it should know of trouble with
+ * other nodes), requests.c (proposals, reads and changes of members, sent to the leader).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
  * within embed_loop_step, and the application is called only from there and from embed_close, once
- * all else of that moment is done: whoever is called may call anything here but embed_loop_step,
+ * all else of that moment is done: a callback may call anything here but embed_loop_step,
  * embed_close and embed_free.
  */
 #ifndef RAFTBENCH_EMBED_H
@@ -24,7 +24,7 @@
 /* One real world whose clock runs on by itself. */
 struct embed_loop;
 
-/* NULL and a failure where there can be none. */
+/* NULL and a failure if it cannot be made. */
 struct embed_loop *embed_loop_new(struct failure *failure);
 void embed_loop_free(struct embed_loop *loop); /* when all of its nodes are freed */
 int64_t embed_loop_now_ns(const struct embed_loop *loop);
@@ -62,7 +62,7 @@ struct embed_event {
     const char *text;
 };
 
-/* What became of the request that was given this ticket: told once, unless the node is freed
+/* The outcome of the request with this ticket: called once, unless the node is freed
  * first. The outcome's views are valid during the call. */
 typedef void embed_done(void *context, uint64_t ticket, const struct node_outcome *outcome);
 
@@ -71,7 +71,7 @@ struct embed_options {
     const char *cluster_name;                       /* at most 63 bytes */
     const char *listen;                             /* "127.0.0.1:7001" */
     const struct raft_configuration *first_members; /* NULL or empty: it waits to be added */
-    bool forward; /* a follower passes proposals and reads on, and waits for a leader */
+    bool forward; /* a follower forwards proposals and reads, and waits for a leader */
     /* As node.h has it; NULL: "kv". */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
     void (*on_event)(void *context, const struct embed_event *event);
@@ -79,13 +79,13 @@ struct embed_options {
     void *context;
 };
 
-/* A node with an empty disk in memory, stopped. NULL and a failure where that does not work: no two
+/* A node with an empty disk in memory, stopped. NULL and a failure if that fails: no two
  * of one world have the same id. */
 struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *options,
                            struct failure *failure);
 /* Once. */
 bool embed_start(struct embedded *embedded, struct failure *failure);
-/* All that wait are told "closed", then it ends. */
+/* All waiters get `closed`, then it ends. */
 void embed_close(struct embedded *embedded);
 void embed_free(struct embedded *embedded); /* without callbacks */
 
@@ -95,15 +95,15 @@ struct trace *embed_trace(struct embedded *embedded);
 
 /* ---- requests (requests.c) ------------------------------------------------------------------ */
 
-/* Each makes a ticket (from 1; those that were told of are given again). Where the node was made to
- * forward, what has certainly come to nothing is asked again until the time-out (request.h). */
+/* Each makes a ticket (from 1; those that are done are used again). Where the node was made to
+ * forward, a try that certainly had no effect is repeated until the time-out (request.h). */
 
 /* One encoded value. result: the machine's answer; this node has applied it too by then. */
 uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns);
 /* From then on the state of this node's machine is linearizable. The question, an encoded value, is
  * then put to it; empty: nothing is asked. */
 uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns);
-/* `wanted` is a simple configuration. Never passed on: the leader has to be asked. */
+/* `wanted` is a simple configuration. Never forwarded: the leader has to be asked. */
 uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
                       int64_t timeout_ns);
 

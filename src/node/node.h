@@ -47,7 +47,7 @@ struct node_options {
     uint64_t seed;            /* of the run */
     const char *cluster_name; /* at most 63 bytes; nodes of another cluster's name are refused */
     const char *address;      /* to listen on; NULL: the world chooses */
-    /* A fresh machine at each start; NULL and a failure where that does not work. */
+    /* A fresh machine at each start; NULL and a failure if that fails. */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
     void *context;
     /* Told of what an application wants to know; any may be NULL. Not from within calls of node.h
@@ -72,14 +72,13 @@ void node_crash(struct node *node);
 /* An orderly end: it takes no part from now on, and is STOPPING until what was written is synced.
  * `removed`: state REMOVED then, else STOPPED. */
 void node_stop(struct node *node, bool removed);
-/* An empty disk in the place of the one that it had: from then on it is another server. Only after
- * its end. */
+/* Replaces its disk by an empty one: from then on it is another server. Only after its end. */
 void node_wipe(struct node *node);
 /* Frozen: what arrives waits (at most WORLD_QUEUE_BYTES_MAX from each peer), and so do its
  * time-outs and its disk's answers. */
 void node_pause(struct node *node);
 void node_resume(struct node *node);
-/* Each write of its disk lasts so much longer. */
+/* Each write of its disk takes that much longer. */
 void node_set_sync_delay(struct node *node, int64_t sync_delay_ns);
 void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns);
 
@@ -91,12 +90,12 @@ struct node_outcome {
     struct bytes result; /* an encoded value, valid during the call; of a change: empty */
 };
 typedef void node_done(void *context, uint64_t number, const struct node_outcome *outcome);
-/* Who is told, once. The number is the asker's own, to know again what it asked. */
+/* Who gets the outcome, exactly once. The number is the asker's own, to find its request. */
 struct node_asker {
     node_done *done; /* NULL: a client or a peer, whom the node answers by a frame */
     union {
         void *context;
-        uint64_t peer; /* where `done` is NULL: who passed it on; 0: a client */
+        uint64_t peer; /* where `done` is NULL: the node that forwarded it; 0: a client */
     };
     uint64_t number;
 };
@@ -105,16 +104,16 @@ struct node_asker {
  * leader, busy, too_large, node_down). */
 bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint64_t *term,
                  struct failure *failure);
-/* The same, and the asker is told: when it was applied here (with the machine's result),
- * superseded, or the node went down; before it returns where the node refuses. */
+/* The same, and the asker gets the outcome: when it was applied here (with the machine's result),
+ * superseded, or the node went down; before this returns if the node refuses. */
 void node_propose(struct node *node, struct bytes payload, const struct node_asker *asker);
 enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
 /* An empty request asks nothing of the machine: the outcome's index is what a state that is to be
  * as fresh has applied. */
 void node_read(struct node *node, enum node_read_mode mode, struct bytes request,
                const struct node_asker *asker);
-/* `wanted` is a simple configuration. The asker is told when the final configuration has committed.
- * false: refused at once, there is no answer. */
+/* `wanted` is a simple configuration. The asker gets the outcome when the final configuration has
+ * committed. false: refused at once, there is no answer. */
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
                  uint64_t *term, const struct node_asker *asker, struct failure *failure);
 bool node_campaign(struct node *node, bool force, struct failure *failure);
@@ -124,11 +123,11 @@ bool node_campaign(struct node *node, bool force, struct failure *failure);
 typedef bool node_serve_function(void *context, struct node *node, struct bytes value,
                                  uint64_t from, struct buffer *answer, struct failure *failure);
 void node_serve(struct node *node, node_serve_function *serve, void *context); /* NULL: none */
-/* The call's number on the wire; the asker is told, unless node_call_forget. It has no time-out of
- * its own. 0 and a failure where it cannot be sent at all (node down). */
+/* The call's number on the wire; the asker gets the outcome, unless node_call_forget. It has no
+ * time-out of its own. 0 and a failure if it cannot be sent at all (node down). */
 uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
                    const struct node_asker *asker, struct failure *failure);
-/* Whether a request to that node would leave now. */
+/* Whether a request to that node would be sent now. */
 bool node_is_connected(const struct node *node, uint64_t peer);
 /* Of that asker, by its number: its outcome is no longer needed. */
 void node_call_forget(struct node *node, const void *context, uint64_t number);

@@ -1,6 +1,6 @@
 /*
  * The life of one request: whom to ask, when to ask again, and what is not known when it ends. It
- * asks again only where it is certain that nothing has come of the last try, and never guesses.
+ * asks again only if it is certain that the last try had no effect, and never guesses.
  */
 #include "request/internal.h"
 

@@ -5,13 +5,13 @@
  * in what order they are done).
  *
  * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
- * functions. A request is asked again only where it is certain that nothing has come of it. What
- * became of a lost command is never guessed: then the failure says `unknown`. Nobody is called back
- * with an outcome: the owner takes outcomes, one after the other, when it suits it.
+ * functions. A request is sent again only if it is certain that the last try had no effect.
+ * The outcome of a lost command is never guessed: its failure says `unknown`. There are no
+ * callbacks with outcomes: the owner takes them, one after the other.
  *
  *     looking ──> asked ──> applying ──> done ──> taken
  *        ^          │
- *        └──────────┘  certain that nothing has come of it
+ *        └──────────┘  certain that the last try had no effect
  */
 #ifndef RAFTBENCH_REQUEST_H
 #define RAFTBENCH_REQUEST_H
@@ -122,7 +122,7 @@ struct requests;
 
 /* The table has to stay. */
 struct requests *requests_new(struct world *world, const struct request_reach *reach, void *owner);
-/* Nobody is told. Nodes that still know of some have to be gone. */
+/* Without callbacks. Nodes that still know of some must be freed before. */
 void requests_free(struct requests *requests);
 
 /* Its number: never 0, below 2^52, and not used again soon. */
@@ -137,7 +137,7 @@ const struct request_outcome *requests_take(struct requests *requests);
 const struct request_outcome *requests_look(struct requests *requests, uint64_t number);
 
 /* What the owner reports. An answer to a try: late ones and those without a request are
- * passed over. */
+ * ignored. */
 void requests_answered(struct requests *requests, uint64_t number,
                        const struct node_outcome *outcome);
 /* Something has changed: looks at all that wait for a leader or are judged by the owner. */

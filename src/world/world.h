@@ -34,7 +34,7 @@ enum frame_kind {
     FRAME_ANSWER = 4,
     FRAME_CLIENT_REQUEST = 5,
     FRAME_CLIENT_ANSWER = 6,
-    FRAME_FORWARD = 7, /* a client's request that a node passes on */
+    FRAME_FORWARD = 7, /* a client's request that a node forwards */
     FRAME_FORWARD_ANSWER = 8,
     FRAME_TURNED_AWAY = 9, /* to a server whose id the members know with another disk */
     FRAME_PIECE = 10,      /* of a larger frame: the transport's own, in real/ */
