@@ -46,7 +46,7 @@ in_both(tests, "ACommandAQuestionAndACallAreAtMost16MiB", { nodes = 3 }, functio
   assert(c:set("key", "small"))
 end)
 
--- A function is no value, but nobody comes to it: the value is too large by then.
+-- A function is not a value, but it is never reached: the value is too large by then.
 in_both(tests, "AValueIsWrittenNoFurtherThanTheLimit", { nodes = 1 }, function(c)
   local leader = c:check_one_leader()
   clusters.assert_refused("too_large", c:set("key", { huge, print }))
@@ -54,7 +54,7 @@ in_both(tests, "AValueIsWrittenNoFurtherThanTheLimit", { nodes = 1 }, function(c
   clusters.assert_refused("too_large", c:submit(leader, { a = huge, b = print }))
   clusters.assert_raises(function()
     return c:set("key", { "small", print })
-  end, "a function is no value")
+  end, "a function is not a value")
 end)
 
 clusters.add(tests, "AValueOfManyLevels", { nodes = 1, mode = "sim" }, function(c)
