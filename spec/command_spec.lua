@@ -1,5 +1,5 @@
 -- `raftbench run` and the command line: scripts, scenarios and specs, what becomes of them, and the
--- exit codes 0, 1 where a check failed, 2 for wrong usage, 3 where it could not run.
+-- exit codes 0, 1 if a check failed, 2 for wrong usage, 3 if it could not run.
 local lu = require "luaunit"
 local command = require "spec.support.command"
 local raft = require "raft"

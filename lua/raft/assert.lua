@@ -149,7 +149,7 @@ function assertions.eventually(f, timeout, cluster)
   end
   cluster = cluster or open.latest()
   if not cluster then
-    error("there is no open cluster whose time could pass", 2)
+    error("there is no open cluster to wait in", 2)
   end
   local deadline, tries = cluster:now() + (timeout or TIMEOUT_S), 0
   while true do

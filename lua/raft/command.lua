@@ -18,7 +18,7 @@ command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
 
 local function build_parser(argparse)
   local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm.")
-    :epilog "Exit codes: 0, 1 where a check failed, 2 for wrong usage, 3 where it could not run."
+    :epilog "Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 it could not run."
   parser:command_target("command")
   parser:require_command(false)
   parser:flag("--version", "Print the version.")

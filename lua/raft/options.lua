@@ -35,7 +35,7 @@ end
 
 -- Each option: what it should be, in words, and the test of it.
 local known = {
-  nodes = { "a number of nodes from 1 to 99 or a list of so many ids", function(value)
+  nodes = { "a number of nodes from 1 to 99 or a list of at most 99 ids", function(value)
     if type(value) == "table" then
       return #value <= NODES_MOST
     end

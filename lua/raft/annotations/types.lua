@@ -236,7 +236,7 @@
 ---@field quiet boolean
 ---@field entries raft.entry[]
 
----What happened, as the trace has it. A field that means nothing to its kind is nil.
+---What happened, as the trace has it. A field that its kind does not use is nil.
 ---@class raft.event
 ---@field time number seconds of the world's clock
 ---@field node integer 0: the world or a client

@@ -18,7 +18,7 @@ function command.describe(parser)
     "core, codec, commit-latency, commit-throughput, election, simulation, hostile, memory; all of them by default.")
     :argname("NAME"):args("*")
   parser:flag("--json", "Print JSON, every sample included.")
-  parser:option("--repeat", "Repetitions of each (5)."):argname("N"):convert(common.positive):target("repetitions")
+  parser:option("--repeat", "How often to take each (5)."):argname("N"):convert(common.positive):target("repetitions")
   parser:mutex(
     parser:flag("--quick", "Small sizes, to check that it works; the figures mean nothing."),
     parser:flag("--long", "Also logs of five million entries."))

@@ -37,7 +37,7 @@ end
 function common.describe(parser)
   parser:option("--mode", "The world to run in: sim or tcp."):choices(common.modes)
   parser:option("--seed", "The seed of every random choice."):convert(common.natural)
-  parser:option("--trace", "Write the trace there, as JSON lines."):argname("FILE")
+  parser:option("--trace", "Write the trace to this file, as JSON lines."):argname("FILE")
 end
 
 --- An empty file for the trace, so that it holds this run only.

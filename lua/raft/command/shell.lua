@@ -13,7 +13,7 @@ local OK, FAILED, CANNOT_RUN = 0, 1, 3
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "A Lua prompt with a live cluster c, which keeps running over TCP while you type."
-  parser:option("--nodes", "How many nodes it has."):convert(common.positive):default "3"
+  parser:option("--nodes", "How many nodes the cluster has."):convert(common.positive):default "3"
   common.describe(parser)
 end
 

@@ -14,11 +14,11 @@ local OK, CANNOT_RUN = 0, 3
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function view.describe(parser)
-  parser:description "Draw a trace."
-  parser:argument("trace", "JSON lines, as --trace writes them; - is standard input."):argname("TRACE")
+  parser:description "Draw a trace as a timing diagram."
+  parser:argument("trace", "A file of JSON lines, as --trace writes it; - is standard input."):argname("TRACE")
   parser:option("--as", "The form: table."):choices({ "table" }):default("table"):target("form")
-  parser:option("-o --output", "Write there."):argname("FILE")
-  parser:option("--width", "Columns to fit into; else the terminal's."):argname("N"):convert(common.positive)
+  parser:option("-o --output", "Write to this file, not to standard output."):argname("FILE")
+  parser:option("--width", "Width in columns; by default the terminal's."):argname("N"):convert(common.positive)
   parser:flag("--all", "Show every event; heartbeats are not folded.")
 end
 

@@ -50,7 +50,7 @@ local function status_table(cluster)
 end
 
 commands.status = {
-  usage = ":status", text = "a table of the cluster's nodes",
+  usage = ":status", text = "shows a table of the cluster's nodes",
   run = function(session)
     local cluster = session:cluster()
     return cluster and status_table(cluster) or NEEDS_CLUSTER
@@ -58,7 +58,7 @@ commands.status = {
 }
 
 commands.watch = {
-  usage = ":watch [on|off]", text = "elections, crashes and commits appear as they happen",
+  usage = ":watch [on|off]", text = "shows elections, crashes and commits as they happen",
   run = function(session, argument)
     local wanted = argument
     if argument == "" then
@@ -79,7 +79,7 @@ commands.watch = {
 }
 
 commands.save = {
-  usage = ":save FILE", text = "what was done so far, as a script",
+  usage = ":save FILE", text = "writes the calls so far as a script",
   run = function(session, argument)
     local cluster = session:cluster()
     if argument == "" then
@@ -104,7 +104,7 @@ commands.help = {
   run = function()
     local lines = {
       "Type Lua: an expression shows its value, and _ is the last one. c is the cluster; help() lists",
-      "its calls, help(c.crash) describes one. Tab completes, Ctrl-C ends what runs, Ctrl-D or exit the shell.",
+      "its calls, help(c.crash) describes one. Tab completes, Ctrl-C ends what runs; Ctrl-D or exit ends the shell.",
     }
     for _, name in ipairs(source.keys(commands)) do
       lines[#lines + 1] = ("  %-16s %s"):format(commands[name].usage, commands[name].text)

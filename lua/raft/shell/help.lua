@@ -17,7 +17,7 @@ A filter, for c:on, c:wait_event and c:events, is a function of an event, or a t
   c:events(function(event) return event.term and event.term > 3 end)
 `kind` may be a list of kinds. A field that no event has is an error. help "events" lists them.]],
   events = [[
-Every event has time (seconds), node (0: none) and kind; a field that means nothing to its kind is nil:
+Every event has time (seconds), node (0: none) and kind; a field that its kind does not use is nil:
   start stop             term, vote, first, last, members; reason
   role vote              role, term, peer (the leader); term, candidate
   send receive drop      peer, message, number, term, prev_index, prev_term, entries, commit, index, reject; reason
