@@ -11,13 +11,18 @@
 static void hold_batches(struct cores_message *message)
 {
     const struct batch *last = NULL;
-    for (size_t i = 0; i < message->entries.count; i++) {
+    size_t count = message->entries.count;
+    size_t held = 0;
+    ensure(message->batches.count == 0);
+    struct batch **batches = array_extend(&message->batches, count);
+    for (size_t i = 0; i < count; i++) {
         struct batch *batch = message->entries.items[i].batch;
         if (batch != last && batch != NULL) {
-            *array_push(&message->batches) = batch_hold(batch);
+            batches[held++] = batch_hold(batch);
             last = batch;
         }
     }
+    message->batches.count = held;
 }
 
 static void release_batches(struct cores_message *message)
@@ -271,10 +276,18 @@ static void send_after(struct cores *cores, struct core *core, const struct raft
     }
 }
 
-static void carry_out(struct cores *cores, struct core *core, const struct raft_update *update)
+static void send_at_once(struct cores *cores, const struct core *core,
+                         const struct raft_update *update)
 {
     for (uint32_t i = 0; i < update->message_count; i++) {
         put_under_way(cores, message_from(cores, core->raft, &update->messages[i]));
+    }
+}
+
+static void carry_out(struct cores *cores, struct core *core, const struct raft_update *update)
+{
+    if (update->message_count > 0) {
+        send_at_once(cores, core, update);
     }
     if (update->message_after_count > 0) {
         send_after(cores, core, update);
@@ -293,8 +306,9 @@ static void carry_out(struct cores *cores, struct core *core, const struct raft_
     }
     core->wants_flush = update->wants_flush;
     core->deadline_ns = update->deadline_ns;
-    core->contradicted = core->contradicted ||
-                         (update->notice_count > 0 && update->notices[0].contradicts_in_term != 0);
+    if (update->notice_count > 0 && update->notices[0].contradicts_in_term != 0) {
+        core->contradicted = true;
+    }
 }
 
 static const struct raft_update *step(struct cores *cores, struct core *core,
