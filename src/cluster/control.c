@@ -1,6 +1,6 @@
 /*
  * What is done to a cluster from outside: crashes, pauses, clocks, links. Each is in effect when
- * the call returns and leaves a FAULT event; what is so already is left alone, without an event.
+ * the call returns and leaves a FAULT event; a call that changes nothing leaves no event.
  */
 #include "cluster/internal.h"
 

@@ -1,6 +1,6 @@
 /*
- * What is done to a cluster from outside, told in the trace: a FAULT event carries the call's
- * arguments as a script would write them, in fractions and seconds. It does nothing of it.
+ * Faults and control calls in the trace: a FAULT event carries the call's arguments as a script
+ * would write them, in fractions and seconds. It only emits the events.
  */
 #include "cluster/internal.h"
 

@@ -1,7 +1,6 @@
 /*
- * What the application should know of its node's dealings with others: what came from outside and
- * was turned away, and that a peer turns this node away. Each thing is told once in a while. It
- * turns nothing away itself.
+ * Notices for the application: input from outside that was refused, and peers that refuse this
+ * node. The same notice is given once in a while. It refuses nothing itself.
  */
 #include "embed/internal.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a test prints, kept: while it is captured, standard output leads into a file without a name,
- * whoever writes (Lua, C, a child process). One at a time. Standard error is left alone.
+ * Captures what a test prints: meanwhile standard output goes to a temporary file, for Lua, C and
+ * child processes alike. One at a time. Standard error is left alone.
  */
 #include "lua/module.h"
 

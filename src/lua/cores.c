@@ -1,6 +1,6 @@
 /*
  * Several bare cores under one harness (cores/cores.h), stepped by hand: plain tables in, plain
- * tables out. A message under way is known by its number. For specs and the curious.
+ * tables out. A message under way is known by its number. For specs and for experiments.
  */
 #include "cores/cores.h"
 #include "lua/replica.h"

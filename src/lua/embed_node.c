@@ -1,5 +1,5 @@
 /*
- * One node of an application, as lua/raft/node.lua holds it. What it tells goes to the one function
+ * One node of an application, as lua/raft/node.lua holds it. Its events go to the one function
  * that was given to loop:dispatch. It never decides a default.
  */
 #include "lua/embed.h"

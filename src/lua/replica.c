@@ -1,6 +1,6 @@
 /*
  * One bare core, stepped by hand: plain tables in, plain tables out, named as in raft.h. For specs
- * and the curious.
+ * and for experiments.
  */
 #include "lua/replica.h"
 

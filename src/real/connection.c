@@ -1,10 +1,10 @@
 /*
  * One connection's life, whichever side dialled it: dialling, the hellos, frames, the end. A pair
- * of nodes shares one, so that TCP's acknowledgements ride on frames: a segment of its own for each
- * would take a sixth of a round trip on the loopback. Which of two stays is remote.c's to say.
+ * of nodes shares one, so that TCP's acknowledgements travel with frames: a separate segment for
+ * each would take a sixth of a round trip on the loopback. remote.c decides which of two stays.
  *
- * It never waits for a socket, and never lets what a stranger sends do more than end that
- * stranger's connection.
+ * It never waits for a socket, and what a stranger sends can at most end that stranger's
+ * connection.
  */
 #include "real/internal.h"
 

@@ -1,6 +1,6 @@
 /*
  * Large frames travel in pieces, so that a heartbeat passes one on a slow connection: a piece is a
- * frame whose body goes on where the last one of its connection ended. Between pieces only urgent
+ * frame whose body continues the last one of its connection. Between pieces only urgent
  * frames leave. Here they are cut, and joined again; no other room sees one.
  *
  * It never holds more than one frame for each direction of a connection, and nothing of a stranger.

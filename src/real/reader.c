@@ -1,8 +1,8 @@
 /*
  * What comes on a connection, whichever side dialled it: bytes in, whole frames out. Small frames
  * that come together are copied once, as a run, into a batch of exactly their size; a frame that
- * comes in pieces is read straight into a batch of its own. So a payload that is kept pins little
- * beside itself.
+ * comes in pieces is read straight into a batch of its own. So a payload that is kept holds little
+ * other memory.
  *
  * It never sends, and never closes a descriptor: connection.c ends connections.
  */

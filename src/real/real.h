@@ -2,8 +2,9 @@
  * real: the real world over libuv. One private loop, TCP with a listening port for each node, the
  * wall clock. loop.c (turns, clock, what is due), listener.c (ports), connection.c (one
  * connection's life), remote.c (one peer: dialling, which connection stays, what waits), reader.c,
- * writer.c and queue.c (what comes, what leaves, what waits), local.c (clients), watch.c
- * (descriptors), address.c, real.c (the world, cuts).
+ * writer.c and queue.c (what comes, what leaves, what waits), pieces.c (large frames), strangers.c
+ * (limits for connections that are not from peers), local.c (clients), watch.c (descriptors),
+ * address.c, real.c (the world, cuts).
  *
  * It never judges a frame beyond its head and checksum, and knows nothing of Raft.
  */

@@ -1,10 +1,10 @@
 /*
- * What an endpoint has to do with one other node: whether it dials it, by which connection it
- * sends, and what waits to be sent.
+ * One peer of an endpoint: whether it is dialled, which connection is used, and which frames wait
+ * to be sent.
  *
  * Where both have dialled, each side keeps the connection that the lower id dialled, and drains the
- * other (as BGP, RFC 4271, 6.8). A peer that began anew, or let the old connection go, is known by
- * its hello: then the newer connection stays. Nobody dials while there is one.
+ * other (as BGP, RFC 4271, 6.8). A peer that restarted, or has closed the old connection, is known
+ * by its hello: then the newer connection stays. Neither side dials while there is one.
  *
  * It never lets a queue grow without bound: what does not fit is dropped, and Raft repeats it.
  */

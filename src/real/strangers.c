@@ -1,8 +1,8 @@
 /*
- * What others than our own peers may cost: a share of the loop's time, a bounded number of
- * connections, whose oldest goes, few notices. So a flood of connections, or one peer that asks
- * without end, takes little from the members; they alone are read without a bound. Who accepts or
- * reads for a stranger asks here first, and tells how long it took.
+ * Limits for strangers, connections that are not from our own peers: a share of the loop's time, a
+ * bounded number of connections, of which the oldest is closed, few notices. So a flood takes
+ * little from the members; only they are read without a bound. The code that accepts or reads for a
+ * stranger asks here first, and reports how long it took.
  *
  * It never holds back a connection that we dialled, or of a peer that we dial.
  */

@@ -1,5 +1,5 @@
 /*
- * Descriptors under the loop's eye: sockets and the timer as libuv poll handles, so that we read
+ * Descriptors that the loop polls: sockets and the timer as libuv poll handles, so that we read
  * and write them ourselves (without SIGPIPE, several frames in one call, into memory of our
  * choice).
  *

@@ -1,9 +1,9 @@
 /*
- * What leaves by a connection: what was begun on it, then the frames that wait for its peer,
+ * Writing to a connection: the frame that was begun, then the frames that wait for its peer,
  * several at once at the end of a turn.
  *
  * It never waits for a socket, never ends a connection, and never lets a frame that began on one
- * connection go on on another.
+ * connection continue on another.
  */
 #include "real/internal.h"
 

@@ -1,6 +1,6 @@
 /*
  * What the files of the simulated world share: the event queue (queue.c), virtual connections and
- * deliveries (links.c), and the world's state (sim.c). Nobody else includes this.
+ * deliveries (links.c), and the world's state (sim.c). No other room includes this.
  *
  * All state hangs from struct sim; nothing here is static, depends on an address or reads a clock.
  */

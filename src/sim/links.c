@@ -1,11 +1,11 @@
 /*
- * Virtual connections and what passes over them. A pair of places has one, whoever dialled it; each
- * end sends once both hellos have been accepted, which takes no time. Whoever makes one possible (a
- * dial, an endpoint that opens, a cut that ends) dials at once; only after a refusal is there a
- * backoff.
+ * Virtual connections and the frames on them. Each pair of nodes shares one, whichever side
+ * dialled; each end sends once both hellos have been accepted, which takes no time. Whatever makes
+ * one possible (a dial, an endpoint that opens, a cut that ends) dials at once; only after a
+ * refusal is there a backoff.
  *
- * Nothing here calls an endpoint's owner but for an event of the queue, and nothing reads a frame
- * behind its head.
+ * It calls an endpoint's owner only for an event of the queue, and never reads a frame beyond its
+ * head.
  */
 #include "sim/internal.h"
 

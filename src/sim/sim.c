@@ -1,6 +1,6 @@
 /*
  * The simulated world: virtual time that goes from event to event, the places of nodes, and the
- * operations that world.h asks for. It never waits, and nothing in it happens but in an order that
+ * operations that world.h asks for. It never waits, and everything in it happens in an order that
  * the seed and the script decide.
  */
 #include "sim/internal.h"

@@ -1,6 +1,6 @@
 /*
  * What faults.c (the fate of each message) and links.c (which faults are in force) share: the state
- * of the fault model. Nobody else includes this.
+ * of the fault model. No other room includes this.
  */
 #ifndef RAFTBENCH_WORLD_INTERNAL_H
 #define RAFTBENCH_WORLD_INTERNAL_H
