@@ -148,6 +148,39 @@ function tests.test_APeerThatRefusesIsDialledRarely()
   stop()
 end
 
+-- Ever new ids that say hello, ask something and go.
+function tests.test_StrangersThatWereAnsweredAreForgotten()
+  wire.skip_without_luv()
+  local address, next_id = processes.free_addresses(1)[1], 1000
+  local node = assert(raft.node { id = 1, listen = address, cluster = "cluster" })
+  assert(node:start())
+  local function resident_kib()
+    collectgarbage()
+    for line in io.lines "/proc/self/status" do
+      local kib = line:match "^VmRSS:%s+(%d+)"
+      if kib then
+        return tonumber(kib)
+      end
+    end
+  end
+  local function meet(count)
+    for _ = 1, count do
+      next_id = next_id + 1
+      local connection = wire.connect(address, forged.hello(next_id, 1) .. forged.request(next_id, 5))
+      wire.wait("its answer", raft.step, function()
+        return #connection:frames() == 2 or connection.ended
+      end)
+      lu.assertFalse(connection.ended)
+      connection:close()
+    end
+  end
+  meet(2000)
+  local before = resident_kib()
+  meet(5000)
+  lu.assertTrue(resident_kib() - before < 500, resident_kib() - before)
+  node:close()
+end
+
 -- ---- floods -------------------------------------------------------------------------------------
 
 -- A flood of the nodes of a cluster by another process, for a second: commits go on meanwhile and afterwards, nobody

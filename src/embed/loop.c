@@ -10,7 +10,7 @@ struct embed_loop *embed_loop_new(struct failure *failure)
     struct embed_loop *loop = memory_new_zeroed(1, sizeof *loop);
     struct real_options options = {.free_running = true, .speed = 1.0};
     loop->trace = trace_new();
-    loop->faults = faults_new(0, loop->trace); /* there are none: the seed decides nothing */
+    loop->faults = faults_new_none(loop->trace);
     loop->world = real_new(loop->trace, loop->faults, &options, failure);
     if (loop->world == NULL) {
         embed_loop_free(loop);

@@ -20,6 +20,14 @@ struct faults *faults_new(uint64_t seed, struct trace *trace)
     return faults;
 }
 
+struct faults *faults_new_none(struct trace *trace)
+{
+    struct faults *faults = faults_new(0, trace);
+
+    faults->is_none = true;
+    return faults;
+}
+
 /* Of all links, the one whose deadline comes first; NULL: none is held. */
 static struct held_frame *first_held(const struct faults *faults)
 {
@@ -55,10 +63,9 @@ void faults_set_hook(struct faults *faults, faults_hook *hook, void *context)
 
 /* ---- dropping ------------------------------------------------------------------------------- */
 
-static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t now_ns,
-                         const struct batch *frame, const char *reason)
+static void report_drop(struct faults *faults, uint64_t from, uint64_t to, int64_t now_ns,
+                        const struct batch *frame, const char *reason)
 {
-    link->drop_count++;
     if (faults->trace == NULL || !trace_wants(faults->trace, TRACE_DROP)) {
         return;
     }
@@ -69,18 +76,29 @@ static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t
     struct trace_event event = {
         .time_ns = now_ns,
         .kind = TRACE_DROP,
-        .node = link->from,
-        .peer = link->to,
+        .node = from,
+        .peer = to,
         .message_number = readable ? head.number : 0,
         .text = {.data = (const uint8_t *)reason, .size = __builtin_strlen(reason)},
     };
     trace_emit(faults->trace, &event);
 }
 
+static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t now_ns,
+                         const struct batch *frame, const char *reason)
+{
+    link->drop_count++;
+    report_drop(faults, link->from, link->to, now_ns, frame, reason);
+}
+
 void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
                  const struct batch *frame, const char *reason)
 {
-    drop_on_link(faults, faults_link(faults, from, to), now_ns, frame, reason);
+    if (faults->is_none) {
+        report_drop(faults, from, to, now_ns, frame, reason);
+    } else {
+        drop_on_link(faults, faults_link(faults, from, to), now_ns, frame, reason);
+    }
 }
 
 /* ---- time on the link ----------------------------------------------------------------------- */
@@ -303,6 +321,10 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
 void faults_send(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t to,
                  struct batch *frame, bool urgent)
 {
+    if (faults->is_none) {
+        faults->emit(faults->emit_context, from, to, frame, urgent, now_ns, 0);
+        return;
+    }
     struct fault_link *link = faults_link(faults, from, to);
     struct draws draws = draw_all(link);
     const char *reason = NULL;

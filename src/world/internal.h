@@ -72,6 +72,7 @@ struct fault_node {
 
 struct faults {
     struct trace *trace; /* may be NULL */
+    bool is_none;        /* there are no faults, and no links to remember */
     uint64_t seed;
     faults_emit *emit;
     void *emit_context;

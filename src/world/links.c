@@ -146,6 +146,7 @@ static void seed_streams(const struct faults *faults, struct fault_link *link)
 
 static struct fault_link *make_link(struct faults *faults, uint64_t from, uint64_t to)
 {
+    ensure(!faults->is_none);
     struct fault_link *link = memory_new_zeroed(1, sizeof *link);
 
     link->from = from;

@@ -322,6 +322,9 @@ struct faults;
 typedef void faults_emit(void *context, uint64_t from, uint64_t to, struct batch *frame,
                          bool urgent, int64_t due_ns, uint64_t epoch);
 struct faults *faults_new(uint64_t seed, struct trace *trace);
+/* Where there never are any, as in an application: all is handed on, and nothing is remembered of
+ * the links, whose number would be that of whoever has ever dialled. */
+struct faults *faults_new_none(struct trace *trace);
 void faults_free(struct faults *faults);
 void faults_set_emit(struct faults *faults, faults_emit *emit, void *context);
 
