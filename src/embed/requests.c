@@ -40,6 +40,11 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
     struct embedded *embedded = owner;
     struct node_asker asker = {.done = answered, .context = embedded, .number = message->number};
     const struct bytes nothing = {NULL, 0};
+    if (node_view(embedded->node)->state == NODE_STARTING) { /* it is asked again in a moment */
+        failure_set(failure, FAILURE_BUSY, "node %llu is starting",
+                    (unsigned long long)embedded->id);
+        return false;
+    }
     if (!embed_is_running(embedded)) {
         failure_set(failure, FAILURE_NODE_DOWN, "node %llu %s", (unsigned long long)embedded->id,
                     embedded->was_started ? "has ended" : "has not been started");
