@@ -116,24 +116,21 @@ end
 
 -- The client that asks; nil: the main script.
 local function asking(self, what)
-  if self.busy or is_entered(self.core) then
+  local thread, is_main = running()
+  local client = not is_main and self.clients[thread]
+  if client and not self.busy and is_yieldable() then -- no callback is, so that none is under way
+    return client
+  elseif self.busy or is_entered(self.core) then
     arguments.raise("%s waits, which cannot be done from %s; call it from the main script or from a client made by "
       .. "c:client", what or "this call", self.busy or "a callback")
+  elseif client then
+    arguments.raise("%s waits, which cannot be done from a function that a C function called (a comparison of "
+      .. "table.sort, say)", what or "this call")
+  elseif thread and not is_main then
+    arguments.raise("%s waits, which works in the main script and in clients made by c:client, not in another "
+      .. "coroutine", what or "this call")
   end
-  local thread, is_main = running()
-  if not thread or is_main then
-    return nil
-  end
-  local client = self.clients[thread]
-  if client then
-    if not is_yieldable() then
-      arguments.raise("%s waits, which cannot be done from a function that a C function called (a comparison of "
-        .. "table.sort, say)", what or "this call")
-    end
-    return client
-  end
-  arguments.raise("%s waits, which works in the main script and in clients made by c:client, not in another coroutine",
-    what or "this call")
+  return nil
 end
 
 --- The client that is running, itself or a coroutine of its own; nil: the main script.

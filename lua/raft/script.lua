@@ -215,7 +215,11 @@ local function wrap(name, method)
     end
     local recording, inner = self.recording, self.inner
     -- First of all whether it is kept: clients call much, and nothing of it is.
-    local start_ns = not recording.is_full and begins_ns(recording)
+    local driver = recording.driver
+    if driver.current or driver.busy or recording.is_full then
+      return method(inner, ...)
+    end
+    local start_ns = now_at_rest(driver.core)
     if not start_ns then
       return method(inner, ...)
     end

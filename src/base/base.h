@@ -23,8 +23,9 @@
     (__builtin_expect(!!(condition), 1) ? (void)0                                                  \
                                         : ensure_failed(#condition, __FILE__, __LINE__, __func__))
 
-_Noreturn void ensure_failed(const char *condition, const char *file, int line,
-                             const char *function);
+/* Cold: what leads to it stands apart from the code that runs. */
+_Noreturn __attribute__((cold)) void ensure_failed(const char *condition, const char *file,
+                                                   int line, const char *function);
 
 /* What a failed assertion prints as the way to replay ("raftbench run x.lua --seed 7"). Copied, at
  * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed.

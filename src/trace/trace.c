@@ -34,9 +34,7 @@ static void refresh_wanted(struct trace *trace)
 {
     trace->wanted = 0;
     for (size_t i = 0; i < trace->subscribers.count; i++) {
-        if (trace->subscribers.items[i].reader != NULL) {
-            trace->wanted |= trace->subscribers.items[i].mask;
-        }
+        trace->wanted |= trace->subscribers.items[i].mask;
     }
 }
 
@@ -66,6 +64,7 @@ void trace_unsubscribe(struct trace *trace, int subscription)
     for (size_t i = 0; i < trace->subscribers.count; i++) {
         if (trace->subscribers.items[i].id == subscription) {
             trace->subscribers.items[i].reader = NULL;
+            trace->subscribers.items[i].mask = 0;
             trace->has_ended_subscribers = true;
         }
     }
@@ -89,7 +88,7 @@ static void hand_out(struct trace *trace, const struct trace_event *event)
     size_t count = trace->subscribers.count; /* who subscribes now begins with the next event */
     for (size_t i = 0; i < count; i++) {
         const struct subscriber *subscriber = &trace->subscribers.items[i];
-        if ((subscriber->mask & bit) != 0 && subscriber->reader != NULL) {
+        if ((subscriber->mask & bit) != 0) {
             subscriber->reader(subscriber->context, event);
         }
     }
