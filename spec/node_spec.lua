@@ -67,15 +67,6 @@ function tests.test_WithoutForwardTheLeaderIsNamed()
   end)
 end
 
-function tests.test_WithoutForwardItIsAskedAtOnceAsWell()
-  local node = assert(raft.node { id = 1, listen = processes.free_addresses(1)[1], forward = false, machine = counter() })
-  assert(node:start())
-  local index, result = node:propose(5) -- its disk has not been read yet
-  node:close()
-  lu.assertTrue(index ~= nil, result)
-  lu.assertEquals(result, 5)
-end
-
 function tests.test_AnAnswerThatIsLostLeavesItOpen()
   local nodes = {}
   local function close_at_forward(id)

@@ -108,4 +108,11 @@ clusters.in_both(tests, "CallsRightAfterAReconnect", { nodes = 3 }, function(c)
   end
 end)
 
+function tests.test_WithoutForwardANodeThatStartsIsWaitedFor()
+  nodes_of.with_nodes(1, { forward = false }, function(nodes)
+    local _, result = assert(nodes[1]:propose(5)) -- its disk has not been read yet
+    lu.assertEquals(result, 5)
+  end)
+end
+
 return tests
