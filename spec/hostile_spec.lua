@@ -181,6 +181,31 @@ function tests.test_StrangersThatWereAnsweredAreForgotten()
   node:close()
 end
 
+-- They begin large frames and do not end them.
+function tests.test_StrangersHoldABoundedNumberOfBytes()
+  wire.skip_without_luv()
+  local address, connections = processes.free_addresses(1)[1], {}
+  local node = assert(raft.node { id = 1, listen = address, cluster = "cluster" })
+  assert(node:start())
+  local frame = core.frame(3, 2, ("x"):rep(15 * 1024 * 1024), 5)
+  for i = 1, 6 do
+    local connection = wire.connect(address, forged.hello(1000 + i, 1))
+    wire.wait("its hello", raft.step, function() return connection:is_answered() end)
+    connection:say(frame:sub(1, 2000))
+    connections[i] = connection
+  end
+  wire.wait("the oldest to be closed", raft.step, function()
+    return connections[1].ended and connections[2].ended
+  end)
+  wire.pass(raft.step, 0.1)
+  for i = 3, 6 do
+    lu.assertFalse(connections[i].ended, i)
+    connections[i]:close()
+  end
+  assert(node:propose { op = "set", key = "k", value = 1 })
+  node:close()
+end
+
 -- ---- floods -------------------------------------------------------------------------------------
 
 -- A flood of the nodes of a cluster by another process, for a second: commits go on meanwhile and afterwards, nobody

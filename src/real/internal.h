@@ -306,6 +306,9 @@ bool strangers_have_time(const struct endpoint *endpoint);
 void strangers_hold(struct tcp_connection *connection);
 void strangers_charge(struct real *real);            /* the time since then */
 void strangers_make_room(struct endpoint *endpoint); /* for one more: the oldest goes */
+/* For a frame of this size that has begun to come: the oldest that hold parts of such go. false:
+ * so has this one, by what its owner did when told. */
+bool strangers_make_room_for(struct tcp_connection *connection, size_t size);
 bool strangers_close_one(struct real *real); /* one, for its descriptor; false: there is none */
 /* A notice of what one has done: few for many. */
 __attribute__((format(printf, 3, 4))) void strangers_notice(struct endpoint *endpoint,

@@ -62,6 +62,9 @@ static const char *begin_joining(struct tcp_connection *connection, struct bytes
     if (verdict == FRAME_WHOLE || head.length <= FRAME_UNCUT_BYTES) {
         return "a piece of a frame that is small";
     }
+    if (!strangers_make_room_for(connection, head.length)) {
+        return "the connection has ended";
+    }
     connection->joined = batch_new(NULL, head.length);
     connection->joined_bytes = 0;
     return NULL;

@@ -54,7 +54,7 @@ static void take_piece(struct tcp_connection *connection, const struct batch *ba
             problem = "a piece of a piece";
         }
     }
-    if (problem != NULL) {
+    if (problem != NULL && !connection->closed) {
         connection_refuse(connection, problem);
     } else if (whole != NULL) {
         hand_over(connection, whole, 0, &head);
@@ -96,6 +96,9 @@ static void keep_start(struct tcp_connection *connection, const uint8_t *data, s
     ensure(length > size && length <= FRAME_BYTES_LIMIT);
     if (connection->seen.peer == 0 && length > STRANGER_BYTES_MAX) {
         connection_refuse(connection, "too large a frame before the hello");
+        return;
+    }
+    if (!strangers_make_room_for(connection, length)) {
         return;
     }
     connection->partial = batch_new(connection->endpoint->real->world.pool, length);

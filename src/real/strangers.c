@@ -14,6 +14,7 @@
 #define SHARE 20                           /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
 #define CLOSING_NOTICE_AGAIN_NS (60 * SECOND_NS)
+#define PARTIAL_BYTES_MAX (64U << 20) /* of large frames that are not whole yet */
 #define CREDIT_AGAIN_NS (MILLISECOND_NS / 2)
 
 bool strangers_has(const struct tcp_connection *connection)
@@ -122,6 +123,48 @@ void strangers_make_room(struct endpoint *endpoint)
                          STRANGERS_MAX);
         connection_end(oldest, "too many connections", true);
     }
+}
+
+static size_t held_bytes(const struct tcp_connection *connection)
+{
+    return (connection->partial == NULL ? 0 : connection->partial->size) +
+           (connection->joined == NULL ? 0 : connection->joined->size);
+}
+
+/* The oldest stranger but this one that holds some; NULL: there is none. `sum`: of all together. */
+static struct tcp_connection *oldest_that_holds(const struct tcp_connection *connection,
+                                                size_t *sum)
+{
+    struct endpoint *endpoint = connection->endpoint;
+    struct tcp_connection *oldest = NULL;
+    *sum = 0;
+    for (struct list_link *at = list_first(&endpoint->connections); at != NULL;
+         at = list_next(&endpoint->connections, at)) {
+        struct tcp_connection *other = item_of(at, struct tcp_connection, of_endpoint);
+        size_t held = strangers_has(other) ? held_bytes(other) : 0;
+        oldest = oldest == NULL && held > 0 && other != connection ? other : oldest;
+        *sum += held;
+    }
+    return oldest;
+}
+
+bool strangers_make_room_for(struct tcp_connection *connection, size_t size)
+{
+    struct tcp_connection *oldest;
+    size_t sum = 0;
+    if (!strangers_has(connection) || size <= FRAME_BYTES_MAX) {
+        return true;
+    }
+    while (!connection->closed && (oldest = oldest_that_holds(connection, &sum)) != NULL &&
+           sum + size > PARTIAL_BYTES_MAX) {
+        strangers_notice(connection->endpoint, oldest->seen.peer,
+                         "connections from non-members hold too many bytes of frames that are not "
+                         "whole: the oldest is closed");
+        if (!oldest->closed) {
+            connection_end(oldest, "too many bytes", true);
+        }
+    }
+    return !connection->closed;
 }
 
 static void notice_closing(struct endpoint *endpoint)
