@@ -23,9 +23,8 @@
     (__builtin_expect(!!(condition), 1) ? (void)0                                                  \
                                         : ensure_failed(#condition, __FILE__, __LINE__, __func__))
 
-/* Cold: what leads to it stands apart from the code that runs. */
-_Noreturn __attribute__((cold)) void ensure_failed(const char *condition, const char *file,
-                                                   int line, const char *function);
+_Noreturn void ensure_failed(const char *condition, const char *file, int line,
+                             const char *function);
 
 /* What a failed assertion prints as the way to replay ("raftbench run x.lua --seed 7"). Copied, at
  * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed.
@@ -159,7 +158,7 @@ void batch_destroy(struct batch *batch); /* only batch_release calls this */
 
 static inline struct batch *batch_hold(struct batch *batch)
 {
-    ensure(batch->references > 0 && batch->references < UINT32_MAX);
+    ensure(batch->references - 1 < UINT32_MAX - 1); /* at least one, and room for one more */
     batch->references++;
     return batch;
 }

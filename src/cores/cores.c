@@ -284,12 +284,20 @@ static void send_at_once(struct cores *cores, const struct core *core,
     }
 }
 
+static void take_results(struct core *core, const struct raft_update *update)
+{
+    for (uint32_t i = 0; i < update->read_count; i++) {
+        *array_push(&core->reads) = update->reads[i];
+    }
+    if (update->notice_count > 0 && update->notices[0].contradicts_in_term != 0) {
+        core->contradicted = true;
+    }
+}
+
 static void carry_out(struct cores *cores, struct core *core, const struct raft_update *update)
 {
-    if (update->message_count > 0) {
+    if ((update->message_count | update->message_after_count) != 0) {
         send_at_once(cores, core, update);
-    }
-    if (update->message_after_count > 0) {
         send_after(cores, core, update);
     }
     if (update->persist.sequence != 0) {
@@ -301,14 +309,11 @@ static void carry_out(struct cores *cores, struct core *core, const struct raft_
         ensure(update->apply_last >= update->apply_first);
         core->applied = update->apply_last;
     }
-    for (uint32_t i = 0; i < update->read_count; i++) {
-        *array_push(&core->reads) = update->reads[i];
+    if ((update->read_count | update->notice_count) != 0) {
+        take_results(core, update);
     }
     core->wants_flush = update->wants_flush;
     core->deadline_ns = update->deadline_ns;
-    if (update->notice_count > 0 && update->notices[0].contradicts_in_term != 0) {
-        core->contradicted = true;
-    }
 }
 
 static const struct raft_update *step(struct cores *cores, struct core *core,
