@@ -60,6 +60,7 @@ local found = {
   [17] = "a follower that caught up by an old configuration could not answer a leader at its new address",
   [573] = "a callback crashed a node while it was being resumed",
   [1081] = "a member that replayed its former removal stopped although it had been added again",
+  [1497] = "clocks that drifted on after healing gave a removed server the votes first, term after term",
   [3446] = "a late hello of a former life barred the next life for ever",
 }
 
