@@ -119,11 +119,12 @@ static inline int64_t agenda_earliest_ns(const struct agenda *agenda)
 static inline int64_t agenda_next_ns(struct agenda *agenda, int64_t horizon_ns)
 {
     const struct heap_entry *first = heap_first(&agenda->wakeups);
-    if (first == NULL || first->key > horizon_ns ||
-        first->order == item_of(first->of.item, struct wakeup, queued)->order) {
+    if (first == NULL || first->key > horizon_ns) {
         return agenda_earliest_ns(agenda);
     }
-    return agenda_settle(agenda, horizon_ns);
+    const struct wakeup *wakeup = item_of(first->of.item, struct wakeup, queued);
+    ensure(wakeup != NULL);
+    return first->order == wakeup->order ? first->key : agenda_settle(agenda, horizon_ns);
 }
 
 static inline bool agenda_has_wakeups(const struct agenda *agenda)
