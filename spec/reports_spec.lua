@@ -3,6 +3,7 @@
 local lu = require "luaunit"
 local command = require "spec.support.command"
 local xml = require "spec.support.xml"
+local runs = require "spec.support.runs"
 
 local tests = {}
 
@@ -16,36 +17,11 @@ local function add(name, f)
   end)
 end
 
-local of_each_kind = [[
-local lu = require "luaunit"
-local tests = {}
-function tests.test_passes() lu.assertEquals(1, 1) end
-function tests.test_fails()
-  lu.assertEquals("one", "two")
-end
-function tests.test_raises()
-  error("boom")
-end
-function tests.test_is_skipped() lu.skip("not today") end
-function tests.test_ends_early() lu.success() end
-return tests
-]]
-
-local many = [[
-local tests = {}
-for i = 1, 12 do
-  tests["test_" .. i] = function()
-    print("RAN " .. i .. " " .. math.random(1000000) .. " " .. require("raft.defaults").get("seed"))
-  end
-end
-return tests
-]]
-
 -- ---- the forms of the results -------------------------------------------------------------------
 
 add("Tap", function(run, path)
   for _, jobs in ipairs { "1", "2" } do
-    local result = command.assert_code(run(of_each_kind, "--output", "tap", "--jobs", jobs), 1)
+    local result = command.assert_code(run(runs.of_each_kind, "--output", "tap", "--jobs", jobs), 1)
     lu.assertEquals(result.lines[1], "TAP version 13")
     lu.assertEquals(result.lines[#result.lines], "2 passed, 2 failed, 1 skipped")
     local points, plan = {}, nil
@@ -70,7 +46,7 @@ end)
 
 add("Junit", function(run, path)
   for _, jobs in ipairs { "1", "2" } do
-    local result = command.assert_code(run(of_each_kind, "--output", "junit", "--jobs", jobs), 1)
+    local result = command.assert_code(run(runs.of_each_kind, "--output", "junit", "--jobs", jobs), 1)
     lu.assertEquals(result.err, "2 passed, 2 failed, 1 skipped\n")
     local root = xml.parse(result.out)
     lu.assertEquals({ root.name, root.attributes.tests, root.attributes.failures, root.attributes.skipped },
@@ -167,7 +143,7 @@ return tests]==]
 end)
 
 add("JunitNamesTheSeeds", function(run)
-  local root = xml.parse(run(many, "--output", "junit", "--pattern", "_7$", "--seeds", "2").out:match("<%?xml.*$"))
+  local root = xml.parse(run(runs.many, "--output", "junit", "--pattern", "_7$", "--seeds", "2").out:match("<%?xml.*$"))
   local names = {}
   for position, case in ipairs(xml.find(root, "testcase")) do
     names[position] = case.attributes.name

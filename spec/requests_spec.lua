@@ -9,25 +9,17 @@ local tests = {}
 
 -- f(nodes, leader, follower) with three nodes, whose first leader ends when a request that was passed on reaches it.
 local function with_a_leader_that_dies(f)
-  local peers, nodes, is_dead = processes.free_addresses(3), {}, false
-  for id = 1, 3 do
-    nodes[id] = assert(raft.node { id = id, listen = peers[id], peers = peers, machine = nodes_of.counter(),
-      trace = function(event)
-        if not is_dead and event.kind == "receive" and event.message == "forward" then
-          is_dead = true
-          nodes[id]:close()
-        end
-      end })
-    assert(nodes[id]:start())
+  local running, is_dead = nil, false
+  local function end_who_receives(event)
+    if running and not is_dead and event.kind == "receive" and event.message == "forward" then
+      is_dead = true
+      running[event.node]:close()
+    end
   end
-  local leader, follower = nodes_of.leader_of(nodes)
-  local fine, problem = pcall(f, nodes, leader, follower)
-  for _, node in ipairs(nodes) do
-    node:close()
-  end
-  if not fine then
-    error(problem, 0)
-  end
+  nodes_of.with_nodes(3, { trace = end_who_receives }, function(nodes)
+    running = nodes
+    f(nodes, nodes_of.leader_of(nodes))
+  end)
 end
 
 function tests.test_ACommandPassedOnToALeaderThatDiesIsUnknownAtOnce()

@@ -3,6 +3,7 @@
 local lu = require "luaunit"
 local command = require "spec.support.command"
 local raft = require "raft"
+local runs = require "spec.support.runs"
 
 local tests = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
@@ -35,35 +36,10 @@ local function ran(result)
   return list
 end
 
-local of_each_kind = [[
-local lu = require "luaunit"
-local tests = {}
-function tests.test_passes() lu.assertEquals(1, 1) end
-function tests.test_fails()
-  lu.assertEquals("one", "two")
-end
-function tests.test_raises()
-  error("boom")
-end
-function tests.test_is_skipped() lu.skip("not today") end
-function tests.test_ends_early() lu.success() end
-return tests
-]]
-
-local many = [[
-local tests = {}
-for i = 1, 12 do
-  tests["test_" .. i] = function()
-    print("RAN " .. i .. " " .. math.random(1000000) .. " " .. require("raft.defaults").get("seed"))
-  end
-end
-return tests
-]]
-
 -- ---- sums and exit codes ------------------------------------------------------------------------
 
 add("OneOfEachKind", function(run, path)
-  local result = assert_sums(run(of_each_kind), 2, 2, 1)
+  local result = assert_sums(run(runs.of_each_kind), 2, 2, 1)
   command.assert_has(result.out, "ok      some.test_passes", "skipped some.test_is_skipped: not today",
     "FAILED  some.test_fails", path .. ':5: expected: "two"', 'actual: "one"', path .. ":8: boom")
   command.assert_lacks(result.out, "[C]", "stack traceback", "luaunit.lua", "lua/raft", "LuaUnit test FAILURE")
@@ -71,7 +47,7 @@ add("OneOfEachKind", function(run, path)
 end)
 
 add("AllPass", function(run)
-  assert_sums(run(many), 12, 0, 0)
+  assert_sums(run(runs.many), 12, 0, 0)
 end)
 
 -- The number of failures is no exit code: 256 of them would be 0.
@@ -107,7 +83,7 @@ return {
 end)
 
 add("NothingToRun", function(run, _, folder)
-  local result = command.assert_code(run(many, "--pattern", "no_such_test"), 3)
+  local result = command.assert_code(run(runs.many, "--pattern", "no_such_test"), 3)
   command.assert_has(result.err, "no test matches")
   lu.assertEquals(last_line(result), "0 passed, 0 failed, 0 skipped")
   command.assert_has(command.assert_code(command.run { "test", folder .. "/none.lua" }, 3).err, "No such file")
@@ -125,10 +101,10 @@ add("FilesThatAreNoSpecsFail", function(run, path)
 end)
 
 add("WrongUsage", function(run)
-  command.assert_has(command.assert_code(run(many, "--pattern", "["), 2).err, "malformed pattern")
+  command.assert_has(command.assert_code(run(runs.many, "--pattern", "["), 2).err, "malformed pattern")
   for _, words in ipairs { { "--jobs", "0" }, { "--seeds", "-1" }, { "--shuffle", "x" }, { "--output", "song" },
     { "--nonsense" } } do
-    command.assert_has(command.assert_code(run(many, unpack(words)), 2).err, "raftbench test --help")
+    command.assert_has(command.assert_code(run(runs.many, unpack(words)), 2).err, "raftbench test --help")
   end
 end)
 
@@ -188,7 +164,8 @@ end)
 -- ---- seeds and order ----------------------------------------------------------------------------
 
 add("TheSeedReachesEachTest", function(run)
-  local one, same, two = ran(run(many, "--seed", "5")), ran(run(many, "--seed", "5")), ran(run(many, "--seed", "6"))
+  local one, same, two = ran(run(runs.many, "--seed", "5")), ran(run(runs.many, "--seed", "5")),
+    ran(run(runs.many, "--seed", "6"))
   lu.assertEquals(one, same)
   lu.assertNotEquals(one, two)
   for _, line in ipairs(one) do
@@ -199,11 +176,11 @@ end)
 
 add("ManySeeds", function(run)
   for _, jobs in ipairs { "1", "2" } do
-    local result = assert_sums(run(many, "--seed", "3", "--seeds", "5", "--jobs", jobs), 60, 0, 0)
+    local result = assert_sums(run(runs.many, "--seed", "3", "--seeds", "5", "--jobs", jobs), 60, 0, 0)
     command.assert_has(result.out, jobs == "1" and "seeds 3..7" or "seeds 3..4")
   end
   local seeds = {}
-  for _, line in ipairs(ran(run(many, "--seed", "3", "--seeds", "5", "--pattern", "test_7$"))) do
+  for _, line in ipairs(ran(run(runs.many, "--seed", "3", "--seeds", "5", "--pattern", "test_7$"))) do
     seeds[#seeds + 1] = line:match("%d+$")
   end
   lu.assertEquals(seeds, { "3", "4", "5", "6", "7" })
@@ -227,14 +204,15 @@ local function order_of(result)
 end
 
 add("ShuffleIsReproducible", function(run)
-  local first, same, other = run(many, "--shuffle", "3"), run(many, "--shuffle", "3"), run(many, "--shuffle", "4")
+  local first, same, other = run(runs.many, "--shuffle", "3"), run(runs.many, "--shuffle", "3"), run(runs.many,
+    "--shuffle", "4")
   assert_sums(first, 12, 0, 0)
   lu.assertEquals(order_of(first), order_of(same))
   lu.assertNotEquals(order_of(first), order_of(other))
-  lu.assertNotEquals(order_of(first), order_of(run(many)))
+  lu.assertNotEquals(order_of(first), order_of(run(runs.many)))
   -- Every machine and every Lua gives this order.
   lu.assertEquals(order_of(first), "8 1 3 5 11 7 12 6 4 2 9 10")
-  lu.assertNotEquals(order_of(run(many, "--shuffle", "0")), order_of(run(many, "--shuffle", "1")))
+  lu.assertNotEquals(order_of(run(runs.many, "--shuffle", "0")), order_of(run(runs.many, "--shuffle", "1")))
 end)
 
 add("Patterns", function(run)
@@ -244,7 +222,7 @@ add("Patterns", function(run)
       words[2 * position - 1], words[2 * position] = "--pattern", pattern
     end
     local numbers = {}
-    for number in order_of(run(many, unpack(words))):gmatch("%d+") do
+    for number in order_of(run(runs.many, unpack(words))):gmatch("%d+") do
       numbers[#numbers + 1] = tonumber(number)
     end
     table.sort(numbers)

@@ -251,7 +251,7 @@ struct tcp_connection {
     struct pending_free pending_free;
     struct list_link of_endpoint;
     struct list_link of_unwritten;
-    struct list_link of_held; /* a stranger's: not read for now */
+    struct list_link of_held; /* a stranger's: it is not read until its turn */
     struct connection seen;   /* what the endpoint's owner sees */
     struct endpoint *endpoint;
     struct remote *remote; /* where it is dialled for, or is up; else NULL */

@@ -94,7 +94,7 @@ void listener_watch(struct endpoint *endpoint)
     watch_events(endpoint->listener, endpoint->is_waiting ? 0 : UV_READABLE);
 }
 
-/* false: no more for now. */
+/* false: no more in this turn of the loop. */
 static bool accept_one(struct endpoint *endpoint)
 {
     struct sockaddr_storage from = {0};
