@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "trace/trace.h"
+#include "world/files.h"
 
 #define WORLD_NEVER INT64_MAX
 /* The clients' endpoint: no connection, no hello; only links that name "client" have faults. */
