@@ -1,6 +1,6 @@
 /*
  * A log of entry references in chunks: 24 bytes an entry, payloads never copied. It knows nothing
- * of what is durable; memory.c does.
+ * of what is durable; image.c does.
  */
 #include "store/internal.h"
 

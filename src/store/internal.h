@@ -1,5 +1,6 @@
 /*
- * The private side of store/: a log of entry references in chunks, as a disk in memory holds it.
+ * The private side of store/: what all kinds of store share. A log of entry references in chunks;
+ * the image of what a disk holds for sure; groups of persists that are written together.
  */
 #ifndef RAFTBENCH_STORE_INTERNAL_H
 #define RAFTBENCH_STORE_INTERNAL_H
@@ -21,5 +22,47 @@ struct raft_entry *entry_chunks_at(const struct entry_chunks *log, uint64_t inde
 /* Takes over the caller's reference of the entry's batch. */
 void entry_chunks_append(struct entry_chunks *log, const struct raft_entry *entry);
 void entry_chunks_cut(struct entry_chunks *log, uint64_t from_index); /* removes from there on */
+
+/* One persist as it was queued; its entries stand in its group's array. */
+struct group_record {
+    uint64_t term;
+    uint64_t vote;
+    uint64_t vote_directory;
+    uint64_t first_index; /* 0: no entries */
+    uint32_t entry_count;
+    bool hard_state;
+};
+
+/* Persists that are written together. All zero is an empty one. */
+struct group {
+    array_of(struct group_record) records;
+    array_of(struct raft_entry) entries; /* each holds its batch */
+    uint64_t sequence;                   /* of the last persist */
+    uint64_t term;                       /* the same */
+};
+
+/* One persist more, whose entries are read from `raft` now; references are taken. What it counts
+ * as in a store's byte_count. */
+uint64_t group_add(struct group *group, const struct raft_persist *persist,
+                   const struct raft *raft);
+void group_drop(struct group *group); /* empty, keeping its memory: its persists are lost */
+void group_free(struct group *group); /* the same, and gives its memory back */
+
+/* What a disk holds for sure. Made empty by image_clear. */
+struct image {
+    uint64_t term;
+    uint64_t vote;
+    uint64_t vote_directory;
+    struct raft_configuration first_members;
+    struct entry_chunks log;
+};
+
+/* The group is durable: its persists are part of the image now, in their order, and it is empty. */
+void image_settle(struct image *image, struct group *group);
+/* What an empty disk holds before the first life; references are taken. */
+void image_format(struct image *image, const struct raft_start *start);
+void image_contents(const struct image *image, struct store_contents *contents); /* no directory */
+void image_clear(struct image *image); /* an empty disk's */
+void image_free(struct image *image);
 
 #endif

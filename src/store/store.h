@@ -1,8 +1,8 @@
 /*
  * store: what a replica makes durable (hard state, entries, first members), behind a table of
- * functions, all of them asynchronous, recovery included. memory.c is a disk in memory with
- * unsynced writes that a power cut loses, chunks.c the log of entry references that it holds; a
- * write-ahead log over files stands behind the same table.
+ * functions, all of them asynchronous, recovery included. image.c is what a disk holds for sure,
+ * its log of entry references in chunks.c. memory.c is a disk in memory with unsynced writes that a
+ * power cut loses; a write-ahead log over files stands behind the same table.
  *
  * A store decides nothing about Raft, reads no clock of its own and never loses what it has
  * confirmed.
