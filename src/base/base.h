@@ -163,6 +163,11 @@ static inline struct batch *batch_hold(struct batch *batch)
     return batch;
 }
 
+static inline struct bytes batch_bytes(const struct batch *batch)
+{
+    return (struct bytes){batch->data, batch->size};
+}
+
 static inline void batch_release(struct batch *batch) /* NULL is fine */
 {
     if (batch != NULL) {

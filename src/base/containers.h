@@ -1,5 +1,6 @@
 /*
- * The containers that every room uses, each written once: array, ring, list, heap. All zero is an
+ * The containers that every room uses, each written once: array, ring, latest numbers,
+ * list, heap. All zero is an
  * empty one. base.h includes this.
  *
  * Arrays and rings are typed: `array_of(struct run) runs;` declares one, as a member or a variable,
@@ -81,6 +82,25 @@
                     (remove_->count - from_) * sizeof(__typeof__(*remove_->items)));               \
         }                                                                                          \
         (void)0;                                                                                   \
+    })
+
+/* Where in an array that is sorted by this field the first item stands whose field is not below
+ * `key`: that item's place, or where one would be inserted. */
+#define array_place(array, field, key)                                                             \
+    __extension__({                                                                                \
+        __typeof__(array) place_ = (array);                                                        \
+        __typeof__(place_->items->field) key_ = (key);                                             \
+        size_t low_ = 0;                                                                           \
+        size_t high_ = place_->count;                                                              \
+        while (low_ < high_) {                                                                     \
+            size_t middle_ = low_ + (high_ - low_) / 2;                                            \
+            if (place_->items[middle_].field < key_) {                                             \
+                low_ = middle_ + 1;                                                                \
+            } else {                                                                               \
+                high_ = middle_;                                                                   \
+            }                                                                                      \
+        }                                                                                          \
+        low_;                                                                                      \
     })
 
 /* Makes `to`, whatever it held, an array of its own with the items of `from`. */
@@ -187,6 +207,19 @@ void *items_copied(const void *items, size_t size); /* NULL for none */
 /* Only the macros call it: the items of a full ring in twice the memory, the oldest first. */
 void *ring_grown(void *items, size_t *first, size_t item_size, size_t *capacity);
 
+/* ---- latest numbers: whether one came before (latest.c) ------------------------------------- */
+
+struct latest_numbers {
+    uint64_t *slots;         /* by open addressing; 0: a free one */
+    size_t capacity;         /* a power of two, or 0 */
+    ring_of(uint64_t) order; /* as they came */
+};
+
+/* Whether this number comes for the first time, as far as it is remembered: the latest `most` are.
+ */
+bool latest_numbers_add(struct latest_numbers *latest, uint64_t number, size_t most);
+void latest_numbers_free(struct latest_numbers *latest);
+
 /* ---- list: items that hold their own links, so that each can leave at any time ---------- */
 
 /* Embedded in an item, which is in one list at most by it. All zero: in none. */
@@ -268,6 +301,10 @@ static inline struct list_link *list_next(const struct list *list, const struct 
 {
     return link->next == &list->ends ? NULL : link->next;
 }
+
+/* Goes through a list whose items stay in it meanwhile. */
+#define list_each(list, at)                                                                        \
+    for (struct list_link * (at) = list_first(list); (at) != NULL; (at) = list_next(list, at))
 
 /* ---- heap: which comes first (heap.c) ------------------------------------------------------- */
 

@@ -12,30 +12,16 @@
 
 struct member *cluster_member(const struct cluster *cluster, uint64_t id)
 {
-    size_t low = 0;
-    size_t high = cluster->members.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (cluster->members.items[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low < cluster->members.count && cluster->members.items[low].id == id) {
-        return &cluster->members.items[low];
-    }
-    return NULL;
+    size_t place = array_place(&cluster->members, id, id);
+    bool is_there = place < cluster->members.count && cluster->members.items[place].id == id;
+    return is_there ? &cluster->members.items[place] : NULL;
 }
 
 static struct member *insert(struct cluster *cluster, uint64_t id)
 {
     ensure(id >= 1 && cluster_member(cluster, id) == NULL);
-    size_t at = cluster->members.count;
-    while (at > 0 && cluster->members.items[at - 1].id > id) {
-        at--;
-    }
-    struct member *member = array_insert(&cluster->members, at);
+    size_t place = array_place(&cluster->members, id, id);
+    struct member *member = array_insert(&cluster->members, place);
     *member = (struct member){.id = id};
     return member;
 }

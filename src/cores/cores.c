@@ -231,8 +231,7 @@ struct cores *cores_copy(const struct cores *cores)
         core->raft = raft_copy(from->raft);
         core->held = (struct list){0};
         array_copy(&core->reads, &from->reads);
-        for (struct list_link *at = list_first(&from->held); at != NULL;
-             at = list_next(&from->held, at)) {
+        list_each(&from->held, at) {
             list_append(&core->held, &message_copy(copy, message_of(at))->link);
         }
         *array_push(&copy->all) = core;

@@ -32,8 +32,7 @@ static uint64_t hash_core(const struct cores *cores, const struct core *core,
                           const struct raft_renaming *renaming)
 {
     uint64_t hash = raft_hash(core->raft, renaming);
-    for (struct list_link *at = list_first(&core->held); at != NULL;
-         at = list_next(&core->held, at)) {
+    list_each(&core->held, at) {
         const struct cores_message *message = item_of(at, const struct cores_message, link);
         hash = hash_mix(hash, message->sequence - core->durable);
         hash = hash_mix(hash, cores_message_hash(cores, message, renaming));

@@ -150,8 +150,7 @@ static struct machine *make_machine(void *context, uint64_t id, struct failure *
 
 static bool is_taken(const struct embed_loop *loop, uint64_t id)
 {
-    for (struct list_link *at = list_first(&loop->embedded); at != NULL;
-         at = list_next(&loop->embedded, at)) {
+    list_each(&loop->embedded, at) {
         if (item_of(at, const struct embedded, link)->id == id) {
             return true;
         }

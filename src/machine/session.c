@@ -56,8 +56,7 @@ static void grow(struct sessions *sessions)
     memory_free((void *)sessions->buckets);
     sessions->bucket_count = sessions->bucket_count == 0 ? 32 : sessions->bucket_count * 2;
     sessions->buckets = memory_new_zeroed(sessions->bucket_count, sizeof(struct session *));
-    for (struct list_link *at = list_first(&sessions->used); at != NULL;
-         at = list_next(&sessions->used, at)) {
+    list_each(&sessions->used, at) {
         struct session *session = by_use(at);
         struct session **link = find(sessions, session->id);
         session->chain = NULL;

@@ -28,82 +28,10 @@ struct batch *node_request_frame(struct pool *pool, const struct node_request *r
     return batch;
 }
 
-/* ---- numbers that were seen ----------------------------------------------------------------- */
-
-/* Where a number belongs. Those of one ticket of a cluster count up above its slot's bits: eight
- * that follow each other stand side by side, so that most requests find theirs in a line of memory
- * that the last one has brought in. */
-#define COUNT_SHIFT 20
-#define SIDE_BY_SIDE 8U
-
-static size_t preferred_slot(uint64_t number, size_t mask)
-{
-    uint64_t place = (number >> COUNT_SHIFT) % SIDE_BY_SIDE;
-    uint64_t group = number - (place << COUNT_SHIFT);
-    return (size_t)(hash_mix(0, group) * SIDE_BY_SIDE + place) & mask;
-}
-
-static size_t find_slot(const struct seen_requests *seen, uint64_t number)
-{
-    size_t mask = seen->capacity - 1;
-    size_t slot = preferred_slot(number, mask);
-    while (seen->slots[slot] != 0 && seen->slots[slot] != number) {
-        slot = (slot + 1) & mask;
-    }
-    return slot;
-}
-
-/* Removes a number and moves those behind it up. */
-static void drop_number(struct seen_requests *seen, uint64_t number)
-{
-    size_t mask = seen->capacity - 1;
-    size_t hole = find_slot(seen, number);
-    ensure(seen->slots[hole] == number);
-    for (size_t i = (hole + 1) & mask; seen->slots[i] != 0; i = (i + 1) & mask) {
-        size_t home = preferred_slot(seen->slots[i], mask);
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            seen->slots[hole] = seen->slots[i];
-            hole = i;
-        }
-    }
-    seen->slots[hole] = 0;
-}
-
-static void grow(struct seen_requests *seen)
-{
-    seen->capacity = seen->capacity == 0 ? 64 : seen->capacity * 2;
-    memory_free(seen->slots);
-    seen->slots = memory_new_zeroed(seen->capacity, sizeof *seen->slots);
-    for (size_t i = 0; i < seen->order.count; i++) {
-        uint64_t number = *ring_at(&seen->order, i);
-        seen->slots[find_slot(seen, number)] = number;
-    }
-}
-
-/* Whether this number comes for the first time, as far as it is remembered. */
-static bool is_new(struct seen_requests *seen, uint64_t number)
-{
-    if (seen->capacity > 0 && seen->slots[find_slot(seen, number)] == number) {
-        return false;
-    }
-    if (seen->order.count == REQUESTS_REMEMBERED) {
-        drop_number(seen, *ring_pop(&seen->order));
-    }
-    if ((seen->order.count + 1) * 2 > seen->capacity) {
-        grow(seen);
-    }
-    seen->slots[find_slot(seen, number)] = number;
-    *ring_push(&seen->order) = number;
-    return true;
-}
-
 void clients_clear(struct node *node)
 {
     struct clients *clients = &node->clients;
-    memory_free(clients->seen.slots);
-    clients->seen.slots = NULL;
-    clients->seen.capacity = 0;
-    ring_free(&clients->seen.order);
+    latest_numbers_free(&clients->seen);
     while (clients->kept.count > 0) {
         batch_release(ring_pop(&clients->kept)->frame);
     }
@@ -250,7 +178,7 @@ static bool take_request(struct node *node, const struct node_asker *asker, stru
     if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
         return false;
     }
-    if (!is_new(&node->clients.seen, asker->number)) {
+    if (!latest_numbers_add(&node->clients.seen, asker->number, REQUESTS_REMEMBERED)) {
         return true;
     }
     switch (kind) {

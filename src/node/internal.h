@@ -287,15 +287,8 @@ struct kept_answer {
     struct batch *frame;
 };
 
-/* The numbers of the clients' requests that came latest, by open addressing; 0: a free slot. */
-struct seen_requests {
-    uint64_t *slots;
-    size_t capacity;         /* a power of two, or 0 */
-    ring_of(uint64_t) order; /* the numbers as they came */
-};
-
 struct clients {
-    struct seen_requests seen;
+    struct latest_numbers seen; /* of the clients' requests */
     ring_of(struct kept_answer) kept;
 };
 

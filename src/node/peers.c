@@ -15,12 +15,10 @@
 
 static struct peer *find_peer(struct node *node, uint64_t id)
 {
-    for (size_t i = 0; i < node->peers.all.count; i++) {
-        if (node->peers.all.items[i].id == id) {
-            return &node->peers.all.items[i];
-        }
-    }
-    return NULL;
+    struct peers *peers = &node->peers;
+    size_t place = array_place(&peers->all, id, id);
+    bool is_there = place < peers->all.count && peers->all.items[place].id == id;
+    return is_there ? &peers->all.items[place] : NULL;
 }
 
 static void hang_up(struct node *node, struct peer *peer)
@@ -58,13 +56,8 @@ static struct peer *get_peer(struct node *node, uint64_t id, bool member)
     if (!member) {
         make_room_for_stranger(node);
     }
-    size_t place = node->peers.all.count;
-    while (place > 0 && node->peers.all.items[place - 1].id > id) {
-        place--;
-    }
-    peer = array_insert(&node->peers.all, place);
-    memset(peer, 0, sizeof *peer);
-    peer->id = id;
+    peer = array_insert(&node->peers.all, array_place(&node->peers.all, id, id));
+    *peer = (struct peer){.id = id};
     return peer;
 }
 

@@ -32,24 +32,25 @@ static void view_disk(const struct node *node, struct node_view *view)
 {
     struct store_contents contents;
     node->store->operations->contents(node->store, &contents);
-    view->directory = contents.directory;
-    view->role = RAFT_FOLLOWER;
-    view->term = contents.term;
-    view->vote = contents.vote;
-    view->leader = 0;
-    view->commit_index = 0;
-    view->applied_index = 0;
-    view->durable_index = contents.first_index + contents.entry_count - 1;
-    view->first_index = contents.first_index;
-    view->last_index = view->durable_index;
-    view->members = &no_members;
-    view->members_index = 0;
-    view->is_member = false;
-    view->turned_away_by = 0;
+    *view = (struct node_view){
+        .directory = contents.directory,
+        .role = RAFT_FOLLOWER,
+        .term = contents.term,
+        .vote = contents.vote,
+        .durable_index = contents.first_index + contents.entry_count - 1,
+        .first_index = contents.first_index,
+        .last_index = contents.first_index + contents.entry_count - 1,
+        .members = &no_members,
+    };
 }
 
 static void refresh(struct node *node, struct node_view *view)
 {
+    if (node->raft != NULL) {
+        view_core(node, view);
+    } else {
+        view_disk(node, view);
+    }
     view->id = node->id;
     view->state = node->state;
     view->is_up = node->raft != NULL;
@@ -57,11 +58,6 @@ static void refresh(struct node *node, struct node_view *view)
     view->error = node_life_error(node);
     view->refused = &node->view.refused;
     view->statistics = &node->view.statistics;
-    if (view->is_up) {
-        view_core(node, view);
-    } else {
-        view_disk(node, view);
-    }
     node->has_changed = !view->is_up; /* what a disk holds changes by itself */
 }
 

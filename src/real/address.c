@@ -90,10 +90,15 @@ int address_bind(const struct sockaddr_storage *address, socklen_t size)
     int on = 1;
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(descriptor, (const struct sockaddr *)address, size) != 0) {
-        int problem = errno;
-        (void)close(descriptor);
-        errno = problem;
-        return -1;
+        return address_give_up(descriptor);
     }
     return descriptor;
+}
+
+int address_give_up(int descriptor)
+{
+    int problem = errno;
+    (void)close(descriptor);
+    errno = problem;
+    return -1;
 }

@@ -86,10 +86,7 @@ static void drop_begun(struct tcp_connection *connection, const char *reason)
     if (frame == NULL) {
         return;
     }
-    struct frame_head head;
-    const char *problem = NULL;
-    ensure(frame_parse((struct bytes){frame->data, frame->size}, false, &head, &problem) ==
-           FRAME_WHOLE);
+    struct frame_head head = frame_head_of(batch_bytes(frame));
     if (head.kind == FRAME_HELLO || (head.kind == FRAME_PIECE && large != NULL)) {
         batch_release(frame);
     } else {
@@ -321,10 +318,7 @@ static int start_connecting(const struct real *real, const char *text)
     set_options(real, descriptor);
     if (connect(descriptor, (const struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS &&
         errno != EINTR) {
-        int problem = errno;
-        (void)close(descriptor);
-        errno = problem;
-        return -1;
+        return address_give_up(descriptor);
     }
     return descriptor;
 }

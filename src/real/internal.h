@@ -88,6 +88,8 @@ void address_of_socket(int descriptor, bool peers, char text[ADDRESS_BYTES]);
 void address_write(const struct sockaddr_storage *address, char text[ADDRESS_BYTES]);
 /* A socket bound to it; -1 with errno set. */
 int address_bind(const struct sockaddr_storage *address, socklen_t size);
+/* Closes a socket that was of no use, and leaves errno as it is. Always -1. */
+int address_give_up(int descriptor);
 
 /* ---- the world ------------------------------------------------------------------------------ */
 

@@ -152,10 +152,7 @@ static int start_listening(const char *text)
     }
     int descriptor = address_bind(&address, size);
     if (descriptor >= 0 && listen(descriptor, BACKLOG) != 0) {
-        int problem = errno;
-        (void)close(descriptor);
-        errno = problem;
-        return -1;
+        return address_give_up(descriptor);
     }
     return descriptor;
 }

@@ -35,10 +35,7 @@ static void deliver_one(struct real *real, const struct routed_frame *routed)
         batch_release(routed->frame);
         return;
     }
-    struct frame_head head;
-    const char *problem = NULL;
-    struct bytes bytes = {.data = routed->frame->data, .size = routed->frame->size};
-    ensure(frame_parse(bytes, false, &head, &problem) == FRAME_WHOLE);
+    struct frame_head head = frame_head_of(batch_bytes(routed->frame));
     /* A copy: the receiver may close its endpoint within the call. */
     struct endpoint_handler handler = *found;
     struct connection from = {.peer = routed->has_epoch ? WORLD_CLIENT : routed->from};

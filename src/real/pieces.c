@@ -28,10 +28,7 @@ struct batch *pieces_cut(struct tcp_connection *connection)
         return NULL;
     }
     struct batch *large = connection->large;
-    struct frame_head head;
-    const char *problem = NULL;
-    struct bytes whole = {.data = large->data, .size = large->size};
-    ensure(frame_parse(whole, false, &head, &problem) == FRAME_WHOLE);
+    struct frame_head head = frame_head_of(batch_bytes(large));
     size_t left = large->size - connection->large_bytes;
     size_t size = left < PIECE_BYTES ? left : PIECE_BYTES;
     struct batch *piece = batch_new(NULL, FRAME_HEAD_BYTES + size);

@@ -49,8 +49,8 @@ static void take_piece(struct tcp_connection *connection, const struct batch *ba
     struct frame_head head;
     struct batch *whole = pieces_join(connection, body, &problem);
     if (whole != NULL) {
-        struct bytes bytes = {.data = whole->data, .size = whole->size};
-        if (frame_parse(bytes, true, &head, &problem) == FRAME_WHOLE && head.kind == FRAME_PIECE) {
+        if (frame_parse(batch_bytes(whole), true, &head, &problem) == FRAME_WHOLE &&
+            head.kind == FRAME_PIECE) {
             problem = "a piece of a piece";
         }
     }
@@ -68,9 +68,7 @@ static void hand_over_run(struct tcp_connection *connection, struct batch *batch
     uint32_t offset = 0;
     while (offset < batch->size && !connection->closed) {
         struct bytes rest = {.data = batch->data + offset, .size = batch->size - offset};
-        struct frame_head head;
-        const char *problem = NULL;
-        ensure(frame_parse(rest, false, &head, &problem) == FRAME_WHOLE);
+        struct frame_head head = frame_head_of(rest);
         if (head.kind == FRAME_PIECE) {
             take_piece(connection, batch, offset, &head);
         } else {
@@ -159,8 +157,7 @@ static void extend_partial(struct tcp_connection *connection, size_t size)
     connection->partial = NULL;
     struct frame_head head;
     const char *problem = NULL;
-    struct bytes bytes = {.data = frame->data, .size = frame->size};
-    if (frame_parse(bytes, true, &head, &problem) == FRAME_WHOLE) {
+    if (frame_parse(batch_bytes(frame), true, &head, &problem) == FRAME_WHOLE) {
         hand_over_run(connection, frame);
     } else {
         batch_release(frame);

@@ -196,8 +196,7 @@ static const char *endpoint_address(const struct endpoint *endpoint)
 static bool end_one_cut(struct real *real)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        for (struct list_link *link = list_first(&at->remotes); link != NULL;
-             link = list_next(&at->remotes, link)) {
+        list_each(&at->remotes, link) {
             if (remote_follow_cuts(item_of(link, struct remote, of_endpoint))) {
                 return true;
             }
@@ -213,8 +212,7 @@ static void links_changed(struct world *world)
     while (end_one_cut(real)) {
     }
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        for (struct list_link *link = list_first(&at->remotes); link != NULL;
-             link = list_next(&at->remotes, link)) {
+        list_each(&at->remotes, link) {
             remote_dial_now(item_of(link, struct remote, of_endpoint));
         }
     }

@@ -24,8 +24,7 @@
 
 struct remote *remote_find(const struct endpoint *endpoint, uint64_t peer)
 {
-    for (struct list_link *at = list_first(&endpoint->remotes); at != NULL;
-         at = list_next(&endpoint->remotes, at)) {
+    list_each(&endpoint->remotes, at) {
         struct remote *remote = item_of(at, struct remote, of_endpoint);
         if (remote->peer == peer) {
             return remote;

@@ -62,8 +62,7 @@ static void resume_later(struct real *real)
 /* A node that waits to be added knows no peers yet: any connection may be its leader's. */
 static bool knows_peers(const struct endpoint *endpoint)
 {
-    for (struct list_link *at = list_first(&endpoint->remotes); at != NULL;
-         at = list_next(&endpoint->remotes, at)) {
+    list_each(&endpoint->remotes, at) {
         if (remote_is_dialled(item_of(at, struct remote, of_endpoint))) {
             return true;
         }
@@ -109,8 +108,7 @@ void strangers_make_room(struct endpoint *endpoint)
 {
     size_t count = 0;
     struct tcp_connection *oldest = NULL;
-    for (struct list_link *at = list_first(&endpoint->connections); at != NULL;
-         at = list_next(&endpoint->connections, at)) {
+    list_each(&endpoint->connections, at) {
         struct tcp_connection *connection = item_of(at, struct tcp_connection, of_endpoint);
         if (strangers_has(connection)) {
             oldest = oldest == NULL ? connection : oldest;
@@ -138,8 +136,7 @@ static struct tcp_connection *oldest_that_holds(const struct tcp_connection *con
     struct endpoint *endpoint = connection->endpoint;
     struct tcp_connection *oldest = NULL;
     *sum = 0;
-    for (struct list_link *at = list_first(&endpoint->connections); at != NULL;
-         at = list_next(&endpoint->connections, at)) {
+    list_each(&endpoint->connections, at) {
         struct tcp_connection *other = item_of(at, struct tcp_connection, of_endpoint);
         size_t held = strangers_has(other) ? held_bytes(other) : 0;
         oldest = oldest == NULL && held > 0 && other != connection ? other : oldest;
@@ -184,8 +181,7 @@ static void notice_closing(struct endpoint *endpoint)
 bool strangers_close_one(struct real *real)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
-        for (struct list_link *link = list_first(&at->connections); link != NULL;
-             link = list_next(&at->connections, link)) {
+        list_each(&at->connections, link) {
             struct tcp_connection *connection = item_of(link, struct tcp_connection, of_endpoint);
             if (strangers_has(connection)) {
                 connection_end(connection, "out of descriptors", true);

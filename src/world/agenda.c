@@ -71,8 +71,7 @@ void agenda_flush_soon(struct agenda *agenda, struct flusher *flusher)
 bool agenda_flush(struct agenda *agenda)
 {
     size_t count = 0;
-    for (struct list_link *at = list_first(&agenda->flushers); at != NULL;
-         at = list_next(&agenda->flushers, at)) {
+    list_each(&agenda->flushers, at) {
         count++;
     }
     for (size_t i = 0; i < count && agenda_has_flushers(agenda); i++) {

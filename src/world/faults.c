@@ -228,8 +228,7 @@ static void let_go_first(struct faults *faults, struct fault_link *link, int64_t
 /* A message of this link has gone: those that waited for it wait for one less. */
 static void count_later(struct faults *faults, struct fault_link *link, int64_t now_ns)
 {
-    for (struct list_link *at = list_first(&link->held); at != NULL;
-         at = list_next(&link->held, at)) {
+    list_each(&link->held, at) {
         struct held_frame *held = item_of(at, struct held_frame, of_link);
         held->later -= held->later > 0; /* 0: it is being let go, and its world sent another */
     }

@@ -80,3 +80,12 @@ enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head
     }
     return FRAME_WHOLE;
 }
+
+struct frame_head frame_head_of(struct bytes frame)
+{
+    struct frame_head head;
+    const char *problem = NULL;
+    /* Our own nodes made it, or it was checked: the checksum need not be added up. */
+    ensure(frame_parse(frame, false, &head, &problem) == FRAME_WHOLE);
+    return head;
+}

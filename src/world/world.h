@@ -60,6 +60,9 @@ enum frame_verdict { FRAME_WHOLE, FRAME_PARTIAL, FRAME_BAD };
 enum frame_verdict frame_parse(struct bytes bytes, bool check, struct frame_head *head,
                                const char **problem);
 
+/* The head of a frame that is whole and was checked, or that we made. */
+struct frame_head frame_head_of(struct bytes frame);
+
 /* ---- wake-ups, flushers (agenda.c) ---------------------------------------------------------- */
 
 struct world;

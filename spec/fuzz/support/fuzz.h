@@ -24,7 +24,6 @@ uint8_t input_byte(struct input *input);
 /* A byte with a size, and as many bytes as that says, as far as there are any. The batch is exactly
  * as large, so that AddressSanitizer sees each step beyond its end. */
 struct batch *input_piece(struct input *input);
-struct bytes batch_bytes(const struct batch *batch);
 
 /* ---- values (input.c) ----------------------------------------------------------------------- */
 

@@ -24,11 +24,6 @@ struct batch *input_piece(struct input *input)
     return piece;
 }
 
-struct bytes batch_bytes(const struct batch *batch)
-{
-    return (struct bytes){batch->data, batch->size};
-}
-
 bool is_value(struct bytes value)
 {
     struct value_reader reader = {value.data, value.size, 0};
