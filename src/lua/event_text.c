@@ -96,7 +96,7 @@ static void read_words(lua_State *L, struct trace_event *event, struct buffer *v
         lua_getfield(L, 1, "value");
     }
     if (!lua_isnil(L, -1)) {
-        if (lua_value_write(L, -1, value)) {
+        if (lua_value_write_rough(L, -1, value)) {
             event->value = buffer_bytes(value);
         } else {
             lua_pop(L, 1); /* why not */
@@ -171,7 +171,7 @@ static int value_words(lua_State *L)
 {
     struct buffer value = {0};
     struct buffer words = {0};
-    if (!lua_value_write(L, 1, &value)) {
+    if (!lua_value_write_rough(L, 1, &value)) {
         buffer_free(&value);
         return lua_error(L); /* why it is malformed */
     }

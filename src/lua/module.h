@@ -43,6 +43,9 @@ struct lua_cluster {
 void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out);
 /* The same without raising: false, with the problem in words on top of the stack. */
 bool lua_value_write(lua_State *L, int index, struct buffer *out);
+/* The same for words that people read: a number need not be exact, as a directory is not where Lua
+ * has no integers. */
+bool lua_value_write_rough(lua_State *L, int index, struct buffer *out);
 /* What lua_value_write gave up: more than VALUE_BYTES_MAX, and not all of it. */
 bool lua_value_is_too_large(const struct buffer *out);
 void lua_value_push(lua_State *L, struct bytes value); /* nil where it is empty or malformed */

@@ -18,7 +18,12 @@ struct keys {
     size_t capacity;
 };
 
-static bool write_value(lua_State *L, int index, struct buffer *out, int depth);
+struct writer {
+    struct buffer *out;
+    bool is_rough; /* integers need not be exact */
+};
+
+static bool write_value(lua_State *L, int index, const struct writer *writer, int depth);
 
 static bool problem(lua_State *L, const char *text)
 {
@@ -26,38 +31,40 @@ static bool problem(lua_State *L, const char *text)
     return false;
 }
 
-static bool write_number(lua_State *L, int index, struct buffer *out)
+static bool write_number(lua_State *L, int index, const struct writer *writer)
 {
 #ifdef LUA_MAX_EXACT
     /* It may stand for another integer; from 2^63 on it can only be a float. */
     double size = fabs((double)lua_tonumber(L, index));
-    if (size > LUA_MAX_EXACT && size < 0x1p63) {
+    if (size > LUA_MAX_EXACT && size < 0x1p63 && !writer->is_rough) {
         return problem(L, "integers from 2^53 on are not exact in this Lua");
     }
 #endif
     if (lua_isinteger(L, index)) {
-        value_write_integer(out, (int64_t)lua_tointeger(L, index));
+        value_write_integer(writer->out, (int64_t)lua_tointeger(L, index));
         return true;
     }
-    return value_write_float(out, (double)lua_tonumber(L, index)) ||
+    return value_write_float(writer->out, (double)lua_tonumber(L, index)) ||
            problem(L, "NaN and infinity are not values");
 }
 
-static void write_string(struct bytes string, struct buffer *out)
+static void write_string(struct bytes string, const struct writer *writer)
 {
     if (string.size > VALUE_BYTES_MAX) {
-        buffer_append(out, string.data, VALUE_BYTES_MAX + 1); /* too large without all the rest */
+        buffer_append(writer->out, string.data,
+                      VALUE_BYTES_MAX + 1); /* too large without all the rest */
     } else {
-        value_write_string(out, string.data, string.size);
+        value_write_string(writer->out, string.data, string.size);
     }
 }
 
-static bool write_array(lua_State *L, int index, size_t count, struct buffer *out, int depth)
+static bool write_array(lua_State *L, int index, size_t count, const struct writer *writer,
+                        int depth)
 {
-    value_write_array(out, count);
+    value_write_array(writer->out, count);
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, index, (lua_Integer)i);
-        bool written = write_value(L, lua_gettop(L), out, depth);
+        bool written = write_value(L, lua_gettop(L), writer, depth);
         if (!written) {
             lua_remove(L, -2);
             return false;
@@ -118,16 +125,16 @@ static void sort_keys(struct keys *keys)
     }
 }
 
-static bool write_pairs(lua_State *L, int index, const struct keys *keys, struct buffer *out,
-                        int depth)
+static bool write_pairs(lua_State *L, int index, const struct keys *keys,
+                        const struct writer *writer, int depth)
 {
-    value_write_map(out, keys->count);
+    value_write_map(writer->out, keys->count);
     for (size_t i = 0; i < keys->count; i++) {
         struct bytes key = keys->all[i];
-        write_string(key, out);
+        write_string(key, writer);
         lua_pushlstring(L, (const char *)key.data, key.size);
         lua_rawget(L, index);
-        bool written = write_value(L, lua_gettop(L), out, depth);
+        bool written = write_value(L, lua_gettop(L), writer, depth);
         lua_remove(L, written ? -1 : -2);
         if (!written) {
             return false;
@@ -137,7 +144,7 @@ static bool write_pairs(lua_State *L, int index, const struct keys *keys, struct
 }
 
 /* Without any key it is an empty array. */
-static bool write_map(lua_State *L, int index, struct buffer *out, int depth)
+static bool write_map(lua_State *L, int index, const struct writer *writer, int depth)
 {
     struct keys keys;
     keys.all = keys.few;
@@ -145,10 +152,10 @@ static bool write_map(lua_State *L, int index, struct buffer *out, int depth)
     keys.capacity = KEYS_FEW;
     bool written = collect_keys(L, index, &keys);
     if (written && keys.count == 0) {
-        value_write_array(out, 0);
+        value_write_array(writer->out, 0);
     } else if (written) {
         sort_keys(&keys);
-        written = write_pairs(L, index, &keys, out, depth);
+        written = write_pairs(L, index, &keys, writer, depth);
     }
     if (keys.all != keys.few) {
         memory_free(keys.all);
@@ -167,7 +174,7 @@ static size_t count_pairs(lua_State *L, int index)
     return count;
 }
 
-static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
+static bool write_table(lua_State *L, int index, const struct writer *writer, int depth)
 {
     if (depth >= VALUE_DEPTH_MAX) {
         return problem(L, "nested too deeply (at most 100 levels; does it contain itself?)");
@@ -177,32 +184,32 @@ static bool write_table(lua_State *L, int index, struct buffer *out, int depth)
     }
     size_t array = (size_t)lua_rawlen(L, index);
     if (array == 0) {
-        return write_map(L, index, out, depth + 1);
+        return write_map(L, index, writer, depth + 1);
     }
     return array == count_pairs(L, index)
-               ? write_array(L, index, array, out, depth + 1)
+               ? write_array(L, index, array, writer, depth + 1)
                : problem(L, "a table must be an array 1..n without gaps or have string keys");
 }
 
-static bool write_whole(lua_State *L, int index, struct buffer *out, int depth)
+static bool write_whole(lua_State *L, int index, const struct writer *writer, int depth)
 {
     switch (lua_type(L, index)) {
     case LUA_TBOOLEAN:
-        value_write_boolean(out, lua_toboolean(L, index));
+        value_write_boolean(writer->out, lua_toboolean(L, index));
         return true;
     case LUA_TNUMBER:
-        return write_number(L, index, out);
+        return write_number(L, index, writer);
     case LUA_TSTRING: {
         struct bytes string;
         string.data = (const uint8_t *)lua_tolstring(L, index, &string.size);
-        write_string(string, out);
+        write_string(string, writer);
         return true;
     }
     case LUA_TTABLE:
-        return write_table(L, index, out, depth);
+        return write_table(L, index, writer, depth);
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, index) == NULL) {
-            value_write_null(out);
+            value_write_null(writer->out);
             return true;
         }
         break;
@@ -214,12 +221,12 @@ static bool write_whole(lua_State *L, int index, struct buffer *out, int depth)
     return false;
 }
 
-static bool write_value(lua_State *L, int index, struct buffer *out, int depth)
+static bool write_value(lua_State *L, int index, const struct writer *writer, int depth)
 {
-    if (!write_whole(L, index, out, depth)) {
+    if (!write_whole(L, index, writer, depth)) {
         return false;
     }
-    if (lua_value_is_too_large(out)) {
+    if (lua_value_is_too_large(writer->out)) {
         lua_pushfstring(L, "larger than %d bytes", (int)VALUE_BYTES_MAX);
         return false;
     }
@@ -233,8 +240,16 @@ bool lua_value_is_too_large(const struct buffer *out)
 
 bool lua_value_write(lua_State *L, int index, struct buffer *out)
 {
+    struct writer writer = {.out = out};
     ensure(out->size == 0);
-    return write_value(L, lua_absindex(L, index), out, 0);
+    return write_value(L, lua_absindex(L, index), &writer, 0);
+}
+
+bool lua_value_write_rough(lua_State *L, int index, struct buffer *out)
+{
+    struct writer writer = {.out = out, .is_rough = true};
+    ensure(out->size == 0);
+    return write_value(L, lua_absindex(L, index), &writer, 0);
 }
 
 void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out)
