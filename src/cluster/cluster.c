@@ -23,7 +23,8 @@ static void count_connection(void *context, const struct trace_event *event)
 static bool start_nodes(struct cluster *cluster, struct failure *failure)
 {
     for (size_t i = 0; i < cluster->members.count; i++) {
-        if (!node_start(cluster->members.items[i].node, failure)) {
+        struct cluster_node *node = cluster->members.items[i].node;
+        if (!node->operations->start(node, failure)) {
             return false;
         }
     }
@@ -33,7 +34,7 @@ static bool start_nodes(struct cluster *cluster, struct failure *failure)
 static bool is_starting(const struct cluster *cluster)
 {
     for (size_t i = 0; i < cluster->members.count; i++) {
-        if (node_view(cluster->members.items[i].node)->state == NODE_STARTING) {
+        if (cluster_view(cluster->members.items[i].node)->state == NODE_STARTING) {
             return true;
         }
     }
@@ -43,7 +44,7 @@ static bool is_starting(const struct cluster *cluster)
 static bool are_up(const struct cluster *cluster, struct failure *failure)
 {
     for (size_t i = 0; i < cluster->members.count; i++) {
-        const struct node_view *view = node_view(cluster->members.items[i].node);
+        const struct node_view *view = cluster_view(cluster->members.items[i].node);
         if (!view->is_up) {
             failure_set(failure, FAILURE_STORAGE, "node %llu did not start: %s",
                         (unsigned long long)view->id,
@@ -197,8 +198,9 @@ struct cluster *cluster_new(const struct cluster_options *options,
 void cluster_free(struct cluster *cluster)
 {
     for (size_t i = 0; i < cluster->members.count; i++) {
-        if (cluster->members.items[i].node != NULL) {
-            node_free(cluster->members.items[i].node);
+        struct cluster_node *node = cluster->members.items[i].node;
+        if (node != NULL) {
+            node->operations->free(node);
         }
     }
     requests_free(cluster->requests);

@@ -3,7 +3,7 @@
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
  * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
  * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
- * where), listed.c (whose disk is needed).
+ * where), listed.c (whose disk is needed), local.c (a node in this process).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.
@@ -21,6 +21,7 @@
 #include "world/world.h"
 
 struct cluster;
+struct cluster_node;
 
 /* What one node's disk holds at the start; `start.first_members` is filled by the cluster. */
 struct cluster_disk {
@@ -66,7 +67,13 @@ int64_t cluster_now_ns(const struct cluster *cluster);
 /* The nodes in order of their ids, removed ones included. */
 size_t cluster_count(const struct cluster *cluster);
 uint64_t cluster_id_at(const struct cluster *cluster, size_t position);
-struct node *cluster_node(const struct cluster *cluster, uint64_t id); /* NULL: no such node */
+/* One node, wherever it runs. NULL: no such node. */
+struct cluster_node *cluster_node(const struct cluster *cluster, uint64_t id);
+/* As node_view, node_log_read and node_peer_at have them. */
+const struct node_view *cluster_view(struct cluster_node *node);
+const struct raft_entry *cluster_log_read(struct cluster_node *node, uint64_t index);
+bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
+                     struct raft_peer_status *peer);
 bool cluster_is_running(const struct cluster *cluster, uint64_t id);
 /* Running and not cut off by cluster_disconnect. */
 bool cluster_is_connected(const struct cluster *cluster, uint64_t id);
@@ -146,6 +153,10 @@ uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_ch
  * if one of them is not a node. */
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,
                       int64_t deadline_ns, struct failure *failure);
+
+/* What that node answers to cluster_call; NULL: nothing. */
+bool cluster_serve(struct cluster *cluster, uint64_t id, node_serve_function *serve, void *context,
+                   struct failure *failure);
 
 /* Makes and starts a node of an empty disk that waits to be added; of an id that was there before,
  * a new one in its place, unless it is a member. */

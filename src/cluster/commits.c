@@ -4,9 +4,9 @@
  */
 #include "cluster/internal.h"
 
-static bool is_command(struct node *node, uint64_t index, struct bytes command)
+static bool is_command(struct cluster_node *node, uint64_t index, struct bytes command)
 {
-    const struct raft_entry *entry = node_log_read(node, index);
+    const struct raft_entry *entry = cluster_log_read(node, index);
     struct machine_payload payload;
     return raft_entry_kind(entry) == RAFT_ENTRY_COMMAND &&
            machine_payload_read(raft_entry_payload(entry), &payload) &&
@@ -15,9 +15,9 @@ static bool is_command(struct node *node, uint64_t index, struct bytes command)
 
 /* The lowest index in (*scanned, applied] whose entry is this command; 0: none, and *scanned moves.
  */
-static uint64_t find_applied(struct node *node, struct bytes command, uint64_t *scanned)
+static uint64_t find_applied(struct cluster_node *node, struct bytes command, uint64_t *scanned)
 {
-    const struct node_view *view = node_view(node);
+    const struct node_view *view = cluster_view(node);
     uint64_t index = *scanned + 1 > view->first_index ? *scanned + 1 : view->first_index;
     for (; index <= view->applied_index; index++) {
         if (is_command(node, index, command)) {
@@ -29,7 +29,7 @@ static uint64_t find_applied(struct node *node, struct bytes command, uint64_t *
 }
 
 /* NULL: it does not run or is cut off. */
-static struct node *connected_node(const struct cluster *cluster, size_t position)
+static struct cluster_node *connected_node(const struct cluster *cluster, size_t position)
 {
     const struct member *member = &cluster->members.items[position];
     return cluster_is_connected(cluster, member->id) ? member->node : NULL;
@@ -41,8 +41,8 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
 {
     uint64_t count = 0;
     for (size_t i = 0; i < cluster->members.count; i++) {
-        struct node *node = connected_node(cluster, i);
-        const struct node_view *view = node != NULL ? node_view(node) : NULL;
+        struct cluster_node *node = connected_node(cluster, i);
+        const struct node_view *view = node != NULL ? cluster_view(node) : NULL;
         if (view == NULL || view->applied_index < index) {
             continue;
         }
@@ -64,7 +64,7 @@ static uint64_t find_anywhere(const struct cluster *cluster, struct bytes comman
     /* Applied entries are the same everywhere, so that one node's log after the other adds to what
      * has been looked at. */
     for (size_t i = 0; i < cluster->members.count; i++) {
-        struct node *node = connected_node(cluster, i);
+        struct cluster_node *node = connected_node(cluster, i);
         uint64_t index = node != NULL ? find_applied(node, command, scanned) : 0;
         if (index != 0) {
             return index;

@@ -21,17 +21,17 @@ static void links_changed(struct cluster *cluster)
 
 bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_view(node)->state;
+    enum node_state state = cluster_view(node)->state;
     if (state != NODE_STARTING && state != NODE_RUNNING && state != NODE_PAUSED &&
         state != NODE_STOPPING) {
         return true;
     }
     cluster_trace_fault(cluster, "crash", &id, 1);
-    node_crash(node);
+    node->operations->crash(node);
     faults_forget(cluster->faults, id);
     requests_review(cluster->requests);
     cluster_changed(cluster);
@@ -40,11 +40,11 @@ bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure
 
 bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_view(node)->state;
+    enum node_state state = cluster_view(node)->state;
     if (state == NODE_REMOVED || state == NODE_STOPPING) {
         failure_set(failure, FAILURE_NOT_MEMBER,
                     "node %llu was removed; add it again with add_servers", (unsigned long long)id);
@@ -54,22 +54,22 @@ bool cluster_restart(struct cluster *cluster, uint64_t id, struct failure *failu
         return true;
     }
     cluster_trace_fault(cluster, "restart", &id, 1);
-    bool started = node_start(node, failure);
+    bool started = node->operations->start(node, failure);
     links_changed(cluster);
     return started;
 }
 
 bool cluster_stop_removed(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_view(node)->state == NODE_REMOVED || node_view(node)->state == NODE_STOPPING) {
+    if (cluster_view(node)->state == NODE_REMOVED || cluster_view(node)->state == NODE_STOPPING) {
         return true;
     }
     cluster_trace_fault(cluster, "stop", &id, 1);
-    node_stop(node, true);
+    node->operations->stop(node, true);
     faults_forget(cluster->faults, id);
     requests_review(cluster->requests);
     cluster_changed(cluster);
@@ -84,13 +84,13 @@ uint64_t cluster_directory(const struct cluster *cluster, uint64_t id)
 
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_view(node)->state == NODE_RUNNING || node_view(node)->state == NODE_STARTING) {
+    if (cluster_view(node)->state == NODE_RUNNING || cluster_view(node)->state == NODE_STARTING) {
         cluster_trace_fault(cluster, "pause", &id, 1);
-        node_pause(node);
+        node->operations->pause(node);
         cluster_changed(cluster);
     }
     return true;
@@ -98,13 +98,13 @@ bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure
 
 bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (node_view(node)->state == NODE_PAUSED) {
+    if (cluster_view(node)->state == NODE_PAUSED) {
         cluster_trace_fault(cluster, "resume", &id, 1);
-        node_resume(node);
+        node->operations->resume(node);
         cluster_changed(cluster);
     }
     return true;
@@ -114,35 +114,39 @@ bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, i
                        struct failure *failure)
 {
     ensure(rate_ppb > 0);
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
+    if (!node->operations->set_clock(node, rate_ppb, offset_ns, failure)) {
+        return false;
+    }
     cluster_trace_clock(cluster, id, rate_ppb, offset_ns);
-    node_set_clock(node, rate_ppb, offset_ns);
     return true;
 }
 
 bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
                       struct failure *failure)
 {
-    struct member *member = cluster_member(cluster, id);
-    if (member == NULL || member->node == NULL) {
+    struct cluster_node *node = cluster_node(cluster, id);
+    if (node == NULL) {
         return cluster_no_such(failure, id);
     }
+    if (!node->operations->set_sync_delay(node, sync_delay_ns, failure)) {
+        return false;
+    }
     cluster_trace_disk(cluster, id, sync_delay_ns);
-    node_set_sync_delay(member->node, sync_delay_ns);
     return true;
 }
 
 bool cluster_campaign(struct cluster *cluster, uint64_t id, bool force, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
     cluster_trace_fault(cluster, force ? "campaign (forced)" : "campaign", &id, 1);
-    return node_campaign(node, force, failure);
+    return node->operations->campaign(node, force, failure);
 }
 
 bool cluster_set_disconnected(struct cluster *cluster, uint64_t id, bool disconnected,

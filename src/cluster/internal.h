@@ -6,10 +6,55 @@
 
 #define CLUSTER_ADDRESS_BYTES 64
 
+/* ---- one node, here or elsewhere ------------------------------------------------------------- */
+
+/* What a cluster asks of a node; each as its namesake in node/node.h. What a node cannot do where
+ * it runs is false and a failure. */
+struct cluster_node_operations {
+    const struct node_view *(*view)(struct cluster_node *node);
+    const struct raft_entry *(*log_read)(struct cluster_node *node, uint64_t index);
+    bool (*peer_at)(const struct cluster_node *node, uint32_t position,
+                    struct raft_peer_status *peer);
+    bool (*start)(struct cluster_node *node, struct failure *failure);
+    void (*crash)(struct cluster_node *node);
+    void (*stop)(struct cluster_node *node, bool removed);
+    void (*wipe)(struct cluster_node *node);
+    void (*pause)(struct cluster_node *node);
+    void (*resume)(struct cluster_node *node);
+    bool (*set_sync_delay)(struct cluster_node *node, int64_t sync_delay_ns,
+                           struct failure *failure);
+    bool (*set_clock)(struct cluster_node *node, int64_t rate_ppb, int64_t offset_ns,
+                      struct failure *failure);
+    bool (*campaign)(struct cluster_node *node, bool force, struct failure *failure);
+    bool (*submit)(struct cluster_node *node, struct bytes payload, uint64_t *index, uint64_t *term,
+                   struct failure *failure);
+    bool (*change)(struct cluster_node *node, const struct raft_configuration *wanted,
+                   uint64_t *index, uint64_t *term, const struct node_asker *asker,
+                   struct failure *failure);
+    bool (*serve)(struct cluster_node *node, node_serve_function *serve, void *context,
+                  struct failure *failure);
+    bool (*call)(struct cluster_node *node, uint64_t to, struct bytes value,
+                 const struct node_asker *asker, struct failure *failure);
+    bool (*is_connected)(const struct cluster_node *node, uint64_t peer);
+    void (*call_forget)(struct cluster_node *node, const void *context, uint64_t number);
+    void (*free)(struct cluster_node *node);
+};
+
+/* The head of every kind of node. */
+struct cluster_node {
+    const struct cluster_node_operations *operations;
+};
+
+/* local.c: a node in this process. It takes the store over. */
+struct cluster_node *local_new(struct world *world, struct store *store,
+                               const struct node_options *options);
+
+/* ---- the cluster ----------------------------------------------------------------------------- */
+
 /* One node with what the cluster keeps for it. */
 struct member {
     uint64_t id;
-    struct node *node;
+    struct cluster_node *node;
     uint64_t directory; /* of its present disk */
     bool is_new;        /* waits to be added for the first time with that disk */
     char address[CLUSTER_ADDRESS_BYTES];

@@ -12,8 +12,8 @@ static bool reaches_both_ways(const struct cluster *cluster, uint64_t a, uint64_
 
 static bool names_leader(const struct cluster *cluster, uint64_t id, uint64_t leader, uint64_t term)
 {
-    struct node *node = cluster_node(cluster, id);
-    const struct node_view *view = node != NULL ? node_view(node) : NULL;
+    struct cluster_node *node = cluster_node(cluster, id);
+    const struct node_view *view = node != NULL ? cluster_view(node) : NULL;
     return view != NULL && view->state == NODE_RUNNING && view->leader == leader &&
            view->term == term && (id == leader || reaches_both_ways(cluster, id, leader));
 }
@@ -46,8 +46,8 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     *term = 0;
     for (size_t i = 0; i < cluster->members.count; i++) {
         uint64_t id = cluster->members.items[i].id;
-        struct node *node = cluster->members.items[i].node;
-        const struct node_view *view = node != NULL ? node_view(node) : NULL;
+        struct cluster_node *node = cluster->members.items[i].node;
+        const struct node_view *view = node != NULL ? cluster_view(node) : NULL;
         if (view != NULL && view->state == NODE_RUNNING && view->role == RAFT_LEADER &&
             view->term > *term && !faults_is_disconnected(cluster->faults, id) &&
             has_quorum(cluster, view->members, id, view->term)) {

@@ -5,17 +5,17 @@
 #include "cluster/internal.h"
 
 /* The running node other than that one that knows of the most commits; NULL: none runs. */
-static struct node *most_advanced(const struct cluster *cluster, uint64_t except)
+static struct cluster_node *most_advanced(const struct cluster *cluster, uint64_t except)
 {
-    struct node *best = NULL;
+    struct cluster_node *best = NULL;
     uint64_t commit = 0;
     for (size_t i = 0; i < cluster->members.count; i++) {
-        struct node *node = cluster->members.items[i].node;
+        struct cluster_node *node = cluster->members.items[i].node;
         if (cluster->members.items[i].id == except || node == NULL ||
-            node_view(node)->state != NODE_RUNNING) {
+            cluster_view(node)->state != NODE_RUNNING) {
             continue;
         }
-        uint64_t known = node_view(node)->commit_index;
+        uint64_t known = cluster_view(node)->commit_index;
         if (best == NULL || known > commit) {
             best = node;
             commit = known;
@@ -25,13 +25,13 @@ static struct node *most_advanced(const struct cluster *cluster, uint64_t except
 }
 
 /* Whether a configuration behind `commit` in that node's log lists the server. */
-static bool lists_after(struct node *node, uint64_t commit, const struct member *member)
+static bool lists_after(struct cluster_node *node, uint64_t commit, const struct member *member)
 {
-    const struct node_view *view = node_view(node);
+    const struct node_view *view = cluster_view(node);
     uint64_t last = view->last_index;
     uint64_t first = view->first_index > commit ? view->first_index : commit + 1;
     for (uint64_t index = last; index >= first; index--) {
-        const struct raft_entry *entry = node_log_read(node, index);
+        const struct raft_entry *entry = cluster_log_read(node, index);
         struct raft_configuration members;
         if (entry == NULL || raft_entry_kind(entry) != RAFT_ENTRY_CONFIGURATION ||
             !raft_configuration_decode(raft_entry_payload(entry), &members)) {
@@ -48,16 +48,16 @@ static bool lists_after(struct node *node, uint64_t commit, const struct member 
 
 bool cluster_needs_disk(const struct cluster *cluster, const struct member *member)
 {
-    struct node *best = most_advanced(cluster, member->id);
+    struct cluster_node *best = most_advanced(cluster, member->id);
     if (best == NULL) {
         return false;
     }
-    if (raft_configuration_lists(node_view(best)->members, member->id, member->directory)) {
+    if (raft_configuration_lists(cluster_view(best)->members, member->id, member->directory)) {
         return true;
     }
-    uint64_t commit = node_view(best)->commit_index;
+    uint64_t commit = cluster_view(best)->commit_index;
     for (size_t i = 0; i < cluster->members.count; i++) {
-        struct node *node = cluster->members.items[i].node;
+        struct cluster_node *node = cluster->members.items[i].node;
         if (node != NULL && &cluster->members.items[i] != member &&
             lists_after(node, commit, member)) {
             return true;

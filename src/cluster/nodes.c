@@ -135,7 +135,7 @@ static void make_nodes(struct cluster *cluster, const struct cluster_options *op
         struct member *member = &cluster->members.items[i];
         struct node_options node_options = node_options_of(cluster, member);
         format_disk(cluster, options, member, stores[i], &first);
-        member->node = node_new(cluster->world, stores[i], &node_options);
+        member->node = local_new(cluster->world, stores[i], &node_options);
     }
     memory_free(stores);
     raft_configuration_free(&first);
@@ -164,7 +164,7 @@ uint64_t cluster_id_at(const struct cluster *cluster, size_t position)
     return cluster->members.items[position].id;
 }
 
-struct node *cluster_node(const struct cluster *cluster, uint64_t id)
+struct cluster_node *cluster_node(const struct cluster *cluster, uint64_t id)
 {
     struct member *member = cluster_member(cluster, id);
     return member != NULL ? member->node : NULL;
@@ -172,13 +172,29 @@ struct node *cluster_node(const struct cluster *cluster, uint64_t id)
 
 bool cluster_is_running(const struct cluster *cluster, uint64_t id)
 {
-    struct node *node = cluster_node(cluster, id);
-    return node != NULL && node_view(node)->state == NODE_RUNNING;
+    struct cluster_node *node = cluster_node(cluster, id);
+    return node != NULL && cluster_view(node)->state == NODE_RUNNING;
 }
 
 bool cluster_is_connected(const struct cluster *cluster, uint64_t id)
 {
     return cluster_is_running(cluster, id) && !faults_is_disconnected(cluster->faults, id);
+}
+
+const struct node_view *cluster_view(struct cluster_node *node)
+{
+    return node->operations->view(node);
+}
+
+const struct raft_entry *cluster_log_read(struct cluster_node *node, uint64_t index)
+{
+    return node->operations->log_read(node, index);
+}
+
+bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
+                     struct raft_peer_status *peer)
+{
+    return node->operations->peer_at(node, position, peer);
 }
 
 /* ---- later ------------------------------------------------------------------------------------
@@ -188,16 +204,16 @@ bool cluster_is_connected(const struct cluster *cluster, uint64_t id)
 static void empty_node(struct cluster *cluster, struct member *member)
 {
     if (member->node != NULL) {
-        node_stop(member->node, false);
+        member->node->operations->stop(member->node, false);
         faults_forget(cluster->faults, member->id);
         requests_review(cluster->requests);
-        node_wipe(member->node);
-        member->directory = node_view(member->node)->directory;
+        member->node->operations->wipe(member->node);
+        member->directory = cluster_view(member->node)->directory;
         cluster_trace_fault(cluster, "wipe", &member->id, 1);
         return;
     }
     struct node_options options = node_options_of(cluster, member);
-    member->node = node_new(cluster->world, make_store(cluster, member), &options);
+    member->node = local_new(cluster->world, make_store(cluster, member), &options);
 }
 
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
@@ -219,7 +235,7 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
     member->is_new = true;
     cluster_trace_fault(cluster, "add", &id, 1);
     cluster_changed(cluster);
-    return node_start(member->node, failure);
+    return member->node->operations->start(member->node, failure);
 }
 
 bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
@@ -228,7 +244,7 @@ bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
     if (member == NULL) {
         return cluster_no_such(failure, id);
     }
-    enum node_state state = node_view(member->node)->state;
+    enum node_state state = cluster_view(member->node)->state;
     if (state != NODE_CRASHED && state != NODE_FAILED) {
         failure_set(failure, FAILURE_UNSUPPORTED,
                     "the disk of node %llu cannot be emptied while it is %s: crash it first",

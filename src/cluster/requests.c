@@ -10,9 +10,9 @@ static uint64_t leader(void *owner, uint64_t *term)
     return cluster_leader(owner, term);
 }
 
-static bool takes_requests(struct node *node)
+static bool takes_requests(struct cluster_node *node)
 {
-    enum node_state state = node_view(node)->state;
+    enum node_state state = cluster_view(node)->state;
     return state == NODE_RUNNING || state == NODE_PAUSED;
 }
 
@@ -49,15 +49,16 @@ static void mark_added(const struct cluster *cluster, const struct raft_configur
     }
 }
 
-static bool change(struct cluster *cluster, struct node *node, struct request_message *message,
-                   struct failure *failure)
+static bool change(struct cluster *cluster, struct cluster_node *node,
+                   struct request_message *message, struct failure *failure)
 {
     struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
     struct raft_configuration wanted = {0};
     array_of(uint64_t) voters = {0};
     raft_configuration_copy(&wanted, message->members);
-    bool taken = describe(cluster, node_view(node)->members, &wanted, failure) &&
-                 node_change(node, &wanted, &message->index, &message->term, &asker, failure);
+    bool taken =
+        describe(cluster, cluster_view(node)->members, &wanted, failure) &&
+        node->operations->change(node, &wanted, &message->index, &message->term, &asker, failure);
     for (uint32_t i = 0; i < wanted.count; i++) {
         if (wanted.members[i].voter) {
             *array_push(&voters) = wanted.members[i].id;
@@ -73,26 +74,26 @@ static bool change(struct cluster *cluster, struct node *node, struct request_me
 }
 
 /* A connection that was cut comes up again within a moment: until then it waits. */
-static bool call(struct cluster *cluster, struct node *node, const struct request_message *message,
-                 struct failure *failure)
+static bool call(struct cluster *cluster, struct cluster_node *node,
+                 const struct request_message *message, struct failure *failure)
 {
     struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
-    uint64_t from = node_view(node)->id;
+    uint64_t from = cluster_view(node)->id;
     bool cut = faults_is_cut(cluster->faults, from, message->to, NULL) ||
                faults_is_cut(cluster->faults, message->to, from, NULL);
-    if (!cut && from != message->to && node_view(node)->state == NODE_RUNNING &&
-        !node_is_connected(node, message->to)) {
+    if (!cut && from != message->to && cluster_view(node)->state == NODE_RUNNING &&
+        !node->operations->is_connected(node, message->to)) {
         failure_set(failure, FAILURE_BUSY, "it has no connection to node %llu",
                     (unsigned long long)message->to);
         return false;
     }
-    return node_call(node, message->to, message->body, &asker, failure) != 0;
+    return node->operations->call(node, message->to, message->body, &asker, failure);
 }
 
 static bool send(void *owner, uint64_t id, struct request_message *message, struct failure *failure)
 {
     struct cluster *cluster = owner;
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
@@ -104,7 +105,7 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
     }
     if (!takes_requests(node)) {
         failure_set(failure, FAILURE_NODE_DOWN, "node %llu is not running (%s)",
-                    (unsigned long long)id, node_state_name(node_view(node)->state));
+                    (unsigned long long)id, node_state_name(cluster_view(node)->state));
         return false;
     }
     struct node_request request = {.number = message->number,
@@ -117,15 +118,15 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
 
 static void forget(void *owner, uint64_t id, enum request_kind kind, uint64_t number)
 {
-    struct node *node = kind == REQUEST_CALL ? cluster_node(owner, id) : NULL;
+    struct cluster_node *node = kind == REQUEST_CALL ? cluster_node(owner, id) : NULL;
     if (node != NULL) {
-        node_call_forget(node, owner, number);
+        node->operations->call_forget(node, owner, number);
     }
 }
 
 static int64_t answer_wait_ns(void *owner, uint64_t id, uint64_t term, const char **why)
 {
-    struct node *node = cluster_node(owner, id);
+    struct cluster_node *node = cluster_node(owner, id);
     (void)term; /* it answers whether it leads or not, unless its answer is lost */
     *why = "is not running";
     return node != NULL && takes_requests(node) ? WORLD_NEVER : 0;
@@ -184,14 +185,14 @@ uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_requ
 bool cluster_submit(struct cluster *cluster, uint64_t id, struct bytes command, uint64_t *index,
                     uint64_t *term, struct failure *failure)
 {
-    struct node *node = cluster_node(cluster, id);
+    struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
     struct machine_payload payload = {.command = command};
     buffer_clear(&cluster->scratch);
     machine_payload_write(&cluster->scratch, &payload);
-    return node_submit(node, buffer_bytes(&cluster->scratch), index, term, failure);
+    return node->operations->submit(node, buffer_bytes(&cluster->scratch), index, term, failure);
 }
 
 static bool add_members(const struct cluster *cluster, const uint64_t *ids, size_t count,
@@ -241,6 +242,16 @@ uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struc
                                                                    .to = to,
                                                                    .body = value,
                                                                    .deadline_ns = deadline_ns});
+}
+
+bool cluster_serve(struct cluster *cluster, uint64_t id, node_serve_function *serve, void *context,
+                   struct failure *failure)
+{
+    struct cluster_node *node = cluster_node(cluster, id);
+    if (node == NULL) {
+        return cluster_no_such(failure, id);
+    }
+    return node->operations->serve(node, serve, context, failure);
 }
 
 /* ---- waiting without a request to a node ---------------------------------------------------- */

@@ -172,17 +172,19 @@ static bool serve(void *context, struct node *node, struct bytes value, uint64_t
     return answered;
 }
 
-static int cluster_serve(lua_State *L)
+static int serve_method(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
     uint64_t id = lua_id_check(L, 2);
-    struct node *node = cluster_node(box->cluster, id);
-    luaL_argcheck(L, node != NULL, 2, "no such node");
+    struct failure failure = {0};
     lua_cluster_table(L, "serve");
     lua_pushvalue(L, 3);
     lua_rawseti(L, -2, (lua_Integer)id);
-    node_serve(node, lua_isnil(L, 3) ? NULL : serve, box);
-    return 0;
+    if (!cluster_serve(box->cluster, id, lua_isnil(L, 3) ? NULL : serve, box, &failure)) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* core:intercept(f or nil): f(message, frame) → nil, "drop" or "hold" */
@@ -204,7 +206,7 @@ static int cluster_intercept(lua_State *L)
 const luaL_Reg lua_callback_methods[] = {
     {"on", cluster_on},
     {"off", cluster_off},
-    {"serve", cluster_serve},
+    {"serve", serve_method},
     {"intercept", cluster_intercept},
     {NULL, NULL},
 };

@@ -392,6 +392,11 @@ static int change(lua_State *L)
     return push_ticket(L, ticket);
 }
 
+static bool peer_of_node(const void *of, uint32_t position, struct raft_peer_status *peer)
+{
+    return node_peer_at(of, position, peer);
+}
+
 /* node:status() → a table */
 static int status(lua_State *L)
 {
@@ -403,8 +408,8 @@ static int status(lua_State *L)
         return 1;
     }
     struct node *node = embed_node(box->embedded);
-    lua_status_push(L, node);
     const struct node_view *view = node_view(node);
+    lua_status_push(L, view, peer_of_node, node);
     if (view->is_up) {
         push_members(L, view->members);
         lua_setfield(L, -2, "members");

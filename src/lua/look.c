@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-static void push_peers(lua_State *L, const struct node *node)
+static void push_peers(lua_State *L, lua_peer_function *peer_at, const void *of)
 {
     lua_newtable(L);
     struct raft_peer_status peer;
-    for (uint32_t i = 0; node_peer_at(node, i, &peer); i++) {
+    for (uint32_t i = 0; peer_at(of, i, &peer); i++) {
         lua_createtable(L, 0, 3);
         lua_set_integer(L, "match", peer.match_index);
         lua_set_integer(L, "next", peer.next_index);
@@ -33,7 +33,8 @@ static bool push_refused(lua_State *L, const struct node_refusal *refused)
     return true;
 }
 
-static void push_core(lua_State *L, const struct node_view *view, const struct node *node)
+static void push_core(lua_State *L, const struct node_view *view, lua_peer_function *peer_at,
+                      const void *of)
 {
     lua_set_text(L, "role", raft_role_name(view->role));
     lua_set_integer(L, "term", view->term);
@@ -52,13 +53,13 @@ static void push_core(lua_State *L, const struct node_view *view, const struct n
         lua_set_integer(L, "turned_away_by", view->turned_away_by);
     }
     if (view->role == RAFT_LEADER) {
-        push_peers(L, node);
+        push_peers(L, peer_at, of);
     }
 }
 
-void lua_status_push(lua_State *L, struct node *node)
+void lua_status_push(lua_State *L, const struct node_view *view, lua_peer_function *peer_at,
+                     const void *of)
 {
-    const struct node_view *view = node_view(node);
     lua_createtable(L, 0, 16);
     lua_set_integer(L, "id", view->id);
     lua_set_text(L, "state", node_state_name(view->state));
@@ -67,7 +68,7 @@ void lua_status_push(lua_State *L, struct node *node)
         lua_set_text(L, "error", view->error);
     }
     if (view->is_up || view->state == NODE_STARTING) {
-        push_core(L, view, node);
+        push_core(L, view, peer_at, of);
     }
     if (push_refused(L, view->refused)) {
         lua_setfield(L, -2, "refused");
@@ -97,26 +98,36 @@ static bool find_number(const struct node_view *view, const char *field, uint64_
     return false;
 }
 
+static bool peer_of_cluster(const void *of, uint32_t position, struct raft_peer_status *peer)
+{
+    return cluster_peer_at(of, position, peer);
+}
+
+static void push_status(lua_State *L, struct cluster_node *node)
+{
+    lua_status_push(L, cluster_view(node), peer_of_cluster, node);
+}
+
 /* core:status(id[, field]) → a table, or one field of it, which costs far less; nil: no such node
  */
 static int look_status(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
     const char *field = lua_tostring(L, 3);
     uint64_t number = 0;
     if (node == NULL) {
         return 0;
     }
     if (field == NULL) {
-        lua_status_push(L, node);
+        push_status(L, node);
         return 1;
     }
     if (strcmp(field, "state") == 0) {
-        lua_pushstring(L, node_state_name(node_view(node)->state));
+        lua_pushstring(L, node_state_name(cluster_view(node)->state));
         return 1;
     }
-    const struct node_view *view = node_view(node);
+    const struct node_view *view = cluster_view(node);
     bool is_role = strcmp(field, "role") == 0;
     if (is_role || find_number(view, field, &number)) {
         if (!view->is_up) {
@@ -129,7 +140,7 @@ static int look_status(lua_State *L)
         lua_pushinteger(L, (lua_Integer)number);
         return 1;
     }
-    lua_status_push(L, node);
+    push_status(L, node);
     lua_getfield(L, -1, field);
     return 1;
 }
@@ -150,11 +161,11 @@ static int look_ids(lua_State *L)
 static int look_state(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
     if (node == NULL) {
         return 0;
     }
-    lua_pushstring(L, node_state_name(node_view(node)->state));
+    lua_pushstring(L, node_state_name(cluster_view(node)->state));
     return 1;
 }
 
@@ -186,8 +197,8 @@ static int look_leaders(lua_State *L)
     lua_newtable(L);
     lua_Integer place = 0;
     for (size_t i = 0; i < cluster_count(box->cluster); i++) {
-        struct node *node = cluster_node(box->cluster, cluster_id_at(box->cluster, i));
-        const struct node_view *view = node == NULL ? NULL : node_view(node);
+        struct cluster_node *node = cluster_node(box->cluster, cluster_id_at(box->cluster, i));
+        const struct node_view *view = node == NULL ? NULL : cluster_view(node);
         if (view != NULL && view->is_up && view->role == RAFT_LEADER) {
             lua_createtable(L, 0, 2);
             lua_set_integer(L, "id", view->id);
@@ -202,15 +213,15 @@ static int look_leaders(lua_State *L)
 static int look_log(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
     if (node == NULL) {
         return 0;
     }
-    const struct node_view *view = node_view(node);
+    const struct node_view *view = cluster_view(node);
     lua_newtable(L);
     lua_Integer place = 0;
     for (uint64_t index = view->first_index; index <= view->last_index; index++) {
-        lua_entry_push(L, node_log_read(node, index), index);
+        lua_entry_push(L, cluster_log_read(node, index), index);
         lua_rawseti(L, -2, ++place);
     }
     return 1;
@@ -220,15 +231,15 @@ static int look_log(lua_State *L)
 static int look_commits(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
-    struct node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
     if (node == NULL) {
         return 0;
     }
-    const struct node_view *view = node_view(node);
+    const struct node_view *view = cluster_view(node);
     lua_newtable(L);
     lua_Integer place = 0;
     for (uint64_t index = view->first_index; index <= view->applied_index; index++) {
-        const struct raft_entry *entry = node_log_read(node, index);
+        const struct raft_entry *entry = cluster_log_read(node, index);
         if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
             lua_entry_push(L, entry, index);
             lua_pushnil(L);
@@ -270,11 +281,11 @@ static int look_stats(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
     uint64_t id = lua_id_check(L, 2);
-    struct node *node = cluster_node(box->cluster, id);
+    struct cluster_node *node = cluster_node(box->cluster, id);
     if (node == NULL) {
         return 0;
     }
-    const struct node_stats *stats = node_view(node)->statistics;
+    const struct node_stats *stats = cluster_view(node)->statistics;
     uint64_t requests = 0;
     lua_createtable(L, 0, 10);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);

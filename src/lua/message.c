@@ -106,8 +106,8 @@ int lua_frame_is_deliverable(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
     const struct held_frame *frame = luaL_checkudata(L, 2, LUA_FRAME);
-    struct node *node = cluster_node(box->cluster, frame->to);
-    enum node_state state = node == NULL ? NODE_STOPPED : node_view(node)->state;
+    struct cluster_node *node = cluster_node(box->cluster, frame->to);
+    enum node_state state = node == NULL ? NODE_STOPPED : cluster_view(node)->state;
     lua_pushboolean(L, state == NODE_RUNNING || state == NODE_PAUSED);
     lua_pushinteger(L, (lua_Integer)frame->to);
     return 2;

@@ -146,8 +146,10 @@ int lua_frame_fill(lua_State *L);
 int lua_frame_is_deliverable(lua_State *L);
 int lua_frame_deliver(lua_State *L);
 int lua_frame_drop(lua_State *L);
-/* A node's status: one table. */
-void lua_status_push(lua_State *L, struct node *node);
+/* A node's status: one table. `peer_at`: of `of`, as node_peer_at. */
+typedef bool lua_peer_function(const void *of, uint32_t position, struct raft_peer_status *peer);
+void lua_status_push(lua_State *L, const struct node_view *view, lua_peer_function *peer_at,
+                     const void *of);
 /* Into the table on top of the stack, the directories by id, where any is known. */
 void lua_directories_push(lua_State *L, const struct raft_configuration *members);
 void lua_members_push(lua_State *L, const struct raft_configuration *members);

@@ -354,7 +354,7 @@ function cluster:held() end
 ---Says what a node answers to calls.
 ---@param id integer
 ---@param f? fun(value:raft.value,from:integer):raft.value f(value, from) → answer; nil: it no longer answers
----@return boolean? # true; nil, message, "unknown_node", detail
+---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail

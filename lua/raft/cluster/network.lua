@@ -276,7 +276,7 @@ end
 --- Says what a node answers to calls.
 -- @tparam integer id
 -- @tparam ?fun(value:raft.value,from:integer):raft.value f f(value, from) → answer; nil: it no longer answers
--- @treturn ?boolean true; nil, message, "unknown_node", detail
+-- @treturn ?boolean true; nil, message, code, detail
 function network:serve(id, f)
   if f ~= nil then
     arguments.callable("f", f)
@@ -284,8 +284,7 @@ function network:serve(id, f)
   if not self:knows("id", id) then
     return self:unknown_node(id)
   end
-  self.core:serve(id, f)
-  return true
+  return self.core:serve(id, f)
 end
 
 --- A request from one node to another over the nodes' own transport.
