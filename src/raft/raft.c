@@ -418,6 +418,11 @@ static void handle_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_HEARTBEAT:
         replication_heartbeat(raft);
         break;
+    case RAFT_EVENT_SNAPSHOT_TAKEN:
+    case RAFT_EVENT_SNAPSHOT_WRITTEN:
+    case RAFT_EVENT_SNAPSHOT_INSTALLED:
+    case RAFT_EVENT_SNAPSHOT_GONE:
+        break;
     }
 }
 

@@ -8,7 +8,8 @@
  * By subject: raft.c (a replica's life, dispatch of events), update.c (what a step hands out),
  * log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire form),
  * validate.c (checks of what comes from outside), configuration.c, election.c, replication.c (the
- * leader's side), append.c (the follower's), persist.c, membership.c, read.c, hash.c, inspect.c.
+ * leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, read.c, hash.c,
+ * inspect.c.
  * What they share is in internal.h.
  *
  * "Paper" is Ongaro and Ousterhout, extended version; "dissertation" Ongaro 2014.
@@ -103,6 +104,20 @@ void raft_configuration_claim(struct raft_configuration *first, uint64_t id, uin
 void raft_configuration_encode(const struct raft_configuration *configuration, struct buffer *out);
 bool raft_configuration_decode(struct bytes payload, struct raft_configuration *out);
 
+/* ---- snapshots (snapshot.c) ----------------------------------------------------------------- */
+
+/* What a snapshot covers: all entries up to index. The core never sees its bytes; they hold all of
+ * this themselves, so that only they travel. A server never has two snapshots with one index. */
+struct raft_snapshot {
+    uint64_t index; /* of the last entry that it covers; 0: there is none */
+    uint64_t term;
+    uint64_t size;                            /* its bytes in the store, all told */
+    uint64_t members_index;                   /* of the entry that set `members`; 0: the first */
+    const struct raft_configuration *members; /* in force at index, so perhaps a joint one */
+};
+
+#define RAFT_SNAPSHOT_WINDOW 4 /* pieces in flight to a follower, and not yet written there */
+
 /* ---- messages (message.c) ------------------------------------------------------------------- */
 
 #define RAFT_MESSAGE_KINDS(X)                                                                      \
@@ -147,6 +162,15 @@ const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" 
  *                       reject: prev_index of the refused request, and hint_index and hint_term:
  *                       the largest (index, term) of the follower that can match, for backing up by
  *                       term. commit: the follower's commit index. sequence: the request's.
+ *   SNAPSHOT            prev_index, prev_term: of the last entry that the snapshot covers. The
+ *                       piece of its bytes at offset; last: its end. Outgoing, in an update, `piece`
+ *                       is NULL and piece_size is what is wanted: the node reads it, fills it in and
+ *                       sends it while it leads in that term. Without a piece (size 0) it is a
+ *                       check, which asks how far the follower is: there is nothing to read.
+ *                       sequence: 0, or of the round of heartbeats that a check belongs to.
+ *   SNAPSHOT_RESPONSE   prev_index, prev_term, sequence: the request's. offset: the next byte that
+ *                       is wanted; all before it are written. reject: begin anew. A snapshot that
+ *                       is installed, or not needed, is answered by an APPEND_RESPONSE.
  *   READ, READ_RESPONSE sequence: of the round (dissertation 6.4).
  * Entries: outgoing, `entries` is NULL and [prev_index + 1, prev_index + entry_count] names a range
  * of the sender's log; incoming, `entries` is an array that the caller owns for the call. The core
@@ -158,6 +182,7 @@ struct raft_message {
     bool force;
     bool quiet;
     bool in_order;
+    bool last;
     uint32_t entry_count;
     uint64_t from;
     uint64_t from_directory;
@@ -172,7 +197,18 @@ struct raft_message {
     uint64_t hint_term;
     uint64_t sequence;
     const struct raft_entry *entries;
+    uint64_t offset; /* of the piece in the snapshot's bytes */
+    struct batch *piece;
+    uint32_t piece_offset; /* in its batch */
+    uint32_t piece_size;
 };
+
+static inline struct bytes raft_message_piece(const struct raft_message *message)
+{
+    struct bytes piece = {message->piece ? message->piece->data + message->piece_offset : NULL,
+                          message->piece_size};
+    return piece;
+}
 
 struct raft;
 
@@ -216,16 +252,33 @@ enum raft_event_kind {
                             not hold back */
     RAFT_EVENT_HEARTBEAT, /* a leader's round of heartbeats is due now, whatever the time; nothing
                              where it does not lead */
+    /* An own `snapshot` is durable in the store. The log is not needed before first_index, which is
+       at most its index + 1: the core drops it, some of it perhaps later, for peers to which a
+       snapshot is being sent. */
+    RAFT_EVENT_SNAPSHOT_TAKEN,
+    /* `message`, a piece that an update handed out, and all before it are written; not the last
+       one, which INSTALLED confirms. `reject`: what was received cannot be used (it does not
+       verify, the disk is full); it has been dropped. */
+    RAFT_EVENT_SNAPSHOT_WRITTEN,
+    /* A received `snapshot` is whole, verified and durable in the store. `message`: its last
+       piece. */
+    RAFT_EVENT_SNAPSHOT_INSTALLED,
+    /* `message`, an outgoing SNAPSHOT, cannot be read: the store does not have that snapshot any
+       more. */
+    RAFT_EVENT_SNAPSHOT_GONE,
 };
 
 struct raft_event {
     enum raft_event_kind kind;
     bool force;
+    bool reject;
     uint32_t entry_count;
     int64_t now_ns; /* never less than in the event before */
     const struct raft_message *message;
     const struct raft_entry *entries;
     const struct raft_configuration *configuration;
+    const struct raft_snapshot *snapshot;
+    uint64_t first_index;
     uint64_t sequence;
     uint64_t read_id;
 };
@@ -251,6 +304,10 @@ struct raft_persist {
     uint64_t term;   /* always the present ones */
     uint64_t vote;
     uint64_t vote_directory; /* of the server that has the vote */
+    /* 0: no. Else, before the entries: the log is empty behind (reset_index, reset_term), which the
+     * snapshot in the store covers. */
+    uint64_t reset_index;
+    uint64_t reset_term;
     uint64_t first_index; /* 0: no entries. Else the log from first_index on is replaced by ... */
     uint64_t
         last_index; /* ... first_index..last_index of this log (last = first - 1: only truncated) */
@@ -276,7 +333,8 @@ struct raft_notice {
 /* What a step asks for. It belongs to the replica and is valid until its next step. Carry it out in
  * this order: (1) `messages` may leave at once; (2) `persist`; (3) `messages_after` leave once
  * persist.sequence, or where that is 0 the persist sequence `messages_after_sequence`, is durable;
- * (4) apply apply_first..apply_last; (5) answer reads. */
+ * (4) the snapshots' part: compacted_first, snapshot_abandoned, snapshot_piece, installed_index;
+ * (5) apply apply_first..apply_last; (6) answer reads. */
 struct raft_update {
     const struct raft_message *messages;
     uint32_t message_count;
@@ -285,6 +343,16 @@ struct raft_update {
     uint64_t
         messages_after_sequence; /* what they wait for: this update's persist and all before it */
     struct raft_persist persist;
+    /* 0: none. The log begins there now: the store need not keep what is before it. */
+    uint64_t compacted_first;
+    /* What has been received of a snapshot is not wanted any more: drop it. */
+    bool snapshot_abandoned;
+    /* NULL: none. A SNAPSHOT whose piece is to be written behind those handed out before it, valid
+     * in this step: hold its batch. At offset 0 a snapshot begins; an earlier one is dropped. */
+    const struct raft_message *snapshot_piece;
+    /* 0: none. The received snapshot of that index replaced the log: the machine becomes what the
+     * store's snapshot says, whatever of the log was handed out and is not applied yet. */
+    uint64_t installed_index;
     uint64_t apply_first; /* 0: none. Committed and locally durable; never handed out twice */
     uint64_t apply_last;
     const struct raft_read_result *reads;
@@ -332,6 +400,9 @@ struct raft_options {
         max_inflight_bytes; /* sent to a follower and not acknowledged; one entry always fits */
     uint64_t max_uncommitted_bytes; /* appended on the leader and not yet applied; beyond it BUSY.
                                        0: no limit */
+    /* While a snapshot is being sent, the log behind it is kept, so that it does not take another
+       one; but only while the whole log has at most so many bytes. 0: no limit */
+    uint64_t max_kept_bytes;
     uint64_t
         seed; /* of its own generator: the node derives it from the stream "node/ID/election" */
 };
@@ -342,8 +413,12 @@ struct raft_start {
     uint64_t vote;
     uint64_t vote_directory;
     const struct raft_configuration
-        *first_members;   /* the configuration at index 0; NULL or empty: waits to be added */
-    uint64_t first_index; /* of `entries`; 1 without a snapshot */
+        *first_members; /* the configuration at index 0; NULL or empty: waits to be added */
+    struct raft_snapshot snapshot; /* index 0: none */
+    /* Of `entries`: 1, or with a snapshot at most its index + 1. Entries that do not meet it (a
+     * crash came between an install and the reset of the log) are left out, and the next persist
+     * resets the log. */
+    uint64_t first_index;
     const struct raft_entry *entries;
     uint64_t entry_count;
 };
@@ -394,6 +469,9 @@ struct raft_status {
     uint64_t first_index;
     uint64_t last_index;
     uint64_t last_term;
+    uint64_t log_bytes;      /* entries in memory and their payloads */
+    uint64_t snapshot_index; /* of the last one, taken or received; 0: none */
+    uint64_t snapshot_term;
     uint64_t dropped_messages; /* those that were noticed */
 };
 
@@ -403,6 +481,11 @@ const struct raft_configuration *raft_members(const struct raft *raft); /* in fo
  * yet. */
 bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration);
 uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
+/* What a snapshot of a machine that has applied entries up to `index` (first_index - 1 ..
+ * commit_index) covers; its size stays 0. `members` is valid until the next step. */
+struct raft_snapshot raft_snapshot_at(const struct raft *raft, uint64_t index);
+/* Whether a peer is being sent the snapshot of that index: the store should keep it. */
+bool raft_sends_snapshot(const struct raft *raft, uint64_t index);
 /* first_index - 1 .. last_index gives a term, others 0. */
 uint64_t raft_term_at(const struct raft *raft, uint64_t index);
 /* first_index .. last_index; the view is valid until the next step. */
@@ -416,6 +499,8 @@ struct raft_peer_status {
     uint64_t match_index;
     uint64_t next_index;
     uint32_t inflight_messages;
+    uint64_t snapshot_index;  /* 0: none is being sent. Else the one that is, */
+    uint64_t snapshot_offset; /* and how much of it is written there */
 };
 
 /* On a leader: peer number `position` from 0; false past the last or on others. */
