@@ -18,6 +18,8 @@ uint64_t group_add(struct group *group, const struct raft_persist *persist, cons
         .term = persist->term,
         .vote = persist->vote,
         .vote_directory = persist->vote_directory,
+        .reset_index = persist->reset_index,
+        .reset_term = persist->reset_term,
         .first_index = persist->first_index,
     };
     group->sequence = persist->sequence;
@@ -59,6 +61,22 @@ void group_free(struct group *group)
 
 /* ---- the image ------------------------------------------------------------------------------ */
 
+void image_reset(struct image *image, uint64_t index)
+{
+    entry_chunks_cut(&image->log, image->log.first_index);
+    image->log.first_index = index + 1;
+}
+
+void image_compact(struct image *image, uint64_t first_index)
+{
+    struct entry_chunks *log = &image->log;
+    if (first_index > log->first_index + log->count) {
+        image_reset(image, first_index - 1);
+    } else if (first_index > log->first_index) {
+        entry_chunks_drop(log, first_index);
+    }
+}
+
 void image_settle(struct image *image, struct group *group)
 {
     const struct raft_entry *entry = group->entries.items;
@@ -68,6 +86,9 @@ void image_settle(struct image *image, struct group *group)
             image->term = record->term;
             image->vote = record->vote;
             image->vote_directory = record->vote_directory;
+        }
+        if (record->reset_index != 0) {
+            image_reset(image, record->reset_index);
         }
         if (record->first_index == 0) {
             continue;

@@ -15,19 +15,23 @@ struct entry_chunks {
     array_of(struct raft_entry *) chunks;
     uint64_t first_index;
     uint64_t count;
+    uint32_t dropped; /* places of the first chunk whose entries were dropped */
 };
 
 void entry_chunks_free(struct entry_chunks *log); /* and make it empty */
 struct raft_entry *entry_chunks_at(const struct entry_chunks *log, uint64_t index);
 /* Takes over the caller's reference of the entry's batch. */
 void entry_chunks_append(struct entry_chunks *log, const struct raft_entry *entry);
-void entry_chunks_cut(struct entry_chunks *log, uint64_t from_index); /* removes from there on */
+void entry_chunks_cut(struct entry_chunks *log, uint64_t from_index);    /* removes from there on */
+void entry_chunks_drop(struct entry_chunks *log, uint64_t before_index); /* removes those before */
 
 /* One persist as it was queued; its entries stand in its group's array. */
 struct group_record {
     uint64_t term;
     uint64_t vote;
     uint64_t vote_directory;
+    uint64_t reset_index; /* 0: no. Else first: the log is empty behind it */
+    uint64_t reset_term;
     uint64_t first_index; /* 0: no entries */
     uint32_t entry_count;
     bool hard_state;
@@ -57,6 +61,10 @@ struct image {
     struct entry_chunks log;
 };
 
+/* The log is empty behind `index`, which a snapshot covers. */
+void image_reset(struct image *image, uint64_t index);
+/* The log before `first_index` is not needed any more. Beyond its end: it is empty. */
+void image_compact(struct image *image, uint64_t first_index);
 /* The group is durable: its persists are part of the image now, in their order, and it is empty. */
 void image_settle(struct image *image, struct group *group);
 /* What an empty disk holds before the first life; references are taken. */
