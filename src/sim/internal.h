@@ -14,6 +14,7 @@
 
 struct sim;
 struct sim_link;
+struct sim_disk; /* disk.h */
 
 /* ---- the event queue (queue.c) -------------------------------------------------------------- */
 
@@ -115,6 +116,8 @@ struct sim {
     struct sim_connection *connections_unused;
     struct endpoint_handler client;
     bool client_is_open;
+    struct pairs disks; /* (id, 0) */
+    array_of(struct sim_disk *) disk_list;
 };
 
 struct place *sim_place(struct sim *sim, uint64_t id);

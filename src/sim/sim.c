@@ -3,7 +3,7 @@
  * operations that world.h asks for. It never waits, and everything in it happens in an order that
  * the seed and the script decide.
  */
-#include "sim/internal.h"
+#include "sim/disk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -342,6 +342,9 @@ static void sim_free(struct world *world)
     for (size_t i = 0; i < sim->place_list.count; i++) {
         memory_free(sim->place_list.items[i]);
     }
+    for (size_t i = 0; i < sim->disk_list.count; i++) {
+        sim_disk_free(sim->disk_list.items[i]);
+    }
     while (sim->connections_unused != NULL) {
         struct sim_connection *connection = sim->connections_unused;
         sim->connections_unused = connection->next_unused;
@@ -351,6 +354,8 @@ static void sim_free(struct world *world)
     array_free(&sim->place_list);
     pairs_free(&sim->links);
     pairs_free(&sim->places);
+    array_free(&sim->disk_list);
+    pairs_free(&sim->disks);
     queue_free(&sim->queue);
     pool_end(sim->world.pool);
     memory_free(sim);
@@ -374,6 +379,7 @@ static const struct world_operations operations = {
     .client_send = sim_client_send,
     .links_changed = sim_links_changed,
     .deliver = sim_deliver,
+    .files = sim_files,
     .step = sim_step,
     .free = sim_free,
 };

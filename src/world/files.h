@@ -29,8 +29,9 @@ enum file_task_kind {
     FILE_OPEN,   /* `create`: made where it is missing */
     FILE_READ,   /* fewer than `size` bytes only at the file's end */
     FILE_WRITE,  /* at `offset`; beyond the end the file grows. `sync`: all written so far to this
-                    file is durable when it is done (one operation, as RWF_DSYNC) */
-    FILE_RESIZE, /* to `size` bytes: cuts, or fills with zeros that take room on the disk. `sync` */
+                    file is durable when it is done (one operation, as RWF_DSYNC), also of size 0 */
+    FILE_RESIZE, /* to `size` bytes: cuts, or fills with zeros that take room on the disk; durable
+                    when it is done, with all that was written before */
     FILE_CLOSE,
     FILE_RENAME,         /* replaces `new_name`; durable after FILE_SYNC_DIRECTORY */
     FILE_REMOVE,         /* the same */
@@ -39,9 +40,10 @@ enum file_task_kind {
 
 struct file; /* an open one */
 
-/* Tasks of one file are carried out in the order in which they were asked for; those without a file
- * after all that were asked for before, and before all that come later. Else a `bulk` task may be
- * overtaken by others. All that the pointers name stays as it is until `done`. */
+/* There are two lanes: tasks that are `bulk` (a snapshot's, or the making of the next segment), for
+ * which the log's need not wait, and the others. Each lane carries out one task after the other, in
+ * the order in which they were asked for. Between the lanes there is no order: who needs one waits
+ * for `done`. All that the pointers name stays as it is until `done`, or `cut`. */
 struct file_task {
     void (*done)(void *context, struct file_task *task);
     void *context;
@@ -49,7 +51,7 @@ struct file_task {
     enum file_task_kind kind;
     bool sync;
     bool create;
-    bool bulk;        /* of a snapshot: the log's tasks need not wait for it */
+    bool bulk;
     const char *name; /* OPEN, RENAME, REMOVE: at most FILE_NAME_BYTES_MAX, no '/' */
     const char *new_name;
     struct file *file; /* READ, WRITE, RESIZE, CLOSE; what OPEN gives */
@@ -62,9 +64,7 @@ struct file_task {
     uint64_t file_size;   /* OPEN */
     struct buffer *names; /* LIST: given by the owner; each name ends with a zero byte */
     char problem[FILE_PROBLEM_BYTES_MAX]; /* in words, with file and offset; "" where it worked */
-    /* The world's. */
-    struct list_link queued;
-    int64_t due_ns;
+    struct list_link queued;              /* the world's */
 };
 
 /* Of a disk. All zero: none. Chances as in base.h. */
@@ -72,18 +72,22 @@ struct disk_faults {
     int64_t sync_delay_ns;    /* each sync that begins from now on takes so much longer */
     bool stall;               /* nothing ends, also what is under way, until it is taken back */
     bool full;                /* nothing takes new room */
-    uint64_t write_error;     /* a write fails */
-    uint64_t sync_error;      /* a sync fails; what it should have made durable may be lost */
-    uint64_t corrupt;         /* a read gives one bit otherwise than what was written */
+    uint64_t write_error;     /* a write or resize fails; the first sectors may be there */
+    uint64_t sync_error;      /* a sync fails; what it should have made durable can be read, and may
+                                 be lost at the next cut although later syncs succeed */
+    uint64_t corrupt;         /* a read gives one bit otherwise; the disk still has the right one */
     uint64_t misdirect_read;  /* a read gives what stands elsewhere in the file */
     uint64_t misdirect_write; /* a write goes elsewhere in the file */
-    bool torn_write; /* next crash: of what was not synced, some sectors are there and some not */
-    bool flip;       /* next crash: one bit of what was synced is another */
+    bool torn_write; /* the next cut only: of what was not synced, some sectors and some changes of
+                        names are there and some not, whatever their order was */
+    bool flip;       /* the next cut only: one bit of what was synced is another, and stays so */
 };
 
 struct files;
 
 struct files_operations {
+    /* FILE_LOCK is done before another task is asked for; only who looks and changes nothing does
+     * without it. */
     void (*submit)(struct files *files, struct file_task *task);
     /* The process is gone: no `done` comes for anything that was asked for, and open files are
      * closed. "sim": the power too, so what was not synced is lost; real files: what is under way

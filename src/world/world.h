@@ -238,6 +238,11 @@ struct world_operations {
     /* Hands a frame that was held to its receiver now, as if it had just passed the fault model;
      * the batch is copied by reference. */
     void (*deliver)(struct world *world, uint64_t from, uint64_t to, struct batch *frame);
+    /* The directory of that node's disk, to be freed by its owner. "sim": its simulated disk, which
+     * lives as long as the world (`directory` NULL). Real: the files below `directory`; NULL and a
+     * failure where that cannot be. */
+    struct files *(*files)(struct world *world, uint64_t id, const char *directory,
+                           struct failure *failure);
     /* Lets the world go on by one event ("sim") or one turn of its loop (TCP: waits in it), but not
      * past `until_ns`. true: something may have happened; false: nothing is left before until_ns
      * and the clock shows until_ns now. */
