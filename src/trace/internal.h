@@ -84,6 +84,7 @@ struct subscriber {
 /* The latest events, overwritten in turn. */
 struct recent {
     array_of(struct event_copy) slots; /* grows up to count_max; from then on a ring */
+    size_t count;                      /* slots that hold an event */
     size_t count_max;                  /* 0: none are kept */
     size_t next;                       /* the slot that the next event takes */
     int subscription;
