@@ -8,7 +8,7 @@ local core = raft.core
 local cores = {}
 
 local kinds = { "pre_vote", "pre_vote_response", "vote", "vote_response", "append", "append_response", "read",
-  "read_response", "timeout_now", "snapshot", "nonsense" }
+  "read_response", "timeout_now", "timeout_now_response", "snapshot", "nonsense" }
 
 local function small(random)
   return random:any { 0, 1, 2, 3, 4, 7, 2 ^ 53 - 1, -1 }
@@ -40,13 +40,15 @@ end
 
 local function event(random)
   local made = {
-    kind = random:any { "tick", "flush", "message", "submit", "persisted", "change", "read", "campaign", "heartbeat" },
+    kind = random:any { "tick", "flush", "message", "submit", "persisted", "change", "read", "campaign", "heartbeat",
+      "transfer" },
     message = message(random), entries = entries(random), read_id = small(random), force = random:one_in(2),
     configuration = { voters = { 1, 2, random:below(4) + 2 }, learners = random:one_in(2) and { 5 } or nil },
     now_ns = random:one_in(3) and random:below(10) * 100000000 or nil, sequence = small(random),
+    target = small(random),
   }
   if random:one_in(4) then
-    made[random:any { "kind", "message", "entries", "configuration", "sequence", "now_ns", "read_id" }] =
+    made[random:any { "kind", "message", "entries", "configuration", "sequence", "now_ns", "read_id", "target" }] =
       values.odd(random)
   end
   return made

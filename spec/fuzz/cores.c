@@ -107,6 +107,13 @@ static void tell(struct run *run, uint64_t id, enum raft_event_kind kind)
     (void)cores_step(run->cores, id, &event);
 }
 
+/* To any of them, also to one that is no member, or to whom the leader thinks best. */
+static void transfer(struct run *run, uint64_t id, uint8_t target)
+{
+    struct raft_event event = {.kind = RAFT_EVENT_TRANSFER, .target = target % (CORES + 1)};
+    (void)cores_step(run->cores, id, &event);
+}
+
 static void confirm(struct run *run, uint64_t id, uint8_t fewer)
 {
     const struct core *core = cores_find(run->cores, id);
@@ -140,6 +147,8 @@ static void happen(struct run *run, uint8_t kind, uint8_t more)
         change(run, id, more);
     } else if (kind % 16 == 12) {
         tell(run, id, RAFT_EVENT_CAMPAIGN);
+    } else if (kind % 16 == 13 && more >= 128) {
+        transfer(run, id, more);
     } else if (kind % 16 == 13) {
         tell(run, id, RAFT_EVENT_HEARTBEAT);
     } else if (kind % 16 == 14) {

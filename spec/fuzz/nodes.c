@@ -54,15 +54,23 @@ static void fill_entries(const struct batch *body, struct raft_message *message,
  * now and then; of a member or of a stranger. */
 static void formed_frame(struct lone_node *lone, const struct batch *body)
 {
-    static const enum raft_message_kind kinds[] = {
-        RAFT_APPEND, RAFT_APPEND,        RAFT_VOTE,     RAFT_VOTE_RESPONSE,    RAFT_APPEND_RESPONSE,
-        RAFT_READ,   RAFT_READ_RESPONSE, RAFT_PRE_VOTE, RAFT_PRE_VOTE_RESPONSE};
+    static const enum raft_message_kind kinds[] = {RAFT_APPEND,
+                                                   RAFT_APPEND,
+                                                   RAFT_VOTE,
+                                                   RAFT_VOTE_RESPONSE,
+                                                   RAFT_APPEND_RESPONSE,
+                                                   RAFT_READ,
+                                                   RAFT_READ_RESPONSE,
+                                                   RAFT_PRE_VOTE,
+                                                   RAFT_PRE_VOTE_RESPONSE,
+                                                   RAFT_TIMEOUT_NOW,
+                                                   RAFT_TIMEOUT_NOW_RESPONSE};
     static const uint64_t senders[] = {2, 3, 77};
     struct raft_entry entries[2];
     struct buffer wire = {0};
     struct batch *payload = batch_copy(NULL, body->data + (body->size > 15 ? 15 : body->size),
                                        body->size > 15 ? body->size - 15 : 0);
-    struct raft_message message = {.kind = kinds[field(body, 0) % 9],
+    struct raft_message message = {.kind = kinds[field(body, 0) % (sizeof kinds / sizeof *kinds)],
                                    .reject = (field(body, 1) & 1) != 0,
                                    .force = (field(body, 1) & 2) != 0,
                                    .quiet = (field(body, 1) & 4) != 0,
@@ -144,7 +152,11 @@ static void act(struct lone_node *lone, uint8_t what, const struct batch *body)
         node_read(lone->node, NODE_READ_LINEARIZABLE, batch_bytes(body), &nobody);
         break;
     case 7:
-        (void)node_campaign(lone->node, body->size == 0, &failure);
+        if (body->size < 2) {
+            (void)node_campaign(lone->node, body->size == 0, &failure);
+        } else {
+            (void)node_transfer(lone->node, body->size % 4, &nobody, &failure);
+        }
         break;
     case 8:
         restart(lone, body->size != 0);

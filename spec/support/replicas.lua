@@ -139,6 +139,11 @@ function Net:change(id, configuration)
   return self:step(id, { kind = "change", configuration = configuration })
 end
 
+-- Asks it to hand leadership over; without a target to whom it thinks best.
+function Net:transfer(id, target)
+  return self:step(id, { kind = "transfer", target = target })
+end
+
 -- Everyone who has something to say when the loop goes idle says it.
 function Net:flush()
   self.cores:flush()

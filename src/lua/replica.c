@@ -27,12 +27,12 @@ static enum raft_event_kind event_kind(lua_State *L, int index)
         [RAFT_EVENT_MESSAGE] = "message",     [RAFT_EVENT_SUBMIT] = "submit",
         [RAFT_EVENT_PERSISTED] = "persisted", [RAFT_EVENT_CHANGE] = "change",
         [RAFT_EVENT_READ] = "read",           [RAFT_EVENT_CAMPAIGN] = "campaign",
-        [RAFT_EVENT_HEARTBEAT] = "heartbeat",
+        [RAFT_EVENT_HEARTBEAT] = "heartbeat", [RAFT_EVENT_TRANSFER] = "transfer",
     };
     lua_getfield(L, index, "kind");
     const char *name = luaL_checkstring(L, -1);
     for (size_t kind = 0; kind < sizeof names / sizeof names[0]; kind++) {
-        if (strcmp(name, names[kind]) == 0) {
+        if (names[kind] != NULL && strcmp(name, names[kind]) == 0) {
             lua_pop(L, 1);
             return (enum raft_event_kind)kind;
         }
@@ -98,6 +98,13 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
         [RAFT_NOT_READY] = "not_ready",
         [RAFT_MEMBERSHIP_PENDING] = "membership_pending",
         [RAFT_BAD_CONFIGURATION] = "bad_configuration",
+        [RAFT_TRANSFERRING] = "transferring",
+        [RAFT_NO_VOTER] = "no_voter",
+    };
+    static const char *const transfer_ends[] = {
+        [RAFT_TRANSFER_TIMED_OUT] = "timed_out",
+        [RAFT_TRANSFER_TARGET_GONE] = "target_gone",
+        [RAFT_TRANSFER_REFUSED] = "refused",
     };
     lua_createtable(L, 0, 24);
     push_messages(L, "messages", raft, update->messages, update->message_count);
@@ -126,6 +133,10 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
     lua_set_integer(L, "other_directory", update->other_directory);
     lua_set_integer(L, "match_peer", update->match_peer);
     lua_set_integer(L, "match_index", update->match_index);
+    if (update->transfer_ended != RAFT_TRANSFER_NOT_ENDED) {
+        lua_set_text(L, "transfer_ended", transfer_ends[update->transfer_ended]);
+        lua_set_boolean(L, "transfer_told", update->transfer_told);
+    }
 }
 
 static void check_event(lua_State *L, const struct raft_event *event, int64_t now_ns,
@@ -158,6 +169,7 @@ void lua_input_read(lua_State *L, int index, int64_t now_ns, uint64_t persisted,
         .now_ns = lua_field_integer(L, index, "now_ns", now_ns),
         .sequence = (uint64_t)lua_field_integer(L, index, "sequence", 0),
         .read_id = (uint64_t)lua_field_integer(L, index, "read_id", 0),
+        .target = (uint64_t)lua_field_integer(L, index, "target", 0),
     };
     if (input->event.kind == RAFT_EVENT_MESSAGE) {
         lua_getfield(L, index, "message");
@@ -216,6 +228,7 @@ static int replica_status(lua_State *L)
     lua_set_integer(L, "first_index", status.first_index);
     lua_set_integer(L, "last_index", status.last_index);
     lua_set_integer(L, "last_term", status.last_term);
+    lua_set_integer(L, "transfer_target", status.transfer_target);
     lua_newtable(L);
     struct raft_peer_status peer;
     for (uint32_t i = 0; raft_peer_at(replica->raft, i, &peer); i++) {

@@ -14,7 +14,7 @@ static void note_changes(struct node *node, const struct raft_update *update)
     bool changed = update->role_changed || update->voted || update->commit_changed ||
                    update->match_peer != 0 || update->members_changed ||
                    update->truncated_from != 0 || update->appended_first != 0 ||
-                   update->notice_count > 0;
+                   update->notice_count > 0 || update->transfer_ended != RAFT_TRANSFER_NOT_ENDED;
     if (!changed) {
         return;
     }
@@ -24,6 +24,9 @@ static void note_changes(struct node *node, const struct raft_update *update)
     view_count_changes(node, update, &status);
     if (update->role_changed) {
         application_note(node, NEWS_ROLE);
+    }
+    if (update->role_changed || update->transfer_ended != RAFT_TRANSFER_NOT_ENDED) {
+        transfers_follow(node, update, &status);
     }
     if (update->members_changed) {
         peers_follow_members(node);

@@ -250,6 +250,28 @@ void proposals_end(struct node *node, bool tell);
 /* In words, with a code, why the core refused. */
 void refusal_explain(const struct node *node, enum raft_refusal refusal, struct failure *failure);
 
+/* ---- transfers of leadership (transfers.c) --------------------------------------------------- */
+
+/* Waits until that server leads in a later term than this. */
+struct transfer_wait {
+    uint64_t target;
+    uint64_t term;
+    struct node_asker asker;
+    bool is_over; /* the outcome is known, and to be told */
+    struct node_outcome outcome;
+};
+
+struct transfers {
+    array_of(struct transfer_wait) waiting;
+};
+
+/* A step has changed who leads, or a transfer has ended. */
+void transfers_follow(struct node *node, const struct raft_update *update,
+                      const struct raft_status *status);
+/* Tells one what came of it; false: there is none to be told. */
+bool transfers_answer_one(struct node *node);
+void transfers_end(struct node *node, bool tell);
+
 /* ---- reads (reads.c) ------------------------------------------------------------------------ */
 
 /* A linearizable read. Its place in the ring of reads is its id less the id of the first. */
@@ -448,6 +470,7 @@ struct node {
     struct work work;
     struct persistence persistence;
     struct proposals proposals;
+    struct transfers transfers;
     struct reads reads;
     struct peers peers;
     struct frames frames;

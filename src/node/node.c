@@ -102,6 +102,7 @@ static void leave_network(struct node *node, bool tell)
     peers_clear(node);
     application_clear(node);
     proposals_end(node, tell);
+    transfers_end(node, tell);
     reads_end(node, tell);
     calls_end(node, tell);
     frames_clear(node);

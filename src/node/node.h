@@ -4,6 +4,7 @@
  * By subject, each with a struct of its own that no other file touches: node.c (its life: start,
  * crash, pause), drive.c (events in, updates out, the time), persistence.c (writes, and messages
  * that wait for them), work.c (entries to the machine), proposals.c (commands and changes),
+ * transfers.c (of leadership),
  * reads.c, clients.c (requests as frames), calls.c (requests between nodes), removal.c (the members
  * as applied), identity.c (who is who), peers.c (whom it keeps connections to), frames.c and
  * messages.c (what comes and goes), inbox.c (what came while it was paused), application.c (what it
@@ -116,6 +117,12 @@ void node_read(struct node *node, enum node_read_mode mode, struct bytes request
  * committed. false: refused at once, there is no answer. */
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
                  uint64_t *term, const struct node_asker *asker, struct failure *failure);
+/* A leader hands leadership over to `target`; 0: to the voter whose log is furthest. The asker gets
+ * the outcome (index: the target's id; term: that in which it leads) once the target leads, another
+ * one does (not_leader), or it was given up (timeout, not_member): then this node leads on. false:
+ * refused at once, there is no answer. */
+bool node_transfer(struct node *node, uint64_t target, const struct node_asker *asker,
+                   struct failure *failure);
 bool node_campaign(struct node *node, bool force, struct failure *failure);
 
 /* Requests over the nodes' own transport. `serve` answers with one encoded value appended to

@@ -48,6 +48,16 @@ void refusal_explain(const struct node *node, enum raft_refusal refusal, struct 
             "members, old and new together",
             RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
         return;
+    case RAFT_TRANSFERRING:
+        raft_get_status(node->raft, &status);
+        failure_set(failure, FAILURE_BUSY,
+                    "node %llu is handing leadership over to node %llu: try again in a moment", id,
+                    (unsigned long long)status.transfer_target);
+        return;
+    case RAFT_NO_VOTER:
+        failure_set(failure, FAILURE_NOT_MEMBER,
+                    "leadership of node %llu cannot be handed over: only to another voter", id);
+        return;
     case RAFT_ACCEPTED:
         break;
     }

@@ -48,7 +48,7 @@ static void apply_one(struct node *node)
 /* One piece of it; false: nothing is due. Reads first: they no longer wait for an entry. */
 static bool run_once(struct node *node)
 {
-    if (reads_answer_one(node)) {
+    if (reads_answer_one(node) || transfers_answer_one(node)) {
         return true;
     }
     if (node->work.next <= node->work.last) {

@@ -157,7 +157,8 @@ static uint64_t hash_peers(const struct raft *raft, const struct raft_renaming *
     return sum;
 }
 
-static uint64_t hash_leadership(uint64_t hash, const struct raft *raft)
+static uint64_t hash_leadership(uint64_t hash, const struct raft *raft,
+                                const struct raft_renaming *renaming)
 {
     for (size_t i = 0; i < raft->reads.count; i++) {
         const struct read_waiting *read = ring_at(&raft->reads, i);
@@ -165,7 +166,9 @@ static uint64_t hash_leadership(uint64_t hash, const struct raft *raft)
         hash = hash_mix(hash, read->index);
         hash = hash_mix(hash, read->sequence == 0 ? 0 : read_class(raft, read->sequence));
     }
-    hash = hash_mix(hash, raft->flush_needed ? 1 : 0);
+    hash = hash_mix(hash, renamed(renaming, raft->transfer.target));
+    hash = hash_mix(hash, raft->transfer.told_index);
+    hash = hash_mix(hash, (raft->flush_needed ? 1U : 0U) | (raft->told_to_campaign ? 2U : 0U));
     bool waits_for_directories = raft->unknown_directories > 0 && raft->heartbeat_round == 0;
     return hash_mix(hash, waits_for_directories ? 1 : 0);
 }
@@ -187,7 +190,7 @@ uint64_t raft_hash(const struct raft *raft, const struct raft_renaming *renaming
     hash = hash_log(hash, raft, renaming);
     hash = hash_persists(hash, raft);
     if (raft->role == RAFT_LEADER) {
-        hash = hash_leadership(hash, raft);
+        hash = hash_leadership(hash, raft, renaming);
     }
     return hash_mix(hash, hash_peers(raft, renaming));
 }

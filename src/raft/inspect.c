@@ -25,6 +25,7 @@ void raft_get_status(const struct raft *raft, struct raft_status *status)
         .first_index = raft->log.base_index + 1,
         .last_index = raft->log.last_index,
         .last_term = raft->log.last_term,
+        .transfer_target = raft->transfer.target,
         .dropped_messages = raft->dropped_messages,
     };
 }

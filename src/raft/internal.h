@@ -171,6 +171,13 @@ struct raft_messages {
     array_of(struct raft_message);
 };
 
+/* A transfer of leadership under way (dissertation 3.10). */
+struct transfer {
+    uint64_t target; /* 0: none */
+    int64_t deadline_ns;
+    uint64_t told_index; /* the last entry that the last TIMEOUT_NOW named; 0: none was sent */
+};
+
 struct read_waiting {
     uint64_t read_id;
     uint64_t index;
@@ -224,6 +231,8 @@ struct raft {
     ring_of(struct read_waiting) reads;
     size_t reads_unassigned; /* the youngest: not in a round yet */
     uint64_t read_sequence;
+    struct transfer transfer;
+    bool told_to_campaign; /* a TIMEOUT_NOW left in this term: no lease holds in it any more */
 
     /* Persists in flight. */
     uint64_t persist_sequence;    /* handed out */
@@ -338,6 +347,18 @@ void membership_drop_leaving(struct raft *raft, bool all); /* those who know or 
  * in struct peer. */
 uint64_t membership_agreed(const struct raft *raft, size_t offset);
 enum quorum_verdict membership_judge_votes(const struct raft *raft);
+
+/* transfer.c */
+void transfer_begin(struct raft *raft, uint64_t target);
+void transfer_reset(struct raft *raft); /* it leads from now on, or no more */
+bool transfer_is_under_way(const struct raft *raft);
+void transfer_advance(struct raft *raft);   /* the target's log or our own has grown */
+void transfer_heartbeat(struct raft *raft); /* what it was told may be lost */
+void transfer_tick(struct raft *raft);      /* gives up in the end */
+void transfer_members_changed(struct raft *raft);
+void transfer_before_leaving(struct raft *raft); /* a removed leader's last word */
+void transfer_handle(struct raft *raft, const struct raft_message *message);
+void transfer_handle_response(struct raft *raft, const struct raft_message *message);
 
 /* read.c */
 void read_request(struct raft *raft, uint64_t read_id);

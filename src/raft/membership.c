@@ -125,6 +125,7 @@ static void changed(struct raft *raft)
 {
     rebuild_peers(raft);
     raft->update.members_changed = true;
+    transfer_members_changed(raft);
     if (raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER) {
         raft_become_passive(raft);
     }
@@ -308,7 +309,7 @@ static void append_final(struct raft *raft)
     raft_configuration_free(&final);
 }
 
-/* A leader that is no longer a voter sends the last commit index and steps down
+/* A leader that is no longer a voter sends the last commit index, hands over and steps down
  * (dissertation 4.2.2). */
 static void step_down_after_removal(struct raft *raft)
 {
@@ -317,6 +318,7 @@ static void step_down_after_removal(struct raft *raft)
             replication_send_last_commit(raft, &raft->peers[i]);
         }
     }
+    transfer_before_leaving(raft);
     election_become_follower(raft, raft->term);
 }
 
@@ -386,6 +388,9 @@ static enum raft_refusal change_refusal(const struct raft *raft,
 {
     if (raft->role != RAFT_LEADER) {
         return RAFT_NOT_LEADER;
+    }
+    if (transfer_is_under_way(raft)) {
+        return RAFT_TRANSFERRING;
     }
     if (wanted == NULL || wanted->joint || configuration_problem(wanted) != NULL) {
         return RAFT_BAD_CONFIGURATION;

@@ -85,6 +85,7 @@ static uint8_t *write_body(uint8_t *at, const struct raft_message *message)
     switch (message->kind) {
     case RAFT_PRE_VOTE:
     case RAFT_VOTE:
+    case RAFT_TIMEOUT_NOW:
         at = varint_write(at, message->prev_index);
         return varint_write(at, message->prev_term);
     case RAFT_APPEND:
@@ -102,7 +103,7 @@ static uint8_t *write_body(uint8_t *at, const struct raft_message *message)
     case RAFT_READ:
     case RAFT_READ_RESPONSE:
         return varint_write(at, message->sequence);
-    default: /* the votes' answers have no more; the other kinds are not in use yet */
+    default: /* the answers to votes and to TIMEOUT_NOW have no more */
         return at;
     }
 }
@@ -216,11 +217,13 @@ static bool read_body(struct reader *reader, struct raft_message *message)
     switch (message->kind) {
     case RAFT_PRE_VOTE:
     case RAFT_VOTE:
+    case RAFT_TIMEOUT_NOW:
         message->prev_index = reader_varint(reader);
         message->prev_term = reader_varint(reader);
         return true;
     case RAFT_PRE_VOTE_RESPONSE:
     case RAFT_VOTE_RESPONSE:
+    case RAFT_TIMEOUT_NOW_RESPONSE:
         return true;
     case RAFT_APPEND:
         message->prev_index = reader_varint(reader);

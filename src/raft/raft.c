@@ -149,6 +149,7 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
         raft_free(raft);
         return NULL;
     }
+    transfer_reset(raft);
     raft_become_passive(raft);
     election_draw_timeout(raft);
     update_begin(raft);
@@ -200,7 +201,8 @@ struct raft *raft_copy(const struct raft *raft)
 
 static bool is_from_leader(const struct raft_message *message)
 {
-    return message->kind == RAFT_APPEND || message->kind == RAFT_READ;
+    return message->kind == RAFT_APPEND || message->kind == RAFT_READ ||
+           message->kind == RAFT_TIMEOUT_NOW;
 }
 
 /* What comes with a term that is over: those who ask learn the present one. */
@@ -270,6 +272,14 @@ static void handle_by_kind(struct raft *raft, const struct raft_message *message
         if (accept_leader(raft, message)) {
             read_handle(raft, message);
         }
+        break;
+    case RAFT_TIMEOUT_NOW:
+        if (accept_leader(raft, message)) {
+            transfer_handle(raft, message);
+        }
+        break;
+    case RAFT_TIMEOUT_NOW_RESPONSE:
+        transfer_handle_response(raft, message);
         break;
     case RAFT_APPEND_RESPONSE:
         replication_handle_response(raft, message);
@@ -423,6 +433,9 @@ static void handle_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_SNAPSHOT_INSTALLED:
     case RAFT_EVENT_SNAPSHOT_GONE:
         break;
+    case RAFT_EVENT_TRANSFER:
+        transfer_begin(raft, event->target);
+        break;
     }
 }
 
@@ -448,7 +461,8 @@ void raft_step(struct raft *raft, const struct raft_event *event, const struct r
     before.commit_index = raft->commit;
     update_begin(raft);
     handle_event(raft, event);
-    if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER) {
+    if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER &&
+        !transfer_is_under_way(raft)) {
         membership_fill_directories(raft);
     }
     update_finish(raft, &before);

@@ -8,8 +8,8 @@
  * By subject: raft.c (a replica's life, dispatch of events), update.c (what a step hands out),
  * log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire form),
  * validate.c (checks of what comes from outside), configuration.c, election.c, replication.c (the
- * leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, read.c, hash.c,
- * inspect.c.
+ * leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, transfer.c,
+ * read.c, hash.c, inspect.c.
  * What they share is in internal.h.
  *
  * "Paper" is Ongaro and Ousterhout, extended version; "dissertation" Ongaro 2014.
@@ -171,6 +171,9 @@ const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" 
  *   SNAPSHOT_RESPONSE   prev_index, prev_term, sequence: the request's. offset: the next byte that
  *                       is wanted; all before it are written. reject: begin anew. A snapshot that
  *                       is installed, or not needed, is answered by an APPEND_RESPONSE.
+ *   TIMEOUT_NOW         to whom leadership is handed over: campaign at once (dissertation 3.10).
+ *                       prev_index, prev_term: an entry of the leader's term that it holds.
+ *   TIMEOUT_NOW_RESPONSE  only where that cannot be done (reject); else the vote requests answer.
  *   READ, READ_RESPONSE sequence: of the round (dissertation 6.4).
  * Entries: outgoing, `entries` is NULL and [prev_index + 1, prev_index + entry_count] names a range
  * of the sender's log; incoming, `entries` is an array that the caller owns for the call. The core
@@ -266,6 +269,7 @@ enum raft_event_kind {
     /* `message`, an outgoing SNAPSHOT, cannot be read: the store does not have that snapshot any
        more. */
     RAFT_EVENT_SNAPSHOT_GONE,
+    RAFT_EVENT_TRANSFER, /* hand leadership over to `target`; 0: to the voter that is furthest */
 };
 
 struct raft_event {
@@ -281,11 +285,12 @@ struct raft_event {
     uint64_t first_index;
     uint64_t sequence;
     uint64_t read_id;
+    uint64_t target;
 };
 
 /* ---- updates -------------------------------------------------------------------------------- */
 
-/* Why an event was refused (SUBMIT, CHANGE, READ). */
+/* Why an event was refused (SUBMIT, CHANGE, READ, TRANSFER). */
 enum raft_refusal {
     RAFT_ACCEPTED,
     RAFT_NOT_LEADER,
@@ -294,6 +299,17 @@ enum raft_refusal {
     RAFT_MEMBERSHIP_PENDING, /* a change is under way */
     RAFT_NOT_READY, /* CHANGE, before an entry of the leader's term committed: try again soon */
     RAFT_BAD_CONFIGURATION, /* no voters, duplicate ids, address too long */
+    RAFT_TRANSFERRING,      /* SUBMIT, CHANGE, TRANSFER: leadership is being handed over */
+    RAFT_NO_VOTER,          /* TRANSFER: the target cannot lead, or there is nobody */
+};
+
+/* How a transfer of leadership has ended while this server leads on. Where it leads no more, the
+ * role tells, and the next leader's first append who took it. */
+enum raft_transfer_end {
+    RAFT_TRANSFER_NOT_ENDED,
+    RAFT_TRANSFER_TIMED_OUT,
+    RAFT_TRANSFER_TARGET_GONE, /* it is no voter any more */
+    RAFT_TRANSFER_REFUSED,     /* by the target */
 };
 
 /* What a node has to make durable, in order, before messages that wait for `sequence` leave. */
@@ -380,6 +396,8 @@ struct raft_update {
     uint64_t match_peer; /* 0: none. A leader's match_index of this peer is now match_index */
     uint64_t match_directory;
     uint64_t match_index;
+    enum raft_transfer_end transfer_ended;
+    bool transfer_told; /* of one that has ended: the target was told, and may still campaign */
 };
 
 /* ---- a replica ------------------------------------------------------------------------------ */
@@ -472,6 +490,7 @@ struct raft_status {
     uint64_t log_bytes;      /* entries in memory and their payloads */
     uint64_t snapshot_index; /* of the last one, taken or received; 0: none */
     uint64_t snapshot_term;
+    uint64_t transfer_target;  /* a leader's, to whom it hands over; 0: nobody */
     uint64_t dropped_messages; /* those that were noticed */
 };
 

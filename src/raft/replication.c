@@ -164,6 +164,7 @@ void replication_start(struct raft *raft)
                                    : RAFT_NEVER;
     raft->leaving_deadline_ns = RAFT_NEVER;
     raft->uncommitted_bytes = 0;
+    transfer_reset(raft);
     for (uint64_t index = raft->applied + 1; index <= raft->log.last_index; index++) {
         raft->uncommitted_bytes += raft_entry_size(log_at(&raft->log, index));
     }
@@ -190,6 +191,7 @@ void replication_stop(struct raft *raft)
 {
     raft->flush_needed = false;
     read_fail_all(raft);
+    transfer_reset(raft);
     membership_drop_leaving(raft, true);
 }
 
@@ -219,6 +221,10 @@ void replication_submit(struct raft *raft, const struct raft_event *event)
 {
     if (raft->role != RAFT_LEADER) {
         raft->update.refusal = RAFT_NOT_LEADER;
+        return;
+    }
+    if (transfer_is_under_way(raft)) {
+        raft->update.refusal = RAFT_TRANSFERRING;
         return;
     }
     uint64_t bytes = 0;
@@ -351,6 +357,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
     /* Appending the final configuration may have moved the peers. */
     peer = raft_find_peer(raft, message->from);
     ensure(peer != NULL);
+    transfer_advance(raft);
     if (message->sequence != 0) {
         detect_losses(raft, peer, message->sequence);
     }
@@ -378,6 +385,7 @@ void replication_heartbeat(struct raft *raft)
         }
     }
     read_repeat(raft);
+    transfer_heartbeat(raft);
 }
 
 /* Dissertation 6.2: a leader that has not heard from a quorum for an election timeout steps down.
@@ -402,6 +410,7 @@ void replication_tick(struct raft *raft)
         election_become_follower(raft, raft->term);
         return;
     }
+    transfer_tick(raft);
     if (raft->now_ns >= raft->leaving_deadline_ns) {
         membership_drop_leaving(raft, false);
     }

@@ -128,6 +128,9 @@ static int64_t next_deadline(const struct raft *raft)
     if (raft->quorum_deadline_ns < deadline) {
         deadline = raft->quorum_deadline_ns;
     }
+    if (raft->transfer.deadline_ns < deadline) {
+        deadline = raft->transfer.deadline_ns;
+    }
     return raft->leaving_deadline_ns < deadline ? raft->leaving_deadline_ns : deadline;
 }
 

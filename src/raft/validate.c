@@ -64,7 +64,8 @@ static const char *append_problem(const struct raft_message *message)
 bool message_is_answer(enum raft_message_kind kind)
 {
     return kind == RAFT_PRE_VOTE_RESPONSE || kind == RAFT_VOTE_RESPONSE ||
-           kind == RAFT_APPEND_RESPONSE || kind == RAFT_READ_RESPONSE;
+           kind == RAFT_APPEND_RESPONSE || kind == RAFT_READ_RESPONSE ||
+           kind == RAFT_TIMEOUT_NOW_RESPONSE;
 }
 
 static bool is_number(uint64_t number)
@@ -119,6 +120,10 @@ const char *message_problem(const struct raft *raft, const struct raft_message *
     case RAFT_PRE_VOTE_RESPONSE:
     case RAFT_VOTE_RESPONSE:
         return NULL;
+    case RAFT_TIMEOUT_NOW:
+        return message->prev_term == message->term ? NULL : "its entry is not of the leader's term";
+    case RAFT_TIMEOUT_NOW_RESPONSE:
+        return message->reject ? NULL : "an answer that refuses nothing";
     case RAFT_READ:
     case RAFT_READ_RESPONSE:
         return message->sequence > 0 ? NULL : "a read without its round";

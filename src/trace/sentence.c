@@ -66,6 +66,8 @@ static void contents(const struct trace_event *event, struct buffer *out)
         vote_contents(event, out);
     } else if (ends_with(name, "vote_response")) {
         buffer_append_text(out, event->reject ? ": rejected" : ": granted");
+    } else if (strcmp(name, "timeout_now") == 0) {
+        position(out, ": it is to campaign at once, holding ", event->prev_index, event->prev_term);
     } else if (strcmp(name, "read") == 0 || strcmp(name, "read_response") == 0) {
         text_number(out, ": round ", event->sequence);
     } else {
