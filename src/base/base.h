@@ -110,6 +110,18 @@ __attribute__((format(printf, 2, 3))) void buffer_append_format(struct buffer *b
                                                                 const char *format, ...);
 struct bytes buffer_bytes(const struct buffer *buffer);
 
+/* Takes parts of known size out of bytes that come in pieces (gather.c). All zero: holds none. */
+struct gather {
+    struct buffer held; /* the beginning of a part whose end has not come */
+    bool given;         /* `held` was given out whole */
+};
+
+/* The next part, which is valid until the next call; `rest` is what comes after it. NULL: `rest`
+ * ends before, and is held: ask for the same size with the next piece. `size` is not 0. */
+const uint8_t *gather_take(struct gather *gather, struct bytes *rest, size_t size);
+bool gather_is_empty(const struct gather *gather); /* no part has begun */
+void gather_free(struct gather *gather);
+
 /* Little-endian loads and stores of unaligned integers: the byte order of all that we write. Copied
  * rather than put together from bytes, which compilers take for a loop of eight steps. */
 static inline void store_u32(uint8_t *at, uint32_t value)

@@ -1,31 +1,10 @@
 /*
- * The key-value machine: a hash table from encoded keys to encoded values (open addressing, linear
- * probing, XXH3 with a seed that is always the same). It never walks the table in an order that
- * could be seen from outside, and no bytes of a command make it fail.
+ * The key-value machine: commands and queries over a table from encoded keys to encoded values
+ * (kv_table.c), whose snapshots kv_snapshot.c takes. No bytes of a command make it fail.
  */
-#include "machine/machine.h"
+#include "machine/internal.h"
 
 #include <string.h>
-
-#define KV_SLOTS_MIN 16
-
-struct kv_item {
-    uint32_t key_size;
-    uint32_t value_size;
-    uint32_t value_capacity;
-    uint8_t data[]; /* the key, then the value */
-};
-
-struct kv_slot {
-    uint64_t hash;
-    struct kv_item *item; /* NULL: free */
-};
-
-struct kv {
-    struct kv_slot *slots;
-    size_t slot_count; /* a power of two, or 0 */
-    size_t count;
-};
 
 /* The fields of a command or a query that count; `data` is NULL for one that is absent. */
 struct kv_fields {
@@ -36,6 +15,8 @@ struct kv_fields {
     struct bytes new_value;
 };
 
+#define DROPPED_A_COMMAND 64U /* items that a restore has dropped, freed with each command */
+
 void *kv_new(void)
 {
     return memory_new_zeroed(1, sizeof(struct kv));
@@ -44,79 +25,42 @@ void *kv_new(void)
 static void kv_free(void *self)
 {
     struct kv *kv = self;
-    for (size_t i = 0; i < kv->slot_count; i++) {
-        memory_free(kv->slots[i].item);
-    }
-    memory_free(kv->slots);
+    kv_snapshot_free(kv);
+    kv_table_free(&kv->table);
+    kv_table_free(&kv->dropped);
     memory_free(kv);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-static struct bytes item_value(const struct kv_item *item)
-{
-    return (struct bytes){item->data + item->key_size, item->value_size};
-}
-
-/* The slot that holds this key, or the free one where it belongs. Needs at least one free slot. */
-static struct kv_slot *find_slot(const struct kv *kv, struct bytes key, uint64_t hash)
-{
-    size_t mask = kv->slot_count - 1;
-    for (size_t i = (size_t)hash & mask;; i = (i + 1) & mask) {
-        struct kv_slot *slot = &kv->slots[i];
-        if (slot->item == NULL) {
-            return slot;
-        }
-        if (slot->hash == hash && slot->item->key_size == key.size &&
-            memcmp(slot->item->data, key.data, key.size) == 0) {
-            return slot;
-        }
-    }
-}
-
 static const struct kv_item *find(const struct kv *kv, struct bytes key)
 {
-    if (kv->count == 0) {
-        return NULL;
-    }
-    return find_slot(kv, key, hash_bytes(key.data, key.size, 0))->item;
+    const struct kv_slot *slot = kv_table_find(&kv->table, key, kv_hash(key));
+    return slot == NULL ? NULL : slot->item;
 }
 
-static void grow(struct kv *kv)
+static struct kv_item *item_new(const struct kv *kv, struct bytes key, struct bytes value)
 {
-    struct kv_slot *old = kv->slots;
-    size_t old_count = kv->slot_count;
-    kv->slot_count = old_count == 0 ? KV_SLOTS_MIN : old_count * 2;
-    kv->slots = memory_new_zeroed(kv->slot_count, sizeof *kv->slots);
-    size_t mask = kv->slot_count - 1;
-    for (size_t i = 0; i < old_count; i++) {
-        if (old[i].item != NULL) {
-            size_t place = (size_t)old[i].hash & mask;
-            while (kv->slots[place].item != NULL) {
-                place = (place + 1) & mask;
-            }
-            kv->slots[place] = old[i];
-        }
-    }
-    memory_free(old);
+    struct kv_item *item = memory_new(sizeof *item + key.size + value.size);
+    item->key_size = (uint32_t)key.size;
+    item->value_size = (uint32_t)value.size;
+    item->value_capacity = item->value_size;
+    item->epoch = kv->epoch;
+    memcpy(item->data, key.data, key.size);
+    memcpy(item->data + key.size, value.data, value.size);
+    return item;
 }
 
-static void set(struct kv *kv, struct bytes key, struct bytes value)
+static void replace(struct kv *kv, struct kv_slot *slot, struct bytes key, struct bytes value)
 {
-    if ((kv->count + 1) * 4 > kv->slot_count * 3) {
-        grow(kv);
-    }
-    uint64_t hash = hash_bytes(key.data, key.size, 0);
-    struct kv_slot *slot = find_slot(kv, key, hash);
     struct kv_item *item = slot->item;
-    if (item == NULL || item->value_capacity < value.size) {
+    if (!kv_may_change(kv, slot)) {
+        slot->item = item_new(kv, key, value);
+        kv_keep(kv, slot->hash, item);
+        return;
+    }
+    if (item->value_capacity < value.size) {
         item = memory_resize(item, sizeof *item + key.size + value.size);
-        if (slot->item == NULL) {
-            item->key_size = (uint32_t)key.size;
-            memcpy(item->data, key.data, key.size);
-            slot->hash = hash;
-            kv->count++;
-        }
         item->value_capacity = (uint32_t)value.size;
         slot->item = item;
     }
@@ -124,28 +68,32 @@ static void set(struct kv *kv, struct bytes key, struct bytes value)
     memcpy(item->data + item->key_size, value.data, value.size);
 }
 
-/* Removes a key and moves those behind it up, so that no slot is ever "deleted". */
+static void set(struct kv *kv, struct bytes key, struct bytes value)
+{
+    uint64_t hash = kv_hash(key);
+    struct kv_slot *slot = kv_table_find(&kv->table, key, hash);
+    if (slot == NULL) {
+        kv_table_add(&kv->table, hash, item_new(kv, key, value));
+    } else {
+        replace(kv, slot, key, value);
+    }
+}
+
 static bool delete (struct kv *kv, struct bytes key)
 {
-    if (kv->count == 0) {
+    uint64_t hash = kv_hash(key);
+    struct kv_slot *slot = kv_table_find(&kv->table, key, hash);
+    if (slot == NULL) {
         return false;
     }
-    struct kv_slot *slot = find_slot(kv, key, hash_bytes(key.data, key.size, 0));
-    if (slot->item == NULL) {
-        return false;
+    struct kv_item *item = slot->item;
+    bool may_go = kv_may_change(kv, slot);
+    kv_table_remove(&kv->table, slot);
+    if (may_go) {
+        memory_free(item);
+    } else {
+        kv_keep(kv, hash, item);
     }
-    memory_free(slot->item);
-    kv->count--;
-    size_t mask = kv->slot_count - 1;
-    size_t hole = (size_t)(slot - kv->slots);
-    for (size_t i = (hole + 1) & mask; kv->slots[i].item != NULL; i = (i + 1) & mask) {
-        size_t home = (size_t)kv->slots[i].hash & mask;
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            kv->slots[hole] = kv->slots[i];
-            hole = i;
-        }
-    }
-    kv->slots[hole].item = NULL;
     return true;
 }
 
@@ -210,7 +158,7 @@ static void compare_and_set(struct kv *kv, const struct kv_fields *fields, struc
     const struct kv_item *item = find(kv, fields->key);
     bool as_expected = item == NULL ? fields->old_value.data == NULL
                                     : fields->old_value.data != NULL &&
-                                          bytes_equal(item_value(item), fields->old_value);
+                                          bytes_equal(kv_item_value(item), fields->old_value);
     value_write_array(result, as_expected || item == NULL ? 1 : 2);
     value_write_boolean(result, as_expected);
     if (as_expected && fields->new_value.data != NULL) {
@@ -218,7 +166,7 @@ static void compare_and_set(struct kv *kv, const struct kv_fields *fields, struc
     } else if (as_expected) {
         (void)delete (kv, fields->key);
     } else if (item != NULL) {
-        buffer_append(result, item_value(item).data, item->value_size);
+        buffer_append(result, kv_item_value(item).data, item->value_size);
     }
 }
 
@@ -255,6 +203,7 @@ static bool kv_apply(void *self, uint64_t index, struct bytes command, struct bu
     struct kv_fields fields;
     (void)index;
     (void)failure;
+    (void)kv_table_free_some(&kv->dropped, DROPPED_A_COMMAND);
     if (!read_fields(command, &fields) || fields.operation.data == NULL) {
         return true; /* a command of the script's own: kv does nothing with it */
     }
@@ -281,12 +230,12 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
         return true;
     }
     if (is_text(fields.operation, "size")) {
-        value_write_integer(answer, (int64_t)kv->count);
+        value_write_integer(answer, (int64_t)kv->table.count);
     } else if (is_text(fields.operation, "get") && fields.key.data != NULL) {
         const struct kv_item *item = find(kv, fields.key);
         value_write_array(answer, item == NULL ? 0 : 1);
         if (item != NULL) {
-            buffer_append(answer, item_value(item).data, item->value_size);
+            buffer_append(answer, kv_item_value(item).data, item->value_size);
         }
     } else if (fields.operation.data != NULL) {
         answer_problem("kv has no such query (it has size, and get with a key)", answer);
@@ -294,4 +243,16 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
     return true;
 }
 
-const struct machine_operations kv_operations = {kv_apply, kv_query, kv_free};
+const struct machine_operations kv_operations = {
+    .apply = kv_apply,
+    .query = kv_query,
+    .free = kv_free,
+    .snapshot_begin = kv_snapshot_begin,
+    .snapshot_next = kv_snapshot_next,
+    .snapshot_end = kv_snapshot_end,
+    .restore_begin = kv_restore_begin,
+    .restore_piece = kv_restore_piece,
+    .restore_end = kv_restore_end,
+    .digest = kv_digest,
+    .kept_bytes = kv_kept_bytes,
+};

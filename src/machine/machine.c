@@ -9,12 +9,6 @@
 #define HEAD_SESSION 1
 #define HEAD_SESSION_BYTES 17
 
-struct machine {
-    const struct machine_operations *operations;
-    void *self;
-    struct sessions sessions;
-};
-
 void machine_payload_write(struct buffer *out, const struct machine_payload *payload)
 {
     if (payload->session == 0) {
@@ -65,6 +59,7 @@ void machine_free(struct machine *machine)
     if (machine == NULL) {
         return;
     }
+    machine_snapshot_free(machine);
     if (machine->operations->free != NULL) {
         machine->operations->free(machine->self);
     }
@@ -105,7 +100,7 @@ bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload
     }
     const struct session *known = sessions_use(&machine->sessions, parsed.session);
     if (known != NULL && parsed.sequence == known->sequence) {
-        buffer_append(result, known->result, known->result_size);
+        buffer_append(result, known->result->data, known->result->size);
         return true;
     }
     if (known != NULL && parsed.sequence < known->sequence) {

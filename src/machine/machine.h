@@ -1,6 +1,7 @@
 /*
- * machine: what a state machine is (machine.c), client sessions above it (session.c), and the
- * key-value machine that comes with the house (kv.c).
+ * machine: what a state machine is (machine.c), client sessions above it (session.c), snapshots of
+ * both (snapshot.c), and the key-value machine that comes with the house (kv.c, kv_table.c,
+ * kv_snapshot.c).
  *
  * The payload of a COMMAND entry is a head and an encoded value. The head is one byte 0, or one
  * byte 1, then session and sequence (two little-endian u64): a command of a session is applied
@@ -31,6 +32,25 @@ struct machine_operations {
     /* A read: its answer, one encoded value, is appended to `answer`. */
     bool (*query)(void *self, struct bytes request, struct buffer *answer, struct failure *failure);
     void (*free)(void *self);
+    /* The state as bytes, a bounded number at a time, and back. NULL, all of them: this machine has
+     * no snapshots. `begin` gives the state as it is then; commands are applied meanwhile. `next`
+     * appends about `wanted` bytes more, fewer only at the end (`*over`), more only for an item
+     * that is larger. `end` at the end, or earlier to give it up. One at a time. */
+    bool (*snapshot_begin)(void *self, struct failure *failure);
+    bool (*snapshot_next)(void *self, size_t wanted, struct buffer *out, bool *over,
+                          struct failure *failure);
+    void (*snapshot_end)(void *self);
+    /* `begin` drops the present state; the bytes come in pieces of any size; nothing is applied or
+     * asked before `end`, which answers false where they were not whole. Any bytes may come. */
+    bool (*restore_begin)(void *self, struct failure *failure);
+    bool (*restore_piece)(void *self, struct bytes piece, struct failure *failure);
+    bool (*restore_end)(void *self, struct failure *failure);
+    /* A number that equal states share, of the state that a snapshot began with last or that was
+     * restored last: asked once its last piece was given, or after its end. 0: none. */
+    bool (*digest)(void *self, uint64_t *digest, struct failure *failure);
+    /* What a snapshot under way keeps of the state that it began with, beside the present one.
+     * NULL: nothing. */
+    size_t (*kept_bytes)(const void *self);
 };
 
 /* A machine with its sessions. */
@@ -48,6 +68,21 @@ bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload
 bool machine_query(struct machine *machine, struct bytes request, struct buffer *answer,
                    struct failure *failure);
 void *machine_self(struct machine *machine);
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+/* The machine's state with its sessions, as one stream of bytes behind a format version; equal
+ * states of one machine in C give equal bytes. As machine_operations has it. */
+bool machine_has_snapshots(const struct machine *machine);
+bool machine_snapshot_begin(struct machine *machine, struct failure *failure);
+bool machine_snapshot_next(struct machine *machine, size_t wanted, struct buffer *out, bool *over,
+                           struct failure *failure);
+void machine_snapshot_end(struct machine *machine); /* nothing where none is under way */
+bool machine_restore_begin(struct machine *machine, struct failure *failure);
+bool machine_restore_piece(struct machine *machine, struct bytes piece, struct failure *failure);
+bool machine_restore_end(struct machine *machine, struct failure *failure);
+bool machine_digest(struct machine *machine, uint64_t *digest, struct failure *failure);
+size_t machine_kept_bytes(const struct machine *machine);
 
 /* The key-value machine. Commands are maps: {op="set", key, value} → null; {op="delete", key} →
  * true where it was there, else false; {op="cas", key, old, new} (absent `old`: the key must be

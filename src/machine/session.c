@@ -27,7 +27,7 @@ static void drop(struct sessions *sessions, struct session *session)
 {
     *find(sessions, session->id) = session->chain;
     list_remove(&session->by_use);
-    memory_free(session->result);
+    batch_release(session->result);
     memory_free(session);
     sessions->count--;
 }
@@ -87,11 +87,7 @@ void sessions_remember(struct sessions *sessions, uint64_t id, uint64_t sequence
     if (session == NULL) {
         session = add(sessions, id);
     }
-    ensure(result.size <= UINT32_MAX);
     session->sequence = sequence;
-    session->result = memory_resize(session->result, result.size);
-    session->result_size = (uint32_t)result.size;
-    if (result.size > 0) {
-        memcpy(session->result, result.data, result.size);
-    }
+    batch_release(session->result); /* a snapshot may hold it */
+    session->result = batch_copy(NULL, result.data, result.size);
 }
