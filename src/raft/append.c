@@ -15,6 +15,16 @@ void append_answer_stale(struct raft *raft, const struct raft_message *message)
     update_answer(raft, RAFT_APPEND_RESPONSE, message)->reject = true;
 }
 
+/* What is committed is never truncated: a message that asks for it is dropped, whatever its term.
+ */
+static void notice_contradiction(struct raft *raft, const struct raft_message *message,
+                                 uint64_t index)
+{
+    update_notice(raft, message->from, "append: contradicts the committed entry %llu",
+                  (unsigned long long)index);
+    raft->notice.contradicts_in_term = message->term;
+}
+
 /* clang-format off */
 /* The hint: no entry of ours behind it can match, since terms only rise along both logs. A leader
  * so backs up by terms, not by entries (paper 5.3). Its log and that of follower f in figure 7:
@@ -27,8 +37,13 @@ void append_answer_stale(struct raft *raft, const struct raft_message *message)
 /* clang-format on */
 static void refuse_with_hint(struct raft *raft, const struct raft_message *message)
 {
-    struct raft_message *answer = update_answer(raft, RAFT_APPEND_RESPONSE, message);
+    uint64_t base = raft->log.base_index;
     uint64_t hint = log_find_term(&raft->log, message->prev_index, message->prev_term);
+    if (base > 0 && (message->prev_index == base || hint < base)) {
+        notice_contradiction(raft, message, base);
+        return;
+    }
+    struct raft_message *answer = update_answer(raft, RAFT_APPEND_RESPONSE, message);
     answer->reject = true;
     answer->index = message->prev_index;
     answer->hint_index = hint;
@@ -37,14 +52,10 @@ static void refuse_with_hint(struct raft *raft, const struct raft_message *messa
     answer->sequence = message->sequence;
 }
 
-/* What is committed is never truncated: a message that asks for it is dropped, whatever its term.
- */
 static bool cut_conflict(struct raft *raft, const struct raft_message *message, uint64_t from)
 {
     if (from <= raft->commit) {
-        update_notice(raft, message->from, "append: contradicts the committed entry %llu",
-                      (unsigned long long)from);
-        raft->notice.contradicts_in_term = message->term;
+        notice_contradiction(raft, message, from);
         return false;
     }
     raft->update.truncated_from = from;
@@ -65,11 +76,13 @@ static bool cut_conflict(struct raft *raft, const struct raft_message *message, 
  *     log then  1  1  2  2  3  3   4 is known; 5 differs, and went with all behind it
  *
  * A message that ends sooner cuts nothing: what is behind it is not contradicted, and may have come
- * before it. */
+ * before it. What a snapshot covers is committed, so it is known. */
 /* clang-format on */
 static bool skip_known(struct raft *raft, const struct raft_message *message, uint32_t *known)
 {
-    uint32_t i = 0;
+    uint64_t base = raft->log.base_index;
+    uint64_t covered = base > message->prev_index ? base - message->prev_index : 0;
+    uint32_t i = covered < message->entry_count ? (uint32_t)covered : message->entry_count;
     while (i < message->entry_count && message->prev_index + 1 + i <= raft->log.last_index) {
         uint64_t index = message->prev_index + 1 + i;
         if (log_term_at(&raft->log, index) != message->entries[i].term) {
@@ -108,8 +121,9 @@ void append_handle(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->term == raft->term && raft->leader == message->from);
     /* Log matching: index and term of the entry before (paper 5.3). */
-    if (message->prev_index > raft->log.last_index ||
-        log_term_at(&raft->log, message->prev_index) != message->prev_term) {
+    if (message->prev_index >= raft->log.base_index &&
+        (message->prev_index > raft->log.last_index ||
+         log_term_at(&raft->log, message->prev_index) != message->prev_term)) {
         refuse_with_hint(raft, message);
         return;
     }

@@ -69,6 +69,13 @@ void election_become_follower(struct raft *raft, uint64_t term)
     }
 }
 
+void election_stop_campaign(struct raft *raft)
+{
+    if (raft->role == RAFT_CANDIDATE || raft->role == RAFT_PRE_CANDIDATE) {
+        election_become_follower(raft, raft->term);
+    }
+}
+
 void election_follow(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->from != raft->options.id);

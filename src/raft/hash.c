@@ -32,7 +32,8 @@ static uint64_t round_class(const struct peer *peer, uint64_t round)
     if (is_probed(peer)) {
         return round > peer->probe_round ? 1 : 0;
     }
-    if (peer->flights.count == 0 || round <= peer->progress_round) {
+    bool waits = peer->flights.count > 0 || peer->state == PROGRESS_SNAPSHOT;
+    if (!waits || round <= peer->progress_round) {
         return 0;
     }
     return round == peer->progress_round + 1 ? 1 : 2;
@@ -93,11 +94,28 @@ static uint64_t hash_log(uint64_t hash, const struct raft *raft,
     for (uint64_t index = log->base_index + 1; index <= log->last_index; index++) {
         hash = hash_mix(hash, hash_entry(log_at(log, index), renaming));
     }
-    for (size_t i = 0; i < raft->records.count; i++) {
-        const struct members_record *record = &raft->records.items[i];
-        hash = hash_mix(hash, record->index);
-        hash = hash_mix(hash, hash_configuration(&record->configuration, renaming));
-        hash = hash_mix(hash, record->fill ? 1 : 0);
+    const struct members_record *record = &raft->records.items[0]; /* the log holds the others */
+    hash = hash_mix(hash, record->index);
+    hash = hash_mix(hash, hash_configuration(&record->configuration, renaming));
+    return hash_mix(hash, membership_in_force(raft)->fill ? 1 : 0);
+}
+
+static uint64_t hash_snapshots(uint64_t hash, const struct raft *raft,
+                               const struct raft_renaming *renaming)
+{
+    const struct incoming_snapshot *incoming = &raft->incoming;
+    hash = hash_mix(hash, raft->snapshot.index);
+    hash = hash_mix(hash, raft->snapshot.term);
+    hash = hash_mix(hash, raft->snapshot.size);
+    hash = hash_mix(hash, raft->compact_to);
+    if (incoming->index != 0) {
+        hash = hash_mix(hash, incoming->index);
+        hash = hash_mix(hash, incoming->term);
+        hash = hash_mix(hash, renamed(renaming, incoming->from));
+        hash = hash_mix(hash, incoming->from_directory);
+        hash = hash_mix(hash, incoming->accepted);
+        hash = hash_mix(hash, incoming->written);
+        hash = hash_mix(hash, incoming->unwritten * 2U + (incoming->whole ? 1U : 0U));
     }
     return hash;
 }
@@ -116,6 +134,7 @@ static uint64_t hash_persists(uint64_t hash, const struct raft *raft)
         hash = hash_mix(hash, mark->last_index);
     }
     hash = hash_mix(hash, still_waiting(raft, raft->hard_state_sequence));
+    hash = hash_mix(hash, raft->dirty_reset ? 1 : 0);
     if (raft->role == RAFT_CANDIDATE) {
         hash = hash_mix(hash, still_waiting(raft, raft->vote_sequence));
     }
@@ -132,6 +151,13 @@ static uint64_t hash_progress(const struct raft *raft, const struct peer *peer)
         hash = hash_mix(hash, flight->last_index);
         hash = hash_mix(hash, flight->bytes);
     }
+    if (peer->state == PROGRESS_SNAPSHOT) {
+        hash = hash_mix(hash, peer->snapshot_term);
+        hash = hash_mix(hash, peer->snapshot_size);
+        hash = hash_mix(hash, peer->snapshot_sent);
+        hash = hash_mix(hash, peer->snapshot_written);
+    }
+    hash = hash_mix(hash, peer->log_is_kept ? 1 : 0);
     /* How the next round will stand; and whether losses may be asked for in this one. */
     hash = hash_mix(hash, round_class(peer, raft->heartbeat_round + 1));
     hash = hash_mix(hash, peer->check_round < raft->heartbeat_round ? 1 : 0);
@@ -188,6 +214,7 @@ uint64_t raft_hash(const struct raft *raft, const struct raft_renaming *renaming
     hash = hash_mix(hash, raft->applied);
     hash = hash_mix(hash, raft->durable);
     hash = hash_log(hash, raft, renaming);
+    hash = hash_snapshots(hash, raft, renaming);
     hash = hash_persists(hash, raft);
     if (raft->role == RAFT_LEADER) {
         hash = hash_leadership(hash, raft, renaming);
@@ -221,7 +248,8 @@ uint64_t raft_message_hash(const struct raft_message *message, const struct raft
 {
     ensure(message->entry_count == 0 || message->entries != NULL);
     uint64_t flags = (message->reject ? 1U : 0U) | (message->force ? 2U : 0U) |
-                     (message->quiet ? 4U : 0U) | (message->in_order ? 8U : 0U);
+                     (message->quiet ? 4U : 0U) | (message->in_order ? 8U : 0U) |
+                     (message->last ? 16U : 0U);
     uint64_t hash = hash_mix((uint64_t)message->kind, flags);
     hash = hash_mix(hash, renamed(renaming, message->from));
     hash = hash_mix(hash, message->from_directory);
@@ -238,5 +266,10 @@ uint64_t raft_message_hash(const struct raft_message *message, const struct raft
     for (uint32_t i = 0; i < message->entry_count; i++) {
         hash = hash_mix(hash, hash_entry(&message->entries[i], renaming));
     }
-    return hash;
+    struct bytes piece = raft_message_piece(message);
+    if (message->kind == RAFT_SNAPSHOT || message->kind == RAFT_SNAPSHOT_RESPONSE) {
+        hash = hash_mix(hash, message->offset);
+        hash = hash_mix(hash, piece.size);
+    }
+    return piece.data == NULL ? hash : hash_mix(hash, hash_bytes(piece.data, piece.size, 0));
 }

@@ -26,6 +26,9 @@ void raft_get_status(const struct raft *raft, struct raft_status *status)
         .last_index = raft->log.last_index,
         .last_term = raft->log.last_term,
         .transfer_target = raft->transfer.target,
+        .log_bytes = raft->log.bytes,
+        .snapshot_index = raft->snapshot.index,
+        .snapshot_term = raft->snapshot.term,
         .dropped_messages = raft->dropped_messages,
     };
 }
@@ -80,6 +83,9 @@ bool raft_peer_at(const struct raft *raft, uint32_t position, struct raft_peer_s
             status->match_index = peer->match;
             status->next_index = peer->next;
             status->inflight_messages = (uint32_t)peer->flights.count;
+            bool is_sent = peer->state == PROGRESS_SNAPSHOT;
+            status->snapshot_index = is_sent ? peer->next - 1 : 0;
+            status->snapshot_offset = is_sent ? peer->snapshot_written : 0;
             return true;
         }
     }

@@ -53,10 +53,11 @@ uint8_t reader_byte(struct reader *reader);
 #define LOG_CHUNK_ENTRIES (1U << LOG_CHUNK_BITS)
 
 /* Entries base_index + 1 .. last_index in chunks that never move. base is what lies just before:
- * (0, 0), or later the last entry that a snapshot covers. */
+ * (0, 0), or an entry that a snapshot covers. */
 struct log {
     array_of(struct raft_entry *) chunks;
     uint64_t first_chunk; /* the number of the first of them */
+    uint64_t bytes;       /* of the entries and their payloads */
     uint64_t base_index;
     uint64_t base_term;
     uint64_t last_index;
@@ -69,7 +70,12 @@ void log_copy(struct log *to, const struct log *from);
 void log_append(struct log *log, const struct raft_entry *entry);
 /* Removes `from` and all behind it. */
 void log_truncate(struct log *log, uint64_t from);
-/* The largest index <= `index` whose term is <= `term`; base_index where there is none above it. */
+/* Forgets the entries up to `index`, which becomes the base. */
+void log_compact(struct log *log, uint64_t index);
+/* Empty behind (index, term). */
+void log_reset(struct log *log, uint64_t index, uint64_t term);
+/* The largest index <= `index` whose term is <= `term`. Where that lies before the base, some index
+ * before it. */
 uint64_t log_find_term(const struct log *log, uint64_t index, uint64_t term);
 
 static inline struct raft_entry *log_at(const struct log *log, uint64_t index)
@@ -95,6 +101,7 @@ static inline uint64_t log_term_at(const struct log *log, uint64_t index)
 enum progress_state {
     PROGRESS_PROBE,     /* where the logs part is being looked for: one message at a time */
     PROGRESS_REPLICATE, /* next - 1 is believed to match: a window of messages in flight */
+    PROGRESS_SNAPSHOT,  /* what it needs is in the log no more: it is sent a snapshot */
 };
 
 enum vote_answer { VOTE_NO_ANSWER, VOTE_GRANTED, VOTE_REJECTED };
@@ -115,11 +122,13 @@ struct peer {
     uint64_t heard_ns;   /* when it last answered in our term */
     uint64_t read_acked; /* the highest round of reads it confirmed */
     uint64_t commit_sent;
-    uint64_t commit_known;   /* it told us that it knows of commits so far */
-    uint64_t progress_round; /* the heartbeat round in which match last moved, or sending began */
-    uint64_t probe_round;    /* the heartbeat round before the last probe */
-    uint64_t probe_last;     /* the last entry of the last probe; without entries: the one before */
-    uint64_t check_round;    /* the heartbeat round of the last check for losses */
+    uint64_t commit_known; /* it told us that it knows of commits so far */
+    /* The heartbeat round in which match (or what is written of a snapshot) last moved, or sending
+     * began. */
+    uint64_t progress_round;
+    uint64_t probe_round; /* the heartbeat round before the last probe */
+    uint64_t probe_last;  /* the last entry of the last probe; without entries: the one before */
+    uint64_t check_round; /* the heartbeat round of the last check for losses */
     bool voter;
     bool voter_old;
     bool probe_paused;           /* a probe is out, its answer not here */
@@ -129,12 +138,20 @@ struct peer {
     int64_t leaving_deadline_ns; /* set when that committed */
     ring_of(struct flight) flights;
     uint64_t flight_bytes;
+    /* Of the snapshot that is being sent, whose last entry is next - 1; written <= sent <= size. */
+    uint64_t snapshot_term;
+    uint64_t snapshot_size;
+    uint64_t snapshot_sent;
+    uint64_t snapshot_written; /* there */
+    bool log_is_kept;          /* for it: it has been sent a snapshot and goes on behind that */
 };
 
 void progress_reset(struct peer *peer, uint64_t next); /* nothing known: probe from next */
 void progress_probe(struct peer *peer, uint64_t next);
 void progress_replicate(struct peer *peer);
 void progress_sent(struct peer *peer, uint64_t last_index, uint64_t bytes);
+/* A snapshot is sent from its first byte on. */
+void progress_snapshot(struct peer *peer, const struct raft_snapshot *snapshot);
 /* The peer's log matches up to index. false: that was known. */
 bool progress_accept(struct peer *peer, uint64_t index);
 /* The peer refused what was sent behind `index`. false: an answer that came late, ignored. */
@@ -165,6 +182,18 @@ struct members_record {
     uint64_t index;
     bool fill; /* this leader appended it to fill in directories: no quorum is another by it */
     struct raft_configuration configuration;
+};
+
+/* A snapshot that is being received: the bytes of one server's, in order. */
+struct incoming_snapshot {
+    uint64_t index; /* 0: none */
+    uint64_t term;
+    uint64_t from;
+    uint64_t from_directory;
+    uint64_t accepted; /* bytes handed out to be written */
+    uint64_t written;
+    uint32_t unwritten; /* pieces that are being written */
+    bool whole;         /* the last piece was handed out */
 };
 
 struct raft_messages {
@@ -198,12 +227,20 @@ struct raft {
     enum raft_role role;
     bool flush_needed;     /* a leader has something for the next FLUSH */
     bool dirty_hard_state; /* this step's: term or vote changed */
+    bool dirty_reset;      /* this step's: the log is empty behind its base, whatever it was */
     struct log log;
     uint64_t commit;
     uint64_t applied; /* handed out; applied <= commit, applied <= durable */
     uint64_t durable; /* the log as it is now is on disk up to it */
 
-    /* Configurations: the last committed one first, then those not committed; never empty. */
+    /* The last snapshot, whose members are those of the first record. The log begins at or before
+     * its end: base <= compact_to <= index. */
+    struct raft_snapshot snapshot;
+    uint64_t compact_to; /* up to here the log is not needed; it is kept for peers */
+    struct incoming_snapshot incoming;
+
+    /* Configurations: the one in force at the last snapshot first, then those behind it; never
+     * empty. */
     array_of(struct members_record) records;
 
     /* Members and servers that are leaving, sorted by id. */
@@ -284,7 +321,8 @@ __attribute__((format(printf, 3, 4))) void update_notice(struct raft *raft, uint
 
 /* persist.c */
 void persist_truncated(struct raft *raft, uint64_t from); /* older persists promise less now */
-void persist_hand_out(struct raft *raft);                 /* at a step's end */
+void persist_reset(struct raft *raft);    /* the log is another one; its base is on disk */
+void persist_hand_out(struct raft *raft); /* at a step's end */
 void persist_confirmed(struct raft *raft, uint64_t sequence);
 
 /* validate.c: why a message is not worth looking at; NULL: it is. */
@@ -306,6 +344,8 @@ void election_draw_timeout(struct raft *raft);
 void election_heard_leader(struct raft *raft); /* moves the deadline */
 void election_timeout(struct raft *raft, bool force);
 void election_become_follower(struct raft *raft, uint64_t term);
+/* A candidate waits for the next time-out; its vote stays what it is. */
+void election_stop_campaign(struct raft *raft);
 /* The same, of the server that sent this as a leader of its term. */
 void election_follow(struct raft *raft, const struct raft_message *message);
 void election_persisted(struct raft *raft); /* a candidate's own vote may be durable now */
@@ -332,12 +372,33 @@ void replication_send_last_commit(struct raft *raft, struct peer *peer);
 void append_handle(struct raft *raft, const struct raft_message *message);
 void append_answer_stale(struct raft *raft, const struct raft_message *message);
 
+/* snapshot.c */
+/* To a peer whose next entry is not in the log. */
+void snapshot_begin(struct raft *raft, struct peer *peer);
+void snapshot_send(struct raft *raft, struct peer *peer);  /* what its window has room for */
+void snapshot_check(struct raft *raft, struct peer *peer); /* asks how far it is */
+void snapshot_heartbeat(struct raft *raft); /* before a round: what waited for it goes on */
+void snapshot_handle(struct raft *raft, const struct raft_message *message);
+void snapshot_handle_response(struct raft *raft, const struct raft_message *message);
+void snapshot_abandon(struct raft *raft); /* what is received, where it is not needed any more */
+void snapshot_taken(struct raft *raft, const struct raft_event *event);
+void snapshot_written(struct raft *raft, const struct raft_event *event);
+void snapshot_installed(struct raft *raft, const struct raft_event *event);
+void snapshot_gone(struct raft *raft, const struct raft_message *message);
+
 /* membership.c */
 const struct members_record *membership_in_force(const struct raft *raft);
 bool membership_may_campaign(const struct raft *raft);
 bool membership_appended(struct raft *raft, uint64_t index); /* false: its bytes are malformed */
 void membership_put_first(struct raft *raft, const struct raft_configuration *configuration);
 void membership_truncated(struct raft *raft, uint64_t from);
+/* The history becomes this one: what a snapshot covers. */
+void membership_replace(struct raft *raft, uint64_t index,
+                        const struct raft_configuration *configuration);
+/* The history before a snapshot's end is not needed any more. */
+void membership_forget(struct raft *raft, uint64_t index);
+/* Of the configuration in force at `index`, which the history reaches. */
+const struct members_record *membership_at(const struct raft *raft, uint64_t index);
 void membership_committed(struct raft *raft); /* the commit index moved */
 void membership_change(struct raft *raft, const struct raft_configuration *wanted);
 /* Writes the directories that a leader has met into the configuration, where that is due. */

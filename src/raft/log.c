@@ -8,19 +8,31 @@
 
 #include <string.h>
 
+static uint64_t bytes_of(const struct raft_entry *entry)
+{
+    return sizeof *entry + raft_entry_size(entry);
+}
+
 static void release_range(struct log *log, uint64_t first, uint64_t last)
 {
     for (uint64_t index = first; index <= last; index++) {
-        batch_release(log_at(log, index)->batch);
+        struct raft_entry *entry = log_at(log, index);
+        log->bytes -= bytes_of(entry);
+        batch_release(entry->batch);
     }
+}
+
+static void free_chunks(struct log *log, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
+        memory_free(log->chunks.items[i]);
+    }
+    array_remove(&log->chunks, first, count);
 }
 
 void log_free(struct log *log)
 {
-    release_range(log, log->base_index + 1, log->last_index);
-    for (size_t i = 0; i < log->chunks.count; i++) {
-        memory_free(log->chunks.items[i]);
-    }
+    log_reset(log, 0, 0);
     array_free(&log->chunks);
     memset(log, 0, sizeof *log);
 }
@@ -59,6 +71,7 @@ void log_append(struct log *log, const struct raft_entry *entry)
     }
     log->last_index = index;
     log->last_term = entry->term;
+    log->bytes += bytes_of(entry);
     *log_at(log, index) = *entry;
     if (entry->batch != NULL) {
         batch_hold(entry->batch);
@@ -74,13 +87,40 @@ void log_truncate(struct log *log, uint64_t from)
     uint64_t kept = log->last_index == log->base_index
                         ? 0
                         : (log->last_index >> LOG_CHUNK_BITS) - log->first_chunk + 1;
-    while (log->chunks.count > kept) {
-        memory_free(log->chunks.items[--log->chunks.count]);
+    free_chunks(log, kept, log->chunks.count - kept);
+}
+
+void log_compact(struct log *log, uint64_t index)
+{
+    ensure(index > log->base_index && index <= log->last_index);
+    uint64_t term = log_term_at(log, index);
+    release_range(log, log->base_index + 1, index);
+    log->base_index = index;
+    log->base_term = term;
+    size_t unused = log->chunks.count;
+    if (index < log->last_index) {
+        unused = (size_t)(((index + 1) >> LOG_CHUNK_BITS) - log->first_chunk);
     }
+    free_chunks(log, 0, unused);
+    log->first_chunk += unused;
+}
+
+void log_reset(struct log *log, uint64_t index, uint64_t term)
+{
+    release_range(log, log->base_index + 1, log->last_index);
+    free_chunks(log, 0, log->chunks.count);
+    ensure(log->bytes == 0);
+    log->base_index = index;
+    log->base_term = term;
+    log->last_index = index;
+    log->last_term = term;
 }
 
 uint64_t log_find_term(const struct log *log, uint64_t index, uint64_t term)
 {
+    if (index < log->base_index || term < log->base_term) {
+        return index < log->base_index ? index : log->base_index - 1;
+    }
     /* Terms never fall along a log, so halving finds the place. */
     uint64_t low = log->base_index;
     uint64_t high = index < log->last_index ? index : log->last_index;

@@ -219,13 +219,41 @@ void membership_truncated(struct raft *raft, uint64_t from)
     }
 }
 
-static void prune_history(struct raft *raft)
+static size_t position_at(const struct raft *raft, uint64_t index)
 {
-    size_t old = 0;
-    while (old + 1 < raft->records.count && raft->records.items[old + 1].index <= raft->commit) {
-        raft_configuration_free(&raft->records.items[old++].configuration);
+    size_t position = raft->records.count - 1;
+    while (position > 0 && raft->records.items[position].index > index) {
+        position--;
+    }
+    return position;
+}
+
+const struct members_record *membership_at(const struct raft *raft, uint64_t index)
+{
+    const struct members_record *record = &raft->records.items[position_at(raft, index)];
+    ensure(record->index <= index);
+    return record;
+}
+
+void membership_forget(struct raft *raft, uint64_t index)
+{
+    size_t old = position_at(raft, index);
+    for (size_t i = 0; i < old; i++) {
+        raft_configuration_free(&raft->records.items[i].configuration);
     }
     array_remove(&raft->records, 0, old);
+}
+
+void membership_replace(struct raft *raft, uint64_t index,
+                        const struct raft_configuration *configuration)
+{
+    struct raft_configuration copy; /* it may be one of those that go */
+    raft_configuration_copy(&copy, configuration);
+    for (size_t i = 0; i < raft->records.count; i++) {
+        raft_configuration_free(&raft->records.items[i].configuration);
+    }
+    raft->records.count = 0;
+    push_record(raft, index, &copy);
 }
 
 /* ---- quorums of the configuration in force -------------------------------------------------- */
@@ -339,8 +367,8 @@ static void set_leaving_deadlines(struct raft *raft)
 
 void membership_committed(struct raft *raft)
 {
-    prune_history(raft);
-    const struct members_record *record = membership_in_force(raft);
+    struct members_record *record = &raft->records.items[raft->records.count - 1];
+    record->fill = record->fill && record->index > raft->commit;
     if (raft->role != RAFT_LEADER) {
         ensure(raft->role == RAFT_FOLLOWER || raft->role == RAFT_LEARNER);
         raft_become_passive(raft); /* what removed it may have become certain */

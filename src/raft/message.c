@@ -5,6 +5,7 @@
  *   varint  from, to, term
  *   u64     an answer's to_directory, which is random, so that a varint would only be longer
  *   then by kind (see write_body): varints
+ *   SNAPSHOT's piece: all bytes that are left
  *   APPEND's entries: varint size << 3 | new_term << 2 | kind, where new_term: varint (rise of the
  *   term since the entry before), payload. So an entry costs one to four bytes beside its payload.
  *
@@ -100,6 +101,14 @@ static uint8_t *write_body(uint8_t *at, const struct raft_message *message)
         at = varint_write(at, message->sequence);
         at = varint_write(at, message->hint_index);
         return varint_write(at, message->hint_term);
+    case RAFT_SNAPSHOT:
+    case RAFT_SNAPSHOT_RESPONSE:
+        at = varint_write(at, message->prev_index);
+        at = varint_write(at, message->prev_term);
+        at = varint_write(at, message->offset);
+        at = varint_write(at, message->sequence);
+        *at = message->last ? 1 : 0;
+        return message->kind == RAFT_SNAPSHOT ? at + 1 : at;
     case RAFT_READ:
     case RAFT_READ_RESPONSE:
         return varint_write(at, message->sequence);
@@ -136,7 +145,9 @@ static const struct raft_entry *outgoing_entry(const struct raft *raft,
 void raft_message_encode(const struct raft *raft, const struct raft_message *message,
                          struct buffer *out)
 {
-    size_t bound = HEAD_BYTES_MAX;
+    struct bytes piece = raft_message_piece(message);
+    ensure(piece.size == 0 || piece.data != NULL); /* the node has read it */
+    size_t bound = HEAD_BYTES_MAX + piece.size;
     for (uint32_t i = 0; i < message->entry_count; i++) {
         bound += ENTRY_HEAD_BYTES_MAX + raft_entry_size(outgoing_entry(raft, message, i));
     }
@@ -151,6 +162,10 @@ void raft_message_encode(const struct raft *raft, const struct raft_message *mes
     uint64_t term = message->prev_term;
     for (uint32_t i = 0; i < message->entry_count; i++) {
         at = write_entry(at, outgoing_entry(raft, message, i), &term);
+    }
+    if (piece.size > 0) {
+        memcpy(at, piece.data, piece.size);
+        at += piece.size;
     }
     size_t used = (size_t)(at - start);
     ensure(used <= bound);
@@ -238,6 +253,13 @@ static bool read_body(struct reader *reader, struct raft_message *message)
         message->hint_index = reader_varint(reader);
         message->hint_term = reader_varint(reader);
         return true;
+    case RAFT_SNAPSHOT:
+    case RAFT_SNAPSHOT_RESPONSE:
+        message->prev_index = reader_varint(reader);
+        message->prev_term = reader_varint(reader);
+        message->offset = reader_varint(reader);
+        message->sequence = reader_varint(reader);
+        return true;
     case RAFT_READ:
     case RAFT_READ_RESPONSE:
         message->sequence = reader_varint(reader);
@@ -245,6 +267,22 @@ static bool read_body(struct reader *reader, struct raft_message *message)
     default:
         return false;
     }
+}
+
+static const char *read_piece(struct reader *reader, struct batch *batch,
+                              struct raft_message *message)
+{
+    uint8_t last = reader_byte(reader);
+    size_t size = (size_t)(reader->end - reader->at);
+    if (last > 1 || size > RAFT_ENTRY_BYTES_MAX) {
+        return "malformed piece";
+    }
+    message->last = last == 1;
+    message->piece = size > 0 ? batch : NULL;
+    message->piece_offset = (uint32_t)(reader->at - batch->data);
+    message->piece_size = (uint32_t)size;
+    reader->at = reader->end;
+    return NULL;
 }
 
 /* Copied, for a clearing `rep stos` costs as much as all the rest of decoding a message. */
@@ -273,6 +311,8 @@ bool raft_message_decode(struct batch *batch, uint32_t offset, uint32_t size,
         wrong = "unknown kind of message";
     } else if (message->kind == RAFT_APPEND) {
         wrong = read_entries(&reader, batch, message, entries, entries_capacity);
+    } else if (message->kind == RAFT_SNAPSHOT) {
+        wrong = read_piece(&reader, batch, message);
     }
     if (wrong == NULL && reader.failed) {
         wrong = "truncated message";

@@ -31,9 +31,21 @@ void persist_truncated(struct raft *raft, uint64_t from)
     }
 }
 
+/* Nothing of what was in the log counts any more, and the snapshot that replaced it is on disk.
+ * Were that all that a crash left, the log would be reset anew at the start. */
+void persist_reset(struct raft *raft)
+{
+    uint64_t base = raft->log.base_index;
+    ensure(raft->log.last_index == base);
+    persist_truncated(raft, base + 1);
+    raft->durable = base;
+    raft->dirty_reset = true;
+    raft->dirty_first = 0;
+}
+
 void persist_hand_out(struct raft *raft)
 {
-    if (!raft->dirty_hard_state && raft->dirty_first == 0) {
+    if (!raft->dirty_hard_state && raft->dirty_first == 0 && !raft->dirty_reset) {
         return;
     }
     struct raft_persist *persist = &raft->update.persist;
@@ -42,6 +54,8 @@ void persist_hand_out(struct raft *raft)
     persist->term = raft->term;
     persist->vote = raft->vote;
     persist->vote_directory = raft->vote_directory;
+    persist->reset_index = raft->dirty_reset ? raft->log.base_index : 0;
+    persist->reset_term = raft->dirty_reset ? raft->log.base_term : 0;
     persist->first_index = raft->dirty_first;
     persist->last_index = raft->dirty_first != 0 ? raft->log.last_index : 0;
     ensure(persist->first_index == 0 || persist->last_index + 1 >= persist->first_index);
@@ -49,6 +63,7 @@ void persist_hand_out(struct raft *raft)
         raft->hard_state_sequence = raft->persist_sequence;
     }
     raft->dirty_hard_state = false;
+    raft->dirty_reset = false;
     raft->dirty_first = 0;
     *ring_push(&raft->marks) = (struct persist_mark){raft->persist_sequence, raft->log.last_index};
 }

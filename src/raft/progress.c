@@ -24,7 +24,22 @@ void progress_reset(struct peer *peer, uint64_t next)
     peer->progress_round = 0;
     peer->probe_round = 0;
     peer->check_round = 0;
+    peer->log_is_kept = false;
     progress_probe(peer, next);
+}
+
+void progress_snapshot(struct peer *peer, const struct raft_snapshot *snapshot)
+{
+    ensure(snapshot->index > peer->match && snapshot->size > 0);
+    peer->state = PROGRESS_SNAPSHOT;
+    peer->probe_paused = false;
+    peer->next = snapshot->index + 1;
+    peer->snapshot_term = snapshot->term;
+    peer->snapshot_size = snapshot->size;
+    peer->snapshot_sent = 0;
+    peer->snapshot_written = 0;
+    peer->log_is_kept = true;
+    forget_flights(peer);
 }
 
 void progress_probe(struct peer *peer, uint64_t next)
@@ -71,9 +86,10 @@ bool progress_accept(struct peer *peer, uint64_t index)
 bool progress_reject(struct peer *peer, uint64_t index, uint64_t matching_at_most)
 {
     /* What is known to match cannot be refused: that answer was overtaken. While probing only the
-     * answers to the present probe, and to the check behind it, count. */
+     * answers to the present probe, and to the check behind it, count; while a snapshot is sent,
+     * none does. */
     bool probing = peer->state == PROGRESS_PROBE;
-    if (index <= peer->match ||
+    if (index <= peer->match || peer->state == PROGRESS_SNAPSHOT ||
         (probing ? index != peer->next - 1 && index != peer->probe_last : index >= peer->next)) {
         return false;
     }

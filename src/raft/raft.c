@@ -82,13 +82,38 @@ static const char *options_problem(const struct raft_options *options)
     return NULL;
 }
 
+static const char *snapshot_start_problem(const struct raft_start *start)
+{
+    const struct raft_snapshot *snapshot = &start->snapshot;
+    if (start->first_index == 0) {
+        return "the log must start at index 1, or where the snapshot ends";
+    }
+    if (snapshot->index >= NUMBER_MAX || snapshot->term == 0 || snapshot->size == 0 ||
+        snapshot->term > start->term || snapshot->members_index > snapshot->index) {
+        return "a snapshot whose numbers are out of range";
+    }
+    if (start->first_index == snapshot->index + 1 && start->entry_count > 0 &&
+        start->entries[0].term < snapshot->term) {
+        return "the log's terms must rise from the snapshot's";
+    }
+    return snapshot->members == NULL ? "a snapshot without members"
+                                     : configuration_problem(snapshot->members);
+}
+
 static const char *start_problem(const struct raft_start *start)
 {
-    if (start->first_index > 1 || (start->entry_count > 0 && start->first_index != 1)) {
-        return "the log must start at index 1";
+    if (start->first_index > start->snapshot.index + 1 ||
+        (start->entry_count > 0 && start->first_index == 0)) {
+        return "the log must start at index 1, or where the snapshot ends";
     }
     if (start->term >= NUMBER_MAX || (start->vote != 0 && start->term == 0)) {
         return "a vote without a term, or a term out of range";
+    }
+    if (start->snapshot.index > 0) {
+        const char *problem = snapshot_start_problem(start);
+        if (problem != NULL) {
+            return problem;
+        }
     }
     uint64_t term = 1;
     for (uint64_t i = 0; i < start->entry_count; i++) {
@@ -108,11 +133,46 @@ static const char *start_problem(const struct raft_start *start)
     return NULL;
 }
 
+/* The log may end before the snapshot, or differ from it: it was not reset any more. */
+static bool meets_snapshot(const struct raft_start *start)
+{
+    const struct raft_snapshot *snapshot = &start->snapshot;
+    uint64_t behind = start->first_index + start->entry_count;
+    return start->first_index == snapshot->index + 1 ||
+           (behind > snapshot->index &&
+            start->entries[snapshot->index - start->first_index].term == snapshot->term);
+}
+
+/* Of a log that begins somewhere before the snapshot's end, the first entry is the base: the term
+ * of the one before it is not known any more. */
+static uint64_t load_base(struct raft *raft, const struct raft_start *start)
+{
+    const struct raft_snapshot *snapshot = &start->snapshot;
+    raft->snapshot = *snapshot;
+    raft->snapshot.members = NULL;
+    raft->commit = snapshot->index;
+    raft->applied = snapshot->index;
+    membership_replace(raft, snapshot->members_index, snapshot->members);
+    if (!meets_snapshot(start)) {
+        log_reset(&raft->log, snapshot->index, snapshot->term);
+        persist_reset(raft);
+        raft->compact_to = snapshot->index;
+        return start->entry_count;
+    }
+    uint64_t used = start->first_index > 1 && start->first_index <= snapshot->index ? 1 : 0;
+    uint64_t base = start->first_index - 1 + used;
+    log_reset(&raft->log, base, used == 1 ? start->entries[0].term : base > 0 ? snapshot->term : 0);
+    raft->compact_to = base;
+    return used;
+}
+
 static bool load_log(struct raft *raft, const struct raft_start *start)
 {
-    for (uint64_t i = 0; i < start->entry_count; i++) {
+    uint64_t i = start->snapshot.index > 0 ? load_base(raft, start) : 0;
+    for (; i < start->entry_count; i++) {
         log_append(&raft->log, &start->entries[i]);
         if (raft_entry_kind(&start->entries[i]) == RAFT_ENTRY_CONFIGURATION &&
+            raft->log.last_index > start->snapshot.index &&
             !membership_appended(raft, raft->log.last_index)) {
             return false;
         }
@@ -202,7 +262,7 @@ struct raft *raft_copy(const struct raft *raft)
 static bool is_from_leader(const struct raft_message *message)
 {
     return message->kind == RAFT_APPEND || message->kind == RAFT_READ ||
-           message->kind == RAFT_TIMEOUT_NOW;
+           message->kind == RAFT_SNAPSHOT || message->kind == RAFT_TIMEOUT_NOW;
 }
 
 /* What comes with a term that is over: those who ask learn the present one. */
@@ -210,6 +270,7 @@ static void answer_stale(struct raft *raft, const struct raft_message *message)
 {
     switch (message->kind) {
     case RAFT_APPEND:
+    case RAFT_SNAPSHOT:
         append_answer_stale(raft, message);
         break;
     case RAFT_READ: {
@@ -281,8 +342,16 @@ static void handle_by_kind(struct raft *raft, const struct raft_message *message
     case RAFT_TIMEOUT_NOW_RESPONSE:
         transfer_handle_response(raft, message);
         break;
+    case RAFT_SNAPSHOT:
+        if (accept_leader(raft, message)) {
+            snapshot_handle(raft, message);
+        }
+        break;
     case RAFT_APPEND_RESPONSE:
         replication_handle_response(raft, message);
+        break;
+    case RAFT_SNAPSHOT_RESPONSE:
+        snapshot_handle_response(raft, message);
         break;
     case RAFT_READ_RESPONSE:
         read_handle_response(raft, message);
@@ -429,9 +498,16 @@ static void handle_event(struct raft *raft, const struct raft_event *event)
         replication_heartbeat(raft);
         break;
     case RAFT_EVENT_SNAPSHOT_TAKEN:
+        snapshot_taken(raft, event);
+        break;
     case RAFT_EVENT_SNAPSHOT_WRITTEN:
+        snapshot_written(raft, event);
+        break;
     case RAFT_EVENT_SNAPSHOT_INSTALLED:
+        snapshot_installed(raft, event);
+        break;
     case RAFT_EVENT_SNAPSHOT_GONE:
+        snapshot_gone(raft, event->message);
         break;
     case RAFT_EVENT_TRANSFER:
         transfer_begin(raft, event->target);
@@ -444,6 +520,7 @@ static void ensure_sound(const struct raft *raft)
 {
     ensure(raft->applied <= raft->commit && raft->applied <= raft->durable);
     ensure(raft->commit <= raft->log.last_index && raft->durable <= raft->log.last_index);
+    ensure(raft->log.base_index <= raft->compact_to && raft->compact_to <= raft->snapshot.index);
     ensure(raft->term >= raft->log.last_term);
     ensure(raft->role != RAFT_LEADER ||
            raft_voted_for(raft, raft->options.id, raft->options.directory));
@@ -461,6 +538,9 @@ void raft_step(struct raft *raft, const struct raft_event *event, const struct r
     before.commit_index = raft->commit;
     update_begin(raft);
     handle_event(raft, event);
+    if (raft->incoming.index != 0) {
+        snapshot_abandon(raft);
+    }
     if (raft->unknown_directories > 0 && raft->role == RAFT_LEADER &&
         !transfer_is_under_way(raft)) {
         membership_fill_directories(raft);

@@ -259,9 +259,9 @@ enum raft_event_kind {
        at most its index + 1: the core drops it, some of it perhaps later, for peers to which a
        snapshot is being sent. */
     RAFT_EVENT_SNAPSHOT_TAKEN,
-    /* `message`, a piece that an update handed out, and all before it are written; not the last
-       one, which INSTALLED confirms. `reject`: what was received cannot be used (it does not
-       verify, the disk is full); it has been dropped. */
+    /* `message`, a piece that an update handed out, and all before it are written (its bytes are
+       not looked at, its piece_size is); not the last one, which INSTALLED confirms. `reject`: what
+       was received cannot be used (it does not verify, the disk is full); it has been dropped. */
     RAFT_EVENT_SNAPSHOT_WRITTEN,
     /* A received `snapshot` is whole, verified and durable in the store. `message`: its last
        piece. */
@@ -500,9 +500,14 @@ const struct raft_configuration *raft_members(const struct raft *raft); /* in fo
  * yet. */
 bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration);
 uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
-/* What a snapshot of a machine that has applied entries up to `index` (first_index - 1 ..
- * commit_index) covers; its size stays 0. `members` is valid until the next step. */
+/* What a snapshot of a machine that has applied entries up to `index` (at most commit_index)
+ * covers; its size stays 0, `members` is valid until the next step. Index 0: the last snapshot
+ * covers as much, there is none to be taken. */
 struct raft_snapshot raft_snapshot_at(const struct raft *raft, uint64_t index);
+/* Why a received snapshot, which says this of itself, cannot be installed; NULL: it can. `message`:
+ * one of its pieces. To be asked before it is given to the store for good. */
+const char *raft_snapshot_problem(const struct raft_message *message,
+                                  const struct raft_snapshot *snapshot);
 /* Whether a peer is being sent the snapshot of that index: the store should keep it. */
 bool raft_sends_snapshot(const struct raft *raft, uint64_t index);
 /* first_index - 1 .. last_index gives a term, others 0. */

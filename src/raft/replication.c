@@ -65,6 +65,9 @@ static void send_probe(struct raft *raft, struct peer *peer)
 /* Sends what the window has room for. false: nothing. */
 static bool send_window(struct raft *raft, struct peer *peer)
 {
+    if (peer->state == PROGRESS_SNAPSHOT) {
+        return false; /* its answers keep it going */
+    }
     if (peer->state == PROGRESS_PROBE) {
         if (peer->probe_paused || peer->next > raft->log.last_index) {
             return false;
@@ -90,14 +93,21 @@ static bool send_window(struct raft *raft, struct peer *peer)
     return sent;
 }
 
+/* What is known to match and still has its term here; else the beginning of all logs. */
+static uint64_t match_in_log(const struct raft *raft, const struct peer *peer)
+{
+    return peer->match < raft->log.base_index ? 0 : peer->match;
+}
+
 /* An append without entries behind what is known to match: it is accepted whatever was lost, and
  * tells no more of the commit index than matches. */
 static struct raft_message *send_empty(struct raft *raft, struct peer *peer)
 {
+    uint64_t match = match_in_log(raft, peer);
     struct raft_message *message = update_message(raft, RAFT_APPEND, peer->id);
-    message->prev_index = peer->match;
-    message->prev_term = log_term_at(&raft->log, peer->match);
-    message->commit = raft->commit < peer->match ? raft->commit : peer->match;
+    message->prev_index = match;
+    message->prev_term = log_term_at(&raft->log, match);
+    message->commit = raft->commit < match ? raft->commit : match;
     if (message->commit > peer->commit_sent) {
         peer->commit_sent = message->commit;
     }
@@ -119,8 +129,8 @@ static void send_check(struct raft *raft, struct peer *peer)
 
 void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet)
 {
-    uint64_t commit = raft->commit < peer->match ? raft->commit : peer->match;
-    if (peer->commit_sent < commit) {
+    uint64_t match = match_in_log(raft, peer);
+    if (peer->commit_sent < (raft->commit < match ? raft->commit : match)) {
         send_empty(raft, peer)->quiet = quiet;
     }
 }
@@ -291,7 +301,12 @@ static void back_up(struct raft *raft, struct peer *peer, const struct raft_mess
         return;
     }
     uint64_t most = log_find_term(&raft->log, message->hint_index, message->hint_term);
-    if (progress_reject(peer, message->index, most)) {
+    if (!progress_reject(peer, message->index, most)) {
+        return;
+    }
+    if (peer->next <= raft->log.base_index) {
+        snapshot_begin(raft, peer);
+    } else {
         send_probe(raft, peer);
     }
 }
@@ -302,8 +317,15 @@ static void detect_losses(struct raft *raft, struct peer *peer, uint64_t round)
 {
     bool is_silent = peer->state == PROGRESS_PROBE
                          ? peer->probe_paused && round > peer->probe_round
-                         : peer->flights.count > 0 && round >= peer->progress_round + 2;
+                         : (peer->flights.count > 0 || peer->state == PROGRESS_SNAPSHOT) &&
+                               round >= peer->progress_round + 2;
     if (!is_silent) {
+        return;
+    }
+    if (peer->state == PROGRESS_SNAPSHOT) {
+        if (peer->check_round < raft->heartbeat_round) {
+            snapshot_check(raft, peer);
+        }
         return;
     }
     if (peer->state == PROGRESS_PROBE && peer->probe_last == peer->match) {
@@ -320,7 +342,7 @@ static void accept_match(struct raft *raft, struct peer *peer, uint64_t index, b
         raft->update.match_peer = peer->id;
         raft->update.match_directory = peer->met;
         raft->update.match_index = index;
-        if (peer->state == PROGRESS_PROBE) {
+        if (peer->state != PROGRESS_REPLICATE && index >= raft->log.base_index) {
             progress_replicate(peer);
         }
         if (index > raft->commit && (peer->voter || peer->voter_old)) {
@@ -330,6 +352,15 @@ static void accept_match(struct raft *raft, struct peer *peer, uint64_t index, b
                peer->next == peer->match + 1) {
         progress_replicate(peer);
     }
+}
+
+static bool has_more(const struct raft *raft, const struct peer *peer)
+{
+    if (peer->state == PROGRESS_SNAPSHOT) {
+        return false;
+    }
+    return (peer->next <= raft->log.last_index && !peer->probe_paused) ||
+           (peer->commit_sent < raft->commit && peer->commit_sent < peer->match);
 }
 
 void replication_handle_response(struct raft *raft, const struct raft_message *message)
@@ -361,8 +392,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
     if (message->sequence != 0) {
         detect_losses(raft, peer, message->sequence);
     }
-    if ((peer->next <= raft->log.last_index && !peer->probe_paused) ||
-        (peer->commit_sent < raft->commit && peer->commit_sent < peer->match)) {
+    if (has_more(raft, peer)) {
         raft->flush_needed = true; /* its batch gathers what comes in this turn */
     }
     if (peer->leaving_index != 0) {
@@ -378,6 +408,7 @@ void replication_heartbeat(struct raft *raft)
         return;
     }
     raft->heartbeat_round++;
+    snapshot_heartbeat(raft);
     raft->heartbeat_deadline_ns = time_after(raft->now_ns, raft->options.heartbeat_interval_ns);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         if (!raft_has_own_id(raft, &raft->peers[i])) {

@@ -61,11 +61,25 @@ static const char *append_problem(const struct raft_message *message)
     return NULL;
 }
 
+static const char *snapshot_problem(const struct raft_message *message)
+{
+    if (message->prev_index == 0) {
+        return "a snapshot of nothing";
+    }
+    if (message->prev_term > message->term) {
+        return "the snapshot's term is past the leader's";
+    }
+    if (message->piece_size > 0 && message->piece == NULL) {
+        return "a piece without its bytes";
+    }
+    return message->last && message->piece_size == 0 ? "the last piece is empty" : NULL;
+}
+
 bool message_is_answer(enum raft_message_kind kind)
 {
     return kind == RAFT_PRE_VOTE_RESPONSE || kind == RAFT_VOTE_RESPONSE ||
            kind == RAFT_APPEND_RESPONSE || kind == RAFT_READ_RESPONSE ||
-           kind == RAFT_TIMEOUT_NOW_RESPONSE;
+           kind == RAFT_SNAPSHOT_RESPONSE || kind == RAFT_TIMEOUT_NOW_RESPONSE;
 }
 
 static bool is_number(uint64_t number)
@@ -90,7 +104,7 @@ static const char *head_problem(const struct raft *raft, const struct raft_messa
     if (!is_number(message->prev_index) || !is_number(message->prev_term) ||
         !is_number(message->commit) || !is_number(message->index) ||
         !is_number(message->hint_index) || !is_number(message->hint_term) ||
-        !is_number(message->sequence)) {
+        !is_number(message->sequence) || !is_number(message->offset)) {
         return "a number is out of range";
     }
     return NULL;
@@ -117,6 +131,10 @@ const char *message_problem(const struct raft *raft, const struct raft_message *
             return "a hint without its term, or a term without its hint";
         }
         return message->hint_index <= message->index ? NULL : "a hint past what was refused";
+    case RAFT_SNAPSHOT:
+        return snapshot_problem(message);
+    case RAFT_SNAPSHOT_RESPONSE:
+        return message->prev_index > 0 ? NULL : "an answer without its snapshot";
     case RAFT_PRE_VOTE_RESPONSE:
     case RAFT_VOTE_RESPONSE:
         return NULL;
