@@ -73,4 +73,33 @@ void image_contents(const struct image *image, struct store_contents *contents);
 void image_clear(struct image *image); /* an empty disk's */
 void image_free(struct image *image);
 
+/* ---- snapshots of the store in memory (memory_snapshots.c) ----------------------------------- */
+
+struct memory_snapshot;
+
+struct memory_snapshots {
+    struct world *world;
+    struct store *store;                      /* for what it counts */
+    array_of(struct memory_snapshot *) whole; /* by rising index */
+    struct list writers;
+    struct list reads;
+};
+
+const struct raft_snapshot *memory_snapshots_latest(const struct memory_snapshots *snapshots);
+struct memory_snapshots *memory_snapshots_of(const struct store_writer *writer);
+void memory_snapshots_drop(struct memory_snapshots *snapshots, uint64_t index);
+/* The store's operations, but for how long the last write takes. */
+struct store_writer *memory_snapshots_begin(struct memory_snapshots *snapshots,
+                                            const struct raft_snapshot *meta);
+void memory_snapshots_write(struct store_writer *writer, struct bytes bytes, store_done *done,
+                            void *context);
+void memory_snapshots_finish(struct store_writer *writer, int64_t lasts_ns, store_finished *done,
+                             void *context);
+void memory_snapshots_abort(struct store_writer *writer);
+void memory_snapshots_read(struct memory_snapshots *snapshots, uint64_t index, uint64_t offset,
+                           size_t size, store_read_done *done, void *context);
+void memory_snapshots_cut(struct memory_snapshots *snapshots);     /* what is under way is lost */
+void memory_snapshots_recover(struct memory_snapshots *snapshots); /* only the latest stays */
+void memory_snapshots_clear(struct memory_snapshots *snapshots);   /* as an empty disk */
+
 #endif

@@ -29,7 +29,9 @@ struct memory_store {
 
     uint64_t disk; /* how many there were before this one */
     uint64_t directory;
-    struct image image; /* what the disk holds for sure */
+    struct image image;                /* what the disk holds for sure ... */
+    struct memory_snapshots snapshots; /* ... beside these */
+    struct random snapshot_stream;
 };
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -130,6 +132,8 @@ static uint64_t draw_directory(const struct memory_store *store)
 static void insert_disk(struct memory_store *store)
 {
     store->sync_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "sync");
+    store->snapshot_stream =
+        random_stream_of(store->seed, "disk", store->id, store->disk, "snapshot");
     store->directory = draw_directory(store);
 }
 
@@ -142,6 +146,7 @@ static void cut_power(struct memory_store *store)
     store->world->operations->flush_cancel(store->world, &store->flusher);
     group_drop(&store->written);
     group_drop(&store->waiting);
+    memory_snapshots_cut(&store->snapshots);
 }
 
 /* An orderly end has nothing but the memory to write to: it need not be waited for. */
@@ -159,6 +164,7 @@ static void memory_open(struct store *head, const struct store_handler *handler)
     if (store->phase == CLOSING) {
         finish_closing(store);
     }
+    memory_snapshots_recover(&store->snapshots);
     store->handler = *handler;
     store->phase = RECOVERING;
     wake_in(store, 0);
@@ -172,6 +178,7 @@ static void memory_close(struct store *head, bool sync)
     } else if (store->phase == RECOVERING || store->phase == OPEN) {
         bool writes = store->phase == OPEN && (store->writing || store->waiting.records.count > 0);
         store->phase = CLOSING;
+        memory_snapshots_cut(&store->snapshots);
         if (!writes) {
             wake_in(store, 0);
         }
@@ -184,6 +191,7 @@ static void memory_wipe(struct store *head)
     ensure(store->phase == CLOSED || store->phase == CLOSING);
     cut_power(store);
     image_clear(&store->image);
+    memory_snapshots_clear(&store->snapshots);
     store->disk++;
     insert_disk(store);
 }
@@ -206,11 +214,48 @@ static void memory_contents(const struct store *head, struct store_contents *con
     const struct memory_store *store = (const struct memory_store *)head;
     image_contents(&store->image, contents);
     contents->directory = store->directory;
+    contents->snapshot = *memory_snapshots_latest(&store->snapshots);
 }
 
 static const struct raft_entry *memory_entry_at(const struct store *head, uint64_t index)
 {
     return entry_chunks_at(&((const struct memory_store *)head)->image.log, index);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static struct store_writer *memory_snapshot_begin(struct store *head,
+                                                  const struct raft_snapshot *meta)
+{
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == OPEN);
+    return memory_snapshots_begin(&store->snapshots, meta);
+}
+
+static void memory_snapshot_finish(struct store_writer *writer, store_finished *done, void *context)
+{
+    struct memory_store *store = (struct memory_store *)memory_snapshots_of(writer)->store;
+    int64_t lasts_ns =
+        random_between(&store->snapshot_stream, store->sync_min_ns, store->sync_max_ns);
+    memory_snapshots_finish(writer, lasts_ns + store->sync_delay_ns, done, context);
+}
+
+static void memory_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size_t size,
+                                 store_read_done *done, void *context)
+{
+    struct memory_store *store = (struct memory_store *)head;
+    ensure(store->phase == OPEN);
+    memory_snapshots_read(&store->snapshots, index, offset, size, done, context);
+}
+
+static void memory_snapshot_drop(struct store *head, uint64_t index)
+{
+    memory_snapshots_drop(&((struct memory_store *)head)->snapshots, index);
+}
+
+static void memory_compact(struct store *head, uint64_t first_index)
+{
+    image_compact(&((struct memory_store *)head)->image, first_index);
 }
 
 static void memory_store_free(struct store *head)
@@ -220,6 +265,7 @@ static void memory_store_free(struct store *head)
     group_free(&store->written);
     group_free(&store->waiting);
     image_free(&store->image);
+    memory_snapshots_clear(&store->snapshots);
     memory_free(store);
 }
 
@@ -232,6 +278,13 @@ static const struct store_operations operations = {
     .wipe = memory_wipe,
     .format = memory_format,
     .set_sync_delay = memory_set_sync_delay,
+    .snapshot_begin = memory_snapshot_begin,
+    .snapshot_write = memory_snapshots_write,
+    .snapshot_finish = memory_snapshot_finish,
+    .snapshot_abort = memory_snapshots_abort,
+    .snapshot_read = memory_snapshot_read,
+    .snapshot_drop = memory_snapshot_drop,
+    .compact = memory_compact,
     .free = memory_store_free,
 };
 
@@ -248,6 +301,8 @@ struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, 
     store->seed = seed;
     store->sync_min_ns = sync_min_ns;
     store->sync_max_ns = sync_max_ns;
+    store->snapshots.world = world;
+    store->snapshots.store = &store->head;
     image_clear(&store->image);
     insert_disk(store);
     return &store->head;

@@ -2,7 +2,9 @@
  * store: what a replica makes durable (hard state, entries, first members), behind a table of
  * functions, all of them asynchronous, recovery included. image.c is what a disk holds for sure,
  * its log of entry references in chunks.c. memory.c is a disk in memory with unsynced writes that a
- * power cut loses; a write-ahead log over files stands behind the same table.
+ * power cut loses, its snapshots in memory_snapshots.c; a write-ahead log over files stands behind
+ * the same table. snapshot_format.c is the form of a snapshot's bytes, on every disk and on the way
+ * to another.
  *
  * A store decides nothing about Raft, reads no clock of its own and never loses what it has
  * confirmed.
@@ -23,6 +25,7 @@ struct store_contents {
     const struct raft_configuration *first_members; /* may be empty */
     uint64_t first_index;
     uint64_t entry_count;
+    struct raft_snapshot snapshot; /* the latest; index 0: none. Its members: a view, as all here */
 };
 
 /* Whom a store tells. None comes from within a call of the store's. */
@@ -40,6 +43,16 @@ struct store_handler {
 };
 
 struct store;
+struct store_writer; /* a snapshot on its way to the disk */
+
+/* What became of a task. `failure` NULL: it worked; else the disk itself goes on being used (it is
+ * full, or the bytes were damaged): a disk that is not to be believed any more is `failed`. */
+typedef void store_done(void *context, const struct failure *failure);
+/* The store's latest snapshot now: this one, or one with a higher index that was done first. */
+typedef void store_finished(void *context, const struct raft_snapshot *latest,
+                            const struct failure *failure);
+/* Valid during the call. Fewer bytes than asked for only at the snapshot's end. */
+typedef void store_read_done(void *context, struct bytes bytes, const struct failure *failure);
 
 struct store_operations {
     /* Recovers, and takes writes then. What the last life has under way, a wipe too, ends first. */
@@ -64,6 +77,27 @@ struct store_operations {
     void (*format)(struct store *store, const struct raft_start *start);
     /* A slow disk: each write that begins from now on lasts so much longer. */
     void (*set_sync_delay)(struct store *store, int64_t sync_delay_ns);
+    /* Snapshots, while it is open. No `done` comes after any `close`, which ends them all: writers
+     * and reads are the store's own. */
+    /* An own one that covers `meta` (copied): what is written is the machine's bytes, and the store
+     * gives them their form. NULL: a received one, whose bytes are in that form. One of each at a
+     * time. */
+    struct store_writer *(*snapshot_begin)(struct store *store, const struct raft_snapshot *meta);
+    /* The next bytes, which stay as they are until `done`. One at a time. */
+    void (*snapshot_write)(struct store_writer *writer, struct bytes bytes, store_done *done,
+                           void *context);
+    /* After the last: whole, verified, durable; the store's latest from then on, unless that one's
+     * index is higher. The writer is gone then. */
+    void (*snapshot_finish)(struct store_writer *writer, store_finished *done, void *context);
+    /* Gives it up; no `done` of its comes any more. Also after a failure. */
+    void (*snapshot_abort)(struct store_writer *writer);
+    /* Bytes of the snapshot with that index; a failure where it is no longer there, or damaged. */
+    void (*snapshot_read)(struct store *store, uint64_t index, uint64_t offset, size_t size,
+                          store_read_done *done, void *context);
+    /* A former one is not read any more. Those that were not dropped go at the next recovery. */
+    void (*snapshot_drop)(struct store *store, uint64_t index);
+    /* The log before first_index, which the latest snapshot covers, is not needed any more. */
+    void (*compact)(struct store *store, uint64_t first_index);
     /* As after a power cut. */
     void (*free)(struct store *store);
 };
@@ -75,6 +109,54 @@ struct store {
     /* Handed to the disk: payloads, 16 for each entry's head, 16 for term and vote. */
     uint64_t byte_count;
 };
+
+/* ---- the form of a snapshot's bytes (snapshot_format.c) -------------------------------------- */
+
+/* A header (magic, version, what it covers, the cluster's name, CRC-32C); pieces of up to
+ * SNAPSHOT_PIECE_BYTES of the machine's bytes, each behind its size and CRC-32C, all full but the
+ * last; at the end a size of 0, the number of all bytes before it, and the CRC-32C of that and of
+ * all pieces. Equal states at equal indexes give equal bytes. */
+#define SNAPSHOT_PIECE_BYTES (64U << 10)
+#define SNAPSHOT_CLUSTER_BYTES_MAX 63
+
+struct snapshot_encoder {
+    struct buffer piece; /* that is not full yet */
+    uint64_t size;       /* of all that was given out */
+    uint32_t checksum;   /* of all pieces */
+};
+
+/* All zero before. What is appended to `out` are the next bytes. `cluster`: its name, or "". */
+void snapshot_encode_head(struct snapshot_encoder *encoder, const struct raft_snapshot *meta,
+                          const char *cluster, struct buffer *out);
+void snapshot_encode(struct snapshot_encoder *encoder, struct bytes machine_bytes,
+                     struct buffer *out);
+void snapshot_encode_end(struct snapshot_encoder *encoder, struct buffer *out);
+void snapshot_encoder_free(struct snapshot_encoder *encoder);
+
+/* Reads and verifies them, whatever they are, as they come; it never holds more than a piece. All
+ * zero before. */
+struct snapshot_decoder {
+    struct gather gather;
+    enum { DECODER_FIXED, DECODER_HEAD, DECODER_PIECE_HEAD, DECODER_PIECE, DECODER_OVER } stage;
+    uint32_t part_size;
+    uint32_t part_checksum;
+    uint32_t checksum;
+    bool last_piece;           /* one that was not full came */
+    uint64_t size;             /* read so far, `meta.size` once it is over */
+    struct raft_snapshot meta; /* once has_meta */
+    struct raft_configuration members;
+    char cluster[SNAPSHOT_CLUSTER_BYTES_MAX + 1];
+    bool has_meta;
+};
+
+/* Takes from the front of `rest`: true, with bytes of the machine's in `machine_bytes` (valid until
+ * the next call; none: `rest` is used up). false: they are damaged, and `*problem` says how. */
+bool snapshot_decode(struct snapshot_decoder *decoder, struct bytes *rest,
+                     struct bytes *machine_bytes, const char **problem);
+bool snapshot_is_whole(const struct snapshot_decoder *decoder); /* its end was read */
+void snapshot_decoder_free(struct snapshot_decoder *decoder);   /* and make it all zero */
+
+/* ---- in memory ------------------------------------------------------------------------------ */
 
 /* An empty disk in memory. A write lasts between sync_min_ns and sync_max_ns of the world's time,
  * drawn from the stream "disk/ID/sync" (both 0: it is done in the same turn, before time passes).
