@@ -351,6 +351,8 @@ struct failure {
     enum failure_code code;
     bool unknown;    /* the command may yet be applied */
     uint64_t leader; /* 0: not known */
+    uint64_t offset; /* in `file` */
+    char file[32];   /* of a disk, where it is damaged; "" elsewhere */
     char message[240];
 };
 
@@ -360,6 +362,8 @@ static inline void failure_clear(struct failure *failure)
     failure->code = FAILURE_NONE;
     failure->unknown = false;
     failure->leader = 0;
+    failure->offset = 0;
+    failure->file[0] = '\0';
     failure->message[0] = '\0';
 }
 
@@ -369,6 +373,8 @@ static inline void failure_copy(struct failure *to, const struct failure *from)
     to->code = from->code;
     to->unknown = from->unknown;
     to->leader = from->leader;
+    to->offset = from->offset;
+    memcpy(to->file, from->file, sizeof to->file);
     memcpy(to->message, from->message, strlen(from->message) + 1);
 }
 
@@ -380,5 +386,7 @@ __attribute__((format(printf, 3, 0))) void text_format(char *text, size_t size, 
  * NULL failure is fine. */
 __attribute__((format(printf, 3, 4))) void
 failure_set(struct failure *failure, enum failure_code code, const char *format, ...);
+/* Where on a disk: after failure_set. */
+void failure_set_place(struct failure *failure, const char *file, uint64_t offset);
 
 #endif

@@ -33,8 +33,18 @@ void failure_set(struct failure *failure, enum failure_code code, const char *fo
     failure->code = code;
     failure->unknown = false;
     failure->leader = 0;
+    failure->offset = 0;
+    failure->file[0] = '\0';
     va_list arguments;
     va_start(arguments, format);
     text_format(failure->message, sizeof failure->message, format, arguments);
     va_end(arguments);
+}
+
+void failure_set_place(struct failure *failure, const char *file, uint64_t offset)
+{
+    if (failure != NULL) {
+        (void)snprintf(failure->file, sizeof failure->file, "%s", file);
+        failure->offset = offset;
+    }
 }

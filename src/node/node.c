@@ -251,6 +251,11 @@ static void store_recovered(void *context, const struct failure *failure)
     application_tell(node);
 }
 
+static void store_noticed(void *context, const char *text)
+{
+    report_notice(context, 0, text);
+}
+
 static bool listen(struct node *node, struct failure *failure)
 {
     struct endpoint_handler handler = node_endpoint_handler(node);
@@ -290,8 +295,12 @@ bool node_start(struct node *node, struct failure *failure)
     identity_begin(node);
     application_clear(node);
     view_begin(node);
-    struct store_handler handler = {store_recovered, persistence_confirmed, persistence_failed,
-                                    store_closed, node};
+    struct store_handler handler = {.recovered = store_recovered,
+                                    .persisted = persistence_confirmed,
+                                    .failed = persistence_failed,
+                                    .closed = store_closed,
+                                    .noticed = store_noticed,
+                                    .context = node};
     node->store->operations->open(node->store, &handler);
     return true;
 }

@@ -5,6 +5,8 @@
  */
 #include "store/internal.h"
 
+#include <string.h>
+
 /* What an entry's head (its term and kind) counts as, and the hard state. */
 #define HEAD_BYTES 16
 
@@ -14,6 +16,7 @@ uint64_t group_add(struct group *group, const struct raft_persist *persist, cons
 {
     struct group_record *record = array_push(&group->records);
     *record = (struct group_record){
+        .sequence = persist->sequence,
         .hard_state = persist->hard_state,
         .term = persist->term,
         .vote = persist->vote,
@@ -22,8 +25,6 @@ uint64_t group_add(struct group *group, const struct raft_persist *persist, cons
         .reset_term = persist->reset_term,
         .first_index = persist->first_index,
     };
-    group->sequence = persist->sequence;
-    group->term = persist->term;
     uint64_t byte_count = persist->hard_state ? HEAD_BYTES : 0;
     if (persist->first_index == 0) {
         return byte_count;
@@ -41,6 +42,27 @@ uint64_t group_add(struct group *group, const struct raft_persist *persist, cons
         byte_count += HEAD_BYTES + raft_entry_size(&entries[i]);
     }
     return byte_count;
+}
+
+void group_move(struct group *group, size_t count, struct group *to)
+{
+    ensure(to->records.count == 0 && to->entries.count == 0 && count <= group->records.count);
+    if (count == group->records.count) {
+        struct group empty = *to;
+        *to = *group;
+        *group = empty;
+        return;
+    }
+    size_t entries = 0;
+    for (size_t i = 0; i < count; i++) {
+        entries += group->records.items[i].entry_count;
+    }
+    memcpy(array_extend(&to->records, count), group->records.items,
+           count * sizeof(struct group_record));
+    memcpy(array_extend(&to->entries, entries), group->entries.items,
+           entries * sizeof(struct raft_entry));
+    array_remove(&group->records, 0, count);
+    array_remove(&group->entries, 0, entries);
 }
 
 void group_drop(struct group *group)

@@ -27,6 +27,7 @@ void entry_chunks_drop(struct entry_chunks *log, uint64_t before_index); /* remo
 
 /* One persist as it was queued; its entries stand in its group's array. */
 struct group_record {
+    uint64_t sequence;
     uint64_t term;
     uint64_t vote;
     uint64_t vote_directory;
@@ -41,14 +42,20 @@ struct group_record {
 struct group {
     array_of(struct group_record) records;
     array_of(struct raft_entry) entries; /* each holds its batch */
-    uint64_t sequence;                   /* of the last persist */
-    uint64_t term;                       /* the same */
 };
 
 /* One persist more, whose entries are read from `raft` now; references are taken. What it counts
  * as in a store's byte_count. */
 uint64_t group_add(struct group *group, const struct raft_persist *persist,
                    const struct raft *raft);
+static inline const struct group_record *group_last(const struct group *group)
+{
+    ensure(group->records.count > 0);
+    return &group->records.items[group->records.count - 1];
+}
+
+/* Moves the first `count` persists to `to`, which is empty. */
+void group_move(struct group *group, size_t count, struct group *to);
 void group_drop(struct group *group); /* empty, keeping its memory: its persists are lost */
 void group_free(struct group *group); /* the same, and gives its memory back */
 

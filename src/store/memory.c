@@ -63,8 +63,8 @@ static void start_write(struct memory_store *store)
 /* Confirms as the last thing: the callback may close the store. */
 static void confirm(struct memory_store *store, struct group *group)
 {
-    uint64_t sequence = group->sequence;
-    uint64_t term = group->term;
+    uint64_t sequence = group_last(group)->sequence;
+    uint64_t term = group_last(group)->term;
     settle(store, group);
     if (store->waiting.records.count > 0) {
         start_write(store);

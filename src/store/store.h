@@ -2,9 +2,9 @@
  * store: what a replica makes durable (hard state, entries, first members), behind a table of
  * functions, all of them asynchronous, recovery included. image.c is what a disk holds for sure,
  * its log of entry references in chunks.c. memory.c is a disk in memory with unsynced writes that a
- * power cut loses, its snapshots in memory_snapshots.c; a write-ahead log over files stands behind
- * the same table. snapshot_format.c is the form of a snapshot's bytes, on every disk and on the way
- * to another.
+ * power cut loses, its snapshots in memory_snapshots.c; wal*.c is a write-ahead log over files
+ * (wal.h tells what is in them). snapshot_format.c is the form of a snapshot's bytes, on every disk
+ * and on the way to another.
  *
  * A store decides nothing about Raft, reads no clock of its own and never loses what it has
  * confirmed.
@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "raft/raft.h"
+#include "world/files.h"
 #include "world/world.h"
 
 /* What a disk holds. */
@@ -39,6 +40,8 @@ struct store_handler {
     void (*failed)(void *context, const char *problem);
     /* Once after an orderly `close`: what was handed over is durable, and nothing is under way. */
     void (*closed)(void *context);
+    /* What the user should know of the disk, in words; NULL: nobody is told. */
+    void (*noticed)(void *context, const char *text);
     void *context;
 };
 
@@ -164,5 +167,18 @@ void snapshot_decoder_free(struct snapshot_decoder *decoder);   /* and make it a
  * time, but is an event of the world. */
 struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
                                int64_t sync_max_ns);
+
+struct store_wal_options {
+    uint64_t id;
+    const char *cluster_name; /* with the id in each file's header */
+    uint32_t segment_bytes;   /* a multiple of 512, at least 4096 */
+    uint64_t seed;            /* the directory's number comes from its stream "disk/ID/directory" */
+};
+
+/* A write-ahead log in files, which are the store's from now on. Where they hold one, `format` is
+ * left aside. A directory of another node or cluster, damage, and a directory that another process
+ * has are failures of `open`. */
+struct store *store_wal_new(struct world *world, struct files *files,
+                            const struct store_wal_options *options);
 
 #endif
