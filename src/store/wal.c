@@ -180,6 +180,16 @@ static void wal_set_sync_delay(struct store *head, int64_t sync_delay_ns)
     (void)store->files->operations->set_faults(store->files, &faults, NULL);
 }
 
+static void wal_compact(struct store *head, uint64_t first_index)
+{
+    struct wal_store *store = (struct wal_store *)head;
+    image_compact(&store->image, first_index);
+    if (first_index > store->needed_index) {
+        store->needed_index = first_index;
+        wal_segments_review(store);
+    }
+}
+
 static void wal_contents(const struct store *head, struct store_contents *contents)
 {
     const struct wal_store *store = (const struct wal_store *)head;
@@ -215,6 +225,7 @@ static const struct store_operations operations = {
     .wipe = wal_wipe,
     .format = wal_format,
     .set_sync_delay = wal_set_sync_delay,
+    .compact = wal_compact,
     .free = wal_free,
 };
 
