@@ -1,7 +1,7 @@
 /*
  * base: what every other room stands on. Assertions, memory, growable buffers, containers
  * (containers.h), reference-counted batches of payload bytes, CRC-32C, hashing, random streams,
- * values (deterministic CBOR) and JSON.
+ * values (deterministic CBOR), fields, and JSON.
  *
  * It never opens, reads or writes anything, reads no clock and knows nothing of Raft.
  */
@@ -149,6 +149,26 @@ static inline uint64_t load_u64(const uint8_t *at)
     memcpy(&value, at, sizeof value);
     return le64toh(value);
 }
+
+/* ---- fields, as processes of our own tell each other (fields.c) ------------------------------ */
+
+void field_write_number(struct buffer *out, uint64_t number);
+void field_write_bytes(struct buffer *out, struct bytes bytes);
+
+/* Reads them in the same order, from any bytes. What is not there, or is not as it should be, is 0
+ * or empty, and makes the reader bad for good. */
+struct field_reader {
+    struct bytes rest;
+    bool is_bad;
+};
+
+uint64_t field_read_number(struct field_reader *reader);
+uint64_t field_read_at_most(struct field_reader *reader, uint64_t most);
+bool field_read_flag(struct field_reader *reader);
+struct bytes field_read_bytes(struct field_reader *reader); /* a view */
+/* Into a text of fixed size, which ends with 0. */
+void field_read_text(struct field_reader *reader, char *text, size_t size);
+bool field_read_end(const struct field_reader *reader); /* nothing was bad, nothing is left */
 
 /* ---- batches: reference-counted bytes (batch.c) --------------------------------------------- */
 

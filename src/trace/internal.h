@@ -28,6 +28,10 @@ void event_copy_free(struct event_copy *copy);
 const char *trace_role_from_name(struct bytes name, uint8_t *role);
 const char *trace_message_from_name(struct bytes name, uint8_t *message);
 bool trace_what_from_name(struct bytes name, uint8_t *bit);
+/* By its code; NULL: there is none. */
+const char *trace_role_name(uint8_t role);
+const char *trace_message_name(uint8_t message);
+#define TRACE_WHAT_ALL 7U
 
 /* ---- JSON lines (json_lines.c, json_parse.c) ------------------------------------------------ */
 

@@ -3,10 +3,11 @@
  * recent events, JSON lines, log lines, diagrams. One trace for a cluster.
  *
  * trace.c (emit, subscribers), hash.c, ring.c (recent events), copy.c (events that outlive their
- * call), words.c (names), json_lines.c and json_parse.c (event to JSON and back), text.c and
- * sentence.c (an event in a sentence, for log lines), phrase.c (in a few words, for diagrams),
- * notation.c (values in either), file.c (lines to files). It decides nothing, and knows of Raft
- * only the words. A kind without a subscriber costs its emitter one bit test (trace_wants).
+ * call), record.c (events to bytes and back), words.c (names), json_lines.c and json_parse.c (event
+ * to JSON and back), text.c and sentence.c (an event in a sentence, for log lines), phrase.c (in a
+ * few words, for diagrams), notation.c (values in either), file.c (lines to files). It decides
+ * nothing, and knows of Raft only the words. A kind without a subscriber costs its emitter one bit
+ * test (trace_wants).
  */
 #ifndef RAFTBENCH_TRACE_H
 #define RAFTBENCH_TRACE_H
@@ -172,6 +173,11 @@ void trace_write_json(const struct trace_event *event, struct buffer *out);
  */
 bool trace_read_json(struct bytes line, struct trace_event *event, struct buffer *storage,
                      struct buffer *problem);
+/* An event as another process of ours reads it, whole, with its entries and configurations. */
+void trace_write_record(const struct trace_event *event, struct buffer *out);
+/* Back to an event; safe on any bytes. Its entries are in `storage`, which this clears, its texts
+ * and values point into the record. The event's number is not in it. false: it is no record. */
+bool trace_read_record(struct bytes record, struct trace_event *event, struct buffer *storage);
 /* A readable line: "0.123456 [2] becomes leader of term 3", without its end. */
 void trace_write_text(const struct trace_event *event, struct buffer *out);
 /* A value in Lua's notation, on one line; bytes of strings as they are. */

@@ -89,6 +89,16 @@ const char *trace_message_from_name(struct bytes name, uint8_t *message)
     return TRACE_UNKNOWN_WORD;
 }
 
+const char *trace_role_name(uint8_t role)
+{
+    return role < sizeof role_names / sizeof *role_names ? role_names[role] : NULL;
+}
+
+const char *trace_message_name(uint8_t message)
+{
+    return message < sizeof message_names / sizeof *message_names ? message_names[message] : NULL;
+}
+
 void trace_what_words(uint8_t what, struct buffer *out)
 {
     const char *separator = "";
