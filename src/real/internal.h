@@ -31,6 +31,7 @@ struct watch {
     struct real *real;
     int descriptor;
     int events;
+    bool is_borrowed; /* the descriptor is somebody else's, who closes it */
     watch_ready *ready;
     void *owner; /* NULL: closed, waits for libuv's close callback */
 };
@@ -155,6 +156,8 @@ struct real {
     struct list delayed;
     ring_of(struct routed_frame) local; /* between clients and nodes of this process */
     struct endpoint_handler client;
+    void (*elsewhere)(void *context, uint64_t to, struct batch *frame); /* NULL: dropped */
+    void *elsewhere_context;
     struct pending_free *pending_frees;
     uint8_t *scratch; /* what is read lands here first */
     bool in_turn;
@@ -193,6 +196,8 @@ int64_t loop_now(struct real *real);
 int64_t loop_look(struct real *real);    /* looks at the clock */
 void loop_input_came(struct real *real); /* looks at it once in a turn, before input is handled */
 void loop_set_free_running(struct real *real, bool free_running);
+/* Of a free-running clock: it showed 0 then, by CLOCK_MONOTONIC. */
+void loop_set_origin(struct real *real, int64_t origin_real_ns);
 int64_t loop_to_real(const struct real *real, int64_t world_ns); /* a duration, rounded up */
 int64_t loop_to_world(const struct real *real, int64_t real_ns);
 /* false with errno set. */

@@ -29,6 +29,10 @@ static void deliver_one(struct real *real, const struct routed_frame *routed)
         return;
     }
     const struct endpoint_handler *found = find_handler(real, routed->to);
+    if (found == NULL && routed->to != WORLD_CLIENT && real->elsewhere != NULL) {
+        real->elsewhere(real->elsewhere_context, routed->to, routed->frame);
+        return;
+    }
     if (found == NULL) {
         faults_drop(real->world.faults, loop_now(real), routed->from, routed->to, routed->frame,
                     "not connected");
@@ -46,6 +50,14 @@ static void deliver_one(struct real *real, const struct routed_frame *routed)
                     reason == NULL ? "no reason given" : reason);
     }
     batch_release(routed->frame);
+}
+
+void real_set_elsewhere(struct world *world,
+                        void (*frame)(void *context, uint64_t to, struct batch *frame),
+                        void *context)
+{
+    real_of(world)->elsewhere = frame;
+    real_of(world)->elsewhere_context = context;
 }
 
 bool local_deliver(struct real *real)

@@ -97,6 +97,21 @@ void loop_set_free_running(struct real *real, bool free_running)
     real->free_running = free_running;
 }
 
+void loop_set_origin(struct real *real, int64_t origin_real_ns)
+{
+    ensure(real->free_running && origin_real_ns <= real->base_real_ns);
+    real->base_real_ns = origin_real_ns;
+    real->base_ns = 0;
+    (void)loop_look(real);
+}
+
+int64_t real_origin_ns(const struct world *world)
+{
+    const struct real *real = (const struct real *)(const void *)world;
+    ensure(real->free_running && real->base_ns == 0);
+    return real->base_real_ns;
+}
+
 /* ---- wake-ups and flushers ------------------------------------------------------------------ */
 
 /* Who polls our descriptor sleeps until what was due when it asked. */

@@ -326,6 +326,9 @@ struct world *real_new(struct trace *trace, struct faults *faults,
     real->world.pool = pool_new();
     real->scratch = memory_new(SCRATCH_BYTES);
     loop_set_free_running(real, options->free_running);
+    if (options->origin_real_ns != 0) {
+        loop_set_origin(real, options->origin_real_ns);
+    }
     faults_set_emit(faults, on_emit, real);
     return &real->world;
 }

@@ -89,5 +89,8 @@ struct faults {
 /* The link from here to there, made where there is none yet. */
 struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to);
 void faults_links_free(struct faults *faults);
+/* What is in force has changed: each link follows it. */
+void faults_refresh(struct faults *faults);
+#define FAULTS_DELAY_MAX_NS (INT64_MAX / 4)
 
 #endif

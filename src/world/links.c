@@ -105,7 +105,7 @@ static void refresh(struct faults *faults, struct fault_link *link)
     link->cut_reason = reason;
 }
 
-static void refresh_all(struct faults *faults)
+void faults_refresh(struct faults *faults)
 {
     for (size_t i = 0; i < faults->link_list.count; i++) {
         refresh(faults, faults->link_list.items[i]);
@@ -234,14 +234,14 @@ static void check_faults(const struct link_faults *of_link)
     ensure(of_link->duplicate <= CHANCE_ALWAYS);
     ensure(of_link->reorder <= CHANCE_ALWAYS);
     ensure(of_link->delay_min_ns >= 0 && of_link->delay_min_ns <= of_link->delay_max_ns);
-    ensure(of_link->delay_max_ns <= INT64_MAX / 4);
+    ensure(of_link->delay_max_ns <= FAULTS_DELAY_MAX_NS);
 }
 
 void faults_set_default(struct faults *faults, const struct link_faults *faults_of_link)
 {
     check_faults(faults_of_link);
     faults->of_links_by_default = *faults_of_link;
-    refresh_all(faults);
+    faults_refresh(faults);
 }
 
 /* Earlier rules that the new one hides go, so that their number stays that of the links named. */
@@ -272,7 +272,7 @@ void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
     if (!rule.is_default || faults->rules.count > 0) {
         *array_push(&faults->rules) = rule;
     }
-    refresh_all(faults);
+    faults_refresh(faults);
 }
 
 static struct fault_node *make_node(struct faults *faults, uint64_t id)
@@ -291,7 +291,7 @@ static struct fault_node *make_node(struct faults *faults, uint64_t id)
 void faults_set_disconnected(struct faults *faults, uint64_t id, bool disconnected)
 {
     make_node(faults, id)->disconnected = disconnected;
-    refresh_all(faults);
+    faults_refresh(faults);
 }
 
 bool faults_is_disconnected(const struct faults *faults, uint64_t id)
@@ -315,14 +315,14 @@ void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint
     for (size_t i = 0; i < count; i++) {
         make_node(faults, ids[i])->group = group_of[i];
     }
-    refresh_all(faults);
+    faults_refresh(faults);
 }
 
 void faults_heal(struct faults *faults)
 {
     faults->rules.count = 0;
     faults->nodes.count = 0;
-    refresh_all(faults);
+    faults_refresh(faults);
 }
 
 void faults_forget(struct faults *faults, uint64_t id)

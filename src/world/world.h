@@ -2,7 +2,8 @@
  * world: what a node may ask of the world it lives in (a clock, wake-ups, a transport), and the one
  * fault model for every world. agenda.c (wake-ups and flushers), world.c (clocks of nodes), frame.c
  * (frame heads), notices.c (few of many), pairs.c (things by sender and receiver), faults.c (the
- * fate of each message), links.c (which faults are in force on which link). The worlds themselves
+ * fate of each message), links.c (which faults are in force on which link), faults_bytes.c (for
+ * another process). The worlds themselves
  * are sim/ and real/.
  *
  * It never looks into a frame behind its head, and knows neither Raft nor which world it is.
@@ -374,6 +375,11 @@ void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint
 void faults_heal(struct faults *faults); /* partition, disconnects, link faults */
 /* A node's process has ended: what is under way to it is lost. */
 void faults_forget(struct faults *faults, uint64_t id);
+/* What is in force, as fields (base.h), for the fault model of another process; and from there: it
+ * replaces what was in force, and what is under way on a link that is newly cut is lost. false: not
+ * such bytes, and nothing has changed. */
+void faults_write(const struct faults *faults, struct buffer *out);
+bool faults_read(struct faults *faults, struct bytes bytes);
 /* Whether nothing can pass from here to there, and the reason in a word ("partition"). */
 bool faults_is_cut(const struct faults *faults, uint64_t from, uint64_t to, const char **reason);
 
