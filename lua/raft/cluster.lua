@@ -95,7 +95,7 @@ function Cluster:seed()
 end
 
 --- The kind of its world.
--- @treturn string "sim" or "tcp"
+-- @treturn string "sim", "tcp" or "process"
 function Cluster:mode()
   return self.options.mode
 end

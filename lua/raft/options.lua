@@ -4,6 +4,7 @@
 local arguments = require "raft.arguments"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
+local processes = require "raft.processes"
 
 local options = {}
 
@@ -41,7 +42,9 @@ local known = {
     end
     return is_count(1)(value) and value <= NODES_MOST
   end },
-  mode = { '"sim" or "tcp"', function(value) return value == "sim" or value == "tcp" end },
+  mode = { '"sim", "tcp" or "process"', function(value)
+    return value == "sim" or value == "tcp" or value == "process"
+  end },
   seed = { "an integer from 0 to 2^53 - 1", is_count(0) },
   name = { "a string of at most 1000 bytes", function(value)
     return type(value) == "string" and #value <= NAME_BYTES_MOST
@@ -241,19 +244,19 @@ function options.cluster(given)
   end
   options.check("raft.cluster", given, known)
   local mode = given.mode or defaults.get("mode") or "sim"
-  if mode ~= "sim" and mode ~= "tcp" then
-    arguments.fail("mode", '"sim" or "tcp"', mode)
+  if not known.mode[2](mode) then
+    arguments.fail("mode", known.mode[1], mode)
   end
   local result = {
-    real = mode == "tcp",
-    free_running = false,
+    real = mode ~= "sim",
+    processes = mode == "process" and processes.of(given) or nil,
     seed = given.seed or defaults.get("seed") or 1,
     name = given.name or defaults.get("name") or "",
     ids = ids_of(given.nodes or 3),
     pre_vote = first_of(given.pre_vote, true),
     check_quorum = first_of(given.check_quorum, true),
     speed = given.speed or defaults.get("speed") or 1,
-    machine = machine_of(given.machine),
+    machine = mode ~= "process" and machine_of(given.machine) or nil,
     invariants = first_of(given.invariants, true),
   }
   options.timing(given, result)

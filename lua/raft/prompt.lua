@@ -1,4 +1,4 @@
---- Lines for prompts: waits for one while a cluster over TCP lives on.
+--- Lines for prompts: waits for one while a cluster in real time lives on.
 -- @module raft.prompt
 
 local core = require "raft.core"
@@ -8,7 +8,7 @@ local prompt = {}
 local TURN_S = 0.010 -- how long the cluster is driven between two looks at standard input
 
 local function is_live(cluster)
-  return cluster and not cluster:is_closed() and cluster:mode() == "tcp"
+  return cluster and not cluster:is_closed() and cluster:mode() ~= "sim"
 end
 
 --- Reads one line from standard input.

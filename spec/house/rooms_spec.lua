@@ -16,10 +16,11 @@ local may_use = {
   real = "base trace world",
   check = "base trace raft",
   request = "base trace raft world machine store node",
-  cluster = "base trace raft world machine store node request sim real check",
+  process = "base trace raft world machine store node real",
+  cluster = "base trace raft world machine store node request sim real check process",
   embed = "base trace raft world machine store node request real",
   bench = "base trace raft cores world machine store node request sim real check",
-  lua = "base trace raft cores world machine store node request sim real check cluster embed bench",
+  lua = "base trace raft cores world machine store node request sim real check process cluster embed bench",
 }
 
 -- A header that is not ours, and the only rooms that may include it.

@@ -119,7 +119,8 @@ static void emit_run(struct cluster *cluster)
     /* The keys in the order of their encoded bytes: shorter first. */
     value_write_map(value, 3);
     value_write_string(value, "mode", 4);
-    value_write_string(value, cluster->options.real ? "tcp" : "sim", 3);
+    const char *mode = cluster->has_processes ? "process" : cluster->options.real ? "tcp" : "sim";
+    value_write_string(value, mode, strlen(mode));
     value_write_string(value, "seed", 4);
     value_write_integer(value, (int64_t)cluster->options.seed);
     value_write_string(value, "nodes", 5);
@@ -140,7 +141,8 @@ static bool make_world(struct cluster *cluster, const struct cluster_options *op
         cluster->world = sim_new(cluster->trace, cluster->faults, options->seed);
         return true;
     }
-    struct real_options real = {.free_running = options->free_running, .speed = options->speed};
+    /* The clocks of processes run on; so does ours, which shows the same. */
+    struct real_options real = {.free_running = cluster->has_processes, .speed = options->speed};
     cluster->world = real_new(cluster->trace, cluster->faults, &real, failure);
     return cluster->world != NULL;
 }
@@ -151,6 +153,9 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
 {
     if (options->invariants || options->disk_count > 0) {
         cluster->checker = checker_new(cluster->trace, violated, cluster);
+        if (cluster->has_processes) {
+            checker_expect_gaps(cluster->checker);
+        }
     }
     if (prepare != NULL && !prepare(context, cluster->trace, failure)) {
         return false;
@@ -164,7 +169,9 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
         return false;
     }
     emit_run(cluster);
-    return bring_up(cluster, failure);
+    bool is_up = bring_up(cluster, failure);
+    raft_configuration_free(&cluster->first);
+    return is_up;
 }
 
 struct cluster *cluster_new(const struct cluster_options *options,
@@ -173,11 +180,14 @@ struct cluster *cluster_new(const struct cluster_options *options,
                             void *context, struct failure *failure)
 {
     ensure(options->id_count > 0 && options->speed > 0);
+    ensure(options->processes == NULL || options->real);
     struct cluster *cluster = memory_new_zeroed(1, sizeof *cluster);
     cluster->options = *options;
     cluster->options.ids = NULL;
     cluster->options.disks = NULL;
     cluster->options.name = NULL;
+    cluster->options.processes = NULL;
+    cluster->has_processes = options->processes != NULL;
     if (options->name != NULL) {
         buffer_append(&cluster->name, options->name, strlen(options->name));
     }
@@ -203,6 +213,8 @@ void cluster_free(struct cluster *cluster)
             node->operations->free(node);
         }
     }
+    raft_configuration_free(&cluster->first);
+    children_end(&cluster->processes);
     requests_free(cluster->requests);
     if (cluster->world != NULL) {
         cluster->world->operations->free(cluster->world);
@@ -231,6 +243,13 @@ struct trace *cluster_trace(struct cluster *cluster)
 bool cluster_is_real(const struct cluster *cluster)
 {
     return cluster->options.real;
+}
+
+void cluster_set_free_running(struct cluster *cluster, bool free_running)
+{
+    if (!cluster->has_processes) {
+        real_set_free_running(cluster->world, free_running);
+    }
 }
 
 int64_t cluster_now_ns(const struct cluster *cluster)

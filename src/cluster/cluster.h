@@ -3,7 +3,8 @@
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
  * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
  * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
- * where), listed.c (whose disk is needed), local.c (a node in this process).
+ * where), listed.c (whose disk is needed), local.c (a node in
+ * this process), children.c (a node in a process of its own).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.
@@ -29,13 +30,19 @@ struct cluster_disk {
     struct raft_start start;
 };
 
+/* Where each node is a process of its own. */
+struct cluster_processes {
+    const char *const *command; /* as process_options has it */
+    const char *directory;      /* a node's files are in one of its id below it */
+    const char *machine;        /* a module's name, or "kv" */
+};
+
 struct cluster_options {
-    bool real; /* TCP over loopback; false: the simulated world */
-    /* Real: the clock runs on between the calls that drive (a prompt). */
-    bool free_running;
-    double speed;     /* real: world seconds in a real one; > 0 */
-    uint64_t seed;    /* decides everything in the simulated world */
-    const char *name; /* the run's, in the trace; "" for none */
+    bool real;                                 /* TCP over loopback; false: the simulated world */
+    const struct cluster_processes *processes; /* real; NULL: all nodes are in this process */
+    double speed;                              /* real: world seconds in a real one; > 0 */
+    uint64_t seed;                             /* decides everything in the simulated world */
+    const char *name;                          /* the run's, in the trace; "" for none */
     const uint64_t *ids;
     size_t id_count;
     struct raft_options raft; /* of every node; id and seed are filled by the cluster */
@@ -63,6 +70,9 @@ void cluster_free(struct cluster *cluster);
 struct world *cluster_world(struct cluster *cluster);
 struct trace *cluster_trace(struct cluster *cluster);
 bool cluster_is_real(const struct cluster *cluster);
+/* Real: lets the clock run between the calls that drive too, or no longer (a prompt). With nodes
+ * that are processes it always runs. */
+void cluster_set_free_running(struct cluster *cluster, bool free_running);
 int64_t cluster_now_ns(const struct cluster *cluster);
 /* The nodes in order of their ids, removed ones included. */
 size_t cluster_count(const struct cluster *cluster);

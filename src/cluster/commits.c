@@ -4,9 +4,8 @@
  */
 #include "cluster/internal.h"
 
-static bool is_command(struct cluster_node *node, uint64_t index, struct bytes command)
+static bool is_command(const struct raft_entry *entry, struct bytes command)
 {
-    const struct raft_entry *entry = cluster_log_read(node, index);
     struct machine_payload payload;
     return raft_entry_kind(entry) == RAFT_ENTRY_COMMAND &&
            machine_payload_read(raft_entry_payload(entry), &payload) &&
@@ -20,7 +19,11 @@ static uint64_t find_applied(struct cluster_node *node, struct bytes command, ui
     const struct node_view *view = cluster_view(node);
     uint64_t index = *scanned + 1 > view->first_index ? *scanned + 1 : view->first_index;
     for (; index <= view->applied_index; index++) {
-        if (is_command(node, index, command)) {
+        const struct raft_entry *entry = cluster_log_read(node, index);
+        if (entry == NULL) {
+            return 0; /* it cannot be asked now */
+        }
+        if (is_command(entry, command)) {
             return index;
         }
         *scanned = index;
@@ -46,7 +49,12 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
         if (view == NULL || view->applied_index < index) {
             continue;
         }
-        if (index >= view->first_index && !is_command(node, index, command)) {
+        const struct raft_entry *entry =
+            index >= view->first_index ? cluster_log_read(node, index) : NULL;
+        if (index >= view->first_index && entry == NULL) {
+            continue; /* it has just ended */
+        }
+        if (entry != NULL && !is_command(entry, command)) {
             failure_set(failure, FAILURE_STORAGE,
                         "the logs disagree: index %llu is another entry on node %llu",
                         (unsigned long long)index,

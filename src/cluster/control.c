@@ -17,6 +17,9 @@ static void links_changed(struct cluster *cluster)
 {
     cluster_changed(cluster);
     cluster->world->operations->links_changed(cluster->world);
+    if (cluster->has_processes) {
+        children_tell_faults(cluster);
+    }
 }
 
 bool cluster_crash(struct cluster *cluster, uint64_t id, struct failure *failure)

@@ -6,6 +6,8 @@
 
 #define CLUSTER_ADDRESS_BYTES 64
 
+struct member;
+
 /* ---- one node, here or elsewhere ------------------------------------------------------------- */
 
 /* What a cluster asks of a node; each as its namesake in node/node.h. What a node cannot do where
@@ -18,7 +20,7 @@ struct cluster_node_operations {
     bool (*start)(struct cluster_node *node, struct failure *failure);
     void (*crash)(struct cluster_node *node);
     void (*stop)(struct cluster_node *node, bool removed);
-    void (*wipe)(struct cluster_node *node);
+    bool (*wipe)(struct cluster_node *node, struct failure *failure);
     void (*pause)(struct cluster_node *node);
     void (*resume)(struct cluster_node *node);
     bool (*set_sync_delay)(struct cluster_node *node, int64_t sync_delay_ns,
@@ -49,6 +51,28 @@ struct cluster_node {
 struct cluster_node *local_new(struct world *world, struct store *store,
                                const struct node_options *options);
 
+/* children.c: a node in a process of its own, which begins to open its disk. NULL and a failure. */
+struct cluster_node *child_new(struct cluster *cluster, const struct member *member,
+                               struct failure *failure);
+/* Until it has: its view tells the directory. */
+bool child_await_open(struct cluster_node *node, struct failure *failure);
+
+#define CLUSTER_PATH_BYTES 900
+
+/* What all nodes that are processes share. */
+struct children {
+    array_of(char *) command; /* NULL at the end */
+    char directory[CLUSTER_PATH_BYTES];
+    char machine[CLUSTER_PATH_BYTES];
+    bool is_temporary; /* the directory, which goes with the cluster */
+};
+
+bool children_begin(struct cluster *cluster, const struct cluster_processes *given,
+                    struct failure *failure);
+void children_end(struct children *children);
+/* What is in force on links has changed: in force in every process that runs. */
+void children_tell_faults(const struct cluster *cluster);
+
 /* ---- the cluster ----------------------------------------------------------------------------- */
 
 /* One node with what the cluster keeps for it. */
@@ -65,7 +89,10 @@ struct cluster {
     struct faults *faults;
     struct world *world;
     struct checker *checker;
-    struct cluster_options options; /* its arrays and name are not kept */
+    struct cluster_options options; /* its arrays, name and processes are not kept */
+    bool has_processes;             /* each node is one */
+    struct children processes;
+    struct raft_configuration first; /* members of the first disks, until all nodes are up */
     struct buffer name;
     array_of(struct member) members; /* sorted by id */
     uint64_t changes;
@@ -82,6 +109,8 @@ void cluster_describe(const struct member *member, struct raft_member *out);
 bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *options,
                         struct failure *failure);
 void cluster_changed(struct cluster *cluster);
+/* A node has ended by itself, or in order. */
+void cluster_node_stopped(struct cluster *cluster);
 /* A failure that names the node. */
 bool cluster_no_such(struct failure *failure, uint64_t id);
 

@@ -50,9 +50,11 @@ static void stop(struct cluster_node *node, bool removed)
     node_stop(node_of(node), removed);
 }
 
-static void wipe(struct cluster_node *node)
+static bool wipe(struct cluster_node *node, struct failure *failure)
 {
+    (void)failure;
     node_wipe(node_of(node));
+    return true;
 }
 
 static void pause_node(struct cluster_node *node)

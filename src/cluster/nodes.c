@@ -38,12 +38,16 @@ static void node_changed(void *context, struct node *node)
     cluster_changed(context);
 }
 
-static void node_stopped(void *context, struct node *node)
+void cluster_node_stopped(struct cluster *cluster)
 {
-    struct cluster *cluster = context;
-    (void)node;
     requests_review(cluster->requests);
     cluster_changed(cluster);
+}
+
+static void node_stopped(void *context, struct node *node)
+{
+    (void)node;
+    cluster_node_stopped(context);
 }
 
 static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
@@ -119,26 +123,56 @@ static void format_disk(const struct cluster *cluster, const struct cluster_opti
     store->operations->format(store, &start);
 }
 
-/* Their disks first: the configuration that all of them begin with tells of each. */
-static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
+/* The configuration that all of them begin with tells of each disk. */
+static void list_members(struct cluster *cluster)
 {
-    struct raft_configuration first = {0};
-    struct store **stores = memory_new(cluster->members.count * sizeof(struct store *));
     for (size_t i = 0; i < cluster->members.count; i++) {
         struct raft_member listed;
-        stores[i] = make_store(cluster, &cluster->members.items[i]);
         cluster_describe(&cluster->members.items[i], &listed);
         listed.voter = true;
-        raft_configuration_put(&first, &listed);
+        raft_configuration_put(&cluster->first, &listed);
     }
+}
+
+static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
+{
+    struct store **stores = memory_new(cluster->members.count * sizeof(struct store *));
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        stores[i] = make_store(cluster, &cluster->members.items[i]);
+    }
+    list_members(cluster);
     for (size_t i = 0; i < cluster->members.count; i++) {
         struct member *member = &cluster->members.items[i];
         struct node_options node_options = node_options_of(cluster, member);
-        format_disk(cluster, options, member, stores[i], &first);
+        format_disk(cluster, options, member, stores[i], &cluster->first);
         member->node = local_new(cluster->world, stores[i], &node_options);
     }
     memory_free(stores);
-    raft_configuration_free(&first);
+}
+
+/* They open their disks side by side. */
+static bool make_processes(struct cluster *cluster, const struct cluster_options *options,
+                           struct failure *failure)
+{
+    if (!children_begin(cluster, options->processes, failure)) {
+        return false;
+    }
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct member *member = &cluster->members.items[i];
+        member->node = child_new(cluster, member, failure);
+        if (member->node == NULL) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct member *member = &cluster->members.items[i];
+        if (!child_await_open(member->node, failure)) {
+            return false;
+        }
+        member->directory = cluster_view(member->node)->directory;
+    }
+    list_members(cluster);
+    return true;
 }
 
 bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *options,
@@ -148,6 +182,9 @@ bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *o
         if (!reserve(cluster, insert(cluster, options->ids[i]), failure)) {
             return false;
         }
+    }
+    if (cluster->has_processes) {
+        return make_processes(cluster, options, failure);
     }
     make_nodes(cluster, options);
     return true;
@@ -201,19 +238,30 @@ bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
  */
 
 /* A node of an empty disk that waits to be added, in place of the one that was there. */
-static void empty_node(struct cluster *cluster, struct member *member)
+static bool empty_node(struct cluster *cluster, struct member *member, struct failure *failure)
 {
     if (member->node != NULL) {
         member->node->operations->stop(member->node, false);
         faults_forget(cluster->faults, member->id);
         requests_review(cluster->requests);
-        member->node->operations->wipe(member->node);
+        if (!member->node->operations->wipe(member->node, failure)) {
+            return false;
+        }
         member->directory = cluster_view(member->node)->directory;
         cluster_trace_fault(cluster, "wipe", &member->id, 1);
-        return;
+        return true;
+    }
+    if (cluster->has_processes) {
+        member->node = child_new(cluster, member, failure);
+        if (member->node == NULL || !child_await_open(member->node, failure)) {
+            return false;
+        }
+        member->directory = cluster_view(member->node)->directory;
+        return true;
     }
     struct node_options options = node_options_of(cluster, member);
     member->node = local_new(cluster->world, make_store(cluster, member), &options);
+    return true;
 }
 
 bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *failure)
@@ -231,7 +279,9 @@ bool cluster_add_node(struct cluster *cluster, uint64_t id, struct failure *fail
                     (unsigned long long)id);
         return false;
     }
-    empty_node(cluster, member);
+    if (!empty_node(cluster, member, failure)) {
+        return false;
+    }
     member->is_new = true;
     cluster_trace_fault(cluster, "add", &id, 1);
     cluster_changed(cluster);
@@ -251,6 +301,5 @@ bool cluster_wipe(struct cluster *cluster, uint64_t id, struct failure *failure)
                     (unsigned long long)id, node_state_name(state));
         return false;
     }
-    empty_node(cluster, member);
-    return true;
+    return empty_node(cluster, member, failure);
 }

@@ -233,6 +233,33 @@ static bool prepare(void *context, struct trace *trace, struct failure *failure)
     return opened;
 }
 
+/* What starts the nodes' processes; NULL: they are in this one. Its words stay as long as the
+ * options, at index 2. */
+static const struct cluster_processes *read_processes(lua_State *L,
+                                                      struct cluster_processes *processes)
+{
+    lua_getfield(L, 2, "processes");
+    int at = lua_gettop(L);
+    if (!lua_istable(L, at)) {
+        return NULL;
+    }
+    lua_getfield(L, at, "command");
+    size_t count = (size_t)lua_rawlen(L, -1);
+    const char **command = lua_newuserdatauv(L, (count + 1) * sizeof *command, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        command[i] = luaL_checkstring(L, -1);
+        lua_pop(L, 1);
+    }
+    command[count] = NULL;
+    lua_getfield(L, at, "directory");
+    lua_getfield(L, at, "machine");
+    processes->command = command;
+    processes->directory = lua_tostring(L, -2);
+    processes->machine = luaL_checkstring(L, -1);
+    return processes;
+}
+
 /* core.cluster(options) → cluster, or nil, message, code */
 int lua_cluster_new(lua_State *L)
 {
@@ -246,7 +273,6 @@ int lua_cluster_new(lua_State *L)
     lua_insert(L, 1); /* where callbacks look for it; the options are at 2 now */
     struct cluster_options options = {
         .real = lua_option_boolean(L, 2, "real"),
-        .free_running = lua_option_boolean(L, 2, "free_running"),
         .speed = lua_option_number(L, 2, "speed"),
         .seed = (uint64_t)lua_option_integer(L, 2, "seed"),
         .context = box,
@@ -266,6 +292,8 @@ int lua_cluster_new(lua_State *L)
         lua_pushvalue(L, -2);
         lua_setfield(L, -2, "make_machine");
     }
+    struct cluster_processes processes;
+    options.processes = read_processes(L, &processes);
     struct cluster_disk *disks = read_disks(L, box, &options.disk_count);
     options.disks = disks;
     struct failure failure = {0};

@@ -209,6 +209,16 @@ static int look_leaders(lua_State *L)
     return 1;
 }
 
+/* nil, message, code: a process that is paused, or has just ended, cannot be asked */
+static int push_unreadable(lua_State *L, const struct node_view *view)
+{
+    struct failure failure = {0};
+    failure_set(&failure, FAILURE_UNSUPPORTED,
+                "the log of node %llu cannot be read: its process is %s",
+                (unsigned long long)view->id, node_state_name(view->state));
+    return lua_failure_push(L, &failure);
+}
+
 /* core:log(id) → list of entries, of a stopped node what its disk holds; nil: no such node */
 static int look_log(lua_State *L)
 {
@@ -221,7 +231,11 @@ static int look_log(lua_State *L)
     lua_newtable(L);
     lua_Integer place = 0;
     for (uint64_t index = view->first_index; index <= view->last_index; index++) {
-        lua_entry_push(L, cluster_log_read(node, index), index);
+        const struct raft_entry *entry = cluster_log_read(node, index);
+        if (entry == NULL) {
+            return push_unreadable(L, view);
+        }
+        lua_entry_push(L, entry, index);
         lua_rawseti(L, -2, ++place);
     }
     return 1;
@@ -240,6 +254,9 @@ static int look_commits(lua_State *L)
     lua_Integer place = 0;
     for (uint64_t index = view->first_index; index <= view->applied_index; index++) {
         const struct raft_entry *entry = cluster_log_read(node, index);
+        if (entry == NULL) {
+            return push_unreadable(L, view);
+        }
         if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
             lua_entry_push(L, entry, index);
             lua_pushnil(L);

@@ -5,8 +5,9 @@
  * (calls into Lua), event.c (trace events), message.c (messages and held frames), message_read.c
  * (messages from tables), machine.c (Lua machines), members.c (configurations), embed.h,
  * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
- * core), cores.c (several), checker.c (the checker alone), codec.c (JSON, hashes), terminal.c
- * (lines and signals), prompt.c (prompts: waiting, interrupts), bench.c (measurements).
+ * core), cores.c (several), child.c (one node of a cluster, as a process), checker.c (the checker
+ * alone), codec.c (JSON, hashes), terminal.c (lines and signals), prompt.c (prompts: waiting,
+ * interrupts), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -182,6 +183,7 @@ void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
 extern const luaL_Reg lua_capture_functions[];
+extern const luaL_Reg lua_child_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);

@@ -204,7 +204,7 @@ static int wait_input(lua_State *L)
 /* core:set_free_running(boolean): whether its clock runs on between the calls that drive it */
 static int set_free_running(lua_State *L)
 {
-    real_set_free_running(cluster_world(open_cluster(L, 1)->cluster), lua_toboolean(L, 2));
+    cluster_set_free_running(open_cluster(L, 1)->cluster, lua_toboolean(L, 2));
     return 0;
 }
 

@@ -21,7 +21,7 @@ function cluster:is_closed() end
 function cluster:seed() end
 
 ---The kind of its world.
----@return string # "sim" or "tcp"
+---@return string # "sim", "tcp" or "process"
 function cluster:mode() end
 
 -- Clients: functions that run as coroutines beside the main script.

@@ -8,7 +8,7 @@ local report = require "raft.report"
 
 local common = {}
 
-common.modes = { "sim", "tcp" }
+common.modes = { "sim", "tcp", "process" }
 
 --- A seed or a count from the command line.
 -- @tparam string text

@@ -1,4 +1,4 @@
---- Lines from a terminal, or from standard input if there is no terminal. All open clusters over TCP keep running while
+--- Lines from a terminal, or from standard input if there is no terminal. All open clusters in real time keep running while
 -- a line is waited for.
 -- @module raft.shell.lines
 
@@ -38,7 +38,7 @@ end
 local function living()
   local list = {}
   for _, cluster in ipairs(open.all()) do
-    if not cluster:is_closed() and cluster:mode() == "tcp" then
+    if not cluster:is_closed() and cluster:mode() ~= "sim" then
       list[#list + 1] = cluster
     end
   end

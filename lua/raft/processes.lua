@@ -1,0 +1,64 @@
+--- Nodes as processes of their own: how their program is started, and what it does.
+--
+-- A node's process is this same interpreter, told where the modules are that its parent has loaded from. It knows
+-- nothing but the connection that it has inherited (descriptor 3), over which its cluster says all else.
+-- @module raft.processes
+
+local arguments = require "raft.arguments"
+local core = require "raft.core"
+
+local processes = {}
+
+-- The interpreter; nil and a message where this program is none.
+local function find_interpreter()
+  local chosen = os.getenv "RAFTBENCH_LUA"
+  if chosen and chosen ~= "" then
+    return chosen
+  end
+  local path, problem = core.interpreter()
+  if not path then
+    return nil, problem
+  end
+  local name = path:match "[^/]*$"
+  if name:find "^lua" then
+    return path
+  end
+  return nil, ("this program, %s, is no Lua interpreter that could run them; set RAFTBENCH_LUA to one"):format(name)
+end
+
+--- What raft.core needs to start the processes of a cluster. Raises an error where there can't be any.
+-- @tparam table given the options of raft.cluster
+-- @treturn table `command`: words; `directory`: nil for a temporary one; `machine`: "kv" or a module's name
+function processes.of(given)
+  local interpreter, problem = find_interpreter()
+  if not interpreter then
+    arguments.raise("nodes cannot be processes: %s", problem)
+  elseif type(given.machine) == "function" then
+    arguments.fail("machine", '"kv" or the name of a module where nodes are processes', given.machine)
+  end
+  return {
+    command = {
+      interpreter, "-e", ("package.path, package.cpath = %q, %q os.exit(require('raft.processes').serve(), true)"):format(
+        package.path, package.cpath),
+    },
+    machine = given.machine or "kv",
+    directory = given.dir,
+  }
+end
+
+-- A fresh machine of the module, as raft.cluster's option `machine` makes it.
+local function make_machine(id, name)
+  local made = require(name)
+  if type(made) ~= "function" then
+    error(("the module '%s' does not return a function(id)"):format(name), 0)
+  end
+  return made(id)
+end
+
+--- What a node's process does: it is one node of a cluster until that ends.
+-- @treturn integer the exit status
+function processes.serve()
+  return core.serve_process(make_machine)
+end
+
+return processes

@@ -1,0 +1,331 @@
+/*
+ * A node in a process of its own, as the cluster asks it (process/ drives that), and what a cluster
+ * of such nodes needs beside: their directories, the way of clients' frames, one fault model for
+ * all. What the kernel or the node's own process decides, its clock and its disk, cannot be asked
+ * for.
+ */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for nftw */
+#include "cluster/internal.h"
+
+#include "process/process.h"
+#include "real/real.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct child {
+    struct cluster_node head;
+    struct cluster *cluster;
+    struct process *process;
+};
+
+static struct child *child_of(struct cluster_node *node)
+{
+    return (struct child *)(void *)node;
+}
+
+static const struct child *const_child_of(const struct cluster_node *node)
+{
+    return (const struct child *)(const void *)node;
+}
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+static const struct node_view *view(struct cluster_node *node)
+{
+    return process_view(child_of(node)->process);
+}
+
+static const struct raft_entry *log_read(struct cluster_node *node, uint64_t index)
+{
+    return process_log_read(child_of(node)->process, index);
+}
+
+static bool peer_at(const struct cluster_node *node, uint32_t position,
+                    struct raft_peer_status *peer)
+{
+    return process_peer_at(const_child_of(node)->process, position, peer);
+}
+
+static bool start(struct cluster_node *node, struct failure *failure)
+{
+    struct child *child = child_of(node);
+    return process_start(child->process, &child->cluster->first, failure);
+}
+
+static void crash(struct cluster_node *node)
+{
+    process_crash(child_of(node)->process);
+}
+
+static void stop(struct cluster_node *node, bool removed)
+{
+    process_stop(child_of(node)->process, removed);
+}
+
+static bool wipe(struct cluster_node *node, struct failure *failure)
+{
+    return process_wipe(child_of(node)->process, failure);
+}
+
+static void pause_node(struct cluster_node *node)
+{
+    process_pause(child_of(node)->process);
+}
+
+static void resume(struct cluster_node *node)
+{
+    process_resume(child_of(node)->process);
+}
+
+static bool unsupported(struct failure *failure, const char *what)
+{
+    failure_set(failure, FAILURE_UNSUPPORTED,
+                "%s where each node is a process of its own (mode \"process\")", what);
+    return false;
+}
+
+static bool set_sync_delay(struct cluster_node *node, int64_t sync_delay_ns,
+                           struct failure *failure)
+{
+    (void)node;
+    (void)sync_delay_ns;
+    return unsupported(failure, "a disk is the system's and cannot be made worse");
+}
+
+static bool set_clock(struct cluster_node *node, int64_t rate_ppb, int64_t offset_ns,
+                      struct failure *failure)
+{
+    (void)node;
+    (void)rate_ppb;
+    (void)offset_ns;
+    return unsupported(failure, "clocks cannot be changed");
+}
+
+static bool campaign(struct cluster_node *node, bool force, struct failure *failure)
+{
+    return process_campaign(child_of(node)->process, force, failure);
+}
+
+static bool submit(struct cluster_node *node, struct bytes payload, uint64_t *index, uint64_t *term,
+                   struct failure *failure)
+{
+    return process_submit(child_of(node)->process, payload, index, term, failure);
+}
+
+static bool change(struct cluster_node *node, const struct raft_configuration *wanted,
+                   uint64_t *index, uint64_t *term, const struct node_asker *asker,
+                   struct failure *failure)
+{
+    return process_change(child_of(node)->process, wanted, index, term, asker, failure);
+}
+
+static bool serve(struct cluster_node *node, node_serve_function *function, void *context,
+                  struct failure *failure)
+{
+    (void)node;
+    (void)function;
+    (void)context;
+    return unsupported(failure, "a function of the script cannot answer for a node");
+}
+
+static bool call(struct cluster_node *node, uint64_t to, struct bytes value,
+                 const struct node_asker *asker, struct failure *failure)
+{
+    (void)node;
+    (void)to;
+    (void)value;
+    (void)asker;
+    return unsupported(failure, "nodes cannot call each other");
+}
+
+static bool is_connected(const struct cluster_node *node, uint64_t peer)
+{
+    (void)node;
+    (void)peer;
+    return true; /* so that a call is not put off, but refused */
+}
+
+static void call_forget(struct cluster_node *node, const void *context, uint64_t number)
+{
+    (void)node;
+    (void)context;
+    (void)number;
+}
+
+static void free_child(struct cluster_node *node)
+{
+    process_free(child_of(node)->process);
+    memory_free(node);
+}
+
+static const struct cluster_node_operations operations = {
+    .view = view,
+    .log_read = log_read,
+    .peer_at = peer_at,
+    .start = start,
+    .crash = crash,
+    .stop = stop,
+    .wipe = wipe,
+    .pause = pause_node,
+    .resume = resume,
+    .set_sync_delay = set_sync_delay,
+    .set_clock = set_clock,
+    .campaign = campaign,
+    .submit = submit,
+    .change = change,
+    .serve = serve,
+    .call = call,
+    .is_connected = is_connected,
+    .call_forget = call_forget,
+    .free = free_child,
+};
+
+/* ---- making one ----------------------------------------------------------------------------- */
+
+static void node_changed(void *context)
+{
+    struct child *child = context;
+    cluster_changed(child->cluster);
+}
+
+static void node_stopped(void *context)
+{
+    struct child *child = context;
+    cluster_node_stopped(child->cluster);
+}
+
+static void client_frame(void *context, uint64_t from, struct batch *frame)
+{
+    struct child *child = context;
+    faults_send(child->cluster->faults, cluster_now_ns(child->cluster), from, WORLD_CLIENT, frame,
+                false);
+}
+
+struct cluster_node *child_new(struct cluster *cluster, const struct member *member,
+                               struct failure *failure)
+{
+    struct child *child = memory_new_zeroed(1, sizeof *child);
+    char directory[CLUSTER_PATH_BYTES + 32];
+    (void)snprintf(directory, sizeof directory, "%s/%llu", cluster->processes.directory,
+                   (unsigned long long)member->id);
+    struct process_options options = {
+        .raft = cluster->options.raft,
+        .seed = cluster->options.seed,
+        .cluster_name = "cluster",
+        .address = member->address,
+        .directory = directory,
+        .machine = cluster->processes.machine,
+        .speed = cluster->options.speed,
+        .command = (const char *const *)cluster->processes.command.items,
+        .context = child,
+        .on_changed = node_changed,
+        .on_stopped = node_stopped,
+        .on_client_frame = client_frame,
+    };
+    options.raft.id = member->id;
+    child->head.operations = &operations;
+    child->cluster = cluster;
+    child->process = process_new(cluster->world, &options);
+    if (!process_open(child->process, false, failure)) {
+        free_child(&child->head);
+        return NULL;
+    }
+    return &child->head;
+}
+
+bool child_await_open(struct cluster_node *node, struct failure *failure)
+{
+    return process_await_open(child_of(node)->process, failure);
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+static void send_to_process(void *context, uint64_t to, struct batch *frame)
+{
+    struct cluster_node *node = cluster_node(context, to);
+    if (node != NULL) {
+        process_client_frame(child_of(node)->process, frame);
+    }
+    batch_release(frame);
+}
+
+static bool make_directory(struct children *children, const char *wanted, struct failure *failure)
+{
+    const char *temporary = getenv("TMPDIR");
+    if (wanted != NULL) {
+        (void)snprintf(children->directory, sizeof children->directory, "%s", wanted);
+        if (mkdir(wanted, 0777) == 0 || errno == EEXIST) {
+            return true;
+        }
+    } else {
+        (void)snprintf(children->directory, sizeof children->directory, "%s/raftbench-XXXXXX",
+                       temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
+        children->is_temporary = mkdtemp(children->directory) != NULL;
+        if (children->is_temporary) {
+            return true;
+        }
+    }
+    failure_set(failure, FAILURE_STORAGE, "the directory %.120s cannot be made: %s",
+                children->directory, strerror(errno));
+    return false;
+}
+
+bool children_begin(struct cluster *cluster, const struct cluster_processes *given,
+                    struct failure *failure)
+{
+    struct children *children = &cluster->processes;
+    if (given->directory != NULL && strlen(given->directory) >= sizeof children->directory) {
+        failure_set(failure, FAILURE_STORAGE, "the name of the directory is too long");
+        return false;
+    }
+    (void)snprintf(children->machine, sizeof children->machine, "%s", given->machine);
+    for (size_t i = 0; given->command[i] != NULL; i++) {
+        size_t size = strlen(given->command[i]) + 1;
+        char *word = memory_new(size);
+        memcpy(word, given->command[i], size);
+        *array_push(&children->command) = word;
+    }
+    *array_push(&children->command) = NULL;
+    real_set_elsewhere(cluster->world, send_to_process, cluster);
+    return make_directory(children, given->directory, failure);
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+void children_end(struct children *children)
+{
+    if (children->is_temporary) {
+        (void)nftw(children->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    for (size_t i = 0; i < children->command.count; i++) {
+        memory_free(children->command.items[i]);
+    }
+    array_free(&children->command);
+}
+
+void children_tell_faults(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct cluster_node *node = cluster->members.items[i].node;
+        if (node != NULL) {
+            process_tell_faults(child_of(node)->process);
+        }
+    }
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct cluster_node *node = cluster->members.items[i].node;
+        if (node != NULL) {
+            process_await_faults(child_of(node)->process);
+        }
+    }
+}
