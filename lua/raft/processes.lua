@@ -38,8 +38,9 @@ function processes.of(given)
   end
   return {
     command = {
-      interpreter, "-e", ("package.path, package.cpath = %q, %q os.exit(require('raft.processes').serve(), true)"):format(
-        package.path, package.cpath),
+      interpreter, "-e",
+      ("package.path, package.cpath = %q, %q os.exit(require('raft.processes').serve(), true)"):format(package.path,
+        package.cpath),
     },
     machine = given.machine or "kv",
     directory = given.dir,

@@ -208,6 +208,10 @@ int64_t process_monotonic_ms(void);
 void process_send(struct process *process, enum control_kind kind,
                   const struct control_order *order);
 
+/* arrivals.c: all that is whole of what has been read. Whom it tells may ask the child for more, or
+ * kill it. */
+void arrivals_handle(struct process *process);
+
 /* orders.c */
 /* Sends an order whose result is wanted: the call's number. */
 uint64_t orders_begin(struct process *process, enum control_kind kind, struct control_order order);

@@ -1,9 +1,9 @@
 /*
  * process: one node of a cluster in a process of its own, and both sides of the connection that it
- * is driven over. process.c (the parent's side: its life), orders.c (what it is asked), sight.c
- * (what is known of it), child.c (the child's side: a node, its world and its disk), messages.c
- * (what goes over the connection, as bytes), channel.c (the connection), spawn.c (starting and
- * ending a process), output.c (what a child prints).
+ * is driven over. process.c (the parent's side: its life), arrivals.c (what comes from it),
+ * orders.c (what it is asked), sight.c (what is seen of it), child.c (the child's side: a node, its
+ * world and its disk), messages.c (what goes over the connection, as bytes), channel.c (the
+ * connection), spawn.c (starting and ending a process), output.c (what a child prints).
  *
  * The connection is a socket pair that the child inherits: nobody else can reach it. Its end ends
  * the child, and so does the kernel when the parent is gone, however that ended: no child outlives

@@ -477,6 +477,18 @@ function core.wait_input(...) end
 ---@param on boolean
 function core.set_free_running(handle, on) end
 
+---This process is one node of a cluster (raft.processes) until that ends.
+---@package
+---@param make fun(id:integer,module:string):table
+---@return integer status the exit status
+function core.serve_process(make) end
+
+---The path of the program that runs this.
+---@package
+---@return string? path nil, message
+---@return string? message
+function core.interpreter() end
+
 ---Whether one of a cluster's calls is under way, which has called back.
 ---@package
 ---@param handle userdata
