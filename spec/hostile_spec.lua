@@ -148,12 +148,22 @@ function tests.test_APeerThatRefusesIsDialledRarely()
   stop()
 end
 
+-- A node alone, which can judge a hello.
+local function running_node()
+  local address = processes.free_addresses(1)[1]
+  local node = assert(raft.node { id = 1, listen = address, cluster = "cluster" })
+  assert(node:start())
+  wire.wait("it to run", raft.step, function()
+    return node:status().state == "running"
+  end)
+  return node, address
+end
+
 -- Ever new ids that say hello, ask something and go.
 function tests.test_StrangersThatWereAnsweredAreForgotten()
   wire.skip_without_luv()
-  local address, next_id = processes.free_addresses(1)[1], 1000
-  local node = assert(raft.node { id = 1, listen = address, cluster = "cluster" })
-  assert(node:start())
+  local node, address = running_node()
+  local next_id = 1000
   local function resident_kib()
     collectgarbage()
     for line in io.lines "/proc/self/status" do
@@ -184,9 +194,8 @@ end
 -- They begin large frames and do not end them.
 function tests.test_StrangersHoldABoundedNumberOfBytes()
   wire.skip_without_luv()
-  local address, connections = processes.free_addresses(1)[1], {}
-  local node = assert(raft.node { id = 1, listen = address, cluster = "cluster" })
-  assert(node:start())
+  local node, address = running_node()
+  local connections = {}
   local frame = core.frame(3, 2, ("x"):rep(15 * 1024 * 1024), 5)
   for i = 1, 6 do
     local connection = wire.connect(address, forged.hello(1000 + i, 1))

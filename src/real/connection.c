@@ -272,18 +272,14 @@ static void on_ready(void *owner, int events)
     }
 }
 
-/* Takes the descriptor over; NULL, with errno set: it is closed. */
+/* Takes the descriptor over. */
 static struct tcp_connection *make(struct endpoint *endpoint, int descriptor, int events)
 {
     struct tcp_connection *connection = memory_new_zeroed(1, sizeof *connection);
     connection->endpoint = endpoint;
     connection->due.fire = on_due;
     connection->due.context = connection;
-    connection->watch = watch_open(endpoint->real, descriptor, events, on_ready, connection);
-    if (connection->watch == NULL) {
-        memory_free(connection);
-        return NULL;
-    }
+    connection->watch = watch_open_later(endpoint->real, descriptor, events, on_ready, connection);
     list_append(&endpoint->connections, &connection->of_endpoint);
     return connection;
 }
@@ -293,13 +289,11 @@ void connection_accept(struct endpoint *endpoint, int descriptor,
 {
     strangers_make_room(endpoint);
     struct tcp_connection *connection = make(endpoint, descriptor, UV_READABLE);
-    if (connection == NULL) {
-        strangers_notice(endpoint, 0, "a connection was not taken: %s", uv_strerror(-errno));
-        return;
-    }
     connection->from = *from;
     connection->state = TCP_GREETING;
     set_deadline(connection, HELLO_TIMEOUT_NS);
+    /* The hello of one that had to wait is there, and is often refused. */
+    reader_read(connection, 1, STRANGER_READ_BYTES, false);
 }
 
 /* A connecting socket; -1 with errno set. */

@@ -26,8 +26,16 @@ struct real;
 #define WATCH_FAILED 0x100 /* besides UV_READABLE and UV_WRITABLE: the descriptor is in error */
 typedef void watch_ready(void *owner, int events);
 
+/* Closed, but perhaps still on the stack of a callback; the first member of what is freed later. */
+struct pending_free {
+    struct pending_free *next;
+};
+
 struct watch {
+    struct pending_free pending_free;
     uv_poll_t poll;
+    struct list_link of_not_begun;
+    bool is_begun; /* libuv knows of it */
     struct real *real;
     int descriptor;
     int events;
@@ -39,6 +47,11 @@ struct watch {
 /* Takes the descriptor over, also where it fails (NULL, with errno set). */
 struct watch *watch_open(struct real *real, int descriptor, int events, watch_ready *ready,
                          void *owner);
+/* The same, but nothing fails and the loop learns of it at its next poll: what is closed before
+ * that costs a sixth of the system calls. */
+struct watch *watch_open_later(struct real *real, int descriptor, int events, watch_ready *ready,
+                               void *owner);
+void watch_begin_all(struct real *real); /* before a poll */
 void watch_events(struct watch *watch, int events);
 /* Closes the descriptor at once; no call of `ready` comes after. `reset`: a TCP connection ends
  * with a reset, and what it has not sent is lost. */
@@ -94,11 +107,6 @@ int address_give_up(int descriptor);
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
-/* Closed, but perhaps still on the stack of a callback; the first member of what is freed later. */
-struct pending_free {
-    struct pending_free *next;
-};
-
 /* A frame that has passed the fault model, but for its delay. */
 struct routed_frame {
     uint64_t from;
@@ -151,6 +159,7 @@ struct real {
     struct agenda agenda;
     struct endpoint *endpoints;
     struct reservation *reservations;
+    struct list not_begun; /* watches of which the loop is told before it polls */
     struct list unwritten; /* connections with frames to write at the end of the turn */
     struct strangers strangers;
     struct list delayed;

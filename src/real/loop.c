@@ -254,6 +254,7 @@ static void poll_input(struct real *real, int64_t until_ns, bool may_wait)
     if (may_wait && deadline_ns != WORLD_NEVER) {
         set_timer(real, real->base_real_ns + loop_to_real(real, deadline_ns - real->base_ns));
     }
+    watch_begin_all(real);
     real->unpolled = false;
     real->looked = false;
     (void)uv_run(&real->loop, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);

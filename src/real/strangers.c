@@ -11,11 +11,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SHARE 20                           /* one part in so many of the time that passes */
+#define SHARE 40                           /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
 #define CLOSING_NOTICE_AGAIN_NS (60 * SECOND_NS)
 #define PARTIAL_BYTES_MAX (64U << 20) /* of large frames that are not whole yet */
-#define CREDIT_AGAIN_NS (MILLISECOND_NS / 2)
+#define CREDIT_AGAIN_NS (MILLISECOND_NS / 4)
 
 bool strangers_has(const struct tcp_connection *connection)
 {

@@ -25,24 +25,46 @@ static void on_closed(uv_handle_t *handle)
     memory_free(handle->data);
 }
 
+/* 0, or a libuv error. */
+static int begin(struct watch *watch)
+{
+    list_remove(&watch->of_not_begun);
+    int status = uv_poll_init(&watch->real->loop, &watch->poll, watch->descriptor);
+    if (status == 0) {
+        watch->poll.data = watch;
+        watch->is_begun = true;
+        ensure(uv_poll_start(&watch->poll, watch->events, on_poll) == 0);
+        watch->real->unpolled = true;
+    }
+    return status;
+}
+
+struct watch *watch_open_later(struct real *real, int descriptor, int events, watch_ready *ready,
+                               void *owner)
+{
+    ensure(descriptor >= 0 && owner != NULL);
+    struct watch *watch = memory_new_zeroed(1, sizeof *watch);
+    watch->real = real;
+    watch->descriptor = descriptor;
+    watch->events = events;
+    watch->ready = ready;
+    watch->owner = owner;
+    list_append(&real->not_begun, &watch->of_not_begun);
+    real->unpolled = true;
+    return watch;
+}
+
 /* NULL, with errno set: it can't be polled. */
 static struct watch *watch_start(struct real *real, int descriptor, int events, watch_ready *ready,
                                  void *owner)
 {
-    ensure(descriptor >= 0 && owner != NULL);
-    struct watch *watch = memory_new_zeroed(1, sizeof *watch);
-    int status = uv_poll_init(&real->loop, &watch->poll, descriptor);
+    struct watch *watch = watch_open_later(real, descriptor, events, ready, owner);
+    int status = begin(watch);
     if (status != 0) {
         memory_free(watch);
         errno = -status;
         return NULL;
     }
-    watch->poll.data = watch;
-    watch->real = real;
-    watch->descriptor = descriptor;
-    watch->ready = ready;
-    watch->owner = owner;
-    watch_events(watch, events);
     return watch;
 }
 
@@ -51,11 +73,20 @@ struct watch *watch_open(struct real *real, int descriptor, int events, watch_re
 {
     struct watch *watch = watch_start(real, descriptor, events, ready, owner);
     if (watch == NULL) {
-        int problem = errno;
-        (void)close(descriptor);
-        errno = problem;
+        (void)address_give_up(descriptor);
     }
     return watch;
+}
+
+void watch_begin_all(struct real *real)
+{
+    struct list_link *link;
+    while ((link = list_first(&real->not_begun)) != NULL) {
+        struct watch *watch = item_of(link, struct watch, of_not_begun);
+        if (begin(watch) != 0) {
+            watch->ready(watch->owner, UV_READABLE | UV_WRITABLE | WATCH_FAILED);
+        }
+    }
 }
 
 void watch_events(struct watch *watch, int events)
@@ -63,8 +94,10 @@ void watch_events(struct watch *watch, int events)
     ensure(watch->owner != NULL);
     if (watch->events != events) {
         watch->events = events;
-        ensure(uv_poll_start(&watch->poll, events, on_poll) == 0);
-        watch->real->unpolled = true;
+        if (watch->is_begun) {
+            ensure(uv_poll_start(&watch->poll, events, on_poll) == 0);
+            watch->real->unpolled = true;
+        }
     }
 }
 
@@ -72,8 +105,13 @@ void watch_close(struct watch *watch, bool reset)
 {
     ensure(watch->owner != NULL && watch->descriptor >= 0);
     watch->owner = NULL;
-    /* uv_close also forgets what epoll has already reported of this descriptor. */
-    uv_close((uv_handle_t *)&watch->poll, on_closed);
+    list_remove(&watch->of_not_begun);
+    if (watch->is_begun) {
+        /* uv_close also forgets what epoll has already reported of this descriptor. */
+        uv_close((uv_handle_t *)&watch->poll, on_closed);
+    } else {
+        real_free_later(watch->real, &watch->pending_free);
+    }
     if (reset) {
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(watch->descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
