@@ -360,6 +360,26 @@ function Node:change_members(wanted, given, f)
   end)
 end
 
+--- Hands leadership over to another voter: it is brought level first, and no command is taken meanwhile ("busy"). Only
+-- the leader can; others answer "not_leader". What has not come about within one election time-out is given up
+-- ("timeout"), and this node leads on.
+-- @tparam integer id
+-- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.callback f f(id, term), or f(nil, message, code, detail); without it the call waits and returns that
+-- @treturn ?integer that node's id, once it leads; nil, message, code, detail
+-- @treturn integer the term in which it leads
+function Node:transfer_leader(id, given, f)
+  check_self(self, "transfer_leader")
+  arguments.id("id", id)
+  local timeout_ns
+  timeout_ns, f = split(given, f)
+  return ask(self, "node:transfer_leader", f, function()
+    return self.handle:transfer(id, timeout_ns)
+  end, function(leader, term)
+    return leader, term
+  end)
+end
+
 -- ---- looking, ending -------------------------------------------------------------------------------
 
 --- Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),

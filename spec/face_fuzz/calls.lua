@@ -71,6 +71,7 @@ calls.of_cluster = {
   check_one_leader = function() return {} end,
   check_no_leader = function() return {} end,
   campaign = function(s) return { ids(s), { force = s.random:one_in(2) } } end,
+  transfer_leader = function(s) return { id(s), { timeout = timeout(s) } } end,
   submit = function(s) return { id(s), value(s) } end,
   propose = function(s) return { value(s), options(s) } end,
   query = function(s) return { value(s), options(s) } end,
@@ -140,6 +141,7 @@ calls.of_node = {
   change_members = function(s)
     return { { voters = { [1] = true, [2] = "127.0.0.1:1" } }, { timeout = timeout(s) }, s.f("answer", 2) }
   end,
+  transfer_leader = function(s) return { id(s), { timeout = timeout(s) }, s.f("answer", 2) } end,
   on = function(s)
     return { s.random:any { "leader", "role", "members", "removed", "error", "notice" }, s.f("listener", 2) }
   end,

@@ -159,6 +159,11 @@ struct cluster_change {
  * and term of its first entry once it has them. 0 and a failure if a member is not a node. */
 uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_change *change,
                                 struct failure *failure);
+/* A ticket that is done when that node leads, as far as the one knows that led before (request.h):
+ * the outcome's index is its id, its term the one in which it leads. 0 and a failure if it is not
+ * a node. */
+uint64_t cluster_transfer(struct cluster *cluster, uint64_t target, int64_t deadline_ns,
+                          struct failure *failure);
 /* A request over the nodes' own transport; the answer is the outcome's result. 0 and a failure
  * if one of them is not a node. */
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,

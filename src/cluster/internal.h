@@ -33,6 +33,8 @@ struct cluster_node_operations {
     bool (*change)(struct cluster_node *node, const struct raft_configuration *wanted,
                    uint64_t *index, uint64_t *term, const struct node_asker *asker,
                    struct failure *failure);
+    bool (*transfer)(struct cluster_node *node, uint64_t target, const struct node_asker *asker,
+                     struct failure *failure);
     bool (*serve)(struct cluster_node *node, node_serve_function *serve, void *context,
                   struct failure *failure);
     bool (*call)(struct cluster_node *node, uint64_t to, struct bytes value,

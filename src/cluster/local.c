@@ -101,6 +101,12 @@ static bool change(struct cluster_node *node, const struct raft_configuration *w
     return node_change(node_of(node), wanted, index, term, asker, failure);
 }
 
+static bool transfer(struct cluster_node *node, uint64_t target, const struct node_asker *asker,
+                     struct failure *failure)
+{
+    return node_transfer(node_of(node), target, asker, failure);
+}
+
 static bool serve(struct cluster_node *node, node_serve_function *function, void *context,
                   struct failure *failure)
 {
@@ -146,6 +152,7 @@ static const struct cluster_node_operations operations = {
     .campaign = campaign,
     .submit = submit,
     .change = change,
+    .transfer = transfer,
     .serve = serve,
     .call = call,
     .is_connected = is_connected,

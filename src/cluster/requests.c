@@ -1,7 +1,8 @@
 /*
  * How a cluster's requests reach its nodes (request/ decides when they are asked again): proposals
  * and reads as messages between the endpoint "client" and a node, through the fault model; changes
- * of members and calls directly. It never decides what became of a request.
+ * of members, transfers of leadership and calls directly. It never decides what became of a
+ * request.
  */
 #include "cluster/internal.h"
 
@@ -73,6 +74,14 @@ static bool change(struct cluster *cluster, struct cluster_node *node,
     return taken;
 }
 
+static bool transfer(struct cluster *cluster, struct cluster_node *node,
+                     const struct request_message *message, struct failure *failure)
+{
+    struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
+    cluster_trace_fault(cluster, "transfer_leader", &message->to, 1);
+    return node->operations->transfer(node, message->to, &asker, failure);
+}
+
 /* A connection that was cut comes up again within a moment: until then it waits. */
 static bool call(struct cluster *cluster, struct cluster_node *node,
                  const struct request_message *message, struct failure *failure)
@@ -99,6 +108,9 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
     }
     if (message->kind == REQUEST_CHANGE) {
         return change(cluster, node, message, failure);
+    }
+    if (message->kind == REQUEST_TRANSFER) {
+        return transfer(cluster, node, message, failure);
     }
     if (message->kind == REQUEST_CALL) {
         return call(cluster, node, message, failure);
@@ -228,6 +240,18 @@ uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_ch
     }
     raft_configuration_free(&wanted);
     return ticket;
+}
+
+uint64_t cluster_transfer(struct cluster *cluster, uint64_t target, int64_t deadline_ns,
+                          struct failure *failure)
+{
+    if (cluster_node(cluster, target) == NULL) {
+        cluster_no_such(failure, target);
+        return 0;
+    }
+    return requests_ask(cluster->requests, &(struct request_order){.kind = REQUEST_TRANSFER,
+                                                                   .to = target,
+                                                                   .deadline_ns = deadline_ns});
 }
 
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,

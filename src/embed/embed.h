@@ -1,7 +1,7 @@
 /*
  * node: nodes inside an application. loop.c (the world they share), node.c (the life of one: its
  * store, its trace, callbacks to the application), notices.c (what it should know of trouble with
- * other nodes), requests.c (proposals, reads and changes of members, sent to the leader).
+ * other nodes), requests.c (proposals, reads, changes of members and transfers of leadership).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
  * within embed_loop_step, and the application is called only from there and from embed_close, once
@@ -106,5 +106,7 @@ uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t ti
 /* `wanted` is a simple configuration. Never forwarded: the leader has to be asked. */
 uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
                       int64_t timeout_ns);
+/* That server leads then: the outcome's index is its id. Never forwarded either. */
+uint64_t embed_transfer(struct embedded *embedded, uint64_t target, int64_t timeout_ns);
 
 #endif

@@ -58,9 +58,13 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
             (unsigned long long)embedded->id);
         return false;
     }
-    if (message->kind == REQUEST_CHANGE) { /* never passed on: this node says who has to be asked */
+    if (message->kind ==
+        REQUEST_CHANGE) { /* these are never passed on: who leads has to be asked */
         return node_change(embedded->node, message->members, &message->index, &message->term,
                            &asker, failure);
+    }
+    if (message->kind == REQUEST_TRANSFER) {
+        return node_transfer(embedded->node, message->to, &asker, failure);
     }
     bool is_read = message->kind == REQUEST_READ;
     /* The question of a read is put to this node's own machine, once it may be. */
@@ -195,5 +199,11 @@ uint64_t embed_change(struct embedded *embedded, const struct raft_configuration
                       int64_t timeout_ns)
 {
     struct request_order order = {.kind = REQUEST_CHANGE, .members = wanted};
+    return ask(embedded, &order, timeout_ns);
+}
+
+uint64_t embed_transfer(struct embedded *embedded, uint64_t target, int64_t timeout_ns)
+{
+    struct request_order order = {.kind = REQUEST_TRANSFER, .to = target};
     return ask(embedded, &order, timeout_ns);
 }

@@ -235,6 +235,22 @@ static int call(lua_State *L)
     return 1;
 }
 
+/* core:transfer(id, deadline_ns) → ticket, or nil, message, code */
+static int transfer(lua_State *L)
+{
+    uint64_t target = lua_id_check(L, 2);
+    int64_t deadline_ns = lua_time_check(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    uint64_t ticket = cluster_transfer(box->cluster, target, deadline_ns, &failure);
+    lua_cluster_leave(L, box);
+    if (ticket == 0) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
 static uint64_t *id_list(lua_State *L, int index, size_t *count)
 {
     luaL_checktype(L, index, LUA_TTABLE);
@@ -322,6 +338,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"submit", submit},
     {"request", request},
     {"call", call},
+    {"transfer", transfer},
     {"change", change},
     {"begin_change", begin_change},
     {"random", cluster_random},

@@ -397,6 +397,15 @@ static bool peer_of_node(const void *of, uint32_t position, struct raft_peer_sta
     return node_peer_at(of, position, peer);
 }
 
+/* node:transfer(id, timeout_ns) → ticket */
+static int transfer(lua_State *L)
+{
+    struct lua_embedded *box = check_open(L);
+    int64_t timeout_ns = lua_time_check(L, 3);
+    uint64_t target = lua_id_check(L, 2);
+    return push_ticket(L, embed_transfer(box->embedded, target, timeout_ns));
+}
+
 /* node:status() → a table */
 static int status(lua_State *L)
 {
@@ -480,8 +489,8 @@ static int collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"start", start},   {"propose", propose},    {"read", read}, {"change", change},
-    {"status", status}, {"close", close_method}, {NULL, NULL},
+    {"start", start},   {"propose", propose},    {"read", read},         {"change", change},
+    {"status", status}, {"close", close_method}, {"transfer", transfer}, {NULL, NULL},
 };
 
 void lua_embed_register(lua_State *L)

@@ -18,6 +18,12 @@ static bool is_read(const struct request *request)
     return request->kind == REQUEST_READ || request->kind == REQUEST_READ_STALE;
 }
 
+/* Asked twice, it comes to the same: an answer that is lost is asked for again. */
+static bool may_be_lost(const struct request *request)
+{
+    return request->wanted_node == 0 && (is_read(request) || request->kind == REQUEST_TRANSFER);
+}
+
 /* ---- how it ends ---------------------------------------------------------------------------- */
 
 void request_complete(struct requests *requests, struct request *request)
@@ -47,10 +53,11 @@ static void look(struct requests *requests, struct request *request)
 
 static const char *name_of(const struct request *request)
 {
-    return request->kind == REQUEST_PROPOSE  ? "the command"
-           : request->kind == REQUEST_CHANGE ? "the change of members"
-           : request->kind == REQUEST_CALL   ? "the call"
-                                             : "the read";
+    return request->kind == REQUEST_PROPOSE    ? "the command"
+           : request->kind == REQUEST_CHANGE   ? "the change of members"
+           : request->kind == REQUEST_TRANSFER ? "the transfer of leadership"
+           : request->kind == REQUEST_CALL     ? "the call"
+                                               : "the read";
 }
 
 /* No node has taken it, and it will have no effect. */
@@ -136,7 +143,8 @@ static void refused(struct requests *requests, struct request *request,
                     const struct failure *failure, bool sent)
 {
     failure_copy(&request->outcome.failure, failure);
-    if (request->repeat_ns > 0 && failure->code == FAILURE_NODE_DOWN) {
+    bool repeats = request->repeat_ns > 0 || request->kind == REQUEST_TRANSFER;
+    if (repeats && failure->code == FAILURE_NODE_DOWN) {
         look(requests, request);
     } else if (may_ask_again(request, failure, sent)) {
         int64_t again_ns = world_now_ns(requests->world) + ASK_AGAIN_NS;
@@ -235,8 +243,9 @@ void request_answered(struct requests *requests, struct request *request,
 
 static void lost(struct requests *requests, struct request *request, const char *why)
 {
-    request->maybe_applied = request->maybe_applied || !is_read(request);
-    if (request->repeat_ns > 0 || (is_read(request) && request->wanted_node == 0)) {
+    bool again = may_be_lost(request);
+    request->maybe_applied = request->maybe_applied || !(is_read(request) || again);
+    if (request->repeat_ns > 0 || again) {
         look(requests, request);
         request_try(requests, request);
         return;
@@ -256,7 +265,7 @@ void request_review(struct requests *requests, struct request *request)
     if (answer_wait_ns == WORLD_NEVER) {
         return;
     }
-    if (answer_wait_ns <= 0 || (is_read(request) && request->wanted_node == 0)) {
+    if (answer_wait_ns <= 0 || may_be_lost(request)) {
         lost(requests, request, why);
     } else if (!request->losing) {
         int64_t due_ns = world_now_ns(requests->world) + answer_wait_ns;

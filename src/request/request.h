@@ -1,8 +1,8 @@
 /*
- * request: requests and their outcomes: proposals, reads, changes of members, calls
- * between nodes, and whatever else its owner can judge. request.c (the life of one: whom to ask,
- * when to ask again, what is not known), requests.c (all of them: their numbers, when they are due,
- * in what order they are done).
+ * request: requests and their outcomes: proposals, reads, changes of members, transfers of
+ * leadership, calls between nodes, and whatever else its owner can judge. request.c (the life of
+ * one: whom to ask, when to ask again, what is not known), requests.c (all of them: their numbers,
+ * when they are due, in what order they are done).
  *
  * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
  * functions. A request is sent again only if it is certain that the last try had no effect.
@@ -27,9 +27,10 @@ enum request_kind {
     REQUEST_PROPOSE = NODE_REQUEST_PROPOSE,
     REQUEST_READ = NODE_REQUEST_READ,
     REQUEST_READ_STALE = NODE_REQUEST_READ_STALE,
-    REQUEST_CHANGE, /* of members */
-    REQUEST_CALL,   /* from one node to another */
-    REQUEST_WAIT,   /* no node is asked: the owner judges it */
+    REQUEST_CHANGE,   /* of members */
+    REQUEST_TRANSFER, /* of leadership */
+    REQUEST_CALL,     /* from one node to another */
+    REQUEST_WAIT,     /* no node is asked: the owner judges it */
 };
 
 /* How a request ended. */
@@ -70,7 +71,7 @@ struct request_wait {
 struct request_order {
     enum request_kind kind;
     uint64_t node;     /* that one only; 0: the leader */
-    uint64_t to;       /* CALL: whom that node calls */
+    uint64_t to;       /* CALL: whom that node calls; TRANSFER: who is to lead */
     struct bytes body; /* PROPOSE: a payload; READ: a question, or empty; CALL: a value */
     const struct raft_configuration *members; /* CHANGE */
     int64_t deadline_ns;

@@ -171,6 +171,17 @@ function cluster:check_no_leader() end
 ---@return raft.detail? detail
 function cluster:campaign(id, options) end
 
+---Hands leadership over: the leader brings that node level, takes no commands meanwhile ("busy"), and tells it to
+---campaign at once; waits until it is the agreed leader. What has not come about within one election time-out is given
+---up ("timeout"), and the leader takes commands again.
+---@param id integer a voter
+---@param options? raft.timeout_options `timeout` seconds, 10 if not given
+---@return integer? # its id; nil, message, code, detail ("not_member": it is no voter)
+---@return integer|string # the term in which it leads
+---@return string? code
+---@return raft.detail? detail
+function cluster:transfer_leader(id, options) end
+
 -- Looking at a cluster.
 
 ---The ids of all nodes, removed ones included.

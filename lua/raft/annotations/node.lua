@@ -52,6 +52,18 @@ function node:query(request, given, f) end
 ---@return raft.detail? detail
 function node:change_members(wanted, given, f) end
 
+---Hands leadership over to another voter: it is brought level first, and no command is taken meanwhile ("busy"). Only
+---the leader can; others answer "not_leader". What has not come about within one election time-out is given up
+---("timeout"), and this node leads on.
+---@param id integer
+---@param given? raft.timeout_options|raft.callback `timeout` seconds, 10 if not given; may be left out
+---@param f? raft.callback f(id, term), or f(nil, message, code, detail); without it the call waits and returns that
+---@return integer? # that node's id, once it leads; nil, message, code, detail
+---@return integer|string # the term in which it leads
+---@return string? code
+---@return raft.detail? detail
+function node:transfer_leader(id, given, f) end
+
 ---Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),
 ---"error"(message, code) when the node has failed, "notice"(text, peer or nil) when something from outside was
 ---turned away. Without a listener of "error" the call that drives the loop raises it.

@@ -92,4 +92,35 @@ function leaders:campaign(id, options)
   end)
 end
 
+--- Hands leadership over: the leader brings that node level, takes no commands meanwhile ("busy"), and tells it to
+-- campaign at once; waits until it is the agreed leader. What has not come about within one election time-out is given
+-- up ("timeout"), and the leader takes commands again.
+-- @tparam integer id a voter
+-- @tparam ?raft.timeout_options options `timeout` seconds, 10 if not given
+-- @treturn ?integer its id; nil, message, code, detail ("not_member": it is no voter)
+-- @treturn integer the term in which it leads
+function leaders:transfer_leader(id, options)
+  arguments.id("id", id)
+  options = arguments.options("options", type(options) == "table" and options or nil, { timeout = true })
+  local length_ns = arguments.seconds("options.timeout", options.timeout, 10)
+  self.driver:check_may_wait("transfer_leader")
+  local deadline_ns = self:deadline_ns(length_ns)
+  local ticket, problem, problem_code, what = self.core:transfer(id, deadline_ns)
+  if not ticket then
+    return nil, problem, problem_code, what
+  end
+  local outcome = self.driver:await(ticket)
+  if outcome.code then
+    return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+  end
+  local agreed = standing.await(self, function()
+    return self.core:leader() == id
+  end, deadline_ns)
+  if not agreed then
+    return nil, ("node %d took leadership over, but is not agreed on within %g s: %s"):format(id, length_ns / 1e9,
+      standing.brief(self)), "timeout", { unknown = true }
+  end
+  return self:leader()
+end
+
 return leaders

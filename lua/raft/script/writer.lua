@@ -12,7 +12,8 @@ writer.GAP_LEAST_NS = 1000000
 
 -- Calls that leave something to be committed when they are ended half-way.
 local commands = {}
-for name in ("propose set delete cas change_members add_servers add_learners remove_servers promote"):gmatch "[%a_]+" do
+for name in ("propose set delete cas change_members add_servers add_learners remove_servers promote "
+  .. "transfer_leader"):gmatch "[%a_]+" do
   commands[name] = true
 end
 
