@@ -334,7 +334,7 @@ end
 local function come_back(c)
   local leader, members = c:leader(), c:members()
   local id = members and pick(c, members.voters)
-  if not leader or not members or members.voters_old or id == leader then
+  if not leader or not members or members.voters_old or id == leader or #members.voters == 1 then
     return
   end
   c:intercept(nil)
