@@ -93,6 +93,24 @@ function tests.test_JoiningALoopTwice()
   end)
 end
 
+-- ---- the beginning ----------------------------------------------------------------------------------
+
+-- Who its members are it knows when its disk has been read.
+function tests.test_AChangeOfMembersThatIsAskedOfANodeThatStarts()
+  for _, forward in ipairs { true, false } do
+    local node = assert(raft.node { id = 1, listen = processes.free_addresses(1)[1], forward = forward })
+    assert(node:start())
+    lu.assertEquals(node:status().state, "starting")
+    local index, message = node:change_members { voters = { [1] = true } }
+    lu.assertNotNil(index, message)
+    local unknown
+    index, unknown, message = node:change_members { voters = { [1] = true, [2] = true } }
+    lu.assertEquals({ index, message }, { nil, "not_member" })
+    lu.assertStrContains(unknown, "node 2 is not a member: give its address in place of true")
+    node:close()
+  end
+end
+
 -- ---- the end ----------------------------------------------------------------------------------------
 
 function tests.test_ATerminateSignalEndsRunInOrder()

@@ -279,25 +279,19 @@ end
 
 -- ---- members ---------------------------------------------------------------------------------------
 
--- One of the wanted groups, { [id] = true or address }: its ids in order. Fills `addresses`; an id that has none: nil,
--- id.
-local function group_of(name, wanted, present, addresses)
+-- One of the wanted groups, { [id] = true or address }: its ids in order. Fills `addresses`.
+local function group_of(name, wanted, addresses)
   if wanted ~= nil and type(wanted) ~= "table" then
     arguments.fail(name, "a table { [id] = true or its address }", wanted)
   end
   local ids = {}
   for id, address in pairs(wanted or {}) do
     arguments.id("an id in " .. name, id)
-    if address == true then
-      address = present[id]
-      if not address then
-        return nil, id
-      end
-    elseif not options.is_address(address) then
+    if address ~= true and not options.is_address(address) then
       arguments.fail(("%s[%d]"):format(name, id), 'true (a member already) or its address, as "127.0.0.1:7004",',
         address)
     end
-    ids[#ids + 1], addresses[id] = id, address
+    ids[#ids + 1], addresses[id] = id, address ~= true and address or nil
   end
   table.sort(ids)
   return ids
@@ -313,19 +307,12 @@ local function wanted_members(self, wanted)
       arguments.raise("bad argument 'wanted' (there is no '%s')", tostring(name))
     end
   end
-  local status = self.handle:status()
   if self.is_closing then
     return nil, closed_text(self), "closed", {}
-  elseif not status.members then
-    return nil, ("node %d is %s"):format(self.id, status.state), "node_down", {}
   end
   local made = { addresses = {} }
   for _, name in ipairs { "voters", "learners" } do
-    local ids, unknown = group_of("wanted." .. name, wanted[name], status.members.addresses, made.addresses)
-    if not ids then
-      return nil, ("node %d is not a member: give its address in place of true"):format(unknown), "not_member", {}
-    end
-    made[name] = ids
+    made[name] = group_of("wanted." .. name, wanted[name], made.addresses)
   end
   for _, id in ipairs(made.learners) do
     if wanted.voters and wanted.voters[id] then

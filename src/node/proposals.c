@@ -151,6 +151,30 @@ void node_propose(struct node *node, struct bytes payload, const struct node_ask
     }
 }
 
+/* Who is named by the id alone stays as it is listed. */
+static bool fill_in_listed(const struct node *node, struct raft_configuration *wanted,
+                           struct failure *failure)
+{
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        struct raft_member *member = &wanted->members[i];
+        const struct raft_member *listed =
+            raft_configuration_find(raft_members(node->raft), member->id);
+        if (member->address_size > 0 || member->directory != 0) {
+            continue;
+        }
+        if (listed == NULL) {
+            failure_set(failure, FAILURE_NOT_MEMBER,
+                        "node %llu is not a member: give its address in place of true",
+                        (unsigned long long)member->id);
+            return false;
+        }
+        member->directory = listed->directory;
+        member->address_size = listed->address_size;
+        memcpy(member->address, listed->address, listed->address_size);
+    }
+    return true;
+}
+
 /* A server that is added by its address alone is connected first, so that the change names its
  * directory. */
 static bool find_new_members(struct node *node, struct raft_configuration *wanted,
@@ -180,7 +204,7 @@ static bool find_new_members(struct node *node, struct raft_configuration *wante
 static bool change(struct node *node, struct raft_configuration *wanted, struct reply *reply,
                    struct failure *failure)
 {
-    if (!find_new_members(node, wanted, failure)) {
+    if (!fill_in_listed(node, wanted, failure) || !find_new_members(node, wanted, failure)) {
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = wanted};
