@@ -124,6 +124,7 @@ void checker_forget(struct checker *checker)
     }
     checker->forgotten = low;
     hashes_forget(&checker->answers, low);
+    machines_forget(checker, low);
     for (size_t i = 0; i < checker->terms.list.count; i++) {
         hashes_forget(&checker->terms.list.items[i]->hashes, low);
     }
@@ -213,6 +214,9 @@ static void read_rare(struct checker *checker, struct check_node *node,
         break;
     case TRACE_INSTALL:
         machines_install(checker, node, event);
+        break;
+    case TRACE_RESTORE:
+        machines_restore(checker, node, event);
         break;
     case TRACE_MEMBERS:
         configurations_members(checker, node, event);
@@ -313,7 +317,7 @@ checker_new(struct trace *trace,
             TRACE_MASK(TRACE_CONFIRM) | TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) |
             TRACE_MASK(TRACE_SYNC) | TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) |
             TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) |
-            TRACE_MASK(TRACE_NOTICE),
+            TRACE_MASK(TRACE_RESTORE) | TRACE_MASK(TRACE_NOTICE),
         read_event, checker);
     return checker;
 }
@@ -351,6 +355,7 @@ void checker_free(struct checker *checker)
     chain_free(&checker->committed);
     terms_free(&checker->terms);
     hashes_free(&checker->answers);
+    array_free(&checker->states);
     array_free(&checker->nodes);
     memory_free(checker->table);
     memory_free(checker);

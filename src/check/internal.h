@@ -188,6 +188,12 @@ static inline struct server server_of(const struct check_node *node)
     return (struct server){node->id, node->directory};
 }
 
+/* What a machine's state was at an index. */
+struct state_digest {
+    uint64_t index;
+    uint64_t digest;
+};
+
 struct checker {
     struct trace *trace;
     int subscription;
@@ -204,7 +210,8 @@ struct checker {
     struct chain committed; /* what any node was seen to commit */
     struct term *leading;   /* the highest term whose leader is known */
     struct hashes answers;
-    uint64_t forgotten; /* hashes below this index are gone */
+    array_of(struct state_digest) states; /* by rising index */
+    uint64_t forgotten;                   /* hashes below this index are gone */
 };
 
 /* ---- checker.c ------------------------------------------------------------------------------ */
@@ -298,6 +305,9 @@ void machines_apply(struct checker *checker, struct check_node *node,
                     const struct trace_event *event);
 void machines_snapshot(struct checker *checker, struct check_node *node,
                        const struct trace_event *event);
+void machines_forget(struct checker *checker, uint64_t low); /* before that index */
+void machines_restore(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event);
 void machines_install(struct checker *checker, struct check_node *node,
                       const struct trace_event *event);
 

@@ -97,6 +97,42 @@ void machines_apply(struct checker *checker, struct check_node *node,
     }
 }
 
+/* The state of the machine, where it tells a digest, is the same at an index on every node. */
+static bool judge_state(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event)
+{
+    size_t place = array_place(&checker->states, index, event->index);
+    bool is_known =
+        place < checker->states.count && checker->states.items[place].index == event->index;
+    if (event->answer_hash == 0 || event->index < checker->forgotten) {
+        return true;
+    }
+    if (!is_known) {
+        *array_insert(&checker->states, place) =
+            (struct state_digest){event->index, event->answer_hash};
+    } else if (checker->states.items[place].digest != event->answer_hash) {
+        checker_report(checker, event, CHECK_SAME_ANSWERS,
+                       applied_elsewhere(checker, node, event->index),
+                       "the machine of node %" PRIu64 " has another state at index %" PRIu64
+                       " than was told first, by another node or before; a state machine must be "
+                       "deterministic, and be restored as its snapshot was taken",
+                       node->id, event->index);
+        return false;
+    }
+    return true;
+}
+
+void machines_forget(struct checker *checker, uint64_t low)
+{
+    array_remove(&checker->states, 0, array_place(&checker->states, index, low));
+}
+
+void machines_restore(struct checker *checker, struct check_node *node,
+                      const struct trace_event *event)
+{
+    (void)judge_state(checker, node, event);
+}
+
 void machines_snapshot(struct checker *checker, struct check_node *node,
                        const struct trace_event *event)
 {
@@ -105,6 +141,9 @@ void machines_snapshot(struct checker *checker, struct check_node *node,
                        "node %" PRIu64 " takes a snapshot as of index %" PRIu64
                        ", but has applied up to index %" PRIu64,
                        node->id, event->index, node->applied);
+        return;
+    }
+    if (!judge_state(checker, node, event)) {
         return;
     }
     if (event->index > node->snapshot) {

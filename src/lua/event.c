@@ -58,8 +58,8 @@ static void set_what(lua_State *L, uint8_t what)
 static bool has_index(enum trace_kind kind)
 {
     return kind == TRACE_COMMIT || kind == TRACE_APPLY || kind == TRACE_MATCH ||
-           kind == TRACE_SNAPSHOT || kind == TRACE_INSTALL || kind == TRACE_MEMBERS ||
-           kind == TRACE_CONFIRM;
+           kind == TRACE_SNAPSHOT || kind == TRACE_INSTALL || kind == TRACE_RESTORE ||
+           kind == TRACE_MEMBERS || kind == TRACE_CONFIRM;
 }
 
 static void set_numbers(lua_State *L, const struct trace_event *event)

@@ -14,7 +14,8 @@ static void note_changes(struct node *node, const struct raft_update *update)
     bool changed = update->role_changed || update->voted || update->commit_changed ||
                    update->match_peer != 0 || update->members_changed ||
                    update->truncated_from != 0 || update->appended_first != 0 ||
-                   update->notice_count > 0 || update->transfer_ended != RAFT_TRANSFER_NOT_ENDED;
+                   update->installed_index != 0 || update->notice_count > 0 ||
+                   update->transfer_ended != RAFT_TRANSFER_NOT_ENDED;
     if (!changed) {
         return;
     }
@@ -37,6 +38,10 @@ static void note_changes(struct node *node, const struct raft_update *update)
 static void send_at_once(struct node *node, const struct raft_update *update)
 {
     for (uint32_t i = 0; i < update->message_count; i++) {
+        if (update->messages[i].kind == RAFT_SNAPSHOT) {
+            sends_add(node, &update->messages[i]); /* its piece is to be read first */
+            continue;
+        }
         uint64_t number = 0;
         struct batch *frame = messages_encode(node, &update->messages[i], &number);
         messages_send(node, &update->messages[i], frame, number);
@@ -55,6 +60,22 @@ static void arm(struct node *node, int64_t deadline_local_ns)
     }
 }
 
+static void carry_out_snapshots(struct node *node, const struct raft_update *update)
+{
+    if (update->compacted_first != 0) {
+        node->store->operations->compact(node->store, update->compacted_first);
+    }
+    if (update->snapshot_abandoned) {
+        installs_abandon(node);
+    }
+    if (update->snapshot_piece != NULL) {
+        installs_take(node, update->snapshot_piece);
+    }
+    if (update->installed_index != 0) {
+        installs_begin(node, update->installed_index);
+    }
+}
+
 static void carry_out(struct node *node, const struct raft_update *update)
 {
     note_changes(node, update);
@@ -65,6 +86,7 @@ static void carry_out(struct node *node, const struct raft_update *update)
     if (update->persist.sequence != 0 || update->message_after_count > 0) {
         persistence_write(node, update);
     }
+    carry_out_snapshots(node, update);
     if (update->apply_first != 0) {
         work_add(node, update);
     }

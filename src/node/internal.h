@@ -9,6 +9,7 @@
 #define RAFTBENCH_NODE_INTERNAL_H
 
 #include "node/node.h"
+#include "node/snapshots.h"
 
 /* ---- identity: who is who (identity.c) ------------------------------------------------------ */
 
@@ -214,6 +215,7 @@ struct work {
 };
 
 void work_begin(struct node *node, uint64_t first_index);
+void work_installed(struct node *node, uint64_t index); /* a snapshot covers what was due */
 void work_add(struct node *node, const struct raft_update *update);
 /* Applies and answers all that is due; within itself it leaves that to the outer call. */
 void work_run(struct node *node);
@@ -245,6 +247,8 @@ void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool jo
                        struct bytes result);
 /* The final configuration of a change was applied. */
 void proposals_change_applied(struct node *node, uint64_t index, uint64_t term);
+/* A snapshot was installed: what became of those up to its index is not known. */
+void proposals_installed(struct node *node, uint64_t index);
 /* Forgets all that wait, after telling them where `tell`. */
 void proposals_end(struct node *node, bool tell);
 /* In words, with a code, why the core refused. */
@@ -287,6 +291,7 @@ struct reads {
     ring_of(struct read_wait) waiting;
     uint64_t first_id;
     ring_of(struct raft_read_result) confirmed; /* by the core, or given up */
+    ring_of(struct read_wait) held;             /* stale ones, until the machine is restored */
     struct buffer answer;
 };
 
@@ -295,6 +300,7 @@ void reads_prepare(struct node *node); /* once */
 void reads_take(struct node *node, enum node_read_mode mode, struct batch *batch, uint32_t offset,
                 uint32_t size, const struct node_asker *asker);
 void reads_confirmed(struct node *node, const struct raft_update *update);
+void reads_restored(struct node *node); /* the machine can be asked again */
 /* Answers one that no longer waits for an entry; false: there is none. */
 bool reads_answer_one(struct node *node);
 void reads_end(struct node *node, bool tell);
@@ -365,6 +371,8 @@ struct removal {
 
 void removal_prepare(struct node *node); /* once */
 void removal_begin(struct node *node, const struct raft_configuration *first_members);
+/* The machine became that of a snapshot with these members. */
+void removal_installed(struct node *node, uint64_t index, const struct raft_configuration *members);
 /* A configuration is applied; gives whether it is a joint one. */
 bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry);
 const struct raft_configuration *removal_members(const struct node *node);
@@ -409,6 +417,8 @@ void view_refused(struct node *node, uint64_t peer, const char *what, uint64_t t
 void view_count_sent(struct node *node, enum raft_message_kind kind, size_t frame_bytes);
 void view_count_payload(struct node *node, uint64_t bytes);
 void view_count_delivery(struct node *node);
+void view_count_snapshot(struct node *node);
+void view_count_install(struct node *node);
 void view_count_changes(struct node *node, const struct raft_update *update,
                         const struct raft_status *status);
 
@@ -421,7 +431,9 @@ struct report {
     struct notice_limit refusals;
 };
 
-void report_start(struct node *node, const struct raft_status *status);
+/* `snapshot`: the one that it starts from. */
+void report_start(struct node *node, const struct raft_status *status,
+                  const struct raft_snapshot *snapshot);
 void report_stop(struct node *node, const char *text);
 void report_update(struct node *node, const struct raft_update *update,
                    const struct raft_status *status);
@@ -435,6 +447,10 @@ void report_read(struct node *node, uint64_t read_id); /* before the core sees i
 void report_confirmed(struct node *node, const struct raft_update *update);
 void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
                     struct bytes answer);
+/* Of its own machine, with the digest of its state (0: none): a snapshot was taken; the machine was
+ * restored from one. */
+void report_snapshot(struct node *node, const struct raft_snapshot *snapshot, uint64_t digest);
+void report_restored(struct node *node, const struct raft_snapshot *snapshot, uint64_t digest);
 void report_notice(struct node *node, uint64_t peer, const char *text);
 /* Of what came from outside and was not taken: few notices for many. */
 void report_refusal(struct node *node, uint64_t peer, const char *text);
@@ -472,6 +488,10 @@ struct node {
     struct proposals proposals;
     struct transfers transfers;
     struct reads reads;
+    struct snapshots snapshots;
+    struct sends sends;
+    struct installs installs;
+    struct restores restores;
     struct peers peers;
     struct frames frames;
     struct messages messages;

@@ -55,6 +55,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     calls_prepare(node, options->seed);
     drive_prepare(node);
     removal_prepare(node);
+    snapshots_prepare(node);
     return node;
 }
 
@@ -104,6 +105,10 @@ static void leave_network(struct node *node, bool tell)
     proposals_end(node, tell);
     transfers_end(node, tell);
     reads_end(node, tell);
+    snapshots_end(node, tell);
+    sends_end(node);
+    installs_end(node);
+    restores_end(node);
     calls_end(node, tell);
     frames_clear(node);
 }
@@ -201,6 +206,7 @@ static struct raft *make_core(struct node *node, const struct store_contents *co
                                .vote = contents->vote,
                                .vote_directory = contents->vote_directory,
                                .first_members = contents->first_members,
+                               .snapshot = contents->snapshot,
                                .first_index = contents->first_index,
                                .entries = entries,
                                .entry_count = contents->entry_count};
@@ -227,10 +233,18 @@ static void begin_work(struct node *node)
     }
     set_state(node, NODE_RUNNING);
     node->directory = contents.directory;
-    work_begin(node, contents.first_index);
-    removal_begin(node, contents.first_members);
+    work_begin(node, contents.snapshot.index + 1);
+    removal_begin(node, contents.snapshot.index != 0 ? contents.snapshot.members
+                                                     : contents.first_members);
     raft_get_status(node->raft, &status);
-    report_start(node, &status);
+    report_start(node, &status, &contents.snapshot);
+    snapshots_begin(node);
+    if (contents.snapshot.index != 0) {
+        restores_begin(node, &contents.snapshot, false);
+    }
+    if (node->raft == NULL) {
+        return; /* its machine takes no snapshots */
+    }
     peers_follow_members(node);
     application_note(node, NEWS_STARTED);
     drive_tick(node); /* for the first deadline; nothing is due yet */
@@ -335,6 +349,10 @@ void node_resume(struct node *node)
         inbox_deliver(node);
         drive_catch_up(node);
         removal_catch_up(node);
+        snapshots_catch_up(node);
+        sends_catch_up(node);
+        installs_catch_up(node);
+        restores_catch_up(node);
     } else {
         set_state(node, NODE_STARTING);
         if (node->life.start_is_owed) {

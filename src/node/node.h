@@ -48,6 +48,10 @@ struct node_options {
     uint64_t seed;            /* of the run */
     const char *cluster_name; /* at most 63 bytes; nodes of another cluster's name are refused */
     const char *address;      /* to listen on; NULL: the world chooses */
+    /* A snapshot is taken, and the log before it dropped but for a tail, when so many entries, or
+     * so many bytes of them, were applied since the last one. 0: never because of that. */
+    uint64_t snapshot_every;
+    uint64_t snapshot_bytes;
     /* A fresh machine at each start; NULL and a failure if that fails. */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
     void *context;
@@ -124,6 +128,9 @@ bool node_change(struct node *node, const struct raft_configuration *wanted, uin
 bool node_transfer(struct node *node, uint64_t target, const struct node_asker *asker,
                    struct failure *failure);
 bool node_campaign(struct node *node, bool force, struct failure *failure);
+/* A snapshot now, and the log that it covers dropped: the asker gets the outcome once it is durable
+ * (index: what it covers). false: refused at once, there is no answer. */
+bool node_compact(struct node *node, const struct node_asker *asker, struct failure *failure);
 
 /* Requests over the nodes' own transport. `serve` answers with one encoded value appended to
  * `answer`; false: it failed (message to the caller). */
@@ -150,6 +157,8 @@ struct node_stats {
     uint64_t payload_bytes; /* of the entries in what was sent; the rest is overhead */
     uint64_t deliveries;    /* messages that arrived */
     uint64_t disk_bytes;    /* handed to its disk */
+    uint64_t snapshots;     /* taken of its machine */
+    uint64_t installs;      /* received, in place of its log */
 };
 
 /* What another server refused this node last: its vote, an append, or the connection. */
@@ -180,7 +189,10 @@ struct node_view {
     uint64_t durable_index;
     uint64_t first_index;
     uint64_t last_index;
-    uint64_t members_index;                   /* of the entry that set `members`; 0: the first */
+    uint64_t snapshot_index; /* of the latest, taken or received; 0: none */
+    uint64_t snapshot_term;
+    bool is_restoring;      /* its machine is not there yet: it becomes that of the snapshot */
+    uint64_t members_index; /* of the entry that set `members`; 0: the first */
     const struct raft_configuration *members; /* in force; empty where it is not up */
     bool is_member;                           /* they list this very server */
     uint64_t turned_away_by; /* a member that told it that its id has another disk; 0: none */

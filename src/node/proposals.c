@@ -344,6 +344,31 @@ void proposals_change_applied(struct node *node, uint64_t index, uint64_t term)
     }
 }
 
+static void tell_installed(struct node *node, const struct waiter *waiter)
+{
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(&outcome.failure, FAILURE_TIMEOUT,
+                "a snapshot took the place of the log up to index %llu and more: what became of "
+                "the command there is not known",
+                (unsigned long long)waiter->index);
+    outcome.failure.unknown = true;
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+void proposals_installed(struct node *node, uint64_t index)
+{
+    struct proposals *proposals = &node->proposals;
+    if (proposals->change_waits && proposals->change.index <= index) {
+        struct waiter change = proposals->change;
+        proposals->change_waits = false;
+        tell_installed(node, &change);
+    }
+    while (proposals->waiters.count > 0 && ring_at(&proposals->waiters, 0)->index <= index) {
+        struct waiter waiter = *ring_pop(&proposals->waiters);
+        tell_installed(node, &waiter);
+    }
+}
+
 void proposals_end(struct node *node, bool tell)
 {
     struct proposals proposals = node->proposals;

@@ -82,6 +82,11 @@ void reads_take(struct node *node, enum node_read_mode mode, struct batch *batch
                 uint32_t size, const struct node_asker *asker)
 {
     struct read_wait read = {.asker = *asker, .batch = batch, .offset = offset, .size = size};
+    if (mode == NODE_READ_STALE && restores_is_under_way(node)) {
+        *ring_push(&node->reads.held) = read;
+        (void)batch_hold(batch);
+        return;
+    }
     if (mode == NODE_READ_STALE) {
         read_stale(node, &read);
         return;
@@ -116,6 +121,15 @@ void node_read(struct node *node, enum node_read_mode mode, struct bytes request
     application_tell_soon(node);
 }
 
+void reads_restored(struct node *node)
+{
+    while (node->reads.held.count > 0 && !restores_is_under_way(node)) {
+        struct read_wait read = *ring_pop(&node->reads.held);
+        read_stale(node, &read);
+        batch_release(read.batch);
+    }
+}
+
 void reads_prepare(struct node *node)
 {
     node->reads.first_id = 1;
@@ -135,6 +149,14 @@ void reads_end(struct node *node, bool tell)
             batch_release(read.batch);
         }
     }
+    while (reads.held.count > 0) {
+        struct read_wait read = *ring_pop(&reads.held);
+        if (tell) {
+            clients_tell_down(node, &read.asker, 0, 0);
+        }
+        batch_release(read.batch);
+    }
+    ring_free(&reads.held);
     ring_free(&reads.waiting);
     ring_free(&reads.confirmed);
     buffer_free(&reads.answer);

@@ -25,27 +25,40 @@ static bool differs(const struct raft_configuration *a, const struct raft_config
     return !same;
 }
 
-bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry)
+/* Takes the configuration over. */
+static void take(struct node *node, uint64_t index, struct raft_configuration *members)
 {
     struct removal *removal = &node->removal;
-    struct raft_configuration members = {0};
-    bool whole = raft_configuration_decode(raft_entry_payload(entry), &members);
-    ensure(whole); /* the core took it into force */
-    if (differs(&removal->members, &members)) {
+    if (differs(&removal->members, members)) {
         application_note(node, NEWS_MEMBERS);
     }
     /* A configuration that lists another server of this id, a former life, concerns this one
      * neither by listing it nor by removing it. */
-    if (raft_is_listed(node->raft, &members)) {
+    if (raft_is_listed(node->raft, members)) {
         removal->was_member = true;
         removal->index = 0;
-    } else if (!members.joint && removal->was_member) {
+    } else if (!members->joint && removal->was_member) {
         removal->was_member = false;
         removal->index = index;
     }
     raft_configuration_free(&removal->members);
-    removal->members = members;
+    removal->members = *members;
+}
+
+bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry)
+{
+    struct raft_configuration members = {0};
+    bool whole = raft_configuration_decode(raft_entry_payload(entry), &members);
+    ensure(whole); /* the core took it into force */
+    take(node, index, &members);
     return members.joint;
+}
+
+void removal_installed(struct node *node, uint64_t index, const struct raft_configuration *members)
+{
+    struct raft_configuration copy;
+    raft_configuration_copy(&copy, members);
+    take(node, index, &copy);
 }
 
 const struct raft_configuration *removal_members(const struct node *node)

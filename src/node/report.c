@@ -43,7 +43,9 @@ static void write_configuration(struct node *node, uint64_t index, struct bytes 
     value_write_string(&node->report.configurations, bytes.data, bytes.size);
 }
 
-static void add_entries(struct node *node, struct trace_event *event, uint64_t first, uint64_t last)
+/* Of configurations only those behind `above`: a snapshot's are not known. */
+static void add_entries(struct node *node, struct trace_event *event, uint64_t first, uint64_t last,
+                        uint64_t above)
 {
     event->first = first;
     event->last = last;
@@ -54,7 +56,7 @@ static void add_entries(struct node *node, struct trace_event *event, uint64_t f
     for (size_t i = 0; i < count; i++) {
         const struct raft_entry *entry = raft_entry_at(node->raft, first + i);
         entries[i] = (struct trace_entry){entry->term, entry_hash(entry)};
-        if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION) {
+        if (raft_entry_kind(entry) == RAFT_ENTRY_CONFIGURATION && first + i > above) {
             write_configuration(node, first + i, raft_entry_payload(entry));
         }
     }
@@ -129,7 +131,8 @@ static void write_members(struct node *node, uint64_t index,
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-void report_start(struct node *node, const struct raft_status *status)
+void report_start(struct node *node, const struct raft_status *status,
+                  const struct raft_snapshot *snapshot)
 {
     if (!wanted(node, TRACE_START)) {
         return;
@@ -140,8 +143,9 @@ void report_start(struct node *node, const struct raft_status *status)
     event.vote_directory = status->vote_directory;
     event.directory = status->directory;
     buffer_clear(&node->report.configurations);
-    write_members(node, status->first_index - 1, removal_members(node));
-    add_entries(node, &event, status->first_index, status->last_index);
+    event.commit = snapshot->index;
+    write_members(node, snapshot->members_index, removal_members(node));
+    add_entries(node, &event, status->first_index, status->last_index, snapshot->index);
     add_members(node, &event);
     event.index = raft_members_index(node->raft);
     emit(node, &event);
@@ -232,6 +236,18 @@ static void report_members(struct node *node)
     emit(node, &event);
 }
 
+/* What it covers is in force now. */
+static void report_install(struct node *node, uint64_t index)
+{
+    struct trace_event event = event_of(node, TRACE_INSTALL);
+    event.index = index;
+    event.prev_term = raft_term_at(node->raft, index);
+    buffer_clear(&node->report.configurations);
+    write_members(node, raft_members_index(node->raft), raft_members(node->raft));
+    event.configurations = buffer_bytes(&node->report.configurations);
+    emit(node, &event);
+}
+
 static void report_log(struct node *node, const struct raft_update *update)
 {
     if (update->truncated_from != 0 && wanted(node, TRACE_TRUNCATE)) {
@@ -240,10 +256,13 @@ static void report_log(struct node *node, const struct raft_update *update)
         event.last = update->truncated_to;
         emit(node, &event);
     }
+    if (update->installed_index != 0 && wanted(node, TRACE_INSTALL)) {
+        report_install(node, update->installed_index);
+    }
     if (update->appended_first != 0 && wanted(node, TRACE_APPEND)) {
         struct trace_event event = event_of(node, TRACE_APPEND);
         buffer_clear(&node->report.configurations);
-        add_entries(node, &event, update->appended_first, update->appended_last);
+        add_entries(node, &event, update->appended_first, update->appended_last, 0);
         emit(node, &event);
     }
     if (update->members_changed && wanted(node, TRACE_MEMBERS)) {
@@ -341,6 +360,10 @@ void report_write(struct node *node, enum trace_kind kind, const struct raft_per
         event.vote = persist->vote;
         event.vote_directory = persist->vote_directory;
     }
+    if (persist->reset_index != 0) {
+        event.what |= TRACE_SNAPSHOTS;
+        event.index = persist->reset_index;
+    }
     if (persist->first_index != 0) {
         event.what |= TRACE_ENTRIES;
         event.first = persist->first_index;
@@ -364,6 +387,28 @@ void report_applied(struct node *node, uint64_t index, const struct raft_entry *
         event.answer_hash = hash_bytes(answer.data, answer.size, 0);
     }
     emit(node, &event);
+}
+
+static void report_machine(struct node *node, enum trace_kind kind,
+                           const struct raft_snapshot *snapshot, uint64_t digest)
+{
+    if (wanted(node, kind)) {
+        struct trace_event event = event_of(node, kind);
+        event.index = snapshot->index;
+        event.prev_term = snapshot->term;
+        event.answer_hash = digest;
+        emit(node, &event);
+    }
+}
+
+void report_snapshot(struct node *node, const struct raft_snapshot *snapshot, uint64_t digest)
+{
+    report_machine(node, TRACE_SNAPSHOT, snapshot, digest);
+}
+
+void report_restored(struct node *node, const struct raft_snapshot *snapshot, uint64_t digest)
+{
+    report_machine(node, TRACE_RESTORE, snapshot, digest);
 }
 
 /* ---- reads ---------------------------------------------------------------------------------- */

@@ -22,6 +22,9 @@ static void view_core(const struct node *node, struct node_view *view)
     view->durable_index = status.durable_index;
     view->first_index = status.first_index;
     view->last_index = status.last_index;
+    view->snapshot_index = status.snapshot_index;
+    view->snapshot_term = status.snapshot_term;
+    view->is_restoring = restores_is_under_way(node);
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);
     view->turned_away_by = identity_turned_away_by(node);
@@ -40,6 +43,8 @@ static void view_disk(const struct node *node, struct node_view *view)
         .durable_index = contents.first_index + contents.entry_count - 1,
         .first_index = contents.first_index,
         .last_index = contents.first_index + contents.entry_count - 1,
+        .snapshot_index = contents.snapshot.index,
+        .snapshot_term = contents.snapshot.term,
         .members = &no_members,
     };
 }
@@ -115,6 +120,16 @@ void view_count_payload(struct node *node, uint64_t bytes)
 void view_count_delivery(struct node *node)
 {
     node->view.statistics.deliveries++;
+}
+
+void view_count_snapshot(struct node *node)
+{
+    node->view.statistics.snapshots++;
+}
+
+void view_count_install(struct node *node)
+{
+    node->view.statistics.installs++;
 }
 
 void view_count_changes(struct node *node, const struct raft_update *update,

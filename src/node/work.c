@@ -33,6 +33,7 @@ static void apply_one(struct node *node)
         }
     }
     work->next++;
+    snapshots_count(node, &entry);
     node->has_changed = true;
     application_note(node, NEWS_APPLIED);
     report_applied(node, index, &entry, buffer_bytes(&work->result));
@@ -51,7 +52,8 @@ static bool run_once(struct node *node)
     if (reads_answer_one(node) || transfers_answer_one(node)) {
         return true;
     }
-    if (node->work.next <= node->work.last) {
+    if (node->work.next <= node->work.last && !restores_is_under_way(node) &&
+        !snapshots_hold_back(node)) {
         apply_one(node);
         return true;
     }
@@ -65,6 +67,9 @@ void work_run(struct node *node)
     }
     node->work.is_under_way = true;
     while (node->raft != NULL && run_once(node)) {
+    }
+    if (node->raft != NULL) {
+        snapshots_consider(node);
     }
     node->work.is_under_way = false;
     removal_consider(node);
@@ -83,9 +88,16 @@ void work_add(struct node *node, const struct raft_update *update)
     node->work.last = update->apply_last;
 }
 
+void work_installed(struct node *node, uint64_t index)
+{
+    ensure(index >= node->work.next);
+    work_begin(node, index + 1);
+}
+
+/* What the machine has applied: nothing, while it is being restored. */
 uint64_t work_applied(const struct node *node)
 {
-    return node->work.next - 1;
+    return restores_is_under_way(node) ? 0 : node->work.next - 1;
 }
 
 void work_clear(struct node *node)

@@ -257,7 +257,7 @@ enum raft_event_kind {
                              where it does not lead */
     /* An own `snapshot` is durable in the store. The log is not needed before first_index, which is
        at most its index + 1: the core drops it, some of it perhaps later, for peers to which a
-       snapshot is being sent. */
+       snapshot is being sent. The last one again (index and term): only that. */
     RAFT_EVENT_SNAPSHOT_TAKEN,
     /* `message`, a piece that an update handed out, and all before it are written (its bytes are
        not looked at, its piece_size is); not the last one, which INSTALLED confirms. `reject`: what

@@ -107,12 +107,14 @@ void snapshot_taken(struct raft *raft, const struct raft_event *event)
 {
     const struct raft_snapshot *snapshot = event->snapshot;
     ensure(snapshot->index <= raft->applied && event->first_index <= snapshot->index + 1);
-    if (snapshot->index <= raft->snapshot.index) {
+    if (snapshot->index < raft->snapshot.index) {
         return; /* a received one is ahead of it */
     }
-    ensure(snapshot->term == log_term_at(&raft->log, snapshot->index));
-    remember(raft, snapshot);
-    membership_forget(raft, snapshot->index);
+    if (snapshot->index > raft->snapshot.index) {
+        ensure(snapshot->term == log_term_at(&raft->log, snapshot->index));
+        remember(raft, snapshot);
+        membership_forget(raft, snapshot->index);
+    }
     if (event->first_index > raft->compact_to + 1) {
         raft->compact_to = event->first_index - 1;
     }

@@ -273,9 +273,12 @@ static void log_phrase(const struct trace_event *event, struct trace_phrase *phr
     case TRACE_SNAPSHOT:
         text_number(&phrase->before, "snapshot at ", event->index);
         break;
-    default:
-        ensure(event->kind == TRACE_INSTALL);
+    case TRACE_INSTALL:
         text_number(&phrase->before, "installs snapshot at ", event->index);
+        break;
+    default:
+        ensure(event->kind == TRACE_RESTORE);
+        text_number(&phrase->before, "restored at ", event->index);
     }
 }
 

@@ -227,9 +227,12 @@ static void log_sentence(const struct trace_event *event, struct buffer *out)
                    event->first, event->last);
         text_number(out, " as of entry ", event->index);
         break;
-    default:
-        ensure(event->kind == TRACE_INSTALL);
+    case TRACE_INSTALL:
         text_number(out, "installs a snapshot up to ", event->index);
+        break;
+    default:
+        ensure(event->kind == TRACE_RESTORE);
+        text_number(out, "restores its machine from the snapshot up to ", event->index);
     }
 }
 

@@ -35,13 +35,14 @@
     X(COMMIT, "commit")     /* commit index is now index, of term entry_term; flag: by counting */ \
     X(APPLY, "apply")       /* index, entry_term, hash of payload, answer_hash; flag: a command    \
                                (answer_hash counts) */                                             \
-    X(SNAPSHOT, "snapshot") /* taken: index */                                                     \
-    X(INSTALL, "install")   /* from a leader: index, configurations (the snapshot's) */            \
-    X(MEMBERS, "members")   /* in force: index, value (voters, voters_old, learners, directories   \
-                               of all of these by rising id), configurations (that one) */         \
-    X(READ, "read")         /* a leader takes a linearizable read: sequence = its number */        \
-    X(CONFIRM, "confirm")   /* reads first..last are confirmed: answered once index is applied */  \
-    X(CONNECT, "connect")   /* a connection to peer is up; text: how */                            \
+    X(SNAPSHOT, "snapshot") /* taken: index, entry_term, answer_hash of the machine's state */     \
+    X(INSTALL, "install") /* from a leader: index, entry_term, configurations (the snapshot's) */  \
+    X(RESTORE, "restore") /* the machine became that of a snapshot: as SNAPSHOT */                 \
+    X(MEMBERS, "members") /* in force: index, value (voters, voters_old, learners, directories     \
+                             of all of these by rising id), configurations (that one) */           \
+    X(READ, "read")       /* a leader takes a linearizable read: sequence = its number */          \
+    X(CONFIRM, "confirm") /* reads first..last are confirmed: answered once index is applied */    \
+    X(CONNECT, "connect") /* a connection to peer is up; text: how */                              \
     X(DISCONNECT, "disconnect") /* or down; text: why */                                           \
     X(CLIENT, "client")         /* a client's history entry: value */                              \
     X(FAULT, "fault")         /* a fault or a control call: text = its name, value = arguments */  \
@@ -97,8 +98,8 @@ struct trace_event {
     uint64_t message_number; /* the sender's */
     uint64_t sequence;
     uint64_t prev_index;
-    uint64_t prev_term; /* in COMMIT, APPLY: the entry's term; in VOTE: the last term of the voter's
-                           own log */
+    uint64_t prev_term; /* in COMMIT, APPLY, SNAPSHOT: the entry's term; in VOTE: the last term of
+                           the voter's own log */
     uint64_t commit;
     uint64_t vote;
     uint64_t vote_directory;

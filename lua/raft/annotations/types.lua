@@ -240,7 +240,7 @@
 ---@class raft.event
 ---@field time number seconds of the world's clock
 ---@field node integer 0: the world or a client
----@field kind "start"|"stop"|"role"|"vote"|"send"|"receive"|"drop"|"append"|"truncate"|"write"|"sync"|"match"|"commit"|"apply"|"snapshot"|"install"|"members"|"read"|"confirm"|"connect"|"disconnect"|"client"|"fault"|"notice"|"note"|"violation"|"run"|"verdict"
+---@field kind "start"|"stop"|"role"|"vote"|"send"|"receive"|"drop"|"append"|"truncate"|"write"|"sync"|"match"|"commit"|"apply"|"snapshot"|"install"|"restore"|"members"|"read"|"confirm"|"connect"|"disconnect"|"client"|"fault"|"notice"|"note"|"violation"|"run"|"verdict"
 ---@field peer? integer the other node: receiver, sender, candidate's follower, leader
 ---@field candidate? integer of a vote
 ---@field term? integer
