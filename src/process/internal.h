@@ -46,6 +46,8 @@ struct control_open {
     int64_t origin_real_ns; /* real_options */
     uint64_t speed_ppb;     /* billionths of a world second in a real one */
     bool wipe;              /* begin with an empty disk */
+    uint64_t snapshot_every;
+    uint64_t snapshot_bytes;
     struct raft_options raft;
     char cluster_name[CONTROL_NAME_BYTES];
     char address[CONTROL_NAME_BYTES];

@@ -16,6 +16,7 @@
     X(election_collisions)                                                                         \
     X(max_inflight_bytes)                                                                          \
     X(max_uncommitted_bytes)                                                                       \
+    X(max_kept_bytes)                                                                              \
     X(seed)
 #define OPTION_TIMES(X)                                                                            \
     X(election_timeout_min_ns)                                                                     \
@@ -65,6 +66,8 @@ void control_write_open(const struct control_open *open, struct buffer *out)
     field_write_number(out, (uint64_t)open->origin_real_ns);
     field_write_number(out, open->speed_ppb);
     field_write_number(out, open->wipe);
+    field_write_number(out, open->snapshot_every);
+    field_write_number(out, open->snapshot_bytes);
     write_options(out, &open->raft);
     field_write_bytes(out, bytes_of_text(open->cluster_name));
     field_write_bytes(out, bytes_of_text(open->address));
@@ -84,6 +87,8 @@ bool control_read_open(struct bytes body, struct control_open *open)
     open->origin_real_ns = (int64_t)field_read_at_most(&reader, INT64_MAX);
     open->speed_ppb = field_read_number(&reader);
     open->wipe = field_read_flag(&reader);
+    open->snapshot_every = field_read_number(&reader);
+    open->snapshot_bytes = field_read_number(&reader);
     read_options(&reader, &open->raft);
     field_read_text(&reader, open->cluster_name, sizeof open->cluster_name);
     field_read_text(&reader, open->address, sizeof open->address);
@@ -153,13 +158,16 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
     X(durable_index)                                                                               \
     X(first_index)                                                                                 \
     X(last_index)                                                                                  \
+    X(snapshot_index)                                                                              \
+    X(snapshot_term)                                                                               \
     X(members_index)                                                                               \
     X(turned_away_by)
 #define VIEW_FLAGS(X)                                                                              \
     X(is_up)                                                                                       \
+    X(is_restoring)                                                                                \
     X(is_member)
 
-_Static_assert(sizeof(struct node_view) == 160, "a new field has to be told to parents, above");
+_Static_assert(sizeof(struct node_view) == 184, "a new field has to be told to parents, above");
 _Static_assert(sizeof(struct node_stats) % sizeof(uint64_t) == 0, "numbers of 64 bits only");
 
 static void write_statistics(struct buffer *out, const struct node_stats *statistics)
@@ -220,6 +228,8 @@ void control_write_view(const struct node_view *view, const struct raft_peer_sta
         field_write_number(out, peers[i].match_index);
         field_write_number(out, peers[i].next_index);
         field_write_number(out, peers[i].inflight_messages);
+        field_write_number(out, peers[i].snapshot_index);
+        field_write_number(out, peers[i].snapshot_offset);
     }
 }
 
@@ -245,6 +255,8 @@ static void read_peers(struct field_reader *reader, struct sight *sight)
         peer->match_index = field_read_number(reader);
         peer->next_index = field_read_number(reader);
         peer->inflight_messages = (uint32_t)field_read_at_most(reader, UINT32_MAX);
+        peer->snapshot_index = field_read_number(reader);
+        peer->snapshot_offset = field_read_number(reader);
     }
 }
 
