@@ -215,6 +215,31 @@ function tests.test_StrangersHoldABoundedNumberOfBytes()
   node:close()
 end
 
+-- Many of them send to a node of a script's cluster that is paused: what waits for it is bounded, whoever they are.
+with_strangers("StrangersToAPausedNodeShareOneQueue", function(_, drive, c)
+  local dropped, connections, address = 0, {}, c:status(1, "address")
+  c:on({ kind = "drop" }, function(event)
+    dropped = dropped + (event.reason == "paused, and its queue is full" and 1 or 0)
+  end)
+  c:pause(1)
+  local bytes = core.frame(3, 2, ("x"):rep(100 * 1024), 5)
+  for i = 1, 15 do
+    connections[i] = wire.connect(address, forged.hello(1000 + i, 1) .. bytes)
+    wire.wait("its hello", drive, function()
+      return connections[i]:is_answered()
+    end)
+  end
+  wire.wait("some to be dropped", drive, function()
+    return dropped >= 5
+  end)
+  lu.assertEquals(dropped, 5) -- ten fit
+  c:resume(1)
+  assert(c:set("key", "value"))
+  for _, connection in ipairs(connections) do
+    connection:close()
+  end
+end)
+
 -- ---- floods -------------------------------------------------------------------------------------
 
 -- A flood of the nodes of a cluster by another process, for a second: commits go on meanwhile and afterwards, nobody

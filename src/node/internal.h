@@ -115,13 +115,14 @@ void frames_clear(struct node *node);
 /* A frame that waits. */
 struct incoming {
     uint64_t from;
+    uint64_t queue; /* in which it is counted */
     struct batch *batch;
     uint32_t offset;
     struct frame_head head;
 };
 
 struct held_bytes {
-    uint64_t from;
+    uint64_t queue;
     uint64_t bytes;
 };
 
