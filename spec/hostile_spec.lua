@@ -15,7 +15,7 @@ local tests = {}
 local function with_strangers(name, f)
   tests["test_" .. name] = function()
     wire.skip_without_luv()
-    clusters.with({ nodes = 1, mode = "tcp" }, function(c)
+    clusters.with({ nodes = 1, mode = "tcp", keep_events = 100 }, function(c)
       c:check_one_leader()
       local address, dialled = c:status(1, "address"), {}
       local function drive()
@@ -190,6 +190,31 @@ function tests.test_StrangersThatWereAnsweredAreForgotten()
   lu.assertTrue(resident_kib() - before < 500, resident_kib() - before)
   node:close()
 end
+
+-- The same with a node of a script's cluster, whose links have faults.
+with_strangers("StrangersLeaveNoLinks", function(_, _, c)
+  local next_id, address = 1000, c:status(1, "address")
+  local function drive()
+    c:sleep(0.0001)
+  end
+  local function meet(count)
+    for _ = 1, count do
+      next_id = next_id + 1
+      local connection = wire.connect(address, forged.hello(next_id, 1) .. forged.request(next_id, 5))
+      wire.wait("its answer", drive, function()
+        return #connection:frames() == 2 or connection.ended
+      end)
+      lu.assertFalse(connection.ended)
+      connection:close()
+    end
+  end
+  meet(1000)
+  local before = processes.resident_kib()
+  meet(3000)
+  collectgarbage()
+  local more_kib = processes.resident_kib() - before
+  lu.assertTrue(more_kib < 500, more_kib .. " KiB more")
+end)
 
 -- They begin large frames and do not end them.
 function tests.test_StrangersHoldABoundedNumberOfBytes()

@@ -159,10 +159,24 @@ static void on_emit(void *context, uint64_t from, uint64_t to, struct batch *fra
     loop_wake_at(&real->world, &delayed_frame->alarm, due_ns);
 }
 
+/* Whether an end of a link is a client, a node here, or a peer of the other end. */
+static bool is_known(const struct real *real, uint64_t id, uint64_t other)
+{
+    const struct endpoint *endpoint = real_find(real, other);
+    return id == WORLD_CLIENT || real_find(real, id) != NULL ||
+           (endpoint != NULL && remote_find(endpoint, id) != NULL);
+}
+
+static bool needs_link(void *context, uint64_t from, uint64_t to)
+{
+    return is_known(context, from, to) && is_known(context, to, from);
+}
+
 static void real_send(struct endpoint *endpoint, uint64_t peer, struct batch *frame, bool urgent)
 {
     struct real *real = endpoint->real;
     ensure(!endpoint->closed && frame->size >= FRAME_HEAD_BYTES);
+    faults_trim(real->world.faults, needs_link, real);
     faults_send(real->world.faults, loop_now(real), endpoint->id, peer, frame, urgent);
 }
 

@@ -87,7 +87,7 @@ static void report_drop(struct faults *faults, uint64_t from, uint64_t to, int64
 static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t now_ns,
                          const struct batch *frame, const char *reason)
 {
-    link->drop_count++;
+    faults_count_drop(faults, link->from);
     report_drop(faults, link->from, link->to, now_ns, frame, reason);
 }
 

@@ -51,7 +51,6 @@ struct fault_link {
     int64_t large_ns;
     struct list held; /* reordered frames, in order of sending */
     struct random streams[STREAM_COUNT];
-    uint64_t drop_count;
     const char *lost_reason; /* why the epoch last went up */
 };
 
@@ -70,6 +69,12 @@ struct fault_node {
     uint32_t group;
 };
 
+/* Of the messages of one sender. */
+struct drop_count {
+    uint64_t from;
+    uint64_t count;
+};
+
 struct faults {
     struct trace *trace; /* may be NULL */
     bool is_none;        /* there are no faults, and no links to remember */
@@ -83,12 +88,15 @@ struct faults {
     array_of(struct fault_node) nodes;
     struct pairs links;
     array_of(struct fault_link *) link_list; /* in order of first use */
-    struct list held;                        /* of all links, the earliest deadline first */
+    size_t trim_at;                          /* so many links are looked through */
+    array_of(struct drop_count) drops;
+    struct list held; /* of all links, the earliest deadline first */
 };
 
 /* The link from here to there, made where there is none yet. */
 struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to);
 void faults_links_free(struct faults *faults);
+void faults_count_drop(struct faults *faults, uint64_t from);
 /* What is in force has changed: each link follows it. */
 void faults_refresh(struct faults *faults);
 #define FAULTS_DELAY_MAX_NS (INT64_MAX / 4)

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define LINKS_FEW 256 /* are never looked through */
+
 /* ---- what is in force ----------------------------------------------------------------------- */
 
 /* FAULTS_EVERY is every node, never the clients. */
@@ -176,6 +178,7 @@ void faults_links_free(struct faults *faults)
     pairs_free(&faults->links);
     array_free(&faults->rules);
     array_free(&faults->nodes);
+    array_free(&faults->drops);
 }
 
 uint64_t faults_epoch(const struct faults *faults, uint64_t from, uint64_t to)
@@ -197,16 +200,40 @@ const char *faults_lost_reason(const struct faults *faults, uint64_t from, uint6
     return link == NULL ? "cut" : link->lost_reason;
 }
 
+void faults_count_drop(struct faults *faults, uint64_t from)
+{
+    size_t place = array_place(&faults->drops, from, from);
+    if (place == faults->drops.count || faults->drops.items[place].from != from) {
+        *array_insert(&faults->drops, place) = (struct drop_count){.from = from};
+    }
+    faults->drops.items[place].count++;
+}
+
 uint64_t faults_drop_count(const struct faults *faults, uint64_t from)
 {
-    uint64_t count = 0;
+    size_t place = array_place(&faults->drops, from, from);
+    bool is_there = place < faults->drops.count && faults->drops.items[place].from == from;
+    return is_there ? faults->drops.items[place].count : 0;
+}
 
+void faults_trim(struct faults *faults, faults_needs *needs, void *context)
+{
+    size_t kept = 0;
+    if (faults->link_list.count < LINKS_FEW || faults->link_list.count < faults->trim_at) {
+        return;
+    }
+    pairs_free(&faults->links);
     for (size_t i = 0; i < faults->link_list.count; i++) {
-        if (faults->link_list.items[i]->from == from) {
-            count += faults->link_list.items[i]->drop_count;
+        struct fault_link *link = faults->link_list.items[i];
+        if (list_is_empty(&link->held) && !needs(context, link->from, link->to)) {
+            memory_free(link);
+        } else {
+            pairs_add(&faults->links, link->from, link->to, link);
+            faults->link_list.items[kept++] = link;
         }
     }
-    return count;
+    faults->link_list.count = kept;
+    faults->trim_at = 2 * kept;
 }
 
 bool faults_is_cut(const struct faults *faults, uint64_t from, uint64_t to, const char **reason)

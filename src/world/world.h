@@ -358,6 +358,10 @@ void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t 
 int64_t faults_deadline(const struct faults *faults);
 void faults_release(struct faults *faults, int64_t now_ns);
 uint64_t faults_drop_count(const struct faults *faults, uint64_t from);
+/* Where there are many links, those go that nobody needs: ids that strangers give come without end.
+ * One that is used again begins anew. */
+typedef bool faults_needs(void *context, uint64_t from, uint64_t to);
+void faults_trim(struct faults *faults, faults_needs *needs, void *context);
 
 /* The default of links between nodes; links that name WORLD_CLIENT have none. */
 void faults_set_default(struct faults *faults, const struct link_faults *faults_of_link);
