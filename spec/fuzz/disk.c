@@ -9,8 +9,8 @@
 
 #define DISK_ID 3U
 #define NAMES 4U
-#define FILES_MAX 32U
-#define FILE_BYTES_MAX 4096U
+#define FILES_MAX 12U
+#define FILE_BYTES_MAX 5120U /* more than a chunk of the disk */
 #define SECTOR_BYTES 512U
 #define VALUES 8U /* that a byte is written with */
 
@@ -249,7 +249,7 @@ static uint32_t take_file(struct run *run, uint32_t position, struct model_file 
     }
     found->size = (uint32_t)size;
     for (uint32_t i = 0; i < size; i++) {
-        found->bytes[i].now = data[i];
+        found->bytes[i].now = data[i] % VALUES; /* a bit that has flipped may make it another */
     }
     model_resize(found, found->size);
     return least;
@@ -373,7 +373,7 @@ struct written {
 
 static void draw_write(struct run *run, uint32_t position, struct written *written)
 {
-    uint32_t offset = input_byte(&run->input) * 16U % FILE_BYTES_MAX;
+    uint32_t offset = input_byte(&run->input) * 20U % FILE_BYTES_MAX;
     uint32_t size = input_byte(&run->input) * 8U;
     uint8_t kind = input_byte(&run->input);
     size = size < FILE_BYTES_MAX - offset ? size : FILE_BYTES_MAX - offset;
@@ -442,7 +442,7 @@ static void cut_write(struct run *run, uint32_t position)
 static void resize(struct run *run, uint32_t position)
 {
     struct model_file *file = &run->model[run->names[position].now];
-    uint32_t size = input_byte(&run->input) * 16U % FILE_BYTES_MAX;
+    uint32_t size = input_byte(&run->input) * 20U % FILE_BYTES_MAX;
     struct file_task task = {
         .kind = FILE_RESIZE, .file = open_name(run, name_of[position]), .size = size};
     perform(run, &task);
@@ -517,7 +517,7 @@ static uint64_t play(const uint8_t *data, size_t size)
     run->files = run->world->operations->files(run->world, DISK_ID, NULL, NULL);
     forget_all(run);
     lock(run);
-    for (size_t left = 200; left > 0 && run->input.size > 0; left--) {
+    for (size_t left = 100; left > 0 && run->input.size > 0; left--) {
         happen(run, input_byte(&run->input));
     }
     run->files->operations->free(run->files);

@@ -8,7 +8,7 @@
 
 #include "sim/internal.h"
 
-#define DISK_CHUNK_BYTES (16U << 10)
+#define DISK_CHUNK_BYTES (4U << 10)
 #define DISK_SECTOR_BYTES 512U
 
 /* ---- what a file holds (disk_file.c) -------------------------------------------------------- */
