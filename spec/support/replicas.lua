@@ -21,7 +21,8 @@ end
 -- Replicas 1..count (or the ids given), with the options of core.replica; `each` has further ones by
 -- id ({ [2] = { term = 3, log = {...} } }). Their disks answer at once, unless disks are slow(id).
 function M.new(ids, options, each)
-  local net = setmetatable({ cores = core.cores(), ids = {} }, Net)
+  local net = setmetatable({ cores = core.cores(), ids = {}, options = {} }, Net)
+  net.cores:keep_disks()
   for i = 1, type(ids) == "number" and ids or 0 do
     net.ids[i] = i
   end
@@ -43,12 +44,13 @@ function Net:add(id, options, more)
   all.id = id
   all.seed = all.seed or id
   all.voters = all.voters or self.ids
+  self.options[id] = all
   self.cores:add(all)
 end
 
 -- The same once more, apart from this one.
 function Net:copy()
-  return setmetatable({ cores = self.cores:copy(), ids = self.ids }, Net)
+  return setmetatable({ cores = self.cores:copy(), ids = self.ids, options = self.options }, Net)
 end
 
 -- ---- what they say of themselves ----------------------------------------------------------------
@@ -74,13 +76,18 @@ function Net:terms(id)
   return terms
 end
 
--- The entries that it has handed out.
+-- The entries that it has handed out, by index, as far as its log has them.
 function Net:applied(id)
-  local log, applied = self:log(id), {}
-  for index = 1, self.cores:state(id).applied do
-    applied[index] = log[index]
+  local applied, last = {}, self.cores:state(id).applied
+  for _, entry in ipairs(self:log(id)) do
+    applied[entry.index] = entry.index <= last and entry or nil
   end
   return applied
+end
+
+-- The index up to which it has applied everything, itself or as a snapshot.
+function Net:applied_index(id)
+  return self.cores:state(id).applied
 end
 
 -- The index at which a read was answered, 0 where it failed; nil: it waits.
@@ -164,6 +171,25 @@ end
 -- Its disk has done what it was asked for so far (or up to `sequence`).
 function Net:persisted(id, sequence)
   return self.cores:confirm(id, sequence)
+end
+
+-- It crashes, and starts again with what is on its disk.
+function Net:crash(id)
+  self.cores:crash(id, self.options[id])
+end
+
+-- ---- snapshots ----------------------------------------------------------------------------------
+
+-- It takes a snapshot of what it has applied, `padding` bytes larger than it need be; its log is
+-- needed from `first_index` on only (nil: not before the snapshot's end).
+function Net:compact(id, first_index, padding)
+  return self.cores:compact(id, first_index, padding)
+end
+
+-- Its slow disk has written the next piece of a snapshot that it receives (or fails to); nil: there
+-- is none.
+function Net:write_piece(id, fail)
+  return self.cores:write_piece(id, fail)
 end
 
 -- ---- messages -----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /*
- * The harness's parts: replicas, the messages under way between them, and what waits for a disk.
+ * The harness's core: replicas, the messages under way between them, and what waits for a disk.
  *
  * It never steps a replica from within another one's step.
  */
@@ -23,6 +23,9 @@ static void hold_batches(struct cores_message *message)
         }
     }
     message->batches.count = held;
+    if (message->message.piece != NULL) {
+        *array_push(&message->batches) = batch_hold(message->message.piece);
+    }
 }
 
 static void release_batches(struct cores_message *message)
@@ -56,7 +59,7 @@ static struct cores_message *message_new(struct cores *cores, const struct raft_
     return made;
 }
 
-static void message_free(struct cores *cores, struct cores_message *message)
+void cores_message_free(struct cores *cores, struct cores_message *message)
 {
     list_remove(&message->link);
     release_batches(message);
@@ -72,11 +75,15 @@ static void put_under_way(struct cores *cores, struct cores_message *message)
 }
 
 /* What a replica says, with the entries of its log that the message names. */
-static struct cores_message *message_from(struct cores *cores, const struct raft *raft,
+static struct cores_message *message_from(struct cores *cores, const struct core *core,
                                           const struct raft_message *message)
 {
     struct cores_message *made = message_new(cores, message);
-    raft_copy_entries(raft, message->prev_index + 1, message->entry_count, made->entries.items);
+    raft_copy_entries(core->raft, message->prev_index + 1, message->entry_count,
+                      made->entries.items);
+    if (message->kind == RAFT_SNAPSHOT && message->piece_size > 0) {
+        snapshots_fill_piece(core, &made->message);
+    }
     hold_batches(made);
     return made;
 }
@@ -128,7 +135,7 @@ static void take_from_way(struct cores *cores, struct cores_message *message)
 void cores_drop(struct cores *cores, struct cores_message *message)
 {
     take_from_way(cores, message);
-    message_free(cores, message);
+    cores_message_free(cores, message);
 }
 
 /* ---- replicas ------------------------------------------------------------------------------- */
@@ -160,8 +167,10 @@ void cores_free(struct cores *cores)
     for (size_t i = 0; i < cores->all.count; i++) {
         struct core *core = cores->all.items[i];
         while (!list_is_empty(&core->held)) {
-            message_free(cores, message_of(list_first(&core->held)));
+            cores_message_free(cores, message_of(list_first(&core->held)));
         }
+        snapshots_free(cores, core);
+        disk_free(core->disk);
         raft_free(core->raft);
         array_free(&core->reads);
         memory_free(core);
@@ -182,6 +191,13 @@ static struct core *find(const struct cores *cores, uint64_t id)
     return NULL;
 }
 
+struct core *cores_core(const struct cores *cores, uint64_t id)
+{
+    struct core *core = find(cores, id);
+    ensure(core != NULL);
+    return core;
+}
+
 const struct core *cores_find(const struct cores *cores, uint64_t id)
 {
     return find(cores, id);
@@ -200,9 +216,12 @@ const struct core *cores_at(const struct cores *cores, size_t position)
 
 void cores_set_slow(struct cores *cores, uint64_t id, bool slow)
 {
-    struct core *core = find(cores, id);
-    ensure(core != NULL);
-    core->slow = slow;
+    cores_core(cores, id)->slow = slow;
+}
+
+void cores_keep_disks(struct cores *cores)
+{
+    cores->keeps_disks = true;
 }
 
 void cores_add(struct cores *cores, struct raft *raft)
@@ -214,26 +233,58 @@ void cores_add(struct cores *cores, struct raft *raft)
     core->raft = raft;
     core->id = status.id;
     core->deadline_ns = RAFT_NEVER;
+    core->disk = cores->keeps_disks ? disk_new(raft) : NULL;
     *array_push(&cores->all) = core;
     struct raft_event event = {.kind = RAFT_EVENT_TICK};
     (void)cores_step(cores, status.id, &event); /* it tells when it wants to be woken */
+}
+
+void cores_crash(struct cores *cores, uint64_t id, const struct raft_options *options,
+                 const struct raft_configuration *first_members)
+{
+    struct core *core = cores_core(cores, id);
+    const struct core_snapshot *last = core_last_snapshot(core);
+    ensure(core->disk != NULL && options->id == id);
+    while (!list_is_empty(&core->held)) {
+        cores_message_free(cores, message_of(list_first(&core->held)));
+    }
+    snapshots_drop_received(cores, core);
+    raft_free(core->raft);
+    core->raft = disk_start(core->disk, options, first_members, last, cores->now_ns);
+    core->asked = 0;
+    core->durable = 0;
+    core->applied = last != NULL ? last->about.index : 0;
+    core->digest = last != NULL ? last->digest : 0;
+    core->digest_index = core->applied;
+    snapshots_prune(core);
+    struct raft_event event = {.kind = RAFT_EVENT_TICK};
+    (void)cores_step(cores, id, &event);
+}
+
+static void copy_messages(struct cores *cores, struct list *to, const struct list *from)
+{
+    *to = (struct list){0};
+    list_each(from, at) {
+        list_append(to, &message_copy(cores, message_of(at))->link);
+    }
 }
 
 struct cores *cores_copy(const struct cores *cores)
 {
     struct cores *copy = cores_new();
     copy->now_ns = cores->now_ns;
+    copy->keeps_disks = cores->keeps_disks;
     array_copy(&copy->cuts, &cores->cuts);
     for (size_t i = 0; i < cores->all.count; i++) {
         const struct core *from = cores->all.items[i];
         struct core *core = memory_new(sizeof *core);
         *core = *from;
         core->raft = raft_copy(from->raft);
-        core->held = (struct list){0};
+        core->disk = disk_copy(from->disk);
         array_copy(&core->reads, &from->reads);
-        list_each(&from->held, at) {
-            list_append(&core->held, &message_copy(copy, message_of(at))->link);
-        }
+        snapshots_copy(core, from);
+        copy_messages(copy, &core->held, &from->held);
+        copy_messages(copy, &core->pieces, &from->pieces);
         *array_push(&copy->all) = core;
     }
     for (const struct cores_message *at = cores_first(cores); at != NULL;
@@ -265,7 +316,7 @@ static void send_after(struct cores *cores, struct core *core, const struct raft
     uint64_t sequence =
         update->persist.sequence != 0 ? update->persist.sequence : update->messages_after_sequence;
     for (uint32_t i = 0; i < update->message_after_count; i++) {
-        struct cores_message *message = message_from(cores, core->raft, &update->messages_after[i]);
+        struct cores_message *message = message_from(cores, core, &update->messages_after[i]);
         if (sequence <= core->durable) {
             put_under_way(cores, message);
         } else {
@@ -279,7 +330,7 @@ static void send_at_once(struct cores *cores, const struct core *core,
                          const struct raft_update *update)
 {
     for (uint32_t i = 0; i < update->message_count; i++) {
-        put_under_way(cores, message_from(cores, core->raft, &update->messages[i]));
+        put_under_way(cores, message_from(cores, core, &update->messages[i]));
     }
 }
 
@@ -293,6 +344,25 @@ static void take_results(struct core *core, const struct raft_update *update)
     }
 }
 
+static void take_snapshots(struct cores *cores, struct core *core, const struct raft_update *update)
+{
+    const struct raft_message *piece = update->snapshot_piece;
+    if (update->snapshot_abandoned || (piece != NULL && piece->offset == 0)) {
+        snapshots_drop_received(cores, core);
+    }
+    if (piece != NULL) {
+        struct cores_message *made = message_new(cores, piece);
+        hold_batches(made);
+        list_append(&core->pieces, &made->link);
+    }
+    if (update->compacted_first != 0 && core->disk != NULL) {
+        disk_compact(core->disk, update->compacted_first);
+    }
+    if (update->installed_index != 0) {
+        snapshots_installed(core, update->installed_index);
+    }
+}
+
 static void carry_out(struct cores *cores, struct core *core, const struct raft_update *update)
 {
     if ((update->message_count | update->message_after_count) != 0) {
@@ -302,6 +372,13 @@ static void carry_out(struct cores *cores, struct core *core, const struct raft_
     if (update->persist.sequence != 0) {
         ensure(update->persist.sequence == core->asked + 1);
         core->asked = update->persist.sequence;
+        if (core->disk != NULL) {
+            disk_ask(core->disk, core->raft, &update->persist);
+        }
+    }
+    if (update->snapshot_piece != NULL || update->snapshot_abandoned ||
+        (update->compacted_first | update->installed_index) != 0) {
+        take_snapshots(cores, core, update);
     }
     if (update->apply_first != 0) {
         ensure(update->apply_first == core->applied + 1);
@@ -310,6 +387,9 @@ static void carry_out(struct cores *cores, struct core *core, const struct raft_
     }
     if ((update->read_count | update->notice_count) != 0) {
         take_results(core, update);
+    }
+    if (core->snapshots.count > 1) {
+        snapshots_prune(core);
     }
     core->wants_flush = update->wants_flush;
     core->deadline_ns = update->deadline_ns;
@@ -327,19 +407,20 @@ static const struct raft_update *step(struct cores *cores, struct core *core,
 
 const struct raft_update *cores_step(struct cores *cores, uint64_t id, struct raft_event *event)
 {
-    struct core *core = find(cores, id);
-    ensure(core != NULL);
-    return step(cores, core, event);
+    return step(cores, cores_core(cores, id), event);
 }
 
 const struct raft_update *cores_confirm(struct cores *cores, uint64_t id, uint64_t sequence)
 {
-    struct core *core = find(cores, id);
-    ensure(core != NULL && sequence <= core->asked);
+    struct core *core = cores_core(cores, id);
+    ensure(sequence <= core->asked);
     if (sequence <= core->durable) {
         return NULL;
     }
     core->durable = sequence;
+    if (core->disk != NULL) {
+        disk_write(core->disk, sequence);
+    }
     for (struct list_link *at = list_first(&core->held); at != NULL; at = list_first(&core->held)) {
         if (message_of(at)->sequence > sequence) {
             break;
@@ -387,7 +468,7 @@ const struct raft_update *cores_deliver(struct cores *cores, struct cores_messag
         update = step(cores, core, &event);
     }
     if (!keep) {
-        message_free(cores, message);
+        cores_message_free(cores, message);
     }
     return update;
 }

@@ -2,8 +2,8 @@
  * cores: bare cores under one harness: a few replicas, their disks, the messages between them and a
  * clock, all controlled by the caller. Nothing happens unless the caller asks for it: any
  * message that is under way may be delivered, lost or delivered twice, any disk may take its time,
- * and time passes when it is let. cores.c (steps, messages, disks), run.c (all of it in order,
- * time), hash.c.
+ * and time passes when it is let. cores.c (steps, messages), snapshots.c, disks.c (crashes), run.c
+ * (all of it in order, time), hash.c.
  *
  * There is no world, no node and no codec: messages are passed in memory. It never decides anything
  * that is Raft's to decide, draws nothing at random, and checks only that the cores keep to raft.h.
@@ -15,6 +15,16 @@
 #include "raft/raft.h"
 
 struct cores;
+
+/* A snapshot that a replica keeps. */
+struct core_snapshot {
+    struct raft_snapshot about; /* its `members` are NULL: these are */
+    struct raft_configuration members;
+    uint64_t digest; /* of all that was applied up to its index */
+    struct batch *bytes;
+};
+
+struct disk;
 
 /* One replica and its disk. To be looked at only. */
 struct core {
@@ -28,7 +38,14 @@ struct core {
     bool slow;         /* its disk confirms only when cores_confirm says so */
     bool contradicted; /* it was sent what contradicts an entry that is committed there */
     struct list held;  /* messages that wait for its disk, oldest first */
-    array_of(struct raft_read_result) reads; /* all that were answered */
+    array_of(struct raft_read_result) reads;  /* all that were answered */
+    array_of(struct core_snapshot) snapshots; /* the latest is the last */
+    struct list pieces;                       /* received, and not yet written; oldest first */
+    struct buffer received;                   /* the snapshot that is being received, as written */
+    uint64_t refused;                         /* that were received and did not verify */
+    uint64_t digest;                          /* of what was applied up to digest_index */
+    uint64_t digest_index;
+    struct disk *disk; /* NULL: it cannot crash */
 };
 
 /* A message under way, or held. It has its own references of its entries, so that it stays what it
@@ -52,6 +69,8 @@ const struct core *cores_find(const struct cores *cores, uint64_t id); /* NULL: 
 size_t cores_count(const struct cores *cores);
 const struct core *cores_at(const struct cores *cores, size_t position); /* in order of adding */
 void cores_set_slow(struct cores *cores, uint64_t id, bool slow);
+/* Replicas that are added from now on, and do not begin with a snapshot, can crash. */
+void cores_keep_disks(struct cores *cores);
 
 /* ---- one thing after another (cores.c) ------------------------------------------------------ */
 
@@ -64,6 +83,20 @@ const struct raft_update *cores_step(struct cores *cores, uint64_t id, struct ra
 /* Its disk has done all persists up to this one: what waited for them leaves, and it is told. NULL:
  * that was done before. */
 const struct raft_update *cores_confirm(struct cores *cores, uint64_t id, uint64_t sequence);
+
+/* It has taken a snapshot of what it has applied, which is durable; its log is not needed before
+ * first_index (0: not before the snapshot's end). The snapshot is so many bytes larger than it need
+ * be. NULL: it had that one. */
+const struct raft_update *cores_compact(struct cores *cores, uint64_t id, uint64_t first_index,
+                                        size_t padding);
+/* Its disk has written the next piece of a snapshot that it receives, or has failed to. NULL: there
+ * is none. */
+const struct raft_update *cores_write_piece(struct cores *cores, uint64_t id, bool fail);
+/* Of all that it has applied: equal for replicas that have applied the same. */
+uint64_t cores_digest(struct cores *cores, uint64_t id);
+/* It crashes and starts again with what is on its disk. What it has sent stays under way. */
+void cores_crash(struct cores *cores, uint64_t id, const struct raft_options *options,
+                 const struct raft_configuration *first_members);
 
 /* The messages under way, in order of sending; NULL: there is none (now). */
 struct cores_message *cores_first(const struct cores *cores);
@@ -83,8 +116,8 @@ void cores_heal(struct cores *cores);
 
 /* ---- all of it, in order (run.c) ------------------------------------------------------------ */
 
-/* A disk that is not slow does what it was asked for, until it is asked for nothing more. These do
- * so after each step. */
+/* A disk that is not slow does what it was asked for, pieces of snapshots included, until it is
+ * asked for nothing more. These do so after each step. */
 void cores_let_write(struct cores *cores, uint64_t id);
 void cores_flush(struct cores *cores); /* every replica that wants to be */
 /* Delivers in order and flushes until nothing is under way. false: still busy after so many

@@ -31,7 +31,12 @@ uint64_t cores_message_hash(const struct cores *cores, const struct cores_messag
 static uint64_t hash_core(const struct cores *cores, const struct core *core,
                           const struct raft_renaming *renaming)
 {
-    uint64_t hash = raft_hash(core->raft, renaming);
+    uint64_t hash = hash_mix(raft_hash(core->raft, renaming), snapshots_hash(core));
+    hash = core->disk == NULL ? hash : hash_mix(hash, disk_hash(core->disk));
+    list_each(&core->pieces, at) {
+        const struct cores_message *message = item_of(at, const struct cores_message, link);
+        hash = hash_mix(hash, cores_message_hash(cores, message, renaming));
+    }
     list_each(&core->held, at) {
         const struct cores_message *message = item_of(at, const struct cores_message, link);
         hash = hash_mix(hash, message->sequence - core->durable);

@@ -8,8 +8,9 @@ void cores_let_write(struct cores *cores, uint64_t id)
 {
     const struct core *core = cores_find(cores, id);
     ensure(core != NULL);
-    while (!core->slow && core->durable < core->asked) {
+    while (!core->slow && (core->durable < core->asked || !list_is_empty(&core->pieces))) {
         (void)cores_confirm(cores, id, core->asked);
+        (void)cores_write_piece(cores, id, false);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #define LUA_CORES "raft.core.cores"
 #define DELIVERIES_MAX 100000
+#define PADDING_MAX (1 << 24)
 
 static struct cores *cores_check(lua_State *L)
 {
@@ -98,18 +99,26 @@ static int replica(lua_State *L)
 }
 
 /* cores:state(id) → { applied, asked, durable, deadline_ns, wants_flush, reads = {[read_id] =
- * index}
- * } */
+ * index}, snapshots = {indexes}, writes_piece (of a snapshot), refused (snapshots that did not
+ * verify) } */
 static int state(lua_State *L)
 {
     const struct core *core = core_check(L, cores_check(L));
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 9);
     lua_set_integer(L, "applied", core->applied);
     lua_set_integer(L, "asked", core->asked);
     lua_set_integer(L, "durable", core->durable);
     lua_set_integer(L, "deadline_ns",
                     (uint64_t)(core->deadline_ns >= LUA_NEVER ? LUA_NEVER : core->deadline_ns));
     lua_set_boolean(L, "wants_flush", core->wants_flush);
+    lua_set_integer(L, "refused", core->refused);
+    lua_set_boolean(L, "writes_piece", !list_is_empty(&core->pieces));
+    lua_createtable(L, (int)core->snapshots.count, 0);
+    for (size_t i = 0; i < core->snapshots.count; i++) {
+        lua_pushinteger(L, (lua_Integer)core->snapshots.items[i].about.index);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "snapshots");
     lua_newtable(L);
     for (size_t i = 0; i < core->reads.count; i++) {
         lua_pushinteger(L, (lua_Integer)core->reads.items[i].index);
@@ -135,7 +144,7 @@ static int step(lua_State *L)
     struct cores *cores = cores_check(L);
     const struct core *core = core_check(L, cores);
     struct lua_input input;
-    lua_input_read(L, 3, cores_now_ns(cores), core->asked, &input);
+    lua_input_read(L, 3, core->raft, cores_now_ns(cores), core->asked, &input);
     if (input.event.kind == RAFT_EVENT_PERSISTED) {
         return lua_user_error(
             L, "bad argument 'event' (use cores:confirm to report what is on a disk)");
@@ -154,6 +163,63 @@ static int confirm(lua_State *L)
         return lua_user_error(L, "bad argument 'sequence' (no persist of it was handed out)");
     }
     return push_update(L, cores, core->id, cores_confirm(cores, core->id, (uint64_t)sequence));
+}
+
+/* cores:compact(id[, first_index[, padding]]) → update; nil: it has that snapshot. Its log is not
+ * needed before first_index (nil: not at all); the snapshot has so many bytes more than it needs */
+static int compact(lua_State *L)
+{
+    struct cores *cores = cores_check(L);
+    const struct core *core = core_check(L, cores);
+    lua_Integer first_index = luaL_optinteger(L, 3, 0);
+    lua_Integer padding = luaL_optinteger(L, 4, 0);
+    luaL_argcheck(L, first_index >= 0, 3, "must be an index");
+    luaL_argcheck(L, padding >= 0 && padding <= PADDING_MAX, 4, "must be a number of bytes");
+    return push_update(L, cores, core->id,
+                       cores_compact(cores, core->id, (uint64_t)first_index, (size_t)padding));
+}
+
+/* cores:write_piece(id[, fail]) → update; nil: there is none. Its disk writes what it has received
+ * of a snapshot, or fails to */
+static int write_piece(lua_State *L)
+{
+    struct cores *cores = cores_check(L);
+    const struct core *core = core_check(L, cores);
+    return push_update(L, cores, core->id, cores_write_piece(cores, core->id, lua_toboolean(L, 3)));
+}
+
+/* cores:digest(id) → 16 hex digits: equal where the same has been applied */
+static int digest(lua_State *L)
+{
+    struct cores *cores = cores_check(L);
+    lua_hash_push(L, cores_digest(cores, core_check(L, cores)->id));
+    return 1;
+}
+
+/* cores:keep_disks(): replicas that are added from now on can crash */
+static int keep_disks(lua_State *L)
+{
+    cores_keep_disks(cores_check(L));
+    return 0;
+}
+
+/* cores:crash(id, options): it starts again with what its disk holds */
+static int crash(lua_State *L)
+{
+    struct cores *cores = cores_check(L);
+    const struct core *core = core_check(L, cores);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    if (core->disk == NULL) {
+        return lua_user_error(L, "replica %llu keeps no disk", (unsigned long long)core->id);
+    }
+    struct raft_options options;
+    lua_raft_options(L, 3, &options);
+    options.id = core->id;
+    struct lua_message_parts *parts = lua_message_parts_new(L);
+    lua_members_read(L, 3, &parts->members);
+    cores_crash(cores, core->id, &options, &parts->members);
+    cores_let_write(cores, core->id);
+    return 0;
 }
 
 /* cores:messages() → list of messages under way, each with its number and its hash */
@@ -315,11 +381,31 @@ int lua_cores_new(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"add", add},       {"replica", replica},     {"state", state}, {"set_slow", set_slow},
-    {"step", step},     {"confirm", confirm},     {"send", send},   {"messages", messages},
-    {"oldest", oldest}, {"under_way", under_way}, {"drop", drop},   {"deliver", deliver},
-    {"cut", cut},       {"heal", heal},           {"flush", flush}, {"settle", settle},
-    {"pass", pass},     {"now_ns", now_ns},       {"hash", hash},   {"copy", copy},
+    {"add", add},
+    {"replica", replica},
+    {"state", state},
+    {"set_slow", set_slow},
+    {"step", step},
+    {"confirm", confirm},
+    {"send", send},
+    {"messages", messages},
+    {"oldest", oldest},
+    {"under_way", under_way},
+    {"drop", drop},
+    {"deliver", deliver},
+    {"cut", cut},
+    {"heal", heal},
+    {"flush", flush},
+    {"settle", settle},
+    {"pass", pass},
+    {"now_ns", now_ns},
+    {"hash", hash},
+    {"copy", copy},
+    {"compact", compact},
+    {"write_piece", write_piece},
+    {"keep_disks", keep_disks},
+    {"crash", crash},
+    {"digest", digest},
     {NULL, NULL},
 };
 

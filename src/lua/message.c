@@ -52,6 +52,19 @@ static void set_head(lua_State *L, const struct raft_message *message)
     lua_set_integer(L, "term", message->term);
 }
 
+/* `piece` is missing where it is still to be read. */
+static void set_snapshot(lua_State *L, const struct raft_message *message)
+{
+    struct bytes piece = raft_message_piece(message);
+    lua_set_integer(L, "offset", message->offset);
+    lua_set_integer(L, "piece_size", message->piece_size);
+    lua_set_boolean(L, "last", message->last);
+    if (piece.data != NULL) {
+        lua_pushlstring(L, (const char *)piece.data, piece.size);
+        lua_setfield(L, -2, "piece");
+    }
+}
+
 static void set_rest(lua_State *L, const struct raft *raft, const struct raft_message *message)
 {
     lua_set_integer(L, "from_directory", message->from_directory);
@@ -66,13 +79,16 @@ static void set_rest(lua_State *L, const struct raft *raft, const struct raft_me
     lua_set_boolean(L, "reject", message->reject);
     lua_set_boolean(L, "force", message->force);
     lua_set_boolean(L, "quiet", message->quiet);
+    if (message->kind == RAFT_SNAPSHOT || message->kind == RAFT_SNAPSHOT_RESPONSE) {
+        set_snapshot(L, message);
+    }
     push_entries(L, raft, message);
     lua_setfield(L, -2, "entries");
 }
 
 void lua_message_push(lua_State *L, const struct raft *raft, const struct raft_message *message)
 {
-    lua_createtable(L, 0, 17);
+    lua_createtable(L, 0, 21);
     set_head(L, message);
     set_rest(L, raft, message);
 }

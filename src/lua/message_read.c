@@ -15,6 +15,8 @@ static int parts_gc(lua_State *L)
     memory_free(parts->entries);
     parts->entries = NULL;
     parts->entry_count = 0;
+    batch_release(parts->piece);
+    parts->piece = NULL;
     raft_configuration_free(&parts->members);
     buffer_free(&parts->value);
     buffer_free(&parts->payload);
@@ -93,6 +95,23 @@ static enum raft_message_kind message_kind(lua_State *L, int index)
     return RAFT_NO_MESSAGE;
 }
 
+static void read_piece(lua_State *L, int at, struct lua_message_parts *parts,
+                       struct raft_message *message)
+{
+    message->offset = (uint64_t)lua_field_integer(L, at, "offset", 0);
+    message->piece_size = (uint32_t)lua_field_integer(L, at, "piece_size", 0);
+    message->last = lua_field_boolean(L, at, "last", false);
+    lua_getfield(L, at, "piece");
+    if (!lua_isnil(L, -1)) {
+        size_t size = 0;
+        const char *bytes = luaL_checklstring(L, -1, &size);
+        parts->piece = batch_copy(NULL, bytes, size);
+        message->piece = parts->piece;
+        message->piece_size = (uint32_t)size;
+    }
+    lua_pop(L, 1);
+}
+
 /* The message on top of the stack. */
 void lua_message_read(lua_State *L, struct lua_message_parts *parts, struct raft_message *message)
 {
@@ -114,6 +133,7 @@ void lua_message_read(lua_State *L, struct lua_message_parts *parts, struct raft
     message->hint_index = (uint64_t)lua_field_integer(L, at, "hint_index", 0);
     message->hint_term = (uint64_t)lua_field_integer(L, at, "hint_term", 0);
     message->sequence = (uint64_t)lua_field_integer(L, at, "sequence", 0);
+    read_piece(L, at, parts, message);
     lua_getfield(L, at, "entries");
     lua_entries_read(L, parts);
     lua_pop(L, 1);

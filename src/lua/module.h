@@ -130,6 +130,7 @@ struct lua_message_parts {
     struct raft_entry *entries;
     uint32_t entry_count;
     struct raft_configuration members;
+    struct batch *piece; /* of a snapshot */
     struct buffer value; /* scratch */
     struct buffer payload;
 };

@@ -20,27 +20,6 @@ static struct replica *replica_check(lua_State *L)
     return luaL_checkudata(L, 1, LUA_REPLICA);
 }
 
-static enum raft_event_kind event_kind(lua_State *L, int index)
-{
-    static const char *const names[] = {
-        [RAFT_EVENT_TICK] = "tick",           [RAFT_EVENT_FLUSH] = "flush",
-        [RAFT_EVENT_MESSAGE] = "message",     [RAFT_EVENT_SUBMIT] = "submit",
-        [RAFT_EVENT_PERSISTED] = "persisted", [RAFT_EVENT_CHANGE] = "change",
-        [RAFT_EVENT_READ] = "read",           [RAFT_EVENT_CAMPAIGN] = "campaign",
-        [RAFT_EVENT_HEARTBEAT] = "heartbeat", [RAFT_EVENT_TRANSFER] = "transfer",
-    };
-    lua_getfield(L, index, "kind");
-    const char *name = luaL_checkstring(L, -1);
-    for (size_t kind = 0; kind < sizeof names / sizeof names[0]; kind++) {
-        if (names[kind] != NULL && strcmp(name, names[kind]) == 0) {
-            lua_pop(L, 1);
-            return (enum raft_event_kind)kind;
-        }
-    }
-    luaL_error(L, "bad argument 'event' (there is no kind '%s')", name);
-    return RAFT_EVENT_TICK;
-}
-
 static void push_messages(lua_State *L, const char *name, const struct raft *raft,
                           const struct raft_message *messages, uint32_t count)
 {
@@ -57,8 +36,10 @@ static void push_persist(lua_State *L, const struct raft_persist *persist)
     if (persist->sequence == 0) {
         return;
     }
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 8);
     lua_set_integer(L, "sequence", persist->sequence);
+    lua_set_integer(L, "reset_index", persist->reset_index);
+    lua_set_integer(L, "reset_term", persist->reset_term);
     lua_set_boolean(L, "hard_state", persist->hard_state);
     lua_set_integer(L, "term", persist->term);
     lua_set_integer(L, "vote", persist->vote);
@@ -88,6 +69,17 @@ static void push_lists(lua_State *L, const struct raft_update *update)
     lua_setfield(L, -2, "notices");
 }
 
+static void push_snapshots(lua_State *L, const struct raft *raft, const struct raft_update *update)
+{
+    lua_set_integer(L, "compacted_first", update->compacted_first);
+    lua_set_integer(L, "installed_index", update->installed_index);
+    lua_set_boolean(L, "snapshot_abandoned", update->snapshot_abandoned);
+    if (update->snapshot_piece != NULL) {
+        lua_message_push(L, raft, update->snapshot_piece);
+        lua_setfield(L, -2, "snapshot_piece");
+    }
+}
+
 void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_update *update)
 {
     static const char *const refusals[] = {
@@ -112,6 +104,7 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
     push_persist(L, &update->persist);
     push_lists(L, update);
     lua_set_integer(L, "messages_after_sequence", update->messages_after_sequence);
+    push_snapshots(L, raft, update);
     lua_set_integer(L, "apply_first", update->apply_first);
     lua_set_integer(L, "apply_last", update->apply_last);
     lua_set_text(L, "refusal", refusals[update->refusal]);
@@ -139,56 +132,6 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
     }
 }
 
-static void check_event(lua_State *L, const struct raft_event *event, int64_t now_ns,
-                        uint64_t persisted)
-{
-    if (event->now_ns < now_ns) {
-        lua_user_error(L, "bad argument 'event' (now_ns must not go back)");
-    }
-    if (event->kind == RAFT_EVENT_PERSISTED && event->sequence > persisted) {
-        lua_user_error(L, "bad argument 'event' (no persist of sequence %llu was handed out)",
-                       (unsigned long long)event->sequence);
-    }
-    for (uint32_t i = 0; event->kind == RAFT_EVENT_SUBMIT && i < event->entry_count; i++) {
-        if (raft_entry_kind(&event->entries[i]) != RAFT_ENTRY_COMMAND) {
-            lua_user_error(L, "bad argument 'event' (only commands can be submitted)");
-        }
-    }
-}
-
-void lua_input_read(lua_State *L, int index, int64_t now_ns, uint64_t persisted,
-                    struct lua_input *input)
-{
-    luaL_checktype(L, index, LUA_TTABLE);
-    struct lua_message_parts *parts = lua_message_parts_new(L);
-    memset(input, 0, sizeof *input);
-    input->parts = parts;
-    input->event = (struct raft_event){
-        .kind = event_kind(L, index),
-        .force = lua_field_boolean(L, index, "force", false),
-        .now_ns = lua_field_integer(L, index, "now_ns", now_ns),
-        .sequence = (uint64_t)lua_field_integer(L, index, "sequence", 0),
-        .read_id = (uint64_t)lua_field_integer(L, index, "read_id", 0),
-        .target = (uint64_t)lua_field_integer(L, index, "target", 0),
-    };
-    if (input->event.kind == RAFT_EVENT_MESSAGE) {
-        lua_getfield(L, index, "message");
-        lua_message_read(L, parts, &input->message);
-        input->event.message = &input->message;
-    } else if (input->event.kind == RAFT_EVENT_SUBMIT) {
-        lua_getfield(L, index, "entries");
-        lua_entries_read(L, parts);
-        input->event.entries = parts->entries;
-        input->event.entry_count = parts->entry_count;
-    } else if (input->event.kind == RAFT_EVENT_CHANGE) {
-        lua_getfield(L, index, "configuration");
-        luaL_checktype(L, -1, LUA_TTABLE);
-        lua_members_read(L, lua_gettop(L), &parts->members);
-        input->event.configuration = &parts->members;
-    }
-    check_event(L, &input->event, now_ns, persisted);
-}
-
 /* replica:step(event) → update */
 static int replica_step(lua_State *L)
 {
@@ -197,7 +140,7 @@ static int replica_step(lua_State *L)
         return lua_user_error(L, "this replica is stepped by the cores that it belongs to");
     }
     struct lua_input input;
-    lua_input_read(L, 2, replica->now_ns, replica->persisted, &input);
+    lua_input_read(L, 2, replica->raft, replica->now_ns, replica->persisted, &input);
     const struct raft_update *update = NULL;
     raft_step(replica->raft, &input.event, &update);
     replica->now_ns = input.event.now_ns;
@@ -213,7 +156,7 @@ static int replica_status(lua_State *L)
     struct replica *replica = replica_check(L);
     struct raft_status status;
     raft_get_status(replica->raft, &status);
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 20);
     lua_set_integer(L, "id", status.id);
     lua_set_text(L, "role", raft_role_name(status.role));
     lua_set_integer(L, "term", status.term);
@@ -228,11 +171,16 @@ static int replica_status(lua_State *L)
     lua_set_integer(L, "first_index", status.first_index);
     lua_set_integer(L, "last_index", status.last_index);
     lua_set_integer(L, "last_term", status.last_term);
+    lua_set_integer(L, "log_bytes", status.log_bytes);
+    lua_set_integer(L, "snapshot_index", status.snapshot_index);
+    lua_set_integer(L, "snapshot_term", status.snapshot_term);
     lua_set_integer(L, "transfer_target", status.transfer_target);
     lua_newtable(L);
     struct raft_peer_status peer;
     for (uint32_t i = 0; raft_peer_at(replica->raft, i, &peer); i++) {
-        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 5);
+        lua_set_integer(L, "snapshot_index", peer.snapshot_index);
+        lua_set_integer(L, "snapshot_offset", peer.snapshot_offset);
         lua_set_integer(L, "match_index", peer.match_index);
         lua_set_integer(L, "next_index", peer.next_index);
         lua_set_integer(L, "inflight_messages", peer.inflight_messages);
@@ -264,6 +212,28 @@ static int replica_members(lua_State *L)
     lua_directories_push(L, members);
     lua_pushinteger(L, (lua_Integer)raft_members_index(replica->raft));
     return 2;
+}
+
+/* replica:snapshot_at(index) → what a snapshot there covers; nil: there is none to be taken */
+static int replica_snapshot_at(lua_State *L)
+{
+    struct replica *replica = replica_check(L);
+    lua_Integer index = luaL_checkinteger(L, 2);
+    struct raft_status status;
+    raft_get_status(replica->raft, &status);
+    luaL_argcheck(L, index >= 0 && (uint64_t)index <= status.commit_index, 2,
+                  "must be an index that is committed");
+    struct raft_snapshot snapshot = raft_snapshot_at(replica->raft, (uint64_t)index);
+    if (snapshot.index == 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_members_push(L, snapshot.members);
+    lua_directories_push(L, snapshot.members);
+    lua_set_integer(L, "index", snapshot.index);
+    lua_set_integer(L, "term", snapshot.term);
+    lua_set_integer(L, "members_index", snapshot.members_index);
+    return 1;
 }
 
 /* Ids that the table lacks stay. */
@@ -337,8 +307,9 @@ static int replica_gc(lua_State *L)
     return 0;
 }
 
-static void read_options(lua_State *L, int index, struct raft_options *options)
+void lua_raft_options(lua_State *L, int index, struct raft_options *options)
 {
+    memset(options, 0, sizeof *options);
     options->id = (uint64_t)lua_field_integer(L, index, "id", 1);
     options->directory = (uint64_t)lua_field_integer(L, index, "directory", 0);
     options->election_timeout_min_ns =
@@ -361,14 +332,15 @@ static void read_options(lua_State *L, int index, struct raft_options *options)
         (uint64_t)lua_field_integer(L, index, "max_inflight_bytes", 1 << 19);
     options->max_uncommitted_bytes =
         (uint64_t)lua_field_integer(L, index, "max_uncommitted_bytes", 0);
+    options->max_kept_bytes = (uint64_t)lua_field_integer(L, index, "max_kept_bytes", 0);
     options->seed = (uint64_t)lua_field_integer(L, index, "seed", 1);
 }
 
 struct raft *lua_raft_new(lua_State *L, int index, int64_t now_ns)
 {
     luaL_checktype(L, index, LUA_TTABLE);
-    struct raft_options options = {0};
-    read_options(L, index, &options);
+    struct raft_options options;
+    lua_raft_options(L, index, &options);
     struct lua_message_parts *parts = lua_message_parts_new(L);
     lua_members_read(L, index, &parts->members);
     lua_getfield(L, index, "log");
@@ -378,10 +350,16 @@ struct raft *lua_raft_new(lua_State *L, int index, int64_t now_ns)
         .vote = (uint64_t)lua_field_integer(L, index, "vote", 0),
         .vote_directory = (uint64_t)lua_field_integer(L, index, "vote_directory", 0),
         .first_members = &parts->members,
-        .first_index = 1,
+        .first_index = (uint64_t)lua_field_integer(L, index, "first_index", 1),
         .entries = parts->entries,
         .entry_count = parts->entry_count,
     };
+    lua_getfield(L, index, "snapshot");
+    if (!lua_isnil(L, -1)) {
+        struct lua_message_parts *covered = lua_message_parts_new(L);
+        lua_insert(L, -2);
+        lua_snapshot_read(L, covered, &start.snapshot);
+    }
     const char *problem = NULL;
     if (now_ns < 0) {
         lua_user_error(L, "bad argument 'options' (now_ns is 0 or more)");
@@ -394,7 +372,8 @@ struct raft *lua_raft_new(lua_State *L, int index, int64_t now_ns)
 }
 
 /* core.replica{ id, directory, voters = {ids}, learners, directories = {[id] = n}, term, vote, log
- * = {entries}, now_ns, and raft.h's options } → replica */
+ * = {entries}, first_index, snapshot = {index, term, size, members_index, voters = {ids}}, now_ns,
+ * and raft.h's options } → replica */
 int lua_replica_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -407,9 +386,13 @@ int lua_replica_new(lua_State *L)
 }
 
 static const luaL_Reg replica_methods[] = {
-    {"step", replica_step}, {"status", replica_status},
-    {"log", replica_log},   {"members", replica_members},
-    {"hash", replica_hash}, {"copy", replica_copy},
+    {"step", replica_step},
+    {"status", replica_status},
+    {"log", replica_log},
+    {"members", replica_members},
+    {"hash", replica_hash},
+    {"copy", replica_copy},
+    {"snapshot_at", replica_snapshot_at},
     {NULL, NULL},
 };
 

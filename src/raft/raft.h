@@ -5,10 +5,10 @@
  * It opens nothing, reads no clock, starts no thread, keeps no global, logs nothing, draws random
  * numbers only from a generator in its own state, and includes nothing of ours but base/.
  *
- * By subject: raft.c (a replica's life, dispatch of events), update.c (what a step hands out),
- * log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire form),
- * validate.c (checks of what comes from outside), configuration.c, election.c, replication.c (the
- * leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, transfer.c,
+ * By subject: raft.c (a replica's life, dispatch of events), start.c, update.c (what a step hands
+ * out), log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire
+ * form), validate.c (checks of what comes from outside), configuration.c, election.c, replication.c
+ * (the leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, transfer.c,
  * read.c, hash.c, inspect.c.
  * What they share is in internal.h.
  *

@@ -344,13 +344,13 @@ void snapshot_written(struct raft *raft, const struct raft_event *event)
 {
     struct incoming_snapshot *incoming = &raft->incoming;
     struct raft_message message = *event->message;
-    if (!is_incoming(raft, &message)) {
+    if (!is_incoming(raft, &message) ||
+        (!event->reject && (incoming->unwritten == 0 || message.offset != incoming->written))) {
         return; /* it is not wanted any more */
     }
     if (event->reject) {
         forget_incoming(raft);
     } else {
-        ensure(incoming->unwritten > 0 && message.offset == incoming->written);
         incoming->written += message.piece_size;
         incoming->unwritten--;
         ensure(incoming->written <= incoming->accepted);

@@ -19,7 +19,9 @@ local core = {}
 ---@field learners? integer[]
 ---@field term? integer what was on its disk
 ---@field vote? integer
----@field log? raft.core.entry[] from index 1
+---@field log? raft.core.entry[] from index 1, or from first_index
+---@field first_index? integer
+---@field snapshot? raft.core.snapshot
 ---@field now_ns? integer 0 if not given
 ---@field election_timeout_min_ns? integer
 ---@field election_timeout_max_ns? integer
@@ -32,7 +34,15 @@ local core = {}
 ---@field max_message_bytes? integer
 ---@field max_inflight_bytes? integer
 ---@field max_uncommitted_bytes? integer
+---@field max_kept_bytes? integer of the log, for a peer that a snapshot is being sent to; 0: no limit
 ---@field seed? integer
+
+---What a snapshot covers, with its members as in raft.members.
+---@class raft.core.snapshot : raft.members
+---@field index integer
+---@field term integer
+---@field size? integer its bytes
+---@field members_index? integer of the entry that set the members; 0: the first
 
 ---{term, command}, {term, members} or, empty, {term}.
 ---@class raft.core.entry
@@ -40,8 +50,11 @@ local core = {}
 ---@field command? raft.value
 ---@field members? raft.members
 
+---@alias raft.core.input_kind "tick"|"flush"|"message"|"submit"|"persisted"|"change"|"read"|"campaign"|"heartbeat"
+---| "snapshot_taken"|"snapshot_written"|"snapshot_installed"|"snapshot_gone"
+
 ---@class raft.core.input
----@field kind "tick"|"flush"|"message"|"submit"|"persisted"|"change"|"read"|"campaign"|"heartbeat"
+---@field kind raft.core.input_kind
 ---@field now_ns? integer not before the last one; the last one's if not given
 ---@field message? raft.message message
 ---@field entries? raft.core.entry[] submit: commands
@@ -49,9 +62,14 @@ local core = {}
 ---@field sequence? integer persisted: up to this one
 ---@field read_id? integer read
 ---@field force? boolean campaign: without pre-vote
+---@field snapshot? raft.core.snapshot snapshot_taken, snapshot_installed
+---@field first_index? integer snapshot_taken: the log is needed from there on
+---@field reject? boolean snapshot_written: what was received cannot be used
 
 ---@class raft.core.persist
 ---@field sequence integer
+---@field reset_index integer before the entries the log is empty behind this one; 0: no
+---@field reset_term integer
 ---@field hard_state boolean
 ---@field term integer
 ---@field vote integer
@@ -64,6 +82,10 @@ local core = {}
 ---@field messages_after raft.message[] wait for the persist of `messages_after_sequence`
 ---@field messages_after_sequence integer
 ---@field persist? raft.core.persist
+---@field compacted_first integer the log begins there now
+---@field snapshot_abandoned boolean what was received of one is not wanted any more
+---@field snapshot_piece? raft.message message to be written
+---@field installed_index integer of a snapshot that replaced the log
 ---@field apply_first integer
 ---@field apply_last integer
 ---@field reads { read_id: integer, index: integer }[] may be answered once `index` is applied
@@ -96,7 +118,17 @@ local core = {}
 ---@field first_index integer
 ---@field last_index integer
 ---@field last_term integer
----@field peers table<integer, { match_index: integer, next_index: integer, inflight_messages: integer }>
+---@field log_bytes integer entries in memory and their payloads
+---@field snapshot_index integer
+---@field snapshot_term integer
+---@field peers table<integer, raft.core.peer>
+
+---@class raft.core.peer
+---@field match_index integer
+---@field next_index integer
+---@field inflight_messages integer
+---@field snapshot_index integer of the one that it is being sent; 0: none
+---@field snapshot_offset integer so many bytes of it are written there
 
 ---@class raft.core.replica
 local replica = {}
@@ -117,6 +149,11 @@ function replica:log() end
 ---@return raft.members
 ---@return integer index of their entry; 0: the first members
 function replica:members() end
+
+---What a snapshot of what was applied up to `index` covers.
+---@param index integer
+---@return raft.core.snapshot? # nil: its last snapshot covers as much
+function replica:snapshot_at(index) end
 
 ---Of all that later behaviour depends on; never of times or generators, and of rounds and other counts only how they
 ---stand to each other.
@@ -142,6 +179,9 @@ function core.replica(options) end
 ---@field deadline_ns integer when it wants to be woken
 ---@field wants_flush boolean
 ---@field reads table<integer, integer> by read_id, the index of each answer; 0: it failed
+---@field snapshots integer[] those that it keeps, by index
+---@field writes_piece boolean of a snapshot that it receives
+---@field refused integer snapshots that it received and that did not verify
 
 ---@class raft.core.message : raft.message
 ---@field number integer by which it is known while it is under way
@@ -182,6 +222,32 @@ function cores:step(id, event) end
 ---@param sequence? integer
 ---@return raft.core.update? # nil: it had done that before
 function cores:confirm(id, sequence) end
+
+---It takes a snapshot of what it has applied, which is on its disk at once.
+---@param id integer
+---@param first_index? integer its log is needed from there on; not given: only behind the snapshot
+---@param padding? integer so many bytes more than the snapshot needs
+---@return raft.core.update? # nil: it has that one
+function cores:compact(id, first_index, padding) end
+
+---Its disk, which is slow, has written the next piece of a snapshot that it receives.
+---@param id integer
+---@param fail? boolean it could not
+---@return raft.core.update? # nil: there is none
+function cores:write_piece(id, fail) end
+
+---Replicas that are added from now on, and do not begin with a snapshot, can crash.
+function cores:keep_disks() end
+
+---It crashes, and starts again with what is on its disk.
+---@param id integer
+---@param options raft.core.replica_options
+function cores:crash(id, options) end
+
+---Of all that it has applied: equal where the same has been applied.
+---@param id integer
+---@return string # 16 hex digits
+function cores:digest(id) end
 
 ---All that are under way, in order of sending.
 ---@return raft.core.message[]
