@@ -73,10 +73,9 @@ local function check_classes()
   end
 end
 
--- The C module's functions against the library's file of them, both ways.
-local function check_core()
-  local path = "lua/raft/annotations/core.lua"
-  local entries, above = {}, ""
+-- Function → whether it has a comment, of a file of the C module's functions; added to `entries`.
+local function read_entries(path, entries)
+  local above = ""
   for line in io.lines(path) do
     local name = line:match "^function ([%w_]+[%.:][%w_]+)%("
     if name then
@@ -84,6 +83,14 @@ local function check_core()
     end
     above = line
   end
+end
+
+-- The C module's functions against the library's files of them, both ways.
+local function check_core()
+  local path = "lua/raft/annotations/core.lua"
+  local entries = {}
+  read_entries(path, entries)
+  read_entries("lua/raft/annotations/core_replicas.lua", entries)
   for _, name in ipairs(public.core_functions()) do
     if entries[name] == nil then
       fault(path, "there is no %s", name)
