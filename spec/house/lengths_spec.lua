@@ -1,4 +1,5 @@
--- Long files hold more than one subject, long functions more than one thought: what is over the limit fails.
+-- Long files hold more than one subject, long functions more than one thought: what is over the limit fails. What is
+-- made of other files, or lists what they have (the annotations for editors), may be as long as those.
 local lu = require "luaunit"
 
 local FILE_LINES_MAX = 500
@@ -38,7 +39,8 @@ function tests.test_FilesAndFunctionsAreShort()
   local all = {}
   local pipe = assert(io.popen("find src lua spec scripts -name '*.[ch]' -o -name '*.lua' | sort"))
   for path in pipe:lines() do
-    for _, fault in ipairs(measure(path, io.lines(path))) do
+    local is_list = path:find("^lua/raft/annotations/")
+    for _, fault in ipairs(is_list and {} or measure(path, io.lines(path))) do
       all[#all + 1] = fault
     end
   end

@@ -1,4 +1,5 @@
-/* Nodes inside an application, as Lua holds them: shared by embed_loop.c and embed_node.c. */
+/* Nodes inside an application, as Lua holds them: shared by embed_loop.c, embed_node.c and
+ * embed_tell.c. */
 #ifndef RAFTBENCH_LUA_EMBED_H
 #define RAFTBENCH_LUA_EMBED_H
 
@@ -42,6 +43,13 @@ void lua_embed_loop_table(lua_State *L, const char *name); /* pushes that table 
 bool lua_dispatch_begin(struct lua_embed_loop *all, uint64_t id, const char *what);
 void lua_dispatch(struct lua_embed_loop *all, int arguments); /* with so many more on top */
 void lua_embed_loop_keep_error(struct lua_embed_loop *all);   /* the one on top, popped */
+
+/* ---- embed_tell.c: what embed.h calls, with the lua_embedded as context */
+void lua_embed_on_done(void *context, uint64_t ticket, const struct node_outcome *outcome);
+void lua_embed_on_event(void *context, const struct embed_event *event);
+void lua_embed_on_trace(void *context, const struct trace_event *event);
+/* {voters, learners, voters_old}, and the addresses by id */
+void lua_embed_members_push(lua_State *L, const struct raft_configuration *members);
 
 /* ---- embed_node.c */
 int lua_embed_new(lua_State *L); /* loop:node(options) */

@@ -1,6 +1,6 @@
 /*
- * One node of an application, as lua/raft/node.lua holds it. Its events go to the one function
- * that was given to loop:dispatch. It never decides a default.
+ * One node of an application, as lua/raft/node.lua holds it: made, asked, ended (what it tells is
+ * in embed_tell.c). It never decides a default.
  */
 #include "lua/embed.h"
 
@@ -19,131 +19,6 @@ static struct lua_embedded *check_open(lua_State *L)
         lua_user_error(L, "attempt to use a closed node");
     }
     return box;
-}
-
-/* ---- what it tells -------------------------------------------------------------------------- */
-
-static void set_address(lua_State *L, const char *name, const struct raft_member *member)
-{
-    if (member != NULL && member->address_size > 0) {
-        lua_set_bytes(L, name,
-                      (struct bytes){(const uint8_t *)member->address, member->address_size});
-    }
-}
-
-/* nil, message, code, detail; with the leader's address where it is known */
-static void push_failure(lua_State *L, const struct lua_embedded *box,
-                         const struct failure *failure)
-{
-    const struct node_view *view = node_view(embed_node(box->embedded));
-    lua_failure_push(L, failure);
-    if (failure->leader != 0) {
-        set_address(L, "address", raft_configuration_find(view->members, failure->leader));
-    }
-}
-
-static void on_done(void *context, uint64_t ticket, const struct node_outcome *outcome)
-{
-    struct lua_embedded *box = context;
-    lua_State *L = box->all->L;
-    if (!lua_dispatch_begin(box->all, box->id, "done")) {
-        return;
-    }
-    lua_pushinteger(L, (lua_Integer)ticket);
-    if (outcome->failure.code != FAILURE_NONE) {
-        push_failure(L, box, &outcome->failure);
-        lua_dispatch(box->all, 5);
-        return;
-    }
-    lua_pushinteger(L, (lua_Integer)outcome->index);
-    lua_pushinteger(L, (lua_Integer)outcome->term);
-    lua_value_push(L, outcome->result);
-    lua_dispatch(box->all, 4);
-}
-
-/* {voters, learners, voters_old}, and the addresses by id */
-static void push_members(lua_State *L, const struct raft_configuration *members)
-{
-    lua_members_push(L, members);
-    lua_newtable(L);
-    for (uint32_t i = 0; i < members->count; i++) {
-        const struct raft_member *member = &members->members[i];
-        lua_pushlstring(L, member->address, member->address_size);
-        lua_rawseti(L, -2, (lua_Integer)member->id);
-    }
-    lua_setfield(L, -2, "addresses");
-}
-
-static void dispatch_members(struct lua_embedded *box)
-{
-    const struct node_view *view = node_view(embed_node(box->embedded));
-    if (view->is_up && lua_dispatch_begin(box->all, box->id, "members")) {
-        push_members(box->all->L, view->members);
-        lua_dispatch(box->all, 1);
-    }
-}
-
-/* The message, then the traceback of what apply raised, where it did. */
-static void dispatch_failed(struct lua_embedded *box, const char *text)
-{
-    lua_State *L = box->all->L;
-    if (lua_dispatch_begin(box->all, box->id, "failed")) {
-        lua_pushstring(L, text);
-        lua_embed_loop_table(L, "failures");
-        lua_rawgeti(L, -1, (lua_Integer)box->id);
-        lua_remove(L, -2);
-        lua_dispatch(box->all, 2);
-    }
-}
-
-static void dispatch_number_and_text(struct lua_embedded *box, const char *what, uint64_t number,
-                                     const char *text)
-{
-    if (lua_dispatch_begin(box->all, box->id, what)) {
-        lua_pushinteger(box->all->L, (lua_Integer)number);
-        lua_pushstring(box->all->L, text);
-        lua_dispatch(box->all, 2);
-    }
-}
-
-static void on_event(void *context, const struct embed_event *event)
-{
-    struct lua_embedded *box = context;
-    switch (event->kind) {
-    case EMBED_LEADER:
-        if (lua_dispatch_begin(box->all, box->id, "leader")) {
-            lua_pushinteger(box->all->L, (lua_Integer)event->id);
-            lua_pushinteger(box->all->L, (lua_Integer)event->term);
-            lua_dispatch(box->all, 2);
-        }
-        return;
-    case EMBED_ROLE:
-        dispatch_number_and_text(box, "role", event->term, raft_role_name(event->role));
-        return;
-    case EMBED_MEMBERS:
-        dispatch_members(box);
-        return;
-    case EMBED_REMOVED:
-        if (lua_dispatch_begin(box->all, box->id, "removed")) {
-            lua_dispatch(box->all, 0);
-        }
-        return;
-    case EMBED_FAILED:
-        dispatch_failed(box, event->text);
-        return;
-    case EMBED_NOTICE:
-        dispatch_number_and_text(box, "notice", event->id, event->text);
-        return;
-    }
-}
-
-static void on_trace(void *context, const struct trace_event *event)
-{
-    struct lua_embedded *box = context;
-    if (lua_dispatch_begin(box->all, box->id, "trace")) {
-        lua_event_push(box->all->L, event);
-        lua_dispatch(box->all, 1);
-    }
 }
 
 /* ---- its machine ---------------------------------------------------------------------------- */
@@ -246,7 +121,7 @@ static bool open_trace(lua_State *L, struct lua_embedded *box, struct failure *f
         trace_print_to(embed_trace(box->embedded), stderr, TRACE_ALL);
     }
     if (lua_field_boolean(L, 2, "reads_trace", false)) {
-        trace_subscribe(embed_trace(box->embedded), TRACE_ALL, on_trace, box);
+        trace_subscribe(embed_trace(box->embedded), TRACE_ALL, lua_embed_on_trace, box);
     }
     box->traced = path != NULL || lua_field_boolean(L, 2, "verbose", false) ||
                   lua_field_boolean(L, 2, "reads_trace", false);
@@ -284,8 +159,8 @@ static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure
         .first_members = &first,
         .forward = lua_option_boolean(L, 2, "forward"),
         .make_machine = make_machine,
-        .on_event = on_event,
-        .on_done = on_done,
+        .on_event = lua_embed_on_event,
+        .on_done = lua_embed_on_done,
         .context = box,
     };
     lua_raft_options_read(L, 2, &options.raft);
@@ -420,7 +295,7 @@ static int status(lua_State *L)
     const struct node_view *view = node_view(node);
     lua_status_push(L, view, peer_of_node, node);
     if (view->is_up) {
-        push_members(L, view->members);
+        lua_embed_members_push(L, view->members);
         lua_setfield(L, -2, "members");
     }
     return 1;
