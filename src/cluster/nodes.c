@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* A simulated disk takes this long for one write and sync. */
-#define SIM_SYNC_MIN_NS 100000
-#define SIM_SYNC_MAX_NS 500000
+#define CLUSTER_NAME "cluster"
+/* So small that turns of segments occur in tests. */
+#define SIM_SEGMENT_BYTES (64U << 10)
 
 struct member *cluster_member(const struct cluster *cluster, uint64_t id)
 {
@@ -64,7 +64,7 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
     struct node_options options = {
         .raft = cluster->options.raft,
         .seed = cluster->options.seed,
-        .cluster_name = "cluster",
+        .cluster_name = CLUSTER_NAME,
         .address = member->address,
         .make_machine = make_machine,
         .context = cluster,
@@ -78,12 +78,26 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
     return options;
 }
 
+/* On the simulated disk, or in memory over TCP. */
+static struct store *new_store(struct cluster *cluster, uint64_t id)
+{
+    if (cluster->options.real) {
+        return store_memory_new(cluster->world, id, cluster->options.seed, 0, 0);
+    }
+    struct failure failure;
+    struct files *files = cluster->world->operations->files(cluster->world, id, NULL, &failure);
+    ensure(files != NULL);
+    struct store_wal_options options = {.id = id,
+                                        .cluster_name = CLUSTER_NAME,
+                                        .segment_bytes = SIM_SEGMENT_BYTES,
+                                        .seed = cluster->options.seed};
+    return store_wal_new(cluster->world, files, &options);
+}
+
 static struct store *make_store(struct cluster *cluster, struct member *member)
 {
-    bool real = cluster->options.real;
     struct store_contents contents;
-    struct store *store = store_memory_new(cluster->world, member->id, cluster->options.seed,
-                                           real ? 0 : SIM_SYNC_MIN_NS, real ? 0 : SIM_SYNC_MAX_NS);
+    struct store *store = new_store(cluster, member->id);
     store->operations->contents(store, &contents);
     member->directory = contents.directory;
     return store;

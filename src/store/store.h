@@ -14,7 +14,6 @@
 
 #include "base/base.h"
 #include "raft/raft.h"
-#include "world/files.h"
 #include "world/world.h"
 
 /* What a disk holds. */

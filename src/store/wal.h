@@ -25,7 +25,7 @@
 #define RAFTBENCH_STORE_WAL_H
 
 #include "store/internal.h"
-#include "world/files.h"
+#include "world/world.h"
 
 #define WAL_SECTOR_BYTES 512U
 #define WAL_HEAD_BYTES 24U
