@@ -19,6 +19,7 @@ static void cut_power(struct wal_store *store)
     store->files->operations->cut(store->files);
     store->world->operations->flush_cancel(store->world, &store->flusher);
     wal_segments_cut(store);
+    wal_snapshots_cut(store);
     wal_recovery_free(store);
     store->writing = false;
     store->lacks_room = false;
@@ -80,6 +81,7 @@ static void wal_close(struct store *head, bool sync)
         wal_write_soon(store);
     } else if (store->phase == WAL_OPEN) {
         store->phase = WAL_CLOSING;
+        wal_snapshots_end(store);
         if (!store->writing) {
             wal_write_soon(store);
         }
@@ -159,6 +161,7 @@ static void wal_wipe(struct store *head)
     ensure(store->phase == WAL_CLOSED || store->phase == WAL_CLOSING);
     cut_power(store);
     store->files->operations->wipe(store->files);
+    wal_snapshots_clear(store);
     image_clear(&store->image);
     store->formatted = false;
     store->needed_index = 0;
@@ -195,6 +198,7 @@ static void wal_contents(const struct store *head, struct store_contents *conten
     const struct wal_store *store = (const struct wal_store *)head;
     image_contents(&store->image, contents);
     contents->directory = store->identity.directory;
+    contents->snapshot = *wal_snapshots_latest(store);
 }
 
 static const struct raft_entry *wal_entry_at(const struct store *head, uint64_t index)
@@ -208,6 +212,7 @@ static void wal_free(struct store *head)
     cut_power(store);
     store->files->operations->free(store->files);
     wal_segments_free(store);
+    wal_snapshots_clear(store);
     group_free(&store->written);
     group_free(&store->waiting);
     buffer_free(&store->out);
@@ -225,6 +230,12 @@ static const struct store_operations operations = {
     .wipe = wal_wipe,
     .format = wal_format,
     .set_sync_delay = wal_set_sync_delay,
+    .snapshot_begin = wal_snapshot_begin,
+    .snapshot_write = wal_snapshot_write,
+    .snapshot_finish = wal_snapshot_finish,
+    .snapshot_abort = wal_snapshot_abort,
+    .snapshot_read = wal_snapshot_read,
+    .snapshot_drop = wal_snapshot_drop,
     .compact = wal_compact,
     .free = wal_free,
 };

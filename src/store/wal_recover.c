@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SNAPSHOT_HEAD_READ_BYTES 4096U
+
 static void fail(struct wal_store *store, const struct failure *failure)
 {
     wal_recovered(store, failure);
@@ -47,6 +49,21 @@ bool wal_recovery_worked(struct wal_store *store, const struct file_task *task)
     return task->error == FILE_OK;
 }
 
+/* Snapshots that were given up, and those that the latest makes needless. */
+static void remove_what_is_left(struct wal_store *store)
+{
+    const struct wal_recovery *recovery = store->recovery;
+    for (size_t at = 0; at < recovery->names.size;) {
+        const char *name = (const char *)recovery->names.data + at;
+        uint64_t index = 0;
+        if (strcmp(name, WAL_OWN_NAME) == 0 || strcmp(name, WAL_RECEIVED_NAME) == 0 ||
+            (wal_snapshot_name_parse(name, &index) && index != recovery->snapshot_index)) {
+            wal_snapshots_remove_file(store, name);
+        }
+        at += strlen(name) + 1;
+    }
+}
+
 /* ---- the end: what was read is the store's -------------------------------------------------- */
 
 static void take_over(struct wal_store *store)
@@ -78,6 +95,9 @@ static void take_over(struct wal_store *store)
     image_free(&store->image);
     store->image = recovery->image;
     recovery->image = (struct image){0};
+    wal_snapshots_take(store, recovery->snapshot_file, &recovery->snapshot,
+                       recovery->snapshot_bytes);
+    remove_what_is_left(store);
 }
 
 static void names_are_durable(void *context, struct file_task *task)
@@ -165,7 +185,7 @@ static void judge(struct wal_store *store)
 {
     struct wal_scan *scan = &store->recovery->scan;
     wal_scan_end(scan);
-    if (scan->verdict == WAL_SOUND && scan->base_index > 1) {
+    if (scan->verdict == WAL_SOUND && scan->base_index > store->recovery->snapshot_index + 1) {
         wal_scan_fail(scan, WAL_DAMAGED, scan->segments.items[0].number, 0,
                       "the log begins with entry %" PRIu64
                       ", and no snapshot holds what is before it",
@@ -280,33 +300,115 @@ static void open_next(struct wal_store *store)
     wal_recovery_ask(store, FILE_OPEN, segment_was_opened);
 }
 
-/* ---- the beginning -------------------------------------------------------------------------- */
+/* ---- the snapshot's header ------------------------------------------------------------------ */
 
-static void names_were_listed(void *context, struct file_task *task)
+static void refuse_snapshot(struct wal_store *store, const char *problem)
 {
-    struct wal_store *store = context;
     struct wal_recovery *recovery = store->recovery;
     struct failure failure;
-    if (!wal_recovery_worked(store, task)) {
-        return;
-    }
-    for (size_t at = 0; at < recovery->names.size;) {
-        const char *name = (const char *)recovery->names.data + at;
-        uint32_t number = 0;
-        if (wal_name_parse(name, &number)) {
-            *array_push(&recovery->numbers) = number;
-        }
-        at += strlen(name) + 1;
-    }
-    if (recovery->numbers.count > 0) {
+    char name[WAL_SNAPSHOT_NAME_BYTES];
+    memcpy(name, recovery->snapshot_name, sizeof name);
+    failure_set(&failure, FAILURE_STORAGE, "%s/%s is damaged: %s", store->files->path, name,
+                problem);
+    failure_set_place(&failure, name, 0);
+    fail(store, &failure);
+}
+
+static void read_log(struct wal_store *store)
+{
+    struct failure failure;
+    if (store->recovery->numbers.count > 0) {
         open_next(store);
-    } else if (store->formatted) {
+    } else if (store->formatted || store->recovery->snapshot_index > 0) {
         failure_set(&failure, FAILURE_STORAGE, "%s: the log is gone: there is no file of it",
                     store->files->path);
         fail(store, &failure);
     } else {
         wal_make(store);
     }
+}
+
+static void read_snapshot_head(struct wal_store *store);
+
+static void snapshot_head_was_read(void *context, struct file_task *task)
+{
+    struct wal_store *store = context;
+    struct wal_recovery *recovery = store->recovery;
+    const char *problem = "it ends within its header";
+    if (!wal_recovery_worked(store, task)) {
+        return;
+    }
+    struct bytes rest = {task->data, task->moved};
+    struct bytes machine_bytes = {NULL, 0};
+    recovery->snapshot_read += task->moved;
+    while (rest.size > 0 && !recovery->snapshot.has_meta) {
+        if (!snapshot_decode(&recovery->snapshot, &rest, &machine_bytes, &problem)) {
+            break;
+        }
+    }
+    if (!recovery->snapshot.has_meta) {
+        if (rest.size == 0 && recovery->snapshot_read < recovery->snapshot_bytes) {
+            read_snapshot_head(store);
+        } else {
+            refuse_snapshot(store, problem);
+        }
+    } else if (recovery->snapshot.meta.index != recovery->snapshot_index) {
+        refuse_snapshot(store, "its header has another index than its name");
+    } else {
+        read_log(store);
+    }
+}
+
+static void read_snapshot_head(struct wal_store *store)
+{
+    struct wal_recovery *recovery = store->recovery;
+    struct file_task *read = wal_recovery_task(store);
+    buffer_clear(&recovery->bytes);
+    read->file = recovery->snapshot_file;
+    read->size = SNAPSHOT_HEAD_READ_BYTES;
+    read->data = buffer_extend(&recovery->bytes, SNAPSHOT_HEAD_READ_BYTES);
+    read->offset = recovery->snapshot_read;
+    wal_recovery_ask(store, FILE_READ, snapshot_head_was_read);
+}
+
+static void snapshot_was_opened(void *context, struct file_task *task)
+{
+    struct wal_store *store = context;
+    if (wal_recovery_worked(store, task)) {
+        store->recovery->snapshot_file = task->file;
+        store->recovery->snapshot_bytes = task->file_size;
+        read_snapshot_head(store);
+    }
+}
+
+/* ---- the beginning -------------------------------------------------------------------------- */
+
+static void names_were_listed(void *context, struct file_task *task)
+{
+    struct wal_store *store = context;
+    struct wal_recovery *recovery = store->recovery;
+    if (!wal_recovery_worked(store, task)) {
+        return;
+    }
+    for (size_t at = 0; at < recovery->names.size;) {
+        const char *name = (const char *)recovery->names.data + at;
+        uint32_t number = 0;
+        uint64_t index = 0;
+        if (wal_name_parse(name, &number)) {
+            *array_push(&recovery->numbers) = number;
+        } else if (wal_snapshot_name_parse(name, &index) && index > recovery->snapshot_index) {
+            recovery->snapshot_index = index;
+        }
+        at += strlen(name) + 1;
+    }
+    if (recovery->snapshot_index == 0) {
+        read_log(store);
+        return;
+    }
+    struct file_task *open = wal_recovery_task(store);
+    wal_snapshot_name(recovery->snapshot_name, recovery->snapshot_index);
+    open->name = recovery->snapshot_name;
+    wal_recovery_ask(store, FILE_OPEN, snapshot_was_opened);
 }
 
 static void directory_is_locked(void *context, struct file_task *task)
@@ -337,6 +439,7 @@ void wal_recovery_free(struct wal_store *store)
     }
     store->recovery = NULL;
     wal_scan_free(&recovery->scan);
+    snapshot_decoder_free(&recovery->snapshot);
     image_free(&recovery->image);
     buffer_free(&recovery->names);
     buffer_free(&recovery->bytes);

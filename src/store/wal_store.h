@@ -54,6 +54,24 @@ struct wal_full {
     uint64_t last_index;
 };
 
+/* Snapshots (wal_snapshots.c). */
+#define WAL_SNAPSHOT_NAME_BYTES 32  /* "snapshot-00000000000000000001" */
+#define WAL_OWN_NAME "snapshot-own" /* one of this server, while it is written */
+#define WAL_RECEIVED_NAME "snapshot-received"
+
+struct wal_snapshot {
+    struct raft_snapshot meta;
+    struct raft_configuration members;
+    struct file *file; /* NULL: the store is not open */
+};
+
+struct wal_snapshots {
+    array_of(struct wal_snapshot *) whole; /* by rising index */
+    struct list writers;
+    struct list reads;
+    struct list errands;
+};
+
 /* Reading the directory when it is opened (wal_recover.c). */
 #define WAL_READ_BYTES (1U << 20)
 
@@ -68,7 +86,13 @@ struct wal_recovery {
     uint64_t taken_bytes;
     uint8_t last_sector[WAL_SECTOR_BYTES]; /* that was taken */
     uint8_t *buffers[2];
-    struct buffer bytes; /* to be written */
+    struct buffer bytes;     /* to be written */
+    uint64_t snapshot_index; /* of the latest that is there; 0: none */
+    struct file *snapshot_file;
+    uint64_t snapshot_bytes;
+    uint64_t snapshot_read;
+    char snapshot_name[WAL_SNAPSHOT_NAME_BYTES];
+    struct snapshot_decoder snapshot; /* its header */
     struct wal_scan scan;
     struct image image;
 };
@@ -96,6 +120,7 @@ struct wal_store {
     bool is_closing;
     struct wal_next next;
     uint64_t needed_index; /* the log before it is not needed */
+    struct wal_snapshots snapshots;
 
     struct group waiting;
     struct group written; /* in flight */
@@ -135,6 +160,28 @@ void wal_segments_turn(struct wal_store *store);
 void wal_segments_prepare(struct wal_store *store); /* once */
 void wal_segments_cut(struct wal_store *store);     /* after a power cut */
 void wal_segments_free(struct wal_store *store);
+
+/* ---- wal_snapshots.c ------------------------------------------------------------------------ */
+
+void wal_snapshot_name(char name[WAL_SNAPSHOT_NAME_BYTES], uint64_t index);
+bool wal_snapshot_name_parse(const char *name, uint64_t *index);
+const struct raft_snapshot *wal_snapshots_latest(const struct wal_store *store); /* index 0: none */
+struct store_writer *wal_snapshot_begin(struct store *head, const struct raft_snapshot *meta);
+void wal_snapshot_write(struct store_writer *handle, struct bytes bytes, store_done *done,
+                        void *context);
+void wal_snapshot_finish(struct store_writer *handle, store_finished *done, void *context);
+void wal_snapshot_abort(struct store_writer *handle);
+void wal_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size_t size,
+                       store_read_done *done, void *context);
+void wal_snapshot_drop(struct store *head, uint64_t index);
+/* The one that recovery found: its open file and its header, which was read; NULL: there is none.
+ */
+void wal_snapshots_take(struct wal_store *store, struct file *file,
+                        struct snapshot_decoder *decoder, uint64_t size);
+void wal_snapshots_remove_file(struct wal_store *store, const char *name); /* soon */
+void wal_snapshots_end(struct wal_store *store); /* nobody asks any more */
+void wal_snapshots_cut(struct wal_store *store);
+void wal_snapshots_clear(struct wal_store *store);
 
 /* ---- wal_recover.c, wal_make.c -------------------------------------------------------------- */
 
