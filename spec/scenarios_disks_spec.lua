@@ -99,7 +99,7 @@ local function watch_disk(c)
   return seen
 end
 
--- Delivers them at one moment. The disk is busy with the first of all, and does together what came next: as many
+-- Delivers the first one, and the others a moment later. The disk is busy with the first of all, and does together what came next: as many
 -- entries of the first leader, what the second has put in their place, and the third's term. Only then the third's
 -- entries arrive, and again when the disk is done with that: they are in the log, but not on the disk. Gives what is
 -- seen of it.
@@ -113,6 +113,7 @@ local function aba_deliver(c, messages)
   aba_groups(c, { 1 }, { 2 }, { 3 }, { 4, 5, 6, 7 })
   for _, message in ipairs(messages) do
     message:deliver()
+    c:sleep(1e-6)
   end
   wait_seen(1)
   lu.assertEquals(seen, { "entries 2 to 2" })

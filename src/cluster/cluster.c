@@ -65,7 +65,8 @@ static void judge_disks(struct cluster *cluster)
 }
 
 /* A cluster is handed over once its nodes have recovered and are connected, so that nothing that is
- * done first is lost for want of a connection. In the simulated world that takes no time. */
+ * done first is lost for want of a connection. In the simulated world that takes the time in which
+ * their disks are made. */
 static bool bring_up(struct cluster *cluster, struct failure *failure)
 {
     size_t connected = 0;
