@@ -166,6 +166,9 @@ in_both(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c
   local leader, term = c:check_one_leader()
   assert(c:add_learners { 4 })
   lu.assertEquals(c:check_committed((c:propose("known") and "known"), 4), 4)
+  assert(c:wait_until(function()
+    return c:status(leader).peers[4].match == c:status(leader).last_index -- level, so that it is promoted at once
+  end))
   c:link("*", 4, { cut = true })
   assert(c:promote { 4 })
   lu.assertEquals(c:status(4).role, "learner")
@@ -259,7 +262,12 @@ local function removed_and_added_again_unheard(c)
   for _ = 1, 40 do
     assert(c:propose(("x"):rep(1000)))
   end
-  local added = assert(c:add_servers({ id }))
+  local added = assert(c:add_servers({ id }, { wait = false })) -- not brought level first
+  assert(c:wait_until(function()
+    local status = c:status(leader)
+    added = status.last_index -- of the final configuration
+    return not status.members.voters_old and #status.members.voters == 3 and status.commit == status.last_index
+  end))
   c:link(leader, id, { bandwidth = 100000 }) -- a message each 10 ms
   return leader, id, removed, added
 end

@@ -85,9 +85,9 @@ over_seeds("MembersThatComeBackAmongLaggards", { nodes = 5, max_entries = 2, win
     write(c:random(6))
     c:remove_servers({ comes_back }, { timeout = 1, stop = c:random(2) == 1 })
     write(c:random(10))
+    local off = function() end
     if c:random(2) == 1 then -- it is restarted while it replays what its former life did
       local entries = c:random(6)
-      local off
       off = c:on({ kind = "append", node = comes_back }, function(event)
         if event.last >= entries then
           off()
@@ -105,6 +105,7 @@ over_seeds("MembersThatComeBackAmongLaggards", { nodes = 5, max_entries = 2, win
       c:heal()
     end
     maybe_wait(c, function() return c:leader() ~= nil end)
+    off() -- where it has not come back, it is let alone
   end
   c:heal()
   c:check_live(30)

@@ -146,6 +146,11 @@ function Net:change(id, configuration)
   return self:step(id, { kind = "change", configuration = configuration })
 end
 
+-- The same, where new voters are brought level first.
+function Net:prepare(id, configuration)
+  return self:change(id, { voters = configuration.voters, learners = configuration.learners, bring_level = true })
+end
+
 -- Asks it to hand leadership over; without a target to whom it thinks best.
 function Net:transfer(id, target)
   return self:step(id, { kind = "transfer", target = target })

@@ -151,7 +151,7 @@ struct cluster_change {
     const uint64_t *learners;
     size_t learner_count;
     uint64_t node; /* 0: the leader, asked again while it cannot take the change yet */
-    bool once;     /* not asked again */
+    bool once;     /* not asked again, and new voters are not brought level first */
     int64_t deadline_ns;
 };
 

@@ -231,6 +231,7 @@ uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_ch
     uint64_t ticket = 0;
     if (add_members(cluster, change->voters, change->voter_count, true, &wanted, failure) &&
         add_members(cluster, change->learners, change->learner_count, false, &wanted, failure)) {
+        wanted.preparing = !change->once;
         ticket = requests_ask(cluster->requests,
                               &(struct request_order){.kind = REQUEST_CHANGE,
                                                       .node = change->node,

@@ -198,7 +198,9 @@ uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t ti
 uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
                       int64_t timeout_ns)
 {
-    struct request_order order = {.kind = REQUEST_CHANGE, .members = wanted};
+    struct raft_configuration change = *wanted;
+    struct request_order order = {.kind = REQUEST_CHANGE, .members = &change};
+    change.preparing = true; /* new voters are brought level first */
     return ask(embedded, &order, timeout_ns);
 }
 

@@ -1,8 +1,15 @@
-/* Configurations to and from Lua: {voters = {ids}, learners = {ids}}, and voters_old while joint.
- */
+/* Configurations to and from Lua: {voters = {ids}, learners = {ids}}; voters_old while joint; while
+ * new voters are brought level, wanted = {voters, learners, added}. */
 #include "lua/module.h"
 
-enum part { PART_VOTERS, PART_VOTERS_OLD, PART_LEARNERS };
+enum part {
+    PART_VOTERS,
+    PART_VOTERS_OLD,
+    PART_LEARNERS,
+    PART_NEXT_VOTERS,
+    PART_NEXT_LEARNERS,
+    PART_ADDED
+};
 
 static bool in_part(const struct raft_member *member, enum part part)
 {
@@ -13,6 +20,12 @@ static bool in_part(const struct raft_member *member, enum part part)
         return member->voter_old;
     case PART_LEARNERS:
         return member->learner;
+    case PART_NEXT_VOTERS:
+        return member->next_voter;
+    case PART_NEXT_LEARNERS:
+        return member->next_learner;
+    case PART_ADDED:
+        return member->added;
     }
     return false;
 }
@@ -38,6 +51,13 @@ void lua_members_push(lua_State *L, const struct raft_configuration *members)
     set_part(L, "learners", members, PART_LEARNERS);
     if (members->joint) {
         set_part(L, "voters_old", members, PART_VOTERS_OLD);
+    }
+    if (members->preparing) {
+        lua_createtable(L, 0, 3);
+        set_part(L, "voters", members, PART_NEXT_VOTERS);
+        set_part(L, "learners", members, PART_NEXT_LEARNERS);
+        set_part(L, "added", members, PART_ADDED);
+        lua_setfield(L, -2, "wanted");
     }
 }
 
@@ -73,6 +93,9 @@ static void read_part(lua_State *L, int index, const char *name, enum part part,
         member.voter = member.voter || part == PART_VOTERS;
         member.voter_old = member.voter_old || part == PART_VOTERS_OLD;
         member.learner = member.learner || part == PART_LEARNERS;
+        member.next_voter = member.next_voter || part == PART_NEXT_VOTERS;
+        member.next_learner = member.next_learner || part == PART_NEXT_LEARNERS;
+        member.added = member.added || part == PART_ADDED;
         if (member.id >= 1) {
             raft_configuration_put(members, &member);
         }
@@ -97,5 +120,13 @@ void lua_members_read(lua_State *L, int index, struct raft_configuration *member
     read_part(L, index, "voters", PART_VOTERS, members);
     read_part(L, index, "voters_old", PART_VOTERS_OLD, members);
     read_part(L, index, "learners", PART_LEARNERS, members);
+    lua_getfield(L, index, "wanted");
+    if (lua_istable(L, -1)) {
+        members->preparing = true;
+        read_part(L, lua_gettop(L), "voters", PART_NEXT_VOTERS, members);
+        read_part(L, lua_gettop(L), "learners", PART_NEXT_LEARNERS, members);
+        read_part(L, lua_gettop(L), "added", PART_ADDED, members);
+    }
+    lua_pop(L, 1);
     read_directories(L, index, members);
 }

@@ -133,6 +133,7 @@ void lua_input_read(lua_State *L, int index, const struct raft *raft, int64_t no
         lua_getfield(L, index, "configuration");
         luaL_checktype(L, -1, LUA_TTABLE);
         lua_members_read(L, lua_gettop(L), &parts->members);
+        parts->members.preparing = lua_field_boolean(L, lua_gettop(L), "bring_level", false);
         input->event.configuration = &parts->members;
     } else if (input->event.kind >= RAFT_EVENT_SNAPSHOT_TAKEN &&
                input->event.kind <= RAFT_EVENT_SNAPSHOT_GONE) {

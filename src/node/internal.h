@@ -225,6 +225,8 @@ void work_clear(struct node *node);
 
 /* ---- proposals: commands and changes of members (proposals.c) ------------------------------- */
 
+enum members_form { MEMBERS_SIMPLE, MEMBERS_PREPARING, MEMBERS_JOINT };
+
 /* Waits for the entry that was given this index and term. */
 struct waiter {
     uint64_t index;
@@ -238,16 +240,19 @@ struct proposals {
     uint64_t lowest_term;           /* none of them is of a lower one */
     struct waiter change; /* of members: its first entry was applied, the final one was not */
     bool change_waits;    /* `change` holds a waiter */
+    enum members_form change_form; /* of the last configuration that was applied since */
+    char coming[64];               /* whom it waits for, while new voters are brought level */
 };
 
 /* One command, its payload a range of `batch`. */
 bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
                       const struct node_asker *asker, struct reply *reply, struct failure *failure);
-/* An entry was applied: those who wait for it are told. `joint`: the first of a change. */
-void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool joint,
+/* An entry was applied: those who wait for it are told. `form`: of a configuration. */
+void proposals_applied(struct node *node, uint64_t index, uint64_t term, enum members_form form,
                        struct bytes result);
-/* The final configuration of a change was applied. */
-void proposals_change_applied(struct node *node, uint64_t index, uint64_t term);
+/* A configuration was applied: the change that waits may be done, or given up. */
+void proposals_change_applied(struct node *node, uint64_t index, uint64_t term,
+                              enum members_form form);
 /* A snapshot was installed: what became of those up to its index is not known. */
 void proposals_installed(struct node *node, uint64_t index);
 /* Forgets all that wait, after telling them where `tell`. */
@@ -374,8 +379,9 @@ void removal_prepare(struct node *node); /* once */
 void removal_begin(struct node *node, const struct raft_configuration *first_members);
 /* The machine became that of a snapshot with these members. */
 void removal_installed(struct node *node, uint64_t index, const struct raft_configuration *members);
-/* A configuration is applied; gives whether it is a joint one. */
-bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry);
+/* A configuration is applied; gives its form. */
+enum members_form removal_applied(struct node *node, uint64_t index,
+                                  const struct raft_entry *entry);
 const struct raft_configuration *removal_members(const struct node *node);
 void removal_arm(struct node *node);      /* ends the node soon, where it is left out */
 void removal_catch_up(struct node *node); /* what was owed while it was paused */

@@ -4,6 +4,7 @@
  */
 #include "node/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void refusal_explain(const struct node *node, enum raft_refusal refusal, struct failure *failure)
@@ -269,26 +270,44 @@ static void tell_too_large(struct node *node, const struct waiter *waiter)
     clients_tell(node, &waiter->asker, &outcome);
 }
 
+static void note_coming(struct node *node)
+{
+    const struct raft_configuration *members = removal_members(node);
+    char *coming = node->proposals.coming;
+    size_t size = 0;
+    coming[0] = 0;
+    for (uint32_t i = 0; i < members->count && size < sizeof node->proposals.coming - 1; i++) {
+        if (members->members[i].next_voter && !members->members[i].voter) {
+            int written =
+                snprintf(coming + size, sizeof node->proposals.coming - size, "%s%llu",
+                         size > 0 ? ", " : "", (unsigned long long)members->members[i].id);
+            size += (size_t)written;
+        }
+    }
+}
+
 /* The first entry of a change was applied: it is done at once where that is all, else with the
  * final configuration. */
-static void first_of_change(struct node *node, const struct waiter *waiter, bool joint)
+static void first_of_change(struct node *node, const struct waiter *waiter, enum members_form form)
 {
-    if (joint) {
+    if (form != MEMBERS_SIMPLE) {
         ensure(!node->proposals.change_waits);
         node->proposals.change = *waiter;
         node->proposals.change_waits = true;
+        node->proposals.change_form = form;
+        note_coming(node);
     } else {
         tell_applied(node, waiter, waiter->index, waiter->term, (struct bytes){NULL, 0});
     }
 }
 
-static void tell_of_entry(struct node *node, const struct waiter *waiter, uint64_t term, bool joint,
-                          struct bytes result)
+static void tell_of_entry(struct node *node, const struct waiter *waiter, uint64_t term,
+                          enum members_form form, struct bytes result)
 {
     if (waiter->term != term) {
         tell_superseded(node, waiter);
     } else if (waiter->change) {
-        first_of_change(node, waiter, joint);
+        first_of_change(node, waiter, form);
     } else if (result.size == 0) {
         tell_too_large(node, waiter);
     } else {
@@ -321,25 +340,47 @@ static void give_up_older(struct node *node, uint64_t term)
     array_free(&older);
 }
 
-void proposals_applied(struct node *node, uint64_t index, uint64_t term, bool joint,
+void proposals_applied(struct node *node, uint64_t index, uint64_t term, enum members_form form,
                        struct bytes result)
 {
     struct proposals *proposals = &node->proposals;
     while (proposals->waiters.count > 0 && ring_at(&proposals->waiters, 0)->index == index) {
         struct waiter waiter = *ring_pop(&proposals->waiters);
-        tell_of_entry(node, &waiter, term, joint, result);
+        tell_of_entry(node, &waiter, term, form, result);
     }
     if (proposals->waiters.count > 0 && proposals->lowest_term < term) {
         give_up_older(node, term);
     }
 }
 
-void proposals_change_applied(struct node *node, uint64_t index, uint64_t term)
+/* Its leader, or the next one, went back to the members of before. */
+static void tell_given_up(struct node *node, const struct waiter *waiter)
+{
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(
+        &outcome.failure, FAILURE_TIMEOUT,
+        "the change was given up: not all of the new voters (%s) came level with the leader "
+        "in time; the members are those of before",
+        node->proposals.coming);
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+void proposals_change_applied(struct node *node, uint64_t index, uint64_t term,
+                              enum members_form form)
 {
     struct proposals *proposals = &node->proposals;
-    if (proposals->change_waits && index > proposals->change.index) {
-        struct waiter change = proposals->change;
-        proposals->change_waits = false;
+    if (!proposals->change_waits || index <= proposals->change.index) {
+        return;
+    }
+    if (form != MEMBERS_SIMPLE) {
+        proposals->change_form = form;
+        return;
+    }
+    struct waiter change = proposals->change;
+    proposals->change_waits = false;
+    if (proposals->change_form == MEMBERS_PREPARING) {
+        tell_given_up(node, &change);
+    } else {
         tell_applied(node, &change, index, term, (struct bytes){NULL, 0});
     }
 }

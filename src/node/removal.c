@@ -13,12 +13,13 @@
 /* Whether what the application is told of members is another. */
 static bool differs(const struct raft_configuration *a, const struct raft_configuration *b)
 {
-    bool same = a->count == b->count && a->joint == b->joint;
+    bool same = a->count == b->count && a->joint == b->joint && a->preparing == b->preparing;
     for (uint32_t i = 0; same && i < a->count; i++) {
         const struct raft_member *one = &a->members[i];
         const struct raft_member *other = &b->members[i];
         same = one->id == other->id && one->voter == other->voter &&
                one->learner == other->learner && one->voter_old == other->voter_old &&
+               one->next_voter == other->next_voter && one->next_learner == other->next_learner &&
                one->address_size == other->address_size &&
                memcmp(one->address, other->address, one->address_size) == 0;
     }
@@ -45,13 +46,13 @@ static void take(struct node *node, uint64_t index, struct raft_configuration *m
     removal->members = *members;
 }
 
-bool removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry)
+enum members_form removal_applied(struct node *node, uint64_t index, const struct raft_entry *entry)
 {
     struct raft_configuration members = {0};
     bool whole = raft_configuration_decode(raft_entry_payload(entry), &members);
     ensure(whole); /* the core took it into force */
     take(node, index, &members);
-    return members.joint;
+    return members.joint ? MEMBERS_JOINT : members.preparing ? MEMBERS_PREPARING : MEMBERS_SIMPLE;
 }
 
 void removal_installed(struct node *node, uint64_t index, const struct raft_configuration *members)

@@ -65,7 +65,7 @@ static void add_entries(struct node *node, struct trace_event *event, uint64_t f
     event->configurations = buffer_bytes(&node->report.configurations);
 }
 
-enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD };
+enum part { PART_VOTER, PART_LEARNER, PART_VOTER_OLD, PART_COMING };
 
 static bool has_part(const struct raft_member *member, enum part part)
 {
@@ -76,6 +76,8 @@ static bool has_part(const struct raft_member *member, enum part part)
         return member->learner;
     case PART_VOTER_OLD:
         return member->voter_old;
+    case PART_COMING:
+        return member->next_voter && !member->voter;
     }
     return false;
 }
@@ -105,13 +107,16 @@ static void write_directories(struct buffer *out, const struct raft_configuratio
     }
 }
 
-/* {voters, learners, directories} and voters_old while joint: shorter keys are the smaller ones
- * when encoded. */
+/* {voters, learners, directories}, voters_old while joint, and coming: the new voters that are
+ * being brought level. Shorter keys are the smaller ones when encoded. */
 static void add_members(struct node *node, struct trace_event *event)
 {
     const struct raft_configuration *members = raft_members(node->raft);
     buffer_clear(&node->report.value);
-    value_write_map(&node->report.value, members->joint ? 4 : 3);
+    value_write_map(&node->report.value, members->joint || members->preparing ? 4 : 3);
+    if (members->preparing) {
+        write_ids(&node->report.value, "coming", members, PART_COMING);
+    }
     write_ids(&node->report.value, "voters", members, PART_VOTER);
     write_ids(&node->report.value, "learners", members, PART_LEARNER);
     if (members->joint) {

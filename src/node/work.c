@@ -21,7 +21,7 @@ static void apply_one(struct node *node)
     struct work *work = &node->work;
     uint64_t index = work->next;
     struct raft_entry entry = *raft_entry_at(node->raft, index);
-    bool joint = false;
+    enum members_form form = MEMBERS_SIMPLE;
     buffer_clear(&work->result);
     if (raft_entry_kind(&entry) == RAFT_ENTRY_COMMAND) {
         struct failure failure;
@@ -38,12 +38,10 @@ static void apply_one(struct node *node)
     application_note(node, NEWS_APPLIED);
     report_applied(node, index, &entry, buffer_bytes(&work->result));
     if (raft_entry_kind(&entry) == RAFT_ENTRY_CONFIGURATION) {
-        joint = removal_applied(node, index, &entry);
-        if (!joint) {
-            proposals_change_applied(node, index, entry.term);
-        }
+        form = removal_applied(node, index, &entry);
+        proposals_change_applied(node, index, entry.term, form);
     }
-    proposals_applied(node, index, entry.term, joint, buffer_bytes(&work->result));
+    proposals_applied(node, index, entry.term, form, buffer_bytes(&work->result));
 }
 
 /* One piece of it; false: nothing is due. Reads first: they no longer wait for an entry. */

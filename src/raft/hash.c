@@ -64,10 +64,12 @@ static uint64_t hash_configuration(const struct raft_configuration *configuratio
         const struct raft_member *member = &configuration->members[i];
         uint64_t hash = hash_mix(renamed(renaming, member->id), member->directory);
         hash = hash_mix(hash, (member->voter ? 1U : 0U) | (member->learner ? 2U : 0U) |
-                                  (member->voter_old ? 4U : 0U));
+                                  (member->voter_old ? 4U : 0U) | (member->next_voter ? 8U : 0U) |
+                                  (member->next_learner ? 16U : 0U) | (member->added ? 32U : 0U));
         sum += hash_mix(hash, hash_bytes(member->address, member->address_size, 0));
     }
-    return hash_mix(hash_mix(sum, configuration->count), configuration->joint ? 1 : 0);
+    return hash_mix(hash_mix(sum, configuration->count),
+                    (configuration->joint ? 1U : 0U) | (configuration->preparing ? 2U : 0U));
 }
 
 static uint64_t hash_entry(const struct raft_entry *entry, const struct raft_renaming *renaming)
@@ -158,6 +160,10 @@ static uint64_t hash_progress(const struct raft *raft, const struct peer *peer)
         hash = hash_mix(hash, peer->snapshot_written);
     }
     hash = hash_mix(hash, peer->log_is_kept ? 1 : 0);
+    if (raft_members(raft)->preparing) {
+        hash = hash_mix(hash, peer->catch_up.round_end);
+        hash = hash_mix(hash, peer->catch_up.rounds * 2U + (peer->catch_up.level ? 1U : 0U));
+    }
     /* How the next round will stand; and whether losses may be asked for in this one. */
     hash = hash_mix(hash, round_class(peer, raft->heartbeat_round + 1));
     hash = hash_mix(hash, peer->check_round < raft->heartbeat_round ? 1 : 0);

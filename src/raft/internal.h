@@ -111,6 +111,18 @@ struct flight {
     uint64_t bytes;
 };
 
+/* How far a server is on its way to be a voter. A round brings what the log held at its beginning
+ * (dissertation 4.2.1); a short one shows that it keeps up. */
+struct catch_up {
+    uint64_t round_end; /* the last entry of the round */
+    int64_t round_ns;   /* when it began */
+    uint32_t rounds;    /* before it */
+    bool level;
+    uint64_t match; /* what it had, of the log and of a snapshot, when that last moved */
+    uint64_t written;
+    int64_t moved_ns;
+};
+
 /* A member as this replica sees it, itself included; and, on a leader, a server that was removed
  * and is still being told. Invariant: match < next. */
 struct peer {
@@ -144,6 +156,7 @@ struct peer {
     uint64_t snapshot_sent;
     uint64_t snapshot_written; /* there */
     bool log_is_kept;          /* for it: it has been sent a snapshot and goes on behind that */
+    struct catch_up catch_up;  /* counts while it is to become a voter */
 };
 
 void progress_reset(struct peer *peer, uint64_t next); /* nothing known: probe from next */
@@ -334,6 +347,15 @@ const char *configuration_problem(const struct raft_configuration *configuration
 void configuration_make_joint(const struct raft_configuration *old_one,
                               const struct raft_configuration *wanted,
                               struct raft_configuration *out);
+/* The members in force and those that come, as learners, each with what it is to be in `wanted`. */
+void configuration_make_preparing(const struct raft_configuration *present,
+                                  const struct raft_configuration *wanted,
+                                  struct raft_configuration *out);
+/* What such a one leads to; and what was before it, where it is given up. */
+void configuration_make_wanted(const struct raft_configuration *preparing,
+                               struct raft_configuration *out);
+void configuration_make_former(const struct raft_configuration *preparing,
+                               struct raft_configuration *out);
 void configuration_make_final(const struct raft_configuration *joint,
                               struct raft_configuration *out);
 bool configuration_same_voters(const struct raft_configuration *a,
@@ -401,6 +423,8 @@ void membership_forget(struct raft *raft, uint64_t index);
 const struct members_record *membership_at(const struct raft *raft, uint64_t index);
 void membership_committed(struct raft *raft); /* the commit index moved */
 void membership_change(struct raft *raft, const struct raft_configuration *wanted);
+/* A leader's next configuration, in force from now on; its index. */
+uint64_t membership_append(struct raft *raft, const struct raft_configuration *configuration);
 /* Writes the directories that a leader has met into the configuration, where that is due. */
 void membership_fill_directories(struct raft *raft);
 void membership_drop_leaving(struct raft *raft, bool all); /* those who know or took too long */
@@ -409,9 +433,20 @@ void membership_drop_leaving(struct raft *raft, bool all); /* those who know or 
 uint64_t membership_agreed(const struct raft *raft, size_t offset);
 enum quorum_verdict membership_judge_votes(const struct raft *raft);
 
+/* catch_up.c */
+/* Whether somebody who is to vote in `wanted`, and does not now, is not level with this leader. */
+bool catch_up_is_needed(struct raft *raft, const struct raft_configuration *wanted);
+void catch_up_begin(struct raft *raft); /* where it is under way by the configuration in force */
+void catch_up_progressed(struct raft *raft, uint64_t id); /* that peer has answered */
+void catch_up_tick(struct raft *raft); /* at each heartbeat: gives up in the end */
+/* Goes on to the change itself, once all are level and what prepares it is committed. */
+void catch_up_finish(struct raft *raft);
+
 /* transfer.c */
 void transfer_begin(struct raft *raft, uint64_t target);
 void transfer_reset(struct raft *raft); /* it leads from now on, or no more */
+/* How long the leader waits for a server before it does without: an election time-out. */
+int64_t transfer_bound_ns(const struct raft *raft);
 bool transfer_is_under_way(const struct raft *raft);
 void transfer_advance(struct raft *raft);   /* the target's log or our own has grown */
 void transfer_heartbeat(struct raft *raft); /* what it was told may be lost */

@@ -301,8 +301,7 @@ enum quorum_verdict membership_judge_votes(const struct raft *raft)
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
-static uint64_t append_configuration(struct raft *raft,
-                                     const struct raft_configuration *configuration)
+uint64_t membership_append(struct raft *raft, const struct raft_configuration *configuration)
 {
     struct buffer bytes = {NULL, 0, 0};
     raft_configuration_encode(configuration, &bytes);
@@ -333,7 +332,7 @@ static void append_final(struct raft *raft)
     struct raft_configuration final;
     configuration_make_final(&membership_in_force(raft)->configuration, &final);
     fill_known_directories(raft, &final);
-    (void)append_configuration(raft, &final);
+    (void)membership_append(raft, &final);
     raft_configuration_free(&final);
 }
 
@@ -380,6 +379,8 @@ void membership_committed(struct raft *raft)
     }
     if (record->configuration.joint) {
         append_final(raft); /* the leader finishes the change */
+    } else if (record->configuration.preparing) {
+        catch_up_finish(raft);
     } else if (!raft_votes(raft)) {
         step_down_after_removal(raft);
     }
@@ -406,7 +407,7 @@ void membership_fill_directories(struct raft *raft)
     struct raft_configuration filled;
     raft_configuration_copy(&filled, &record->configuration);
     fill_known_directories(raft, &filled);
-    (void)append_configuration(raft, &filled);
+    (void)membership_append(raft, &filled);
     raft->records.items[raft->records.count - 1].fill = true;
     raft_configuration_free(&filled);
 }
@@ -420,7 +421,7 @@ static enum raft_refusal change_refusal(const struct raft *raft,
     if (transfer_is_under_way(raft)) {
         return RAFT_TRANSFERRING;
     }
-    if (wanted == NULL || wanted->joint || configuration_problem(wanted) != NULL) {
+    if (wanted->joint || configuration_problem(wanted) != NULL) {
         return RAFT_BAD_CONFIGURATION;
     }
     const struct members_record *record = membership_in_force(raft);
@@ -432,7 +433,8 @@ static enum raft_refusal change_refusal(const struct raft *raft,
     if (raft->commit < raft->term_start) {
         return RAFT_NOT_READY;
     }
-    bool pending = record->configuration.joint || (record->index > raft->commit && !record->fill);
+    bool pending = record->configuration.joint || record->configuration.preparing ||
+                   (record->index > raft->commit && !record->fill);
     return pending ? RAFT_MEMBERSHIP_PENDING : RAFT_ACCEPTED;
 }
 
@@ -455,32 +457,39 @@ static bool keep_directories(const struct raft_configuration *present,
     return true;
 }
 
-static void append_change(struct raft *raft, const struct raft_configuration *wanted)
+static void append_change(struct raft *raft, const struct raft_configuration *wanted,
+                          bool bring_level)
 {
     const struct raft_configuration *present = &membership_in_force(raft)->configuration;
     if (configuration_same_voters(present, wanted)) {
-        raft->update.index = append_configuration(raft, wanted);
+        raft->update.index = membership_append(raft, wanted);
         return;
     }
-    struct raft_configuration joint;
-    configuration_make_joint(present, wanted, &joint);
-    raft->update.index = append_configuration(raft, &joint);
-    raft_configuration_free(&joint);
+    struct raft_configuration first;
+    if (bring_level && catch_up_is_needed(raft, wanted)) {
+        configuration_make_preparing(present, wanted, &first);
+    } else {
+        configuration_make_joint(present, wanted, &first);
+    }
+    raft->update.index = membership_append(raft, &first);
+    raft_configuration_free(&first);
+    catch_up_begin(raft);
 }
 
 void membership_change(struct raft *raft, const struct raft_configuration *wanted)
 {
-    raft->update.refusal = change_refusal(raft, wanted);
-    if (raft->update.refusal != RAFT_ACCEPTED) {
-        return;
-    }
+    ensure(wanted != NULL);
     struct raft_configuration exact;
     raft_configuration_copy(&exact, wanted);
-    if (keep_directories(&membership_in_force(raft)->configuration, &exact)) {
-        fill_known_directories(raft, &exact);
-        append_change(raft, &exact);
-    } else {
+    exact.preparing = false;
+    raft->update.refusal = change_refusal(raft, &exact);
+    if (raft->update.refusal == RAFT_ACCEPTED &&
+        !keep_directories(&membership_in_force(raft)->configuration, &exact)) {
         raft->update.refusal = RAFT_BAD_CONFIGURATION;
+    }
+    if (raft->update.refusal == RAFT_ACCEPTED) {
+        fill_known_directories(raft, &exact);
+        append_change(raft, &exact, wanted->preparing);
     }
     raft_configuration_free(&exact);
 }

@@ -57,13 +57,18 @@ static inline struct bytes raft_entry_payload(const struct raft_entry *entry)
 
 /* A member's part in the set in force (in the new set, while joint): voter, learner, or neither:
  * then it is of the old set only and is dropped when the joint phase ends. While joint, `voter_old`
- * tells the voters of the old set. */
+ * tells the voters of the old set. While new voters are brought level, `next_voter` and
+ * `next_learner` tell what it is to be (neither: it goes), and `added` that it came for that, as a
+ * learner. */
 struct raft_member {
     uint64_t id;
     uint64_t directory; /* 0: not known yet; answers from any of that id count */
     bool voter;
     bool learner;
     bool voter_old;
+    bool next_voter;
+    bool next_learner;
+    bool added;
     uint8_t address_size;
     char address[RAFT_ADDRESS_BYTES_MAX]; /* opaque to the core */
 };
@@ -73,6 +78,7 @@ struct raft_configuration {
     struct raft_member *members;
     uint32_t count;
     bool joint;
+    bool preparing; /* new voters are brought level first (catch_up.c) */
 };
 
 void raft_configuration_free(struct raft_configuration *configuration); /* and make it empty */

@@ -8,8 +8,8 @@
  * By subject: raft.c (a replica's life, dispatch of events), start.c, update.c (what a step hands
  * out), log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire
  * form), validate.c (checks of what comes from outside), configuration.c, election.c, replication.c
- * (the leader's side), append.c (the follower's), persist.c, membership.c, snapshot.c, transfer.c,
- * read.c, hash.c, inspect.c.
+ * (the leader's side), append.c (the follower's), persist.c, membership.c, catch_up.c,
+ * snapshot.c, transfer.c, read.c, hash.c, inspect.c.
  * What they share is in internal.h.
  *
  * "Paper" is Ongaro and Ousterhout, extended version; "dissertation" Ongaro 2014.
@@ -44,11 +44,12 @@ enum raft_event_kind {
                            belongs to */
     RAFT_EVENT_SUBMIT, /* append `entry_count` commands (kind COMMAND, term ignored); all or none */
     RAFT_EVENT_PERSISTED, /* all persists up to `sequence` are durable */
-    RAFT_EVENT_CHANGE,   /* change members: `configuration` is the wanted simple one (joint = false)
-                          */
-    RAFT_EVENT_READ,     /* a linearizable read, `read_id` chosen by the caller */
-    RAFT_EVENT_CAMPAIGN, /* the election timer fires now; `force`: without pre-vote, and voters do
-                            not hold back */
+    RAFT_EVENT_CHANGE, /* change members: `configuration` is the wanted simple one (joint = false);
+                          preparing: who is to vote is brought level before that, as a learner
+                        */
+    RAFT_EVENT_READ,   /* a linearizable read, `read_id` chosen by the caller */
+    RAFT_EVENT_CAMPAIGN,  /* the election timer fires now; `force`: without pre-vote, and voters do
+                             not hold back */
     RAFT_EVENT_HEARTBEAT, /* a leader's round of heartbeats is due now, whatever the time; nothing
                              where it does not lead */
     /* An own `snapshot` is durable in the store. The log is not needed before first_index, which is

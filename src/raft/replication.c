@@ -190,6 +190,7 @@ void replication_start(struct raft *raft)
     struct raft_entry empty = {0, NULL, 0, raft_entry_pack(0, RAFT_ENTRY_EMPTY)};
     uint64_t index = replication_append(raft, &empty, 1);
     ensure(index == raft->term_start);
+    catch_up_begin(raft);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         if (!raft_has_own_id(raft, &raft->peers[i])) {
             send_probe(raft, &raft->peers[i]);
@@ -385,6 +386,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
     if (raft->role != RAFT_LEADER) {
         return; /* that commit has removed us */
     }
+    catch_up_progressed(raft, message->from);
     /* Appending the final configuration may have moved the peers. */
     peer = raft_find_peer(raft, message->from);
     ensure(peer != NULL);
@@ -417,6 +419,7 @@ void replication_heartbeat(struct raft *raft)
     }
     read_repeat(raft);
     transfer_heartbeat(raft);
+    catch_up_tick(raft);
 }
 
 /* Dissertation 6.2: a leader that has not heard from a quorum for an election timeout steps down.

@@ -15,7 +15,7 @@ bool transfer_is_under_way(const struct raft *raft)
     return raft->transfer.target != 0;
 }
 
-static int64_t bound_ns(const struct raft *raft)
+int64_t transfer_bound_ns(const struct raft *raft)
 {
     const struct raft_options *options = &raft->options;
     if (options->election_timeout_max_ns != RAFT_NEVER) {
@@ -54,7 +54,7 @@ static bool may_lead(const struct raft *raft, const struct peer *peer)
 /* Whether it answers, as far as this leader knows. */
 static bool is_heard(const struct raft *raft, const struct peer *peer)
 {
-    return raft->now_ns - (int64_t)peer->heard_ns < bound_ns(raft);
+    return raft->now_ns - (int64_t)peer->heard_ns < transfer_bound_ns(raft);
 }
 
 /* Of the voters that answer, the one whose log is furthest. NULL: there is none. */
@@ -113,7 +113,7 @@ void transfer_begin(struct raft *raft, uint64_t target)
         return;
     }
     raft->transfer.target = peer->id;
-    raft->transfer.deadline_ns = time_after(raft->now_ns, bound_ns(raft));
+    raft->transfer.deadline_ns = time_after(raft->now_ns, transfer_bound_ns(raft));
     raft->flush_needed = true;
     tell_when_level(raft, false);
 }

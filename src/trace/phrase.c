@@ -164,6 +164,7 @@ static void members_phrase(const struct trace_event *event, struct buffer *out)
     id_list(event->value, "voters", old.size > 0 ? " to " : " ", out);
     buffer_append_text(out, old.size > 0 ? " (joint)" : "");
     id_list(event->value, "learners", " learners ", out);
+    id_list(event->value, "coming", " coming ", out);
     buffer_free(&old);
 }
 

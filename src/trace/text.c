@@ -99,6 +99,9 @@ static void member_lists(struct buffer *out, const char *before, struct bytes va
     if (value_field(value, "learners", &list)) {
         member_list(out, ", learners ", list);
     }
+    if (value_field(value, "coming", &list)) {
+        member_list(out, ", of whom are brought level to vote ", list);
+    }
 }
 
 static void start_sentence(const struct trace_event *event, struct buffer *out)

@@ -59,8 +59,9 @@ end
 
 -- A new node of an empty disk for each wanted server that is no member, whatever of its id was there before: its
 -- directory is then in the change. A member whose node was removed is another server than the one that is there.
+-- Gives the directories of those that it has started, by id.
 local function start_new(self, wanted, before)
-  local is_member = as_set(before.voters)
+  local is_member, started = as_set(before.voters), {}
   for _, list in ipairs { before.learners, before.voters_old or {} } do
     for _, id in ipairs(list) do
       is_member[id] = true
@@ -76,10 +77,11 @@ local function start_new(self, wanted, before)
         if not fine then
           return nil, message, code, detail
         end
+        started[id] = self.core:directory(id)
       end
     end
   end
-  return true
+  return started
 end
 
 -- Removed servers stop by themselves once they know; what has not after one longest election time-out is stopped here.
@@ -108,13 +110,29 @@ local function stop_removed(self, gone)
   await_none(false)
 end
 
+-- Those of the given servers that the agreed leader does not list.
+local function not_members(self, directories)
+  local list, leader = {}, self.core:leader()
+  local members = leader and self.core:status(leader, "members")
+  if members then
+    local listed = as_set(members.voters)
+    for _, id in ipairs(members.learners) do
+      listed[id] = true
+    end
+    for id, directory in pairs(directories) do
+      list[id] = not listed[id] and directory or nil
+    end
+  end
+  return list
+end
+
 local function change(self, wanted, options, before)
   local gone = {}
   for _, id in ipairs(leaving(before, wanted)) do
     gone[id] = self.core:directory(id)
   end
-  local fine, message, code, detail = start_new(self, wanted, before)
-  if not fine then
+  local started, message, code, detail = start_new(self, wanted, before)
+  if not started then
     return nil, message, code, detail
   end
   if options.wait == false then
@@ -131,6 +149,9 @@ local function change(self, wanted, options, before)
   end
   local outcome = self.driver:await(ticket)
   if outcome.code then
+    if outcome.code == "timeout" and not outcome.unknown then
+      stop_removed(self, not_members(self, started)) -- what was given up
+    end
     return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
   end
   if options.stop ~= false then
@@ -169,10 +190,12 @@ local function present(self, options)
   return self:members()
 end
 
---- Changes the members to exactly these, any number at once, through joint consensus.
+--- Changes the members to exactly these, any number at once, through joint consensus. New voters are brought level
+-- first, as learners; where one does not come level in time the change is given up ("timeout"), the members are those of
+-- before, and the nodes that were started for it stop.
 -- @tparam raft.wanted_members wanted { voters = {ids}, learners = {ids} }
--- @tparam ?raft.change_options options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false`
--- (removed nodes run on)
+-- @tparam ?raft.change_options options `node`, `timeout`, `wait = false` (→ index, term at once; new voters are not
+-- brought level first), `stop = false` (removed nodes run on)
 -- @treturn ?integer the index of the change; nil, message, code, detail
 -- @treturn integer its term
 function members:change_members(wanted, options)
