@@ -40,7 +40,7 @@ LINE_MODULE = $(BUILD)/raft/line.so
 FUZZERS = $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_SOURCES = $(wildcard spec/fuzz/*.c spec/fuzz/support/*.c)
 FUZZ_SHARED = $(filter-out %/replay.c,$(wildcard spec/fuzz/support/*.c)) \
-	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim))
+	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim)) src/process/messages.c
 LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
 # As many jobs as there are cores, unless the user said how many.

@@ -43,9 +43,9 @@ local function turn(wait_ns)
   return core_loop:step(wait_ns)
 end
 
--- f(...) with SIGTERM caught, where nobody else catches it.
-local function catching_terminate(f, ...)
-  if not core_loop:catch_terminate() then
+-- f(...) with SIGTERM caught, where nobody else catches it; with SIGINT caught whoever does where `interrupts`.
+local function catching_terminate(interrupts, f, ...)
+  if not core_loop:catch_terminate(interrupts) then
     return f(...)
   end
   local fine, result = pcall(f, ...)
@@ -93,7 +93,13 @@ function loop.run(seconds)
   local length_ns = arguments.seconds("seconds", seconds, math.huge)
   not_inside("raft.run")
   is_stopped = false
-  return catching_terminate(run, length_ns)
+  return catching_terminate(false, run, length_ns)
+end
+
+--- Drives the loop until all nodes have ended; SIGTERM and SIGINT close them in order, the second one ends the process.
+function loop.run_until_signal()
+  is_stopped = false
+  catching_terminate(true, run, core.never)
 end
 
 --- Makes raft.run return after the present turn; also from a callback.

@@ -159,18 +159,33 @@ static void on_terminate(int number)
     }
 }
 
-/* loop:catch_terminate() → whether SIGTERM is caught from now on: not if there is a handler already
- */
+static struct sigaction interrupt_before; /* what is done at SIGINT while it is not caught */
+static bool catches_interrupt;
+
+/* A second one ends the process. */
+static void catch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    catches_interrupt = sigaction(SIGINT, &action, &interrupt_before) == 0;
+}
+
+/* loop:catch_terminate(interrupts) → whether SIGTERM is caught from now on: not if there is a
+ * handler already; then SIGINT too, if `interrupts` */
 static int catch_terminate(lua_State *L)
 {
     struct sigaction present;
-    struct sigaction action = {.sa_handler = on_terminate};
+    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = SA_RESETHAND};
+    bool interrupts = lua_toboolean(L, 2);
     check(L);
     bool ours = sigaction(SIGTERM, NULL, &present) == 0 && present.sa_handler == SIG_DFL;
     if (ours) {
         sigemptyset(&action.sa_mask);
         was_terminated = 0;
         ours = sigaction(SIGTERM, &action, NULL) == 0;
+    }
+    if (ours && interrupts) {
+        catch_interrupt();
     }
     lua_pushboolean(L, ours);
     return 1;
@@ -181,6 +196,10 @@ static int release_terminate(lua_State *L)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     check(L);
+    if (catches_interrupt) {
+        (void)sigaction(SIGINT, &interrupt_before, NULL);
+        catches_interrupt = false;
+    }
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGTERM, &action, NULL);
     return 0;
