@@ -35,8 +35,12 @@ local metatable = { __name = "raft.cluster" }
 -- @tparam ?raft.cluster_options given the options; see the README
 -- @treturn raft.cluster the cluster; where the world cannot be made nil, message, code
 function cluster.new(given)
-  local made = options.cluster(given)
-  local handle, message, code = core.cluster(made)
+  local made, message, code = options.cluster(given)
+  if not made then
+    return nil, message, code
+  end
+  local handle
+  handle, message, code = core.cluster(made)
   if not handle then
     return nil, message, code
   end

@@ -96,7 +96,8 @@ function loop.run(seconds)
   return catching_terminate(false, run, length_ns)
 end
 
---- Drives the loop until all nodes have ended; SIGTERM and SIGINT close them in order, the second one ends the process.
+--- Drives the loop until all nodes have ended; SIGTERM and SIGINT close them in order; a second SIGINT ends the
+-- process.
 function loop.run_until_signal()
   is_stopped = false
   catching_terminate(true, run, core.never)

@@ -236,7 +236,7 @@ end
 
 --- Checks the options of raft.cluster and fills in their defaults. Wrong ones raise an error at the user's line.
 -- @tparam ?table given
--- @treturn table what raft.core.cluster takes
+-- @treturn ?table what raft.core.cluster takes; nil, message, code where this world cannot do what they ask for
 function options.cluster(given)
   given = given == nil and {} or given
   if type(given) ~= "table" then
@@ -249,7 +249,6 @@ function options.cluster(given)
   end
   local result = {
     real = mode ~= "sim",
-    processes = mode == "process" and processes.of(given) or nil,
     seed = given.seed or defaults.get("seed") or 1,
     name = given.name or defaults.get("name") or "",
     ids = ids_of(given.nodes or 3),
@@ -266,6 +265,13 @@ function options.cluster(given)
     or (mode == "sim" and { delay_min_ns = 1000000, delay_max_ns = 5000000 } or {})
   result.disks = disks_of(given.state or {}, result.ids)
   result.mode = mode
+  if mode == "process" then
+    local message, code
+    result.processes, message, code = processes.of(given)
+    if not result.processes then
+      return nil, message, code
+    end
+  end
   return result
 end
 

@@ -4,7 +4,6 @@
 -- nothing but the connection that it has inherited (descriptor 3), over which its cluster says all else.
 -- @module raft.processes
 
-local arguments = require "raft.arguments"
 local core = require "raft.core"
 
 local processes = {}
@@ -26,15 +25,20 @@ local function find_interpreter()
   return nil, ("this program, %s, is no Lua interpreter that could run them; set RAFTBENCH_LUA to one"):format(name)
 end
 
---- What raft.core needs to start the processes of a cluster. Raises an error where there can't be any.
+--- What raft.core needs to start the processes of a cluster.
 -- @tparam table given the options of raft.cluster
--- @treturn table `command`: words; `directory`: nil for a temporary one; `machine`: "kv" or a module's name
+-- @treturn ?table `command`: words; `directory`: nil for a temporary one; `machine`: "kv" or a module's name; nil,
+-- message, "unsupported" where there can't be any, or they cannot have what is asked for
 function processes.of(given)
   local interpreter, problem = find_interpreter()
   if not interpreter then
-    arguments.raise("nodes cannot be processes: %s", problem)
+    return nil, "nodes cannot be processes: " .. problem, "unsupported"
   elseif type(given.machine) == "function" then
-    arguments.fail("machine", '"kv" or the name of a module where nodes are processes', given.machine)
+    return nil, "a function of the script cannot be the machine of a node in a process of its own: give `machine` "
+      .. "the name of a module that returns it", "unsupported"
+  elseif given.state ~= nil then
+    return nil, "what is on the disks at the start (`state`) cannot be given where each node is a process of its own",
+      "unsupported"
   end
   return {
     command = {

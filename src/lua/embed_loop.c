@@ -165,7 +165,7 @@ static bool catches_interrupt;
 /* A second one ends the process. */
 static void catch_interrupt(void)
 {
-    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     catches_interrupt = sigaction(SIGINT, &action, &interrupt_before) == 0;
 }
@@ -175,7 +175,7 @@ static void catch_interrupt(void)
 static int catch_terminate(lua_State *L)
 {
     struct sigaction present;
-    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_terminate};
     bool interrupts = lua_toboolean(L, 2);
     check(L);
     bool ours = sigaction(SIGTERM, NULL, &present) == 0 && present.sa_handler == SIG_DFL;

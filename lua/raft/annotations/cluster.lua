@@ -199,7 +199,7 @@ function cluster:status(id, field) end
 
 ---A node's log; of a crashed node what its disk holds.
 ---@param id integer
----@return raft.entry[]? # list of {index, term, kind, command}; nil, message, "unknown_node", detail
+---@return raft.entry[]? # list of {index, term, kind, command}; nil, message, code, detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
@@ -207,7 +207,7 @@ function cluster:log(id) end
 
 ---The machine that the cluster's function made for a node at its last start.
 ---@param id integer
----@return raft.machine? # nil where it is not a Lua machine; nil, message, "unknown_node", detail
+---@return raft.machine? # nil where it is not a Lua machine; nil, message, code, detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
@@ -355,7 +355,10 @@ function cluster:heal(what) end
 
 ---Looks at each message before it leaves. One function at a time: end the one in force before you set another.
 ---@param f? fun(message:raft.message):"drop"|"hold"|number|nil f(message): nothing lets it pass, "drop", "hold", or a number: it arrives so many seconds later, whatever overtakes it; nil ends it, held ones stay
----@return boolean # true
+---@return boolean? # true; nil, message, "unsupported", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
 function cluster:intercept(f) end
 
 ---The messages that are held, in the order in which they were.

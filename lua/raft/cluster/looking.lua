@@ -47,7 +47,7 @@ end
 
 --- A node's log; of a crashed node what its disk holds.
 -- @tparam integer id
--- @treturn ?raft.entry[] list of {index, term, kind, command}; nil, message, "unknown_node", detail
+-- @treturn ?raft.entry[] list of {index, term, kind, command}; nil, message, code, detail
 function looking:log(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
@@ -57,10 +57,13 @@ end
 
 --- The machine that the cluster's function made for a node at its last start.
 -- @tparam integer id
--- @treturn ?raft.machine nil where it is not a Lua machine; nil, message, "unknown_node", detail
+-- @treturn ?raft.machine nil where it is not a Lua machine; nil, message, code, detail
 function looking:machine(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
+  end
+  if self.options.mode == "process" then
+    return nil, "the machine of a node in a process of its own is out of reach: query it", "unsupported", {}
   end
   return self.core:machine(id)
 end

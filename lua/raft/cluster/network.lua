@@ -242,7 +242,7 @@ end
 --- Looks at each message before it leaves. One function at a time: end the one in force before you set another.
 -- @tparam ?fun(message:raft.message):"drop"|"hold"|number|nil f f(message): nothing lets it pass, "drop", "hold", or a
 -- number: it arrives so many seconds later, whatever overtakes it; nil ends it, held ones stay
--- @treturn boolean true
+-- @treturn ?boolean true; nil, message, "unsupported", detail
 function network:intercept(f)
   if f == nil then
     self.is_intercepting = nil
@@ -250,6 +250,9 @@ function network:intercept(f)
     return true
   end
   arguments.callable("f", f)
+  if self.options.mode == "process" then
+    return nil, "messages between processes do not pass the script", "unsupported", {}
+  end
   if self.is_intercepting then
     arguments.raise "an intercept is in force already: end it first, by c:intercept(nil)"
   end

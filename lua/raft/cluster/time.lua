@@ -85,7 +85,7 @@ function time:step(n)
     arguments.fail("n", "a number of events from 1", n)
   end
   if self.options.mode ~= "sim" then
-    return nil, "step needs the simulated world: over TCP time cannot be taken apart", "unsupported", {}
+    return nil, "step needs the simulated world: real time cannot be taken apart", "unsupported", {}
   end
   self.driver:check_may_wait("step")
   if self.driver:client() then

@@ -130,13 +130,11 @@ function node.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
-  local outcome = report.protect(raft.node, options_of(arguments, machine))
-  if not outcome.fine then
-    report.problem(outcome.text)
+  local fine, made, message = pcall(raft.node, options_of(arguments, machine))
+  if not fine then
+    report.problem((tostring(made):gsub("^[^\n]-:%d+: ", "")))
     return USAGE
-  end
-  local made, message = outcome.value, outcome.message
-  if not made then
+  elseif not made then
     report.problem(message)
     return CANNOT_RUN
   end

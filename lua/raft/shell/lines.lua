@@ -1,5 +1,5 @@
---- Lines from a terminal, or from standard input if there is no terminal. All open clusters in real time keep running while
--- a line is waited for.
+--- Lines from a terminal, or from standard input if there is no terminal. All open clusters in real time keep running
+-- while a line is waited for.
 -- @module raft.shell.lines
 
 local core = require "raft.core"
