@@ -146,6 +146,8 @@ struct real {
     struct world world; /* first: the world's operations are given this */
     uv_loop_t loop;
     uv_async_t interrupt;
+    uv_async_t files_ended; /* tasks of files wait to be told of */
+    struct list files;
     bool wakes_pollers; /* of our descriptor, who sleep while something is asked for */
     bool free_running;
     double speed;

@@ -4,7 +4,7 @@
  *
  * It never opens anything but its loop; sockets are listener.c's and connection.c's.
  */
-#include "real/internal.h"
+#include "real/files.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -239,9 +239,17 @@ static void nothing_to_do(uv_async_t *async)
     (void)async; /* it has ended the poll, which is all it is for */
 }
 
+static void on_files_ended(uv_async_t *async)
+{
+    struct real *real = async->data;
+    loop_input_came(real);
+    real_files_tell(real);
+}
+
 static void drain(struct real *real)
 {
     uv_close((uv_handle_t *)&real->interrupt, NULL);
+    uv_close((uv_handle_t *)&real->files_ended, NULL);
     if (real->timer != NULL) {
         watch_close(real->timer, false);
     }
@@ -298,6 +306,7 @@ static const struct world_operations operations = {
     .client_send = client_send,
     .links_changed = links_changed,
     .deliver = deliver,
+    .files = real_files_new,
     .step = loop_step,
     .free = world_free,
 };
@@ -314,6 +323,8 @@ static int open_loop(struct real *real)
         ensure(uv_loop_close(&real->loop) == 0);
         return status;
     }
+    ensure(uv_async_init(&real->loop, &real->files_ended, on_files_ended) == 0);
+    real->files_ended.data = real;
     if (!loop_open_timer(real)) {
         status = -errno;
         drain(real);
@@ -364,11 +375,21 @@ int64_t real_timeout_ns(const struct world *world)
     return loop_timeout_real_ns(const_real_of(world));
 }
 
+static bool has_file_tasks(const struct real *real)
+{
+    list_each(&real->files, at) {
+        if (item_of(at, const struct real_files, of_real)->asked > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool real_is_alive(const struct world *world)
 {
     const struct real *real = const_real_of(world);
     return real->endpoints != NULL || agenda_has_wakeups(&real->agenda) ||
-           agenda_has_flushers(&real->agenda) || real->local.count > 0;
+           agenda_has_flushers(&real->agenda) || real->local.count > 0 || has_file_tasks(real);
 }
 
 void real_interrupt(struct world *world)

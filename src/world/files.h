@@ -87,7 +87,7 @@ struct files;
 
 struct files_operations {
     /* FILE_LOCK is done before another task is asked for; only who looks and changes nothing does
-     * without it. */
+     * without it, and has one task under way at most. */
     void (*submit)(struct files *files, struct file_task *task);
     /* The process is gone: no `done` comes for anything that was asked for, and open files are
      * closed. "sim": the power too, so what was not synced is lost; real files: what is under way
