@@ -255,15 +255,17 @@ function cluster:view(as, path) end
 
 ---The members: of the agreed leader, or as a node sees them.
 ---@param id? integer
----@return raft.members? # {voters, learners}, and voters_old while joint; nil, message, "no_leader", detail
+---@return raft.members? # {voters, learners}, voters_old while joint, and wanted = {voters, learners, added} while new voters are brought level; nil, message, "no_leader", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
 function cluster:members(id) end
 
----Changes the members to exactly these, any number at once, through joint consensus.
+---Changes the members to exactly these, any number at once, through joint consensus. New voters are brought level
+---first, as learners; where one does not come level in time the change is given up ("timeout"): the members are those
+---of before, and the nodes that were started for it stop.
 ---@param wanted raft.wanted_members { voters = {ids}, learners = {ids} }
----@param options? raft.change_options `node`, `timeout`, `wait = false` (→ index, term at once), `stop = false` (removed nodes run on)
+---@param options? raft.change_options `node`, `timeout`, `wait = false` (→ index, term at once; new voters are not brought level first), `stop = false` (removed nodes run on)
 ---@return integer? # the index of the change; nil, message, code, detail
 ---@return integer|string # its term
 ---@return string? code

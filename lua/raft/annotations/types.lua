@@ -86,7 +86,7 @@
 ---@field read? "stale" what that node has just now; linearizable if not given
 
 ---@class raft.change_options: raft.command_options
----@field wait? boolean false: return the change's index and term at once
+---@field wait? boolean false: return the change's index and term at once; new voters are not brought level first
 ---@field stop? boolean false: removed nodes run on
 
 ---@class raft.restart_options
@@ -132,6 +132,12 @@
 ---@field voters integer[]
 ---@field learners integer[]
 ---@field voters_old? integer[] while joint: the voters that are to be replaced
+---@field wanted? raft.wanted while new voters are brought level: what the members are to be
+
+---@class raft.wanted
+---@field voters integer[]
+---@field learners integer[]
+---@field added integer[] those that are members for that alone
 
 ---@class raft.node_members: raft.members
 ---@field addresses table<integer, string>

@@ -10,7 +10,8 @@ local known = { node = true, timeout = true, wait = true, stop = true }
 
 --- The members: of the agreed leader, or as a node sees them.
 -- @tparam ?integer id
--- @treturn ?raft.members {voters, learners}, and voters_old while joint; nil, message, "no_leader", detail
+-- @treturn ?raft.members {voters, learners}, voters_old while joint, and wanted = {voters, learners, added} while new
+-- voters are brought level; nil, message, "no_leader", detail
 function members:members(id)
   if id ~= nil then
     if not self:knows("id", id) then
@@ -113,10 +114,10 @@ end
 -- Those of the given servers that the agreed leader does not list.
 local function not_members(self, directories)
   local list, leader = {}, self.core:leader()
-  local members = leader and self.core:status(leader, "members")
-  if members then
-    local listed = as_set(members.voters)
-    for _, id in ipairs(members.learners) do
+  local in_force = leader and self.core:status(leader, "members")
+  if in_force then
+    local listed = as_set(in_force.voters)
+    for _, id in ipairs(in_force.learners) do
       listed[id] = true
     end
     for id, directory in pairs(directories) do
@@ -124,6 +125,24 @@ local function not_members(self, directories)
     end
   end
   return list
+end
+
+-- Why a change was not done in time, as far as the agreed leader tells.
+local function pending(self)
+  local leader = self.core:leader()
+  local in_force = leader and self.core:status(leader, "members")
+  if not in_force then
+    return ""
+  elseif in_force.voters_old then
+    return "; the new members have to agree on it still"
+  elseif not in_force.wanted then
+    return ""
+  end
+  local is_voter, coming = as_set(in_force.voters), {}
+  for _, id in ipairs(in_force.wanted.voters) do
+    coming[#coming + 1] = not is_voter[id] and ("node %d is being brought level"):format(id) or nil
+  end
+  return "; it goes on: " .. table.concat(coming, ", ")
 end
 
 local function change(self, wanted, options, before)
@@ -152,7 +171,8 @@ local function change(self, wanted, options, before)
     if outcome.code == "timeout" and not outcome.unknown then
       stop_removed(self, not_members(self, started)) -- what was given up
     end
-    return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+    local more = outcome.code == "timeout" and outcome.unknown and pending(self) or ""
+    return nil, outcome.message .. more, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
   end
   if options.stop ~= false then
     stop_removed(self, gone)
@@ -191,8 +211,8 @@ local function present(self, options)
 end
 
 --- Changes the members to exactly these, any number at once, through joint consensus. New voters are brought level
--- first, as learners; where one does not come level in time the change is given up ("timeout"), the members are those of
--- before, and the nodes that were started for it stop.
+-- first, as learners; where one does not come level in time the change is given up ("timeout"): the members are those
+-- of before, and the nodes that were started for it stop.
 -- @tparam raft.wanted_members wanted { voters = {ids}, learners = {ids} }
 -- @tparam ?raft.change_options options `node`, `timeout`, `wait = false` (→ index, term at once; new voters are not
 -- brought level first), `stop = false` (removed nodes run on)
