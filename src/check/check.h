@@ -23,7 +23,8 @@
  *   LOG_MATCHING          same index and term: same entry and same log before it
  *   LEADER_COMPLETENESS   a leader's log holds every entry committed in earlier terms
  *   STATE_MACHINE_SAFETY  no two nodes commit or apply different entries at an index; none is
- *                         skipped, repeated, or applied before it is committed
+ *                         skipped, repeated, or applied before it is committed; a snapshot covers
+ *                         what is committed, and replaces nothing that is applied
  *   MONOTONIC_TERM        a node's term never goes back; across restarts, of what was durable
  *   MONOTONIC_COMMIT      a running node's commit index never goes back
  *   ONE_VOTE              looked at where the vote is given, where its answer leaves (it must be
@@ -36,7 +37,8 @@
  *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
  *                         the read came; the leader had committed in its own term, and its index
  *                         covers what was committed when the read came
- *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not
+ *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not; a
+ *                         snapshot holds the one in force at its index
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
  *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
@@ -97,8 +99,10 @@ struct checker;
  * before what the leader appends because of them. COMMIT comes before APPLY, READ before the SEND
  * of its round, and SYNC before what waited for it (SEND, MATCH, COMMIT). An APPLY's hash is its
  * entry's, as in APPEND (0: not told). START's commit is the index of the snapshot that its machine
- * starts from. It judges servers, by id and directory: a START with another directory than the one
- * before is another server's, of which nothing is known; any other must show what was durable. */
+ * starts from, entry_term its last entry's, and its first configuration the snapshot's. INSTALL
+ * stands where a snapshot, durable by then, replaces a log. It judges servers, by id and directory:
+ * a START with another directory than the one before is another server's, of which nothing is
+ * known; any other must show what was durable. */
 struct checker *checker_new(struct trace *trace,
                             void (*violated)(void *context,
                                              const struct check_violation *violation),

@@ -125,6 +125,7 @@ void checker_forget(struct checker *checker)
     checker->forgotten = low;
     hashes_forget(&checker->answers, low);
     machines_forget(checker, low);
+    configurations_trim(checker, low);
     for (size_t i = 0; i < checker->terms.list.count; i++) {
         hashes_forget(&checker->terms.list.items[i]->hashes, low);
     }
@@ -352,6 +353,11 @@ void checker_free(struct checker *checker)
     for (size_t i = 0; i < checker->nodes.count; i++) {
         free_servers(checker->nodes.items[i]);
     }
+    configurations_trim(checker, UINT64_MAX - 1);
+    for (size_t i = 0; i < checker->configurations.count; i++) {
+        raft_configuration_free(&checker->configurations.items[i].members);
+    }
+    array_free(&checker->configurations);
     chain_free(&checker->committed);
     terms_free(&checker->terms);
     hashes_free(&checker->answers);

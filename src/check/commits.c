@@ -139,8 +139,47 @@ void commits_commit(struct checker *checker, struct check_node *node,
         return;
     }
     node->commit = index;
-    configurations_committed(node);
+    configurations_committed(checker, node);
     if (judge_record(checker, node, event, index) && node->term > 0) {
         note_committed(checker, event, node->term, index);
     }
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+bool commits_judge_snapshot(struct checker *checker, const struct check_node *node,
+                            const struct trace_event *event, uint64_t index, const char *does)
+{
+    const struct term *committed = chain_term(&checker->committed, index);
+    if (index > checker->committed.last && node->life > 0 && !checker->gaps) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
+                       "node %" PRIu64 " %s a snapshot as of index %" PRIu64
+                       ", but no leader has committed more than index %" PRIu64,
+                       node->id, does, index, checker->committed.last);
+        return false;
+    }
+    if (committed != NULL && event->prev_term != 0 && committed->term != event->prev_term) {
+        checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY,
+                       checker_holder(checker, index, committed, node->id),
+                       "node %" PRIu64 " %s a snapshot as of index %" PRIu64
+                       " whose last entry is of term %" PRIu64 ", where an entry of term %" PRIu64
+                       " was committed",
+                       node->id, does, index, event->prev_term, committed->term);
+        return false;
+    }
+    return true;
+}
+
+void commits_start(struct checker *checker, struct check_node *node,
+                   const struct trace_event *event)
+{
+    struct chain *committed = &checker->committed;
+    uint64_t index = event->commit;
+    if (index > committed->last) {
+        struct term *term = chain_term(&node->log, index);
+        chain_append(committed, &node->log, index - 1);
+        chain_extend(committed, index, term);
+        note_committed(checker, event, event->term, index);
+    }
+    (void)commits_judge_snapshot(checker, node, event, index, "starts from");
 }

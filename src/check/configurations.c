@@ -166,10 +166,29 @@ void configurations_truncate(struct check_node *node, uint64_t first)
     }
 }
 
+/* Remembers one for the cluster, by which what snapshots bring is judged. */
+static void record(struct checker *checker, const struct check_configuration *committed)
+{
+    size_t place = array_place(&checker->configurations, index, committed->index);
+    bool is_known = place < checker->configurations.count &&
+                    checker->configurations.items[place].index == committed->index;
+    if (committed->index > 0 && !is_known) {
+        struct check_configuration *made = array_insert(&checker->configurations, place);
+        made->index = committed->index;
+        raft_configuration_copy(&made->members, &committed->members);
+    }
+}
+
 /* What is committed is never truncated: only its latest configuration can count again. */
-void configurations_committed(struct check_node *node)
+void configurations_committed(struct checker *checker, struct check_node *node)
 {
     size_t old = 0;
+    for (size_t i = 0; i < node->configurations.count; i++) {
+        if (node->configurations.items[i].index > node->commit) {
+            break;
+        }
+        record(checker, &node->configurations.items[i]);
+    }
     while (old + 1 < node->configurations.count &&
            node->configurations.items[old + 1].index <= node->commit) {
         raft_configuration_free(&node->configurations.items[old].members);
@@ -187,6 +206,39 @@ static bool is_same(const struct raft_configuration *members, struct bytes repor
     bool same = bytes_equal(buffer_bytes(&bytes), reported);
     buffer_free(&bytes);
     return same;
+}
+
+bool configurations_judge_snapshot(struct checker *checker, const struct check_node *node,
+                                   const struct trace_event *event, uint64_t index)
+{
+    struct value_reader reader = {event->configurations.data, event->configurations.size, 0};
+    struct value_item at;
+    struct value_item bytes;
+    size_t place = array_place(&checker->configurations, index, index + 1);
+    if (place == 0 || !value_read(&reader, &at) || !value_read(&reader, &bytes)) {
+        return true;
+    }
+    const struct check_configuration *known = &checker->configurations.items[place - 1];
+    uint64_t told = (uint64_t)at.integer;
+    if (told > known->index || (told == known->index && is_same(&known->members, bytes.string))) {
+        return true; /* a later one may not have been seen */
+    }
+    checker_report(
+        checker, event, CHECK_LATEST_CONFIGURATION, 0,
+        "node %" PRIu64 " has a snapshot as of index %" PRIu64 " with the members of index %" PRIu64
+        ", but those in force there are of index %" PRIu64
+        "%s; a snapshot holds the members as of its index",
+        node->id, index, told, known->index, told == known->index ? ", and are others" : "");
+    return false;
+}
+
+void configurations_trim(struct checker *checker, uint64_t low)
+{
+    size_t place = array_place(&checker->configurations, index, low + 1);
+    for (size_t i = 0; i + 1 < place; i++) {
+        raft_configuration_free(&checker->configurations.items[i].members);
+    }
+    array_remove(&checker->configurations, 0, place > 0 ? place - 1 : 0);
 }
 
 void configurations_members(struct checker *checker, struct check_node *node,

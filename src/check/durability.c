@@ -70,10 +70,26 @@ static void carry_out(struct check_node *node, const struct write *write)
         chain_truncate(disk, write->first - 1);
         chain_extend(disk, write->first - 1, NULL); /* what was not seen being written */
         chain_extend(disk, write->last, write->entries);
-    } else if (write->entries != NULL && chain_term(disk, write->first) == write->entries) {
+    } else if (write->what == TRACE_SNAPSHOTS && write->entries != NULL &&
+               chain_term(disk, write->first) == write->entries) {
         chain_compact(disk, write->first);
-    } else if (write->first > disk->base) {
+    } else if (write->what == TRACE_SNAPSHOTS && write->first > disk->base) {
         chain_reset(disk, write->first, write->entries);
+    }
+}
+
+/* What was on its way to the log does not matter any more: were the log found as it is, it would be
+ * replaced at the start. */
+void durability_install(struct check_node *node, uint64_t index, struct term *term)
+{
+    for (size_t i = 0; i < node->writes.count; i++) {
+        struct write *write = ring_at(&node->writes, i);
+        write->what = write->what == TRACE_STATE ? TRACE_STATE : 0;
+    }
+    if (term == NULL || chain_term(&node->disk, index) != term) {
+        chain_reset(&node->disk, index, term);
+    } else {
+        chain_compact(&node->disk, index);
     }
 }
 
@@ -142,6 +158,9 @@ static void reset_node(struct checker *checker, struct check_node *node,
         base_term = chain_term(&node->disk, base);
         base_term = base_term != NULL ? base_term : chain_term(&checker->committed, base);
     }
+    if (base_term == NULL && base == event->commit && event->prev_term != 0) {
+        base_term = terms_get(&checker->terms, event->prev_term);
+    }
     chain_reset(&node->log, base, base_term);
     node->life++;
     node->running = true;
@@ -168,6 +187,11 @@ void durability_start(struct checker *checker, struct check_node *node,
     if (!safety_take_entries(checker, node, event) || !judge_kept(checker, node, event) ||
         !configurations_take(checker, node, event)) {
         return;
+    }
+    if (event->commit > 0) {
+        commits_start(checker, node, event);
+        (void)configurations_judge_snapshot(checker, node, event, event->commit);
+        configurations_committed(checker, node);
     }
     node->members_due = false;
     if (event->vote != 0 && event->term > 0) {

@@ -208,7 +208,9 @@ struct checker {
     struct terms terms;
     struct term origin;     /* of the place before index 1 */
     struct chain committed; /* what any node was seen to commit */
-    struct term *leading;   /* the highest term whose leader is known */
+    /* The configurations among it, by rising index; not the first. */
+    array_of(struct check_configuration) configurations;
+    struct term *leading; /* the highest term whose leader is known */
     struct hashes answers;
     array_of(struct state_digest) states; /* by rising index */
     uint64_t forgotten;                   /* hashes below this index are gone */
@@ -253,7 +255,12 @@ const struct check_configuration *configurations_in_force(const struct check_nod
 bool configurations_take(struct checker *checker, struct check_node *node,
                          const struct trace_event *event);
 void configurations_truncate(struct check_node *node, uint64_t first);
-void configurations_committed(struct check_node *node);
+void configurations_committed(struct checker *checker, struct check_node *node);
+/* The members that a snapshot up to `index` has brought. false: reported. */
+bool configurations_judge_snapshot(struct checker *checker, const struct check_node *node,
+                                   const struct trace_event *event, uint64_t index);
+void configurations_trim(struct checker *checker,
+                         uint64_t low); /* but for the one in force there */
 void configurations_members(struct checker *checker, struct check_node *node,
                             const struct trace_event *event);
 /* Where members_due, before an event of another step. false: reported. */
@@ -285,6 +292,14 @@ void commits_commit(struct checker *checker, struct check_node *node,
 void commits_leader(struct checker *checker, struct check_node *node,
                     const struct trace_event *event, struct term *term);
 
+/* What a snapshot covers up to `index`, where its entry is that of the event, is what is committed.
+ * `does`: what the node does with it. false: reported. */
+bool commits_judge_snapshot(struct checker *checker, const struct check_node *node,
+                            const struct trace_event *event, uint64_t index, const char *does);
+/* A node starts with a snapshot: what that covers was committed, whether or not that was seen. */
+void commits_start(struct checker *checker, struct check_node *node,
+                   const struct trace_event *event);
+
 /* ---- durability.c --------------------------------------------------------------------------- */
 
 void durability_start(struct checker *checker, struct check_node *node,
@@ -296,6 +311,8 @@ void durability_write(struct checker *checker, struct check_node *node,
 void durability_sync(struct check_node *node, const struct trace_event *event);
 void durability_match(struct checker *checker, struct check_node *node,
                       const struct trace_event *event);
+/* A snapshot, which is on its disk, has taken the place of its log. */
+void durability_install(struct check_node *node, uint64_t index, struct term *term);
 void durability_send(struct checker *checker, struct check_node *node,
                      const struct trace_event *event);
 

@@ -143,7 +143,8 @@ void machines_snapshot(struct checker *checker, struct check_node *node,
                        node->id, event->index, node->applied);
         return;
     }
-    if (!judge_state(checker, node, event)) {
+    if (!commits_judge_snapshot(checker, node, event, event->index, "takes") ||
+        !judge_state(checker, node, event)) {
         return;
     }
     if (event->index > node->snapshot) {
@@ -156,6 +157,13 @@ void machines_install(struct checker *checker, struct check_node *node,
                       const struct trace_event *event)
 {
     uint64_t index = event->index;
+    if (index < node->commit && index >= node->applied) {
+        checker_report(checker, event, CHECK_COMMITTED_IS_KEPT, 0,
+                       "node %" PRIu64 " replaces its log by a snapshot as of index %" PRIu64
+                       ", but knows that what it has is committed up to index %" PRIu64,
+                       node->id, index, node->commit);
+        return;
+    }
     if (index < node->applied) {
         checker_report(checker, event, CHECK_STATE_MACHINE_SAFETY, 0,
                        "node %" PRIu64 " installs a snapshot as of index %" PRIu64
@@ -163,8 +171,16 @@ void machines_install(struct checker *checker, struct check_node *node,
                        node->id, index, node->applied);
         return;
     }
+    if (!commits_judge_snapshot(checker, node, event, index, "installs") ||
+        !configurations_judge_snapshot(checker, node, event, index)) {
+        return;
+    }
     struct term *committed = chain_term(&checker->committed, index);
     struct term *held = chain_term(&node->log, index);
+    if (committed == NULL && event->prev_term != 0) {
+        committed = terms_get(&checker->terms, event->prev_term);
+    }
+    durability_install(node, index, committed);
     if (held != NULL && held == committed) {
         chain_compact(&node->log, index); /* what follows the snapshot's last entry is kept */
     } else {

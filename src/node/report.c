@@ -149,6 +149,7 @@ void report_start(struct node *node, const struct raft_status *status,
     event.directory = status->directory;
     buffer_clear(&node->report.configurations);
     event.commit = snapshot->index;
+    event.prev_term = snapshot->term;
     write_members(node, snapshot->members_index, removal_members(node));
     add_entries(node, &event, status->first_index, status->last_index, snapshot->index);
     add_members(node, &event);

@@ -98,8 +98,10 @@ struct trace_event {
     uint64_t message_number; /* the sender's */
     uint64_t sequence;
     uint64_t prev_index;
-    uint64_t prev_term; /* in COMMIT, APPLY, SNAPSHOT: the entry's term; in VOTE: the last term of
-                           the voter's own log */
+    uint64_t
+        prev_term; /* in COMMIT, APPLY, SNAPSHOT, INSTALL: the entry's term; in START that of the
+                      snapshot's last entry; in VOTE: the last term of
+                      the voter's own log */
     uint64_t commit;
     uint64_t vote;
     uint64_t vote_directory;
