@@ -47,8 +47,8 @@ local function restart(r, node, index, term, terms, configuration)
     entries[i] = { term = of, hash = 1000003 * of + 7919 * (index + i) + 1 }
   end
   r.sequence[node] = 0
-  return r:event("start", node, { term = 2, vote = node == 2 and 1 or 0, first = index + 1, last = index + #terms, entries = entries,
-    commit = index, prev_term = term, configurations = { configuration } })
+  return r:event("start", node, { term = 2, vote = node == 2 and 1 or 0, first = index + 1, last = index + #terms,
+    entries = entries, commit = index, prev_term = term, configurations = { configuration } })
 end
 
 -- ---- what a snapshot covers ---------------------------------------------------------------------
