@@ -103,11 +103,15 @@ static bool has_room(const struct sim_disk *disk, struct file_task *task, uint64
     return false;
 }
 
+/* Its first sectors may be there. */
 static void write_failed(struct sim_disk *disk, struct file_task *task)
 {
     const struct file *file = task->file;
-    uint64_t there =
-        random_next(&disk->streams[DRAW_PLACE]) % (sectors_of(task->size) + 1) * DISK_SECTOR_BYTES;
+    uint64_t first = task->offset / DISK_SECTOR_BYTES;
+    uint64_t count = sectors_of(task->offset + task->size) - first;
+    uint64_t place = random_next(&disk->streams[DRAW_PLACE]) % (count + 1);
+    uint64_t end = (first + place) * DISK_SECTOR_BYTES;
+    uint64_t there = end > task->offset ? end - task->offset : 0;
     disk_file_write(file->contents, task->offset, task->data,
                     there < task->size ? (size_t)there : task->size, false);
     fail(task, FILE_BROKEN, "%s: writing %zu bytes to \"%s\" at %" PRIu64 " failed", disk->path,
