@@ -38,15 +38,20 @@ end
 local Connection = {}
 Connection.__index = Connection
 
-local function watch(tcp)
-  local connection = setmetatable({ tcp = tcp, came = "", ended = false }, Connection)
-  tcp:read_start(function(problem, bytes)
+-- What comes is read from now on.
+function Connection:read()
+  self.tcp:read_start(function(problem, bytes)
     if bytes then
-      connection.came = connection.came .. bytes
+      self.came = self.came .. bytes
     else
-      connection.ended = problem or "closed"
+      self.ended = problem or "closed"
     end
   end)
+end
+
+local function watch(tcp)
+  local connection = setmetatable({ tcp = tcp, came = "", ended = false }, Connection)
+  connection:read()
   return connection
 end
 
@@ -108,6 +113,62 @@ function M.listen()
     end
     uv.run "nowait"
   end
+end
+
+-- Stands between two nodes: `address(to, out, back)` gives an address where it listens for what is meant for another,
+-- and passes both ways on. What goes a way in `holds` is swallowed.
+function M.between()
+  local state, servers, ends = { holds = {} }, {}, {}
+  local function close(tcp)
+    if not tcp:is_closing() then
+      tcp:close()
+    end
+  end
+  local function pass(from, to, way)
+    ends[#ends + 1] = from
+    from:read_start(function(_, bytes)
+      if not bytes then
+        close(from)
+        close(to)
+      elseif not state.holds[way] and not to:is_closing() then
+        to:write(bytes)
+      end
+    end)
+  end
+  -- All connections, at once.
+  function state.cut()
+    for _, tcp in ipairs(ends) do
+      close(tcp)
+    end
+    ends = {}
+  end
+  function state.stop()
+    state.cut()
+    for _, server in ipairs(servers) do
+      server:close()
+    end
+    uv.run "nowait"
+  end
+  function state.address(to, out, back)
+    local server = uv.new_tcp()
+    servers[#servers + 1] = server
+    assert(server:bind("127.0.0.1", 0))
+    assert(server:listen(16, function()
+      local near, far = uv.new_tcp(), uv.new_tcp()
+      server:accept(near)
+      far:connect("127.0.0.1", port_of(to), function(problem)
+        if problem then
+          close(near)
+          close(far)
+        else
+          pass(near, far, out)
+          pass(far, near, back)
+        end
+      end)
+    end))
+    return "127.0.0.1:" .. server:getsockname().port
+  end
+  return state
 end
 
 -- Goes on with both until the predicate is true: `drive` lets the other world's time pass a little.

@@ -23,12 +23,18 @@ void node_serve(struct node *node, node_serve_function *serve, void *context)
 }
 
 /* Its number stands at the head of the frame that is begun. */
-static struct buffer *begin_call(struct node *node, const struct node_asker *asker)
+static struct buffer *begin_frame(struct node *node, const struct call *call)
 {
-    *ring_push(&node->calls.pending) = (struct call){++node->calls.number, *asker};
     struct buffer *frame = frames_begin(node);
-    store_u64(buffer_extend(frame, 8), node->calls.number);
+    store_u64(buffer_extend(frame, 8), call->number);
     return frame;
+}
+
+static struct call *add_call(struct node *node, uint64_t to, const struct node_asker *asker)
+{
+    struct call *call = ring_push(&node->calls.pending);
+    *call = (struct call){.number = ++node->calls.number, .asker = *asker, .to = to};
+    return call;
 }
 
 uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
@@ -47,9 +53,25 @@ uint64_t node_call(struct node *node, uint64_t to, struct bytes value,
                     RAFT_ENTRY_BYTES_MAX);
         return 0;
     }
-    buffer_append(begin_call(node, asker), value.data, value.size);
+    buffer_append(begin_frame(node, add_call(node, to, asker)), value.data, value.size);
     frames_send(node, to, FRAME_REQUEST, "request");
     return node->calls.number;
+}
+
+/* A request that is passed on: its kind, with this beside it, and its body. */
+static void send_request(struct node *node, const struct call *call, uint8_t beside)
+{
+    struct buffer *frame = begin_frame(node, call);
+    buffer_append_byte(frame, call->request->data[0] | beside);
+    buffer_append(frame, call->request->data + 1, call->request->size - 1);
+    frames_send(node, call->to, FRAME_FORWARD, "forward");
+}
+
+/* For one of that size. */
+static bool has_room(const struct node *node, uint64_t to, size_t body_bytes)
+{
+    size_t size = FRAME_HEAD_BYTES + FORWARD_FIXED_BYTES + body_bytes;
+    return node->world->operations->has_room(node->endpoint, to, size);
 }
 
 bool node_is_connected(const struct node *node, uint64_t peer)
@@ -72,33 +94,49 @@ bool node_forward(struct node *node, uint64_t to, enum node_request_kind kind, s
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;
     }
-    size_t size = FRAME_HEAD_BYTES + FORWARD_FIXED_BYTES + body.size;
-    if (!node->world->operations->has_room(node->endpoint, to, size)) {
+    if (!has_room(node, to, body.size)) {
         failure_set(failure, FAILURE_BUSY,
                     "too many bytes wait to be sent from node %llu to node %llu",
                     (unsigned long long)node->id, (unsigned long long)to);
         return false;
     }
-    struct buffer *frame = begin_call(node, asker);
-    buffer_append_byte(frame, (uint8_t)kind);
-    buffer_append(frame, body.data, body.size);
-    frames_send(node, to, FRAME_FORWARD, "forward");
+    struct call *call = add_call(node, to, asker);
+    call->life = peers_life(node, to);
+    call->request = batch_new(node->world->pool, 1 + body.size);
+    call->request->data[0] = (uint8_t)kind;
+    buffer_append(&(struct buffer){.data = call->request->data + 1, .capacity = body.size},
+                  body.data, body.size);
+    send_request(node, call, 0);
     return true;
+}
+
+/* What was under way on the connection that broke is lost: it is passed on again, under the same
+ * number. Not to another life of that node, which does not know what the last one took. */
+void calls_connected(struct node *node, uint64_t peer)
+{
+    for (size_t i = 0; i < node->calls.pending.count; i++) {
+        struct call *call = ring_at(&node->calls.pending, i);
+        if (call->request != NULL && call->to == peer && call->life == peers_life(node, peer) &&
+            has_room(node, peer, call->request->size - 1)) {
+            send_request(node, call, NODE_REQUEST_AGAIN);
+        }
+    }
 }
 
 /* The order of calls does not matter: the first goes where it was. */
 static void take_out(struct node *node, struct call *call)
 {
+    batch_release(call->request);
     *call = *ring_pop(&node->calls.pending);
 }
 
 /* Takes the call out; false: it is not (or no longer) waited for. */
-static bool take_call(struct node *node, uint64_t number, struct call *taken)
+static bool take_call(struct node *node, uint64_t number, struct node_asker *asker)
 {
     for (size_t i = 0; i < node->calls.pending.count; i++) {
         struct call *call = ring_at(&node->calls.pending, i);
         if (call->number == number) {
-            *taken = *call;
+            *asker = call->asker;
             take_out(node, call);
             return true;
         }
@@ -162,12 +200,12 @@ bool calls_take_answer(struct node *node, struct bytes body)
 {
     uint64_t number = 0;
     struct node_outcome outcome;
-    struct call call;
+    struct node_asker asker;
     if (!clients_parse_answer(body, &number, &outcome)) {
         return false;
     }
-    if (take_call(node, number, &call)) { /* else repeated, or forgotten meanwhile */
-        clients_tell(node, &call.asker, &outcome);
+    if (take_call(node, number, &asker)) { /* else repeated, or forgotten meanwhile */
+        clients_tell(node, &asker, &outcome);
     }
     return true;
 }
@@ -176,8 +214,12 @@ void calls_end(struct node *node, bool tell)
 {
     __typeof__(node->calls.pending) pending = node->calls.pending;
     memset(&node->calls.pending, 0, sizeof node->calls.pending);
-    for (size_t i = 0; tell && i < pending.count; i++) {
-        clients_tell_down(node, &ring_at(&pending, i)->asker, 0, 0);
+    for (size_t i = 0; i < pending.count; i++) {
+        const struct call *call = ring_at(&pending, i);
+        batch_release(call->request);
+        if (tell) {
+            clients_tell_down(node, &call->asker, 0, 0);
+        }
     }
     ring_free(&pending);
 }

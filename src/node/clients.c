@@ -11,8 +11,9 @@
 
 #include <string.h>
 
-#define KEPT_ANSWERS_MAX 256U
-#define KEPT_ANSWER_BYTES_MAX (64U << 10)
+#define KEPT_ANSWERS_MAX 1024U
+#define KEPT_BYTES_MAX (16U << 20)
+#define SEND_OWED_NS 10000000
 #define REQUESTS_REMEMBERED 65536U
 #define ANSWER_FIXED_BYTES (8 + 2 + 8 + 8 + 8 + 2)
 
@@ -28,14 +29,79 @@ struct batch *node_request_frame(struct pool *pool, const struct node_request *r
     return batch;
 }
 
+/* ---- answers that are kept ------------------------------------------------------------------ */
+
+static void drop_oldest(struct clients *clients)
+{
+    struct kept_answer kept = *ring_pop(&clients->kept);
+    clients->kept_bytes -= kept.frame->size;
+    batch_release(kept.frame);
+}
+
+/* Where nobody is connected, the next connection begins with it. */
+static void send_kept(struct node *node, struct kept_answer *kept)
+{
+    const struct world_operations *operations = node->world->operations;
+    kept->is_owed = operations->is_connected(node->endpoint, kept->peer);
+    if (kept->is_owed && operations->has_room(node->endpoint, kept->peer, kept->frame->size)) {
+        kept->is_owed = false;
+        peers_send(node, kept->peer, batch_hold(kept->frame), false);
+    }
+    if (kept->is_owed) {
+        operations->wake_at(node->world, &node->clients.send_owed,
+                            world_now_ns(node->world) + SEND_OWED_NS);
+    }
+}
+
+static void send_owed(void *context)
+{
+    struct node *node = context;
+    for (size_t i = 0; i < node->clients.kept.count; i++) {
+        struct kept_answer *kept = ring_at(&node->clients.kept, i);
+        if (kept->is_owed) {
+            send_kept(node, kept);
+        }
+    }
+}
+
+void clients_connected(struct node *node, uint64_t peer)
+{
+    for (size_t i = 0; i < node->clients.kept.count; i++) {
+        struct kept_answer *kept = ring_at(&node->clients.kept, i);
+        if (kept->peer == peer) {
+            send_kept(node, kept);
+        }
+    }
+}
+
+/* Takes the reference. */
+static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
+{
+    struct clients *clients = &node->clients;
+    while (clients->kept.count == KEPT_ANSWERS_MAX ||
+           (clients->kept.count > 0 && clients->kept_bytes + frame->size > KEPT_BYTES_MAX)) {
+        drop_oldest(clients);
+    }
+    struct kept_answer *kept = ring_push(&clients->kept);
+    *kept = (struct kept_answer){.peer = peer, .frame = frame};
+    clients->kept_bytes += frame->size;
+    send_kept(node, kept);
+}
+
+void clients_prepare(struct node *node)
+{
+    node->clients.send_owed = (struct wakeup){.fire = send_owed, .context = node};
+}
+
 void clients_clear(struct node *node)
 {
     struct clients *clients = &node->clients;
     latest_numbers_free(&clients->seen);
     while (clients->kept.count > 0) {
-        batch_release(ring_pop(&clients->kept)->frame);
+        drop_oldest(clients);
     }
     ring_free(&clients->kept);
+    node->world->operations->wake_at(node->world, &clients->send_owed, WORLD_NEVER);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -54,27 +120,6 @@ void clients_write_answer(struct buffer *out, uint64_t request, const struct nod
     fixed[35] = (uint8_t)(message_size >> 8);
     buffer_append(out, outcome->failure.message, message_size);
     buffer_append(out, outcome->result.data, outcome->result.size);
-}
-
-static void answer_peer(struct node *node, uint64_t peer, struct batch *frame)
-{
-    if (node->clients.kept.count == KEPT_ANSWERS_MAX) {
-        batch_release(ring_pop(&node->clients.kept)->frame);
-    }
-    if (frame->size <= KEPT_ANSWER_BYTES_MAX) {
-        *ring_push(&node->clients.kept) = (struct kept_answer){peer, batch_hold(frame)};
-    }
-    peers_send(node, peer, frame, false);
-}
-
-void clients_connected(struct node *node, uint64_t peer)
-{
-    for (size_t i = 0; i < node->clients.kept.count; i++) {
-        const struct kept_answer *kept = ring_at(&node->clients.kept, i);
-        if (kept->peer == peer) {
-            peers_send(node, peer, batch_hold(kept->frame), false);
-        }
-    }
 }
 
 /* As a frame. */
@@ -166,6 +211,18 @@ static void propose(struct node *node, struct batch *batch, uint32_t offset, uin
     work_run(node);
 }
 
+/* One that is sent again and was forgotten may have been taken before. */
+static void tell_forgotten(struct node *node, const struct node_asker *asker)
+{
+    struct node_outcome outcome = {0};
+    failure_set(&outcome.failure, FAILURE_NODE_DOWN,
+                "the connection to node %llu broke, and it does not know any more whether the "
+                "command had come",
+                (unsigned long long)node->id);
+    outcome.failure.unknown = true;
+    clients_tell(node, asker, &outcome);
+}
+
 /* A request's kind and body. */
 static bool take_request(struct node *node, const struct node_asker *asker, struct batch *batch,
                          uint32_t offset, uint32_t size)
@@ -173,12 +230,19 @@ static bool take_request(struct node *node, const struct node_asker *asker, stru
     if (size < 1 || asker->number == 0) {
         return false;
     }
-    enum node_request_kind kind = (enum node_request_kind)batch->data[offset++];
+    bool is_again = asker->peer != 0 && (batch->data[offset] & NODE_REQUEST_AGAIN) != 0;
+    bool was_full = node->clients.seen.order.count == REQUESTS_REMEMBERED;
+    enum node_request_kind kind =
+        (enum node_request_kind)(batch->data[offset++] & ~(is_again ? NODE_REQUEST_AGAIN : 0));
     size--;
     if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
         return false;
     }
     if (!latest_numbers_add(&node->clients.seen, asker->number, REQUESTS_REMEMBERED)) {
+        return true;
+    }
+    if (is_again && was_full && kind == NODE_REQUEST_PROPOSE) {
+        tell_forgotten(node, asker);
         return true;
     }
     switch (kind) {

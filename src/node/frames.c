@@ -151,6 +151,7 @@ static void connected(void *context, uint64_t peer)
     report_connection(node, TRACE_CONNECT, peer, "");
     peers_connected(node, peer);
     clients_connected(node, peer);
+    calls_connected(node, peer);
 }
 
 static void disconnected(void *context, uint64_t peer, const char *reason)

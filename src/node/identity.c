@@ -199,7 +199,7 @@ bool identity_judge_hello(struct node *node, struct bytes body, uint64_t number,
     if (is_every_interface(hello.address)) { /* nobody can be dialled there */
         hello.address = (struct bytes){NULL, 0};
     }
-    peers_hello_accepted(node, hello.sender, hello.directory, hello.address, from->dialled != 0);
+    peers_hello_accepted(node, from, hello.address);
     return true;
 }
 

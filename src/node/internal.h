@@ -53,6 +53,7 @@ struct peer {
     int64_t tried_ns;                               /* since when the present one of two is */
     int64_t wanted_ns;                              /* since when it is looked for */
     uint64_t greeted_directory;                     /* of the server that said hello last */
+    uint64_t greeted_life;                          /* the same */
     uint64_t listed_directory;                      /* as a member, by the latest configuration */
     uint64_t removed_directory; /* of the latest member of that id that was removed */
     uint64_t met_directory;     /* of the server that is there; 0: not met yet */
@@ -72,12 +73,13 @@ void peers_tidy(struct node *node);
  * where it is the first time. */
 bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *is_news);
 /* That server told its address in a hello that was accepted. */
-void peers_hello_accepted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
-                          bool dialled);
+void peers_hello_accepted(struct node *node, const struct connection *from, struct bytes address);
 /* Connects to a server that is to be added by its address alone. true: it said hello there, and
  * `*directory` is its own. */
 bool peers_find_directory(struct node *node, const struct raft_member *wanted, uint64_t *directory);
 void peers_connected(struct node *node, uint64_t id); /* it can be sent to now */
+/* Of the server that said hello last, which it draws anew at each start; 0: none did. */
+uint64_t peers_life(struct node *node, uint64_t id);
 /* To that very server. */
 bool peers_is_connected(struct node *node, uint64_t id, uint64_t directory);
 void peers_disconnected(struct node *node, uint64_t id);
@@ -319,12 +321,21 @@ void reads_end(struct node *node, bool tell);
 struct kept_answer {
     uint64_t peer;
     struct batch *frame;
+    bool is_owed; /* there was no room for it among what waits to be sent */
 };
 
 struct clients {
     struct latest_numbers seen; /* of the clients' requests */
     ring_of(struct kept_answer) kept;
+    size_t kept_bytes;
+    struct wakeup send_owed;
 };
+
+void clients_prepare(struct node *node); /* once */
+
+/* Beside its kind: a request that was passed on on a connection that broke. It has its number
+ * again, so that it is taken once; who cannot tell any more says so. */
+#define NODE_REQUEST_AGAIN 0x80
 
 /* A client's request; or one that a peer passes on. false: malformed. */
 bool clients_take(struct node *node, struct batch *batch, uint32_t offset,
@@ -350,6 +361,9 @@ void clients_clear(struct node *node);
 struct call {
     uint64_t number; /* on the wire */
     struct node_asker asker;
+    uint64_t to;
+    uint64_t life;         /* of that node when it was asked */
+    struct batch *request; /* that was passed on, its kind first; NULL: another call */
 };
 
 struct calls {
@@ -362,6 +376,7 @@ struct calls {
 void calls_prepare(struct node *node, uint64_t seed);                  /* once */
 bool calls_serve(struct node *node, uint64_t from, struct bytes body); /* false: malformed */
 bool calls_take_answer(struct node *node, struct bytes body);
+void calls_connected(struct node *node, uint64_t peer); /* a connection to it has begun */
 void calls_end(struct node *node, bool tell);
 
 /* ---- removal: the members as they are applied (removal.c) ----------------------------------- */

@@ -52,6 +52,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
     node->life.election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
     identity_prepare(node, options);
     reads_prepare(node);
+    clients_prepare(node);
     calls_prepare(node, options->seed);
     drive_prepare(node);
     removal_prepare(node);

@@ -231,6 +231,12 @@ bool peers_turn_away(struct node *node, uint64_t id, uint64_t directory, bool *i
     return true;
 }
 
+uint64_t peers_life(struct node *node, uint64_t id)
+{
+    const struct peer *peer = find_peer(node, id);
+    return peer != NULL ? peer->greeted_life : 0;
+}
+
 bool peers_is_connected(struct node *node, uint64_t id, uint64_t directory)
 {
     const struct peer *peer = find_peer(node, id);
@@ -247,14 +253,16 @@ void peers_disconnected(struct node *node, uint64_t id)
 }
 
 /* Who is no member is not dialled back: it is answered on the connection that it made. */
-void peers_hello_accepted(struct node *node, uint64_t id, uint64_t directory, struct bytes address,
-                          bool dialled)
+void peers_hello_accepted(struct node *node, const struct connection *from, struct bytes address)
 {
+    uint64_t id = from->peer;
+    uint64_t directory = from->directory;
     const struct raft_member *listed = raft_configuration_find(raft_members(node->raft), id);
     struct peer *peer = get_peer(node, id, false);
     peer->used_ns = world_now_ns(node->world);
     peer->greeted_directory = directory;
-    peer->found = !peer->wanted || dialled || address.size == 0 ||
+    peer->greeted_life = from->life;
+    peer->found = !peer->wanted || from->dialled != 0 || address.size == 0 ||
                   bytes_equal(address, bytes_of_text(peer->listed));
     if (listed == NULL || listed->directory == 0 || listed->directory == directory) {
         peer->hello_address_of = directory;

@@ -6,7 +6,8 @@ local core = require "raft.core"
 
 local forged = {}
 
-local HELLO, RAFT, REQUEST = 1, 2, 3
+local HELLO, RAFT, REQUEST, FORWARD = 1, 2, 3, 7
+local PROPOSE, READ_STALE, AGAIN = 1, 3, 128
 local CLUSTER = "cluster" -- the name of a script's cluster
 
 -- The number in so many bytes, the lowest first; also where Lua has no 64-bit integers.
@@ -58,6 +59,26 @@ end
 -- @treturn string a frame
 function forged.request(from, number)
   return core.frame(REQUEST, number, little_endian(number, 8) .. core.value_encode "what is the time?", from + 1000000)
+end
+
+--- A question to the receiver's machine, passed on as a node passes on its application's.
+-- @tparam integer from
+-- @tparam integer number
+-- @tparam raft.value question
+-- @treturn string a frame
+function forged.question(from, number, question)
+  return core.frame(FORWARD, number, little_endian(number, 8) .. string.char(READ_STALE) .. core.value_encode(question),
+    from + 1000000)
+end
+
+--- A command that is passed on again, on a connection after the one that broke.
+-- @tparam integer from
+-- @tparam integer number
+-- @tparam raft.value command
+-- @treturn string a frame
+function forged.again(from, number, command)
+  return core.frame(FORWARD, number,
+    little_endian(number, 8) .. string.char(PROPOSE + AGAIN, 0) .. core.value_encode(command), from + 1000000)
 end
 
 return forged
