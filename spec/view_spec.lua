@@ -208,8 +208,8 @@ command.add(tests, "AnyFieldsOfAnyKind", function(folder)
   local fields = { "time", "node", "peer", "term", "index", "first", "last", "entries", "message", "role", "text",
     "value", "what", "number", "prev_index", "reject", "vote" }
   local kinds = { "run", "start", "stop", "role", "vote", "send", "receive", "drop", "append", "truncate", "write",
-    "sync", "match", "commit", "apply", "snapshot", "install", "restore", "members", "connect", "disconnect", "client", "fault",
-    "notice", "note", "violation", "verdict", "unheard_of" }
+    "sync", "match", "commit", "apply", "snapshot", "install", "restore", "members", "connect", "disconnect", "client",
+    "fault", "notice", "note", "violation", "verdict", "unheard_of" }
   local lines = { views.small[1] }
   for _, kind in ipairs(kinds) do
     for _, field in ipairs(fields) do

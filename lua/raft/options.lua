@@ -34,6 +34,10 @@ local function is_interval(value)
     and value[1] >= NS and value[2] >= value[1] and value[2] < math.huge
 end
 
+local function is_limit(value)
+  return value == math.huge or is_count(1)(value)
+end
+
 -- Each option: what it should be, in words, and the test of it.
 local known = {
   nodes = { "a number of nodes from 1 to 99 or a list of at most 99 ids", function(value)
@@ -65,6 +69,8 @@ local known = {
   max_message = { "bytes from 1 to 256 KiB", function(value) return is_count(1)(value) and value <= 262144 end },
   max_inflight = { "bytes from 1", is_count(1) },
   max_uncommitted = { "bytes from 1", is_count(1) },
+  snapshot_every = { "a number of entries from 1, or math.huge", is_limit },
+  snapshot_bytes = { "bytes from 1, or math.huge", is_limit },
   link = { "a table of faults", is_kind "table" },
   state = { "a table of disks by node id", is_kind "table" },
   machine = { '"kv" or a function(id) that returns a machine', function(value)
@@ -234,6 +240,18 @@ function options.limits(given, result)
   result.election_collisions = given.election_collisions or 0
 end
 
+--- When snapshots are taken; 0: never because of that.
+-- @tparam table given
+-- @tparam table result
+-- @tparam integer every where it is not given
+-- @tparam integer bytes the same
+function options.snapshots(given, result, every, bytes)
+  for name, default in pairs { snapshot_every = every, snapshot_bytes = bytes } do
+    local value = given[name] or default
+    result[name] = value ~= math.huge and value or 0
+  end
+end
+
 --- Checks the options of raft.cluster and fills in their defaults. Wrong ones raise an error at the user's line.
 -- @tparam ?table given
 -- @treturn ?table what raft.core.cluster takes; nil, message, code where this world cannot do what they ask for
@@ -260,6 +278,7 @@ function options.cluster(given)
   }
   options.timing(given, result)
   options.limits(given, result)
+  options.snapshots(given, result, 0, 0)
   tracing(given, result)
   result.link = given.link and arguments.link("link", given.link)
     or (mode == "sim" and { delay_min_ns = 1000000, delay_max_ns = 5000000 } or {})

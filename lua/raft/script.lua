@@ -35,7 +35,7 @@ local on_node = { crash = true, disconnect = true, pause = true, submit = true }
 
 -- Calls that take an id and, behind it, at most a table: c:crash(c:leader()) hands over a term, too.
 local takes_id = {}
-for name in ("campaign crash disconnect pause reconnect restart resume transfer_leader"):gmatch "%a+" do
+for name in ("campaign crash disconnect pause reconnect restart resume transfer_leader compact"):gmatch "%a+" do
   takes_id[name] = true
 end
 

@@ -124,6 +124,12 @@ static bool change(struct cluster_node *node, const struct raft_configuration *w
     return process_change(child_of(node)->process, wanted, index, term, asker, failure);
 }
 
+static bool compact(struct cluster_node *node, const struct node_asker *asker,
+                    struct failure *failure)
+{
+    return process_compact(child_of(node)->process, asker, failure);
+}
+
 static bool serve(struct cluster_node *node, node_serve_function *function, void *context,
                   struct failure *failure)
 {
@@ -178,6 +184,7 @@ static const struct cluster_node_operations operations = {
     .campaign = campaign,
     .submit = submit,
     .change = change,
+    .compact = compact,
     .serve = serve,
     .call = call,
     .is_connected = is_connected,
@@ -215,6 +222,8 @@ struct cluster_node *child_new(struct cluster *cluster, const struct member *mem
                    (unsigned long long)member->id);
     struct process_options options = {
         .raft = cluster->options.raft,
+        .snapshot_every = cluster->options.snapshot_every,
+        .snapshot_bytes = cluster->options.snapshot_bytes,
         .seed = cluster->options.seed,
         .cluster_name = "cluster",
         .address = member->address,

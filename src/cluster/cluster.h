@@ -46,7 +46,9 @@ struct cluster_options {
     const uint64_t *ids;
     size_t id_count;
     struct raft_options raft; /* of every node; id and seed are filled by the cluster */
-    struct link_faults link;  /* every link between nodes starts with these */
+    uint64_t snapshot_every;  /* node_options has these two */
+    uint64_t snapshot_bytes;
+    struct link_faults link; /* every link between nodes starts with these */
     const struct cluster_disk *disks;
     size_t disk_count;
     /* A fresh machine at each start; NULL: "kv". */
@@ -164,6 +166,10 @@ uint64_t cluster_change_members(struct cluster *cluster, const struct cluster_ch
  * a node. */
 uint64_t cluster_transfer(struct cluster *cluster, uint64_t target, int64_t deadline_ns,
                           struct failure *failure);
+/* A ticket that is done when that node's snapshot of now is durable and the log before it is gone:
+ * the outcome's index is what it covers. 0 and a failure if it is not a node. */
+uint64_t cluster_compact(struct cluster *cluster, uint64_t id, int64_t deadline_ns,
+                         struct failure *failure);
 /* A request over the nodes' own transport; the answer is the outcome's result. 0 and a failure
  * if one of them is not a node. */
 uint64_t cluster_call(struct cluster *cluster, uint64_t from, uint64_t to, struct bytes value,

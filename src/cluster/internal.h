@@ -35,6 +35,8 @@ struct cluster_node_operations {
                    struct failure *failure);
     bool (*transfer)(struct cluster_node *node, uint64_t target, const struct node_asker *asker,
                      struct failure *failure);
+    bool (*compact)(struct cluster_node *node, const struct node_asker *asker,
+                    struct failure *failure);
     bool (*serve)(struct cluster_node *node, node_serve_function *serve, void *context,
                   struct failure *failure);
     bool (*call)(struct cluster_node *node, uint64_t to, struct bytes value,

@@ -107,6 +107,12 @@ static bool transfer(struct cluster_node *node, uint64_t target, const struct no
     return node_transfer(node_of(node), target, asker, failure);
 }
 
+static bool compact(struct cluster_node *node, const struct node_asker *asker,
+                    struct failure *failure)
+{
+    return node_compact(node_of(node), asker, failure);
+}
+
 static bool serve(struct cluster_node *node, node_serve_function *function, void *context,
                   struct failure *failure)
 {
@@ -153,6 +159,7 @@ static const struct cluster_node_operations operations = {
     .submit = submit,
     .change = change,
     .transfer = transfer,
+    .compact = compact,
     .serve = serve,
     .call = call,
     .is_connected = is_connected,

@@ -66,6 +66,8 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
         .seed = cluster->options.seed,
         .cluster_name = CLUSTER_NAME,
         .address = member->address,
+        .snapshot_every = cluster->options.snapshot_every,
+        .snapshot_bytes = cluster->options.snapshot_bytes,
         .make_machine = make_machine,
         .context = cluster,
         .on_role = node_changed,

@@ -82,6 +82,15 @@ static bool transfer(struct cluster *cluster, struct cluster_node *node,
     return node->operations->transfer(node, message->to, &asker, failure);
 }
 
+static bool compact(struct cluster *cluster, struct cluster_node *node,
+                    const struct request_message *message, struct failure *failure)
+{
+    struct node_asker asker = {.done = answered, .context = cluster, .number = message->number};
+    uint64_t id = cluster_view(node)->id;
+    cluster_trace_fault(cluster, "compact", &id, 1);
+    return node->operations->compact(node, &asker, failure);
+}
+
 /* A connection that was cut comes up again within a moment: until then it waits. */
 static bool call(struct cluster *cluster, struct cluster_node *node,
                  const struct request_message *message, struct failure *failure)
@@ -111,6 +120,9 @@ static bool send(void *owner, uint64_t id, struct request_message *message, stru
     }
     if (message->kind == REQUEST_TRANSFER) {
         return transfer(cluster, node, message, failure);
+    }
+    if (message->kind == REQUEST_COMPACT) {
+        return compact(cluster, node, message, failure);
     }
     if (message->kind == REQUEST_CALL) {
         return call(cluster, node, message, failure);
@@ -252,6 +264,19 @@ uint64_t cluster_transfer(struct cluster *cluster, uint64_t target, int64_t dead
     }
     return requests_ask(cluster->requests, &(struct request_order){.kind = REQUEST_TRANSFER,
                                                                    .to = target,
+                                                                   .deadline_ns = deadline_ns});
+}
+
+uint64_t cluster_compact(struct cluster *cluster, uint64_t id, int64_t deadline_ns,
+                         struct failure *failure)
+{
+    if (cluster_node(cluster, id) == NULL) {
+        cluster_no_such(failure, id);
+        return 0;
+    }
+    return requests_ask(cluster->requests, &(struct request_order){.kind = REQUEST_COMPACT,
+                                                                   .node = id,
+                                                                   .once = true,
                                                                    .deadline_ns = deadline_ns});
 }
 

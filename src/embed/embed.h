@@ -67,6 +67,8 @@ struct embed_event {
 typedef void embed_done(void *context, uint64_t ticket, const struct node_outcome *outcome);
 
 struct embed_options {
+    uint64_t snapshot_every; /* node_options has these two */
+    uint64_t snapshot_bytes;
     struct raft_options raft;                       /* id included; `seed` is drawn by the node */
     const char *cluster_name;                       /* at most 63 bytes */
     const char *listen;                             /* "127.0.0.1:7001" */
@@ -106,6 +108,8 @@ uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t ti
 /* `wanted` is a simple configuration. Never forwarded: the leader has to be asked. */
 uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
                       int64_t timeout_ns);
+/* A snapshot of this node now, and the log that it covers dropped. */
+uint64_t embed_compact(struct embedded *embedded, int64_t timeout_ns);
 /* That server leads then: the outcome's index is its id. Never forwarded either. */
 uint64_t embed_transfer(struct embedded *embedded, uint64_t target, int64_t timeout_ns);
 

@@ -173,6 +173,8 @@ static struct node *make_node(struct embedded *embedded, const struct embed_opti
         .seed = draw_seed(),
         .cluster_name = options->cluster_name,
         .address = options->listen,
+        .snapshot_every = options->snapshot_every,
+        .snapshot_bytes = options->snapshot_bytes,
         .make_machine = make_machine,
         .context = embedded,
         .on_role = on_role,

@@ -50,6 +50,9 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
                     embedded->was_started ? "has ended" : "has not been started");
         return false;
     }
+    if (message->kind == REQUEST_COMPACT) {
+        return node_compact(embedded->node, &asker, failure);
+    }
     if (node_view(embedded->node)->turned_away_by != 0) {
         failure_set(
             failure, FAILURE_NOT_MEMBER,
@@ -201,6 +204,12 @@ uint64_t embed_change(struct embedded *embedded, const struct raft_configuration
     struct raft_configuration change = *wanted;
     struct request_order order = {.kind = REQUEST_CHANGE, .members = &change};
     change.preparing = true; /* new voters are brought level first */
+    return ask(embedded, &order, timeout_ns);
+}
+
+uint64_t embed_compact(struct embedded *embedded, int64_t timeout_ns)
+{
+    struct request_order order = {.kind = REQUEST_COMPACT, .node = embedded->id};
     return ask(embedded, &order, timeout_ns);
 }
 

@@ -281,6 +281,8 @@ int lua_cluster_new(lua_State *L)
         .invariants = lua_option_boolean(L, 2, "invariants"),
     };
     lua_raft_options_read(L, 2, &options.raft);
+    options.snapshot_every = (uint64_t)lua_option_integer(L, 2, "snapshot_every");
+    options.snapshot_bytes = (uint64_t)lua_option_integer(L, 2, "snapshot_bytes");
     read_link(L, &options.link);
     options.ids = read_ids(L, &options.id_count);
     lua_getfield(L, 2, "name");

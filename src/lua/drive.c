@@ -251,6 +251,22 @@ static int transfer(lua_State *L)
     return 1;
 }
 
+/* core:compact(id, deadline_ns) → ticket, or nil, message, code */
+static int compact(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    int64_t deadline_ns = lua_time_check(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    struct failure failure = {0};
+    uint64_t ticket = cluster_compact(box->cluster, id, deadline_ns, &failure);
+    lua_cluster_leave(L, box);
+    if (ticket == 0) {
+        return lua_failure_push(L, &failure);
+    }
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
 static uint64_t *id_list(lua_State *L, int index, size_t *count)
 {
     luaL_checktype(L, index, LUA_TTABLE);
@@ -339,6 +355,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"request", request},
     {"call", call},
     {"transfer", transfer},
+    {"compact", compact},
     {"change", change},
     {"begin_change", begin_change},
     {"random", cluster_random},

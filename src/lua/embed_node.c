@@ -41,12 +41,12 @@ static bool call_machine(void *self, int arguments, int results)
     return lua_protected_call(box->all->L, arguments, results);
 }
 
-/* What apply raises fails the node, and is told with that; what query raises is raised. */
+/* What query raises is raised; all else fails the node, and is told with that. */
 static void machine_raised(void *self, uint64_t id, const char *name)
 {
     const struct lua_embedded *box = self;
     lua_State *L = box->all->L;
-    if (strcmp(name, "apply") != 0) {
+    if (strcmp(name, "query") == 0) {
         lua_embed_loop_keep_error(box->all);
         return;
     }
@@ -165,6 +165,8 @@ static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure
     };
     lua_raft_options_read(L, 2, &options.raft);
     options.raft.id = box->id;
+    options.snapshot_every = (uint64_t)lua_option_integer(L, 2, "snapshot_every");
+    options.snapshot_bytes = (uint64_t)lua_option_integer(L, 2, "snapshot_bytes");
     if (!lua_embed_loop_need(box->all, failure)) {
         return false;
     }
@@ -281,6 +283,13 @@ static int transfer(lua_State *L)
     return push_ticket(L, embed_transfer(box->embedded, target, timeout_ns));
 }
 
+/* node:compact(timeout_ns) → ticket */
+static int compact(lua_State *L)
+{
+    struct lua_embedded *box = check_open(L);
+    return push_ticket(L, embed_compact(box->embedded, lua_time_check(L, 2)));
+}
+
 /* node:status() → a table */
 static int status(lua_State *L)
 {
@@ -364,8 +373,9 @@ static int collect(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"start", start},   {"propose", propose},    {"read", read},         {"change", change},
-    {"status", status}, {"close", close_method}, {"transfer", transfer}, {NULL, NULL},
+    {"start", start},       {"propose", propose}, {"read", read},
+    {"change", change},     {"status", status},   {"close", close_method},
+    {"transfer", transfer}, {"compact", compact}, {NULL, NULL},
 };
 
 void lua_embed_register(lua_State *L)

@@ -44,6 +44,10 @@ static void push_core(lua_State *L, const struct node_view *view, lua_peer_funct
     lua_set_integer(L, "applied", view->applied_index);
     lua_set_integer(L, "first_index", view->first_index);
     lua_set_integer(L, "last_index", view->last_index);
+    lua_set_integer(L, "snapshot_index", view->snapshot_index);
+    if (view->is_restoring) {
+        lua_set_boolean(L, "restoring", true);
+    }
     if (view->is_up) {
         lua_members_push(L, view->members);
         lua_setfield(L, -2, "members");
@@ -88,6 +92,7 @@ static bool find_number(const struct node_view *view, const char *field, uint64_
         {"applied", view->applied_index},
         {"first_index", view->first_index},
         {"last_index", view->last_index},
+        {"snapshot_index", view->snapshot_index},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (strcmp(field, numbers[i].name) == 0) {
@@ -293,7 +298,7 @@ static bool is_request(int kind)
 }
 
 /* core:stats(id) → {messages, bytes, requests, deliveries, payload, elections, commits, syncs,
- * disk_bytes, drops} */
+ * snapshots, installs, disk_bytes, drops} */
 static int look_stats(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -304,7 +309,7 @@ static int look_stats(lua_State *L)
     }
     const struct node_stats *stats = cluster_view(node)->statistics;
     uint64_t requests = 0;
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 12);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
     lua_createtable(L, 0, RAFT_MESSAGE_KIND_COUNT);
     for (int kind = 0; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
@@ -323,6 +328,8 @@ static int look_stats(lua_State *L)
     lua_set_integer(L, "elections", stats->elections);
     lua_set_integer(L, "commits", stats->commits);
     lua_set_integer(L, "syncs", stats->syncs);
+    lua_set_integer(L, "snapshots", stats->snapshots);
+    lua_set_integer(L, "installs", stats->installs);
     lua_set_integer(L, "drops", faults_drop_count(cluster_world(box->cluster)->faults, id));
     return 1;
 }

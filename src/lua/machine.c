@@ -1,15 +1,10 @@
 /*
- * State machines written in Lua: an object { apply, query }. What apply raises fails the node.
+ * State machines written in Lua: an object { apply, query, snapshot, restore, digest }, all but
+ * apply optional. What they raise fails the node, but for query.
  */
-#include "lua/module.h"
+#include "lua/machine.h"
 
-struct lua_machine {
-    const struct lua_caller *caller;
-    void *self; /* the caller's */
-    uint64_t id;
-};
-
-static lua_State *state_of(const struct lua_machine *machine)
+lua_State *lua_machine_state(const struct lua_machine *machine)
 {
     lua_State *L = machine->caller->state(machine->self);
     return L != NULL && lua_checkstack(L, 16) ? L : NULL;
@@ -38,12 +33,11 @@ static bool to_field(const struct lua_machine *machine, lua_State *L, const char
     return true;
 }
 
-/* Pushes the machine's function; NULL and a failure: there is none. */
-static lua_State *push_function(struct lua_machine *machine, const char *name,
+lua_State *lua_machine_function(struct lua_machine *machine, const char *name,
                                 struct failure *failure)
 {
     unsigned long long id = machine->id;
-    lua_State *L = state_of(machine);
+    lua_State *L = lua_machine_state(machine);
     if (L != NULL) {
         machine->caller->push_machines(machine->self, L);
         lua_rawgetp(L, -1, machine);
@@ -66,24 +60,53 @@ static lua_State *push_function(struct lua_machine *machine, const char *name,
     return NULL;
 }
 
+bool lua_machine_has(const struct lua_machine *machine, const char *name)
+{
+    lua_State *L = lua_machine_state(machine);
+    if (L == NULL) {
+        return false;
+    }
+    machine->caller->push_machines(machine->self, L);
+    lua_rawgetp(L, -1, machine);
+    lua_remove(L, -2);
+    bool has = lua_istable(L, -1) && to_field(machine, L, name) && !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return has;
+}
+
+void lua_machine_raised(struct lua_machine *machine, lua_State *L, const char *name,
+                        struct failure *failure)
+{
+    unsigned long long id = machine->id;
+    char text[160];
+    lua_error_text(L, text, sizeof text);
+    machine->caller->raised(machine->self, machine->id, name);
+    failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu raised an error: %s",
+                name, id, text);
+}
+
+bool lua_machine_call(struct lua_machine *machine, lua_State *L, const char *name, int arguments,
+                      int results, struct failure *failure)
+{
+    if (!machine->caller->call(machine->self, arguments, results)) {
+        lua_machine_raised(machine, L, name, failure);
+        return false;
+    }
+    return true;
+}
+
 /* Calls the function below `arguments` values on top, and takes its one result. */
 static bool call(struct lua_machine *machine, lua_State *L, const char *name, int arguments,
                  struct buffer *out, struct failure *failure)
 {
-    unsigned long long id = machine->id;
-    char text[160];
-    if (!machine->caller->call(machine->self, arguments, 1)) {
-        lua_error_text(L, text, sizeof text);
-        machine->caller->raised(machine->self, machine->id, name);
-        failure_set(failure, FAILURE_UNSUPPORTED,
-                    "the machine's %s on node %llu raised an error: %s", name, id, text);
+    if (!lua_machine_call(machine, L, name, arguments, 1, failure)) {
         return false;
     }
     if (lua_isnil(L, -1) || lua_value_write(L, lua_gettop(L), out) || lua_value_is_too_large(out)) {
         return true;
     }
     failure_set(failure, FAILURE_UNSUPPORTED, "the machine's %s on node %llu gave no value: %s",
-                name, id, lua_tostring(L, -1));
+                name, (unsigned long long)machine->id, lua_tostring(L, -1));
     lua_pushstring(L, failure->message);
     machine->caller->raised(machine->self, machine->id, name);
     return false;
@@ -93,7 +116,7 @@ static bool machine_apply_lua(void *self, uint64_t index, struct bytes command,
                               struct buffer *result, struct failure *failure)
 {
     struct lua_machine *machine = self;
-    lua_State *L = push_function(machine, "apply", failure);
+    lua_State *L = lua_machine_function(machine, "apply", failure);
     if (L == NULL) {
         return false;
     }
@@ -109,7 +132,7 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
                               struct failure *failure)
 {
     struct lua_machine *machine = self;
-    lua_State *L = push_function(machine, "query", failure);
+    lua_State *L = lua_machine_function(machine, "query", failure);
     if (L == NULL) {
         return false;
     }
@@ -123,7 +146,8 @@ static bool machine_query_lua(void *self, struct bytes request, struct buffer *a
 static void machine_free_lua(void *self)
 {
     struct lua_machine *machine = self;
-    lua_State *L = state_of(machine);
+    lua_State *L = lua_machine_state(machine);
+    lua_machine_snapshot_free(machine);
     if (L != NULL) {
         machine->caller->push_machines(machine->self, L);
         lua_pushnil(L);
@@ -139,6 +163,19 @@ static const struct machine_operations lua_machine_operations = {
     .free = machine_free_lua,
 };
 
+static const struct machine_operations lua_machine_operations_with_snapshots = {
+    .apply = machine_apply_lua,
+    .query = machine_query_lua,
+    .free = machine_free_lua,
+    .snapshot_begin = lua_machine_snapshot_begin,
+    .snapshot_next = lua_machine_snapshot_next,
+    .snapshot_end = lua_machine_snapshot_end,
+    .restore_begin = lua_machine_restore_begin,
+    .restore_piece = lua_machine_restore_piece,
+    .restore_end = lua_machine_restore_end,
+    .digest = lua_machine_digest,
+};
+
 struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
                                   struct failure *failure)
 {
@@ -152,17 +189,20 @@ struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, u
         return NULL;
     }
     struct lua_machine *machine = memory_new(sizeof *machine);
-    *machine = (struct lua_machine){caller, self, id};
+    *machine = (struct lua_machine){.caller = caller, .self = self, .id = id};
     caller->push_machines(self, L);
     lua_insert(L, -2);
     lua_rawsetp(L, -2, machine);
     lua_pop(L, 1);
-    if (push_function(machine, "apply", failure) == NULL) {
+    if (lua_machine_function(machine, "apply", failure) == NULL) {
         machine_free_lua(machine);
         return NULL;
     }
     lua_pop(L, 1);
-    return machine_new(&lua_machine_operations, machine);
+    bool has_snapshots =
+        lua_machine_has(machine, "snapshot") && lua_machine_has(machine, "restore");
+    return machine_new(
+        has_snapshots ? &lua_machine_operations_with_snapshots : &lua_machine_operations, machine);
 }
 
 /* ---- for a cluster: made afresh by the script's function at each start ---------------------- */

@@ -185,6 +185,13 @@ static bool change(struct child *child, const struct control_order *order,
     return true;
 }
 
+static void compact(struct child *child, const struct control_order *order,
+                    struct control_answer *result)
+{
+    struct node_asker asker = {.done = changed, .context = child, .number = order->number};
+    (void)node_compact(child->node, &asker, &result->failure);
+}
+
 /* Into the scratch buffer. */
 static void read_log(struct child *child, uint64_t first)
 {
@@ -236,6 +243,9 @@ static bool carry_out(struct child *child, enum control_kind kind,
         return true;
     case CONTROL_CHANGE:
         return change(child, order, result);
+    case CONTROL_COMPACT:
+        compact(child, order, result);
+        return true;
     case CONTROL_LOG:
         read_log(child, order->number);
         result->index = order->number;

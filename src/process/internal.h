@@ -19,6 +19,7 @@ enum control_kind {
     CONTROL_CAMPAIGN, /* an order: flag: forced */
     CONTROL_SUBMIT,   /* an order: bytes: a payload */
     CONTROL_CHANGE,   /* an order: number: the asker's; bytes: the wanted members */
+    CONTROL_COMPACT,  /* an order: number: the asker's */
     CONTROL_LOG,      /* an order: number: the first index that is wanted */
     CONTROL_STOP,     /* an order: flag: removed */
     CONTROL_CLIENT,   /* both ways: a frame between "client" and the node */
@@ -26,7 +27,7 @@ enum control_kind {
     CONTROL_OPENED,  /* an answer: number: the directory; index: 1 where the disk was not empty */
     CONTROL_RESULT,  /* an answer to the order of that number; of LOG: index: first; bytes: entries
                       */
-    CONTROL_OUTCOME, /* an answer: of a change, by the asker's number */
+    CONTROL_OUTCOME, /* an answer: of a change or a snapshot, by the asker's number */
     CONTROL_VIEW,
     CONTROL_EVENT, /* a record (trace.h) */
     CONTROL_LOST,  /* an answer: number: so many events were left out here */

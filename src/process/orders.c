@@ -167,6 +167,19 @@ bool process_change(struct process *process, const struct raft_configuration *wa
     return true;
 }
 
+bool process_compact(struct process *process, const struct node_asker *asker,
+                     struct failure *failure)
+{
+    struct control_answer answer;
+    *array_push(&process->changes) = *asker; /* its outcome may come with the result */
+    bool taken = ask(process, CONTROL_COMPACT, (struct control_order){.number = asker->number},
+                     &answer, failure);
+    if (!taken) {
+        (void)take_asker(process, asker->number);
+    }
+    return taken;
+}
+
 bool orders_outcome(struct process *process, struct batch *message)
 {
     struct control_answer answer;

@@ -180,6 +180,8 @@ static void send_open(struct process *process, bool wipe)
         .origin_real_ns = real_origin_ns(process->world),
         .speed_ppb = (uint64_t)(process->options.speed * 1e9 + 0.5),
         .wipe = wipe,
+        .snapshot_every = process->options.snapshot_every,
+        .snapshot_bytes = process->options.snapshot_bytes,
         .raft = process->options.raft,
     };
     copy_text(open.cluster_name, sizeof open.cluster_name, process->cluster_name);

@@ -29,10 +29,12 @@ struct process_options {
     struct raft_options raft; /* id included */
     uint64_t seed;            /* of the run */
     const char *cluster_name;
-    const char *address;   /* to listen on */
-    const char *directory; /* of its files; it is made where it is not there */
-    const char *machine;   /* a module's name, or "kv" */
-    double speed;          /* of the world */
+    const char *address;     /* to listen on */
+    const char *directory;   /* of its files; it is made where it is not there */
+    const char *machine;     /* a module's name, or "kv" */
+    double speed;            /* of the world */
+    uint64_t snapshot_every; /* as node_options has these two */
+    uint64_t snapshot_bytes;
     /* The words that start a child's program, which calls process_serve; copied; NULL at the end.
      */
     const char *const *command;
@@ -77,6 +79,8 @@ bool process_submit(struct process *process, struct bytes payload, uint64_t *ind
 bool process_change(struct process *process, const struct raft_configuration *wanted,
                     uint64_t *index, uint64_t *term, const struct node_asker *asker,
                     struct failure *failure);
+bool process_compact(struct process *process, const struct node_asker *asker,
+                     struct failure *failure);
 /* A client's frame; the reference stays the caller's. */
 void process_client_frame(struct process *process, const struct batch *frame);
 /* The world's fault model has changed: the child's follows it. Told to all first, it is in force in

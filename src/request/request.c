@@ -56,6 +56,7 @@ static const char *name_of(const struct request *request)
     return request->kind == REQUEST_PROPOSE    ? "the command"
            : request->kind == REQUEST_CHANGE   ? "the change of members"
            : request->kind == REQUEST_TRANSFER ? "the transfer of leadership"
+           : request->kind == REQUEST_COMPACT  ? "the request for a snapshot"
            : request->kind == REQUEST_CALL     ? "the call"
                                                : "the read";
 }

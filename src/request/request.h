@@ -1,8 +1,8 @@
 /*
  * request: requests and their outcomes: proposals, reads, changes of members, transfers of
- * leadership, calls between nodes, and whatever else its owner can judge. request.c (the life of
- * one: whom to ask, when to ask again, what is not known), requests.c (all of them: their numbers,
- * when they are due, in what order they are done).
+ * leadership, snapshots, calls between nodes, and whatever else its owner can judge. request.c (the
+ * life of one: whom to ask, when to ask again, what is not known), requests.c (all of them: their
+ * numbers, when they are due, in what order they are done).
  *
  * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
  * functions. A request is sent again only if it is certain that the last try had no effect.
@@ -29,6 +29,7 @@ enum request_kind {
     REQUEST_READ_STALE = NODE_REQUEST_READ_STALE,
     REQUEST_CHANGE,   /* of members */
     REQUEST_TRANSFER, /* of leadership */
+    REQUEST_COMPACT,  /* a snapshot of one node */
     REQUEST_CALL,     /* from one node to another */
     REQUEST_WAIT,     /* no node is asked: the owner judges it */
 };

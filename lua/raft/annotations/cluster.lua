@@ -422,6 +422,15 @@ function cluster:pause(id) end
 ---@return raft.detail? detail
 function cluster:resume(id) end
 
+---Takes a snapshot of each node now, waits until it is on disk, and drops the log that it covers.
+---@param id raft.ids a node's id, a list of ids or "all"
+---@param options? raft.timeout_options `timeout` seconds, 10 if not given
+---@return integer? # the index that the (first) snapshot covers; nil, message, code, detail ("unsupported": the machine has no snapshots)
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:compact(id, options) end
+
 ---What a node's disk does wrong, this one or the next that the id has; replaces what it did.
 ---@param id raft.ids a node's id, a list of ids or "all"
 ---@param faults? raft.disk_faults `sync_delay`: seconds that each write lasts longer; nil: none

@@ -64,6 +64,15 @@ function node:change_members(wanted, given, f) end
 ---@return raft.detail? detail
 function node:transfer_leader(id, given, f) end
 
+---Takes a snapshot of this node's machine now, and drops the log that it covers.
+---@param given? raft.timeout_options|raft.callback `timeout` seconds, 10 if not given; may be left out
+---@param f? raft.callback f(index), or f(nil, message, code, detail); without it the call waits and returns that
+---@return integer? # the index that it covers, once it is on disk; nil, message, code, detail ("unsupported": the machine has no snapshots)
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function node:compact(given, f) end
+
 ---Calls f when something happens: "leader"(id or nil, term), "role"(role, term), "members"(members), "removed"(),
 ---"error"(message, code) when the node has failed, "notice"(text, peer or nil) when something from outside was
 ---turned away. Without a listener of "error" the call that drives the loop raises it.

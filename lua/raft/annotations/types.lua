@@ -38,6 +38,8 @@
 ---@field max_message? integer bytes in a message, 65536 if not given
 ---@field max_inflight? integer bytes sent to a follower and not yet acknowledged, 524288 if not given
 ---@field max_uncommitted? integer bytes appended and not yet applied, beyond which commands are "busy"; 64 MiB if not given
+---@field snapshot_every? integer a snapshot, and the log before it gone but for a tail, after so many entries; math.huge: never; raft.cluster: never, raft.node: 100000 if not given
+---@field snapshot_bytes? integer the same after so many bytes of entries; raft.cluster: never, raft.node: 64 MiB if not given
 ---@field trace? string|fun(event: raft.event) a path for JSON lines, or a function that is given each event
 
 ---What raft.cluster takes.
@@ -69,6 +71,9 @@
 ---@class raft.machine
 ---@field apply fun(command: any, index: integer): any what it returns is the command's result
 ---@field query? fun(request: any): any answers reads
+---@field snapshot? fun(): string|fun(): string? the state as a string, or a function that gives it chunk by chunk, at last nil: the state at the call, though commands are applied meanwhile
+---@field restore? fun(next_chunk: fun(): string?) takes the place of the state by what snapshot gave, chunk by chunk; with both of these the log can be compacted
+---@field digest? fun(): any a value that equal states share: states are compared where snapshots are taken and restored
 
 ---A disk's contents at the start of a cluster.
 ---@class raft.disk
@@ -163,6 +168,8 @@
 ---@field applied? integer
 ---@field first_index? integer
 ---@field last_index? integer
+---@field snapshot_index? integer what the latest snapshot covers, taken or received; 0: there is none
+---@field restoring? boolean its machine is being made from the snapshot: nothing is applied meanwhile
 ---@field members? raft.members
 ---@field member? boolean they list this very server: its id with its disk
 ---@field turned_away_by? integer a member that told it that its id has another disk: remove the id, then add it again
@@ -221,6 +228,8 @@
 ---@field elections integer campaigns that raised the term
 ---@field commits integer entries that the commit index passed
 ---@field syncs integer writes that the disk has completed
+---@field snapshots integer taken of its machine
+---@field installs integer snapshots received, in place of the log
 ---@field disk_bytes integer handed to the disk: payloads, 16 for each entry's head, 16 for term and vote
 ---@field drops integer messages that were lost
 

@@ -154,6 +154,31 @@ function nodes:resume(id)
   end)
 end
 
+--- Takes a snapshot of each node now, waits until it is on disk, and drops the log that it covers.
+-- @tparam raft.ids id a node's id, a list of ids or "all"
+-- @tparam ?raft.timeout_options options `timeout` seconds, 10 if not given
+-- @treturn ?integer the index that the (first) snapshot covers; nil, message, code, detail ("unsupported": the machine
+-- has no snapshots)
+function nodes:compact(id, options)
+  options = arguments.options("options", type(options) == "table" and options or nil, { timeout = true })
+  local deadline_ns = self:deadline_ns(arguments.seconds("options.timeout", options.timeout, 10))
+  self.driver:check_may_wait("compact")
+  local ids, message, code, detail = targets(self, id)
+  if not ids then
+    return nil, message, code, detail
+  end
+  local first
+  local fine, problem, problem_code, what = do_to_each(ids, function(one)
+    local outcome = self.driver:await(self.core:compact(one, deadline_ns))
+    if outcome.code then
+      return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil }
+    end
+    first = first or outcome.index
+    return true
+  end)
+  return fine and first, problem, problem_code, what
+end
+
 --- What a node's disk does wrong, this one or the next that the id has; replaces what it did.
 -- @tparam raft.ids id a node's id, a list of ids or "all"
 -- @tparam ?raft.disk_faults faults `sync_delay`: seconds that each write lasts longer; nil: none

@@ -9,6 +9,8 @@ local defaults = require "raft.defaults"
 local options = {}
 
 local NAME_BYTES_MOST = 63
+local SNAPSHOT_EVERY = 100000 -- so that memory and disk stay bounded
+local SNAPSHOT_BYTES = 67108864
 
 local function port_of(value)
   local port = type(value) == "string" and tonumber(value:match(":(%d+)$"))
@@ -55,7 +57,8 @@ local known = {
 
 -- The options that are raft.cluster's.
 local shared = { "election_timeout", "heartbeat_interval", "pre_vote", "check_quorum", "election_collisions", "window",
-  "max_entries", "max_message", "max_inflight", "max_uncommitted", "trace" }
+  "max_entries", "max_message", "max_inflight", "max_uncommitted",
+  "snapshot_every", "snapshot_bytes", "trace" }
 
 for _, name in ipairs(shared) do
   known[name] = assert(cluster_options.known[name], name)
@@ -179,6 +182,7 @@ function options.node(given)
   }
   cluster_options.timing(given, result)
   cluster_options.limits(given, result)
+  cluster_options.snapshots(given, result, SNAPSHOT_EVERY, SNAPSHOT_BYTES)
   tracing(given, result)
   first_members(given, result)
   possible, message, code = check_peers(given, result.voters, result.addresses)
