@@ -5,6 +5,7 @@ local replicas = require "spec.support.replicas"
 
 local tests = {}
 local log = replicas.log
+local MS = replicas.MS
 
 local function append(from, to, term, prev_index, prev_term, entries, commit)
   return { kind = "append", from = from, to = to, term = term, prev_index = prev_index, prev_term = prev_term,
@@ -156,6 +157,64 @@ function tests.test_AHashCoversStateAndPayloadsButNotTime()
   lu.assertNotEquals(replica({ log = log { 1 } }):hash(), plain)
   lu.assertNotEquals(replica({ log = { { term = 1, command = "1 in 1" }, { term = 2, command = "other" } } }):hash(),
     plain)
+end
+
+-- ---- a disk that hangs --------------------------------------------------------------------------
+
+-- With an entry that its own disk never confirms. Two more servers, or two that are as slow.
+local function hang(slow_ids, options)
+  local net = replicas.new(3, options)
+  net:elect(1)
+  for _, id in ipairs(slow_ids) do
+    net:slow(id)
+  end
+  net:submit(1, "x")
+  net:flush()
+  net:settle()
+  return net
+end
+
+function tests.test_ALeaderWhoseDiskHangsGivesItsLeadershipUp()
+  local net = hang { 1 }
+  local term = net:status(1).term
+  net:run(250 * MS)
+  lu.assertEquals(net:status(1).role, "leader") -- it may be a slow one
+  net:run(1500 * MS)
+  local next_leader = net:status(2).role == "leader" and 2 or 3
+  lu.assertEquals(net:status(next_leader).role, "leader")
+  lu.assertTrue(net:status(next_leader).term > term)
+  lu.assertEquals(net:status(1).role, "follower")
+  net:persisted(1)
+  net:settle()
+  net:run(100 * MS)
+  net:persisted(1)
+  lu.assertEquals(net:status(1).commit_index, net:status(next_leader).commit_index)
+end
+
+function tests.test_ALeaderStaysWhereAllDisksAreAsSlow()
+  local net = hang { 1, 2, 3 }
+  net:run(2000 * MS)
+  lu.assertEquals(net:status(1).role, "leader")
+end
+
+function tests.test_WithoutCheckQuorumALeaderWhoseDiskHangsStays()
+  local net = hang({ 1 }, { check_quorum = false })
+  net:run(2000 * MS)
+  lu.assertEquals(net:status(1).role, "leader")
+end
+
+function tests.test_WhoseDiskHangsDoesNotCampaign()
+  local net = hang { 2, 3 }
+  net:run(400 * MS)
+  net:isolate(1)
+  net:run(3000 * MS)
+  lu.assertEquals({ net:status(2).role, net:status(3).role }, { "follower", "follower" })
+  for id = 2, 3 do
+    net.cores:set_slow(id, false)
+    net:persisted(id)
+  end
+  net:run(1000 * MS)
+  lu.assertTrue(net:status(2).role == "leader" or net:status(3).role == "leader")
 end
 
 function tests.test_WrongOptionsAreRefusedInWords()

@@ -172,6 +172,25 @@ void election_timeout(struct raft *raft, bool force)
     }
 }
 
+/* The disk has done nothing since before the timer was last set. (A clock that has jumped makes
+ * what was just written look old.) */
+static bool waits_for_disk(const struct raft *raft)
+{
+    return raft->options.check_quorum && persist_hangs(raft) &&
+           ring_at(&raft->marks, 0)->handed_out_ns <
+               raft->election_deadline_ns - raft->election_timeout_ns;
+}
+
+void election_timer(struct raft *raft)
+{
+    if (waits_for_disk(raft)) {
+        election_stop_campaign(raft);
+        election_draw_timeout(raft);
+    } else {
+        election_timeout(raft, false);
+    }
+}
+
 static void judge_votes(struct raft *raft)
 {
     switch (membership_judge_votes(raft)) {

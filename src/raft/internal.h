@@ -189,6 +189,7 @@ enum quorum_verdict quorum_judge_joint(enum quorum_verdict in_new, enum quorum_v
 struct persist_mark {
     uint64_t sequence;
     uint64_t last_index;
+    int64_t handed_out_ns;
 };
 
 struct members_record {
@@ -337,6 +338,8 @@ void persist_truncated(struct raft *raft, uint64_t from); /* older persists prom
 void persist_reset(struct raft *raft);    /* the log is another one; its base is on disk */
 void persist_hand_out(struct raft *raft); /* at a step's end */
 void persist_confirmed(struct raft *raft, uint64_t sequence);
+/* The disk has had something for longer than the longest election time-out. */
+bool persist_hangs(const struct raft *raft);
 
 /* validate.c: why a message is not worth looking at; NULL: it is. */
 const char *message_problem(const struct raft *raft, const struct raft_message *message);
@@ -364,6 +367,7 @@ bool configuration_same_voters(const struct raft_configuration *a,
 /* election.c */
 void election_draw_timeout(struct raft *raft);
 void election_heard_leader(struct raft *raft); /* moves the deadline */
+void election_timer(struct raft *raft);        /* has run out: campaigns, unless its disk hangs */
 void election_timeout(struct raft *raft, bool force);
 void election_become_follower(struct raft *raft, uint64_t term);
 /* A candidate waits for the next time-out; its vote stays what it is. */

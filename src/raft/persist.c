@@ -65,7 +65,18 @@ void persist_hand_out(struct raft *raft)
     raft->dirty_hard_state = false;
     raft->dirty_reset = false;
     raft->dirty_first = 0;
-    *ring_push(&raft->marks) = (struct persist_mark){raft->persist_sequence, raft->log.last_index};
+    *ring_push(&raft->marks) = (struct persist_mark){
+        .sequence = raft->persist_sequence,
+        .last_index = raft->log.last_index,
+        .handed_out_ns = raft->now_ns,
+    };
+}
+
+bool persist_hangs(const struct raft *raft)
+{
+    return raft->marks.count > 0 &&
+           raft->now_ns >= time_after(ring_at(&raft->marks, 0)->handed_out_ns,
+                                      raft->options.election_timeout_max_ns);
 }
 
 void persist_confirmed(struct raft *raft, uint64_t sequence)

@@ -298,7 +298,7 @@ static void handle_tick(struct raft *raft)
         replication_tick(raft);
     } else if (raft->now_ns >= raft->election_deadline_ns &&
                raft->election_deadline_ns != RAFT_NEVER) {
-        election_timeout(raft, false);
+        election_timer(raft);
     }
 }
 

@@ -437,10 +437,18 @@ static bool lost_quorum(struct raft *raft)
     return raft->now_ns >= raft->quorum_deadline_ns;
 }
 
+/* A leader whose disk hangs can apply nothing, and so answers nobody, while its heartbeats keep
+ * others from leading. Where the others' disks are as slow it stays: they commit nothing without
+ * it, and nobody would do better. */
+static bool is_held_up(const struct raft *raft)
+{
+    return raft->options.check_quorum && raft->commit > raft->durable && persist_hangs(raft);
+}
+
 void replication_tick(struct raft *raft)
 {
     ensure(raft->role == RAFT_LEADER);
-    if (lost_quorum(raft)) {
+    if (lost_quorum(raft) || is_held_up(raft)) {
         election_become_follower(raft, raft->term);
         return;
     }
