@@ -181,6 +181,13 @@ function arguments.options(name, value, known)
   return value
 end
 
+local function chance(name, value)
+  if value ~= nil and not (type(value) == "number" and value >= 0 and value <= 1) then
+    arguments.fail(name, "a chance from 0 to 1", value)
+  end
+  return value
+end
+
 --- Link faults: `drop` and `duplicate` and `reorder` 0..1, `delay` seconds or {min, max}, `bandwidth` bytes a
 -- second, `cut` boolean.
 -- @tparam string name
@@ -198,11 +205,7 @@ function arguments.link(name, value)
   end
   local link = {}
   for _, fault in ipairs { "drop", "duplicate", "reorder" } do
-    local chance = value[fault]
-    if chance ~= nil and not (type(chance) == "number" and chance >= 0 and chance <= 1) then
-      arguments.fail(name .. "." .. fault, "a chance from 0 to 1", chance)
-    end
-    link[fault] = chance
+    link[fault] = chance(name .. "." .. fault, value[fault])
   end
   local delay = value.delay
   if delay ~= nil then
@@ -227,6 +230,39 @@ function arguments.link(name, value)
   end
   link.cut = value.cut
   return link
+end
+
+--- What a disk does wrong: `sync_delay` seconds; `stall`, `full`, `torn_write`, `flip` booleans; `write_error`,
+-- `sync_error`, `corrupt`, `misdirect_read`, `misdirect_write` chances; `crash_after` a number of operations.
+-- @tparam string name
+-- @param value nil: none
+-- @treturn table for the core
+function arguments.disk(name, value)
+  local known = { sync_delay = true, crash_after = true }
+  local flags, chances = { "stall", "full", "torn_write", "flip" },
+    { "write_error", "sync_error", "corrupt", "misdirect_read", "misdirect_write" }
+  for _, list in ipairs { flags, chances } do
+    for _, fault in ipairs(list) do
+      known[fault] = true
+    end
+  end
+  value = arguments.options(name, value, known)
+  local disk = { sync_delay_ns = value.sync_delay and arguments.seconds(name .. ".sync_delay", value.sync_delay) or 0 }
+  for _, fault in ipairs(flags) do
+    if value[fault] ~= nil and type(value[fault]) ~= "boolean" then
+      arguments.fail(name .. "." .. fault, "a boolean", value[fault])
+    end
+    disk[fault] = value[fault]
+  end
+  for _, fault in ipairs(chances) do
+    disk[fault] = chance(name .. "." .. fault, value[fault])
+  end
+  local operations = value.crash_after
+  if operations ~= nil and not (is_integer(operations) and operations >= 1 and operations <= 2 ^ 53) then
+    arguments.fail(name .. ".crash_after", "a number of operations from 1", operations)
+  end
+  disk.crash_after = operations
+  return disk
 end
 
 return arguments

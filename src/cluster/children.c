@@ -89,11 +89,11 @@ static bool unsupported(struct failure *failure, const char *what)
     return false;
 }
 
-static bool set_sync_delay(struct cluster_node *node, int64_t sync_delay_ns,
-                           struct failure *failure)
+static bool set_disk_faults(struct cluster_node *node, const struct disk_faults *faults,
+                            struct failure *failure)
 {
     (void)node;
-    (void)sync_delay_ns;
+    (void)faults;
     return unsupported(failure, "a disk is the system's and cannot be made worse");
 }
 
@@ -179,7 +179,7 @@ static const struct cluster_node_operations operations = {
     .wipe = wipe,
     .pause = pause_node,
     .resume = resume,
-    .set_sync_delay = set_sync_delay,
+    .set_disk_faults = set_disk_faults,
     .set_clock = set_clock,
     .campaign = campaign,
     .submit = submit,

@@ -198,7 +198,7 @@ uint64_t cluster_directory(const struct cluster *cluster, uint64_t id);
 bool cluster_pause(struct cluster *cluster, uint64_t id, struct failure *failure);
 bool cluster_resume(struct cluster *cluster, uint64_t id, struct failure *failure);
 /* What its disk does wrong, this one or the next: each write takes that much longer. */
-bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
+bool cluster_set_disk(struct cluster *cluster, uint64_t id, const struct disk_faults *faults,
                       struct failure *failure);
 bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns,
                        struct failure *failure);

@@ -128,17 +128,17 @@ bool cluster_set_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, i
     return true;
 }
 
-bool cluster_set_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns,
+bool cluster_set_disk(struct cluster *cluster, uint64_t id, const struct disk_faults *faults,
                       struct failure *failure)
 {
     struct cluster_node *node = cluster_node(cluster, id);
     if (node == NULL) {
         return cluster_no_such(failure, id);
     }
-    if (!node->operations->set_sync_delay(node, sync_delay_ns, failure)) {
+    if (!node->operations->set_disk_faults(node, faults, failure)) {
         return false;
     }
-    cluster_trace_disk(cluster, id, sync_delay_ns);
+    cluster_trace_disk(cluster, id, faults);
     return true;
 }
 

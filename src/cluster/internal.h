@@ -23,8 +23,8 @@ struct cluster_node_operations {
     bool (*wipe)(struct cluster_node *node, struct failure *failure);
     void (*pause)(struct cluster_node *node);
     void (*resume)(struct cluster_node *node);
-    bool (*set_sync_delay)(struct cluster_node *node, int64_t sync_delay_ns,
-                           struct failure *failure);
+    bool (*set_disk_faults)(struct cluster_node *node, const struct disk_faults *faults,
+                            struct failure *failure);
     bool (*set_clock)(struct cluster_node *node, int64_t rate_ppb, int64_t offset_ns,
                       struct failure *failure);
     bool (*campaign)(struct cluster_node *node, bool force, struct failure *failure);
@@ -124,7 +124,7 @@ void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64
                          size_t count);
 void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
                         const struct link_faults *link); /* NULL: back to the default */
-void cluster_trace_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns);
+void cluster_trace_disk(struct cluster *cluster, uint64_t id, const struct disk_faults *faults);
 void cluster_trace_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns);
 void cluster_trace_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,
                              size_t count);

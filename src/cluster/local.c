@@ -67,12 +67,10 @@ static void resume(struct cluster_node *node)
     node_resume(node_of(node));
 }
 
-static bool set_sync_delay(struct cluster_node *node, int64_t sync_delay_ns,
-                           struct failure *failure)
+static bool set_disk_faults(struct cluster_node *node, const struct disk_faults *faults,
+                            struct failure *failure)
 {
-    (void)failure;
-    node_set_sync_delay(node_of(node), sync_delay_ns);
-    return true;
+    return node_set_disk_faults(node_of(node), faults, failure);
 }
 
 static bool set_clock(struct cluster_node *node, int64_t rate_ppb, int64_t offset_ns,
@@ -153,7 +151,7 @@ static const struct cluster_node_operations operations = {
     .wipe = wipe,
     .pause = pause_node,
     .resume = resume,
-    .set_sync_delay = set_sync_delay,
+    .set_disk_faults = set_disk_faults,
     .set_clock = set_clock,
     .campaign = campaign,
     .submit = submit,

@@ -50,6 +50,12 @@ static void node_stopped(void *context, struct node *node)
     cluster_node_stopped(context);
 }
 
+static void node_lost_power(void *context, struct node *node)
+{
+    struct failure failure;
+    (void)cluster_crash(context, node_view(node)->id, &failure);
+}
+
 static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
 {
     struct cluster *cluster = context;
@@ -75,6 +81,7 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
         .on_applied = node_changed,
         .on_started = node_changed,
         .on_stopped = node_stopped,
+        .on_power_lost = node_lost_power,
     };
     options.raft.id = member->id;
     return options;

@@ -138,17 +138,43 @@ void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
     }
 }
 
-void cluster_trace_disk(struct cluster *cluster, uint64_t id, int64_t sync_delay_ns)
+static void write_flag(struct buffer *value, const char *name, bool flag)
+{
+    if (flag) {
+        write_name(value, name);
+        value_write_boolean(value, true);
+    }
+}
+
+/* Those that are on, and in any case how slow it is; in the order of the encoded keys. */
+void cluster_trace_disk(struct cluster *cluster, uint64_t id, const struct disk_faults *faults)
 {
     struct buffer *value = begin(cluster);
     if (value == NULL) {
         return;
     }
-    value_write_map(value, 2);
+    value_write_map(value, 2U + faults->flip + faults->full + faults->stall +
+                               (faults->corrupt > 0) + (faults->sync_error > 0) +
+                               faults->torn_write + (faults->crash_after > 0) +
+                               (faults->write_error > 0) + (faults->misdirect_read > 0) +
+                               (faults->misdirect_write > 0));
+    write_flag(value, "flip", faults->flip);
+    write_flag(value, "full", faults->full);
     write_name(value, "node");
     value_write_integer(value, (int64_t)id);
+    write_flag(value, "stall", faults->stall);
+    write_named_chance(value, "corrupt", faults->corrupt);
     write_name(value, "sync_delay");
-    write_parts(value, sync_delay_ns);
+    write_parts(value, faults->sync_delay_ns);
+    write_named_chance(value, "sync_error", faults->sync_error);
+    write_flag(value, "torn_write", faults->torn_write);
+    if (faults->crash_after > 0) {
+        write_name(value, "crash_after");
+        value_write_integer(value, (int64_t)faults->crash_after);
+    }
+    write_named_chance(value, "write_error", faults->write_error);
+    write_named_chance(value, "misdirect_read", faults->misdirect_read);
+    write_named_chance(value, "misdirect_write", faults->misdirect_write);
     emit(cluster, "disk", 0);
 }
 

@@ -74,11 +74,23 @@ static int control_add_node(lua_State *L)
 static int control_disk(lua_State *L)
 {
     uint64_t id = lua_id_check(L, 2);
-    lua_Integer sync_delay_ns = luaL_checkinteger(L, 3);
-    luaL_argcheck(L, sync_delay_ns >= 0, 3, "a time from 0");
+    luaL_checktype(L, 3, LUA_TTABLE);
+    struct disk_faults faults = {
+        .sync_delay_ns = lua_field_integer(L, 3, "sync_delay_ns", 0),
+        .stall = lua_field_boolean(L, 3, "stall", false),
+        .full = lua_field_boolean(L, 3, "full", false),
+        .write_error = chance_from_double(lua_field_number(L, 3, "write_error", 0)),
+        .sync_error = chance_from_double(lua_field_number(L, 3, "sync_error", 0)),
+        .corrupt = chance_from_double(lua_field_number(L, 3, "corrupt", 0)),
+        .misdirect_read = chance_from_double(lua_field_number(L, 3, "misdirect_read", 0)),
+        .misdirect_write = chance_from_double(lua_field_number(L, 3, "misdirect_write", 0)),
+        .torn_write = lua_field_boolean(L, 3, "torn_write", false),
+        .flip = lua_field_boolean(L, 3, "flip", false),
+        .crash_after = (uint64_t)lua_field_integer(L, 3, "crash_after", 0),
+    };
     struct lua_cluster *box = lua_cluster_enter(L);
     struct failure failure = {0};
-    bool worked = cluster_set_disk(box->cluster, id, sync_delay_ns, &failure);
+    bool worked = cluster_set_disk(box->cluster, id, &faults, &failure);
     return finish(L, box, worked, &failure);
 }
 

@@ -266,6 +266,16 @@ static void store_recovered(void *context, const struct failure *failure)
     application_tell(node);
 }
 
+static void store_lost_power(void *context)
+{
+    struct node *node = context;
+    if (node->options.on_power_lost != NULL) {
+        node->options.on_power_lost(node->options.context, node);
+    } else {
+        node_crash(node);
+    }
+}
+
 static void store_noticed(void *context, const char *text)
 {
     report_notice(context, 0, text);
@@ -315,6 +325,7 @@ bool node_start(struct node *node, struct failure *failure)
                                     .failed = persistence_failed,
                                     .closed = store_closed,
                                     .noticed = store_noticed,
+                                    .power_lost = store_lost_power,
                                     .context = node};
     node->store->operations->open(node->store, &handler);
     return true;
@@ -364,9 +375,10 @@ void node_resume(struct node *node)
     application_tell_soon(node);
 }
 
-void node_set_sync_delay(struct node *node, int64_t sync_delay_ns)
+bool node_set_disk_faults(struct node *node, const struct disk_faults *faults,
+                          struct failure *failure)
 {
-    node->store->operations->set_sync_delay(node->store, sync_delay_ns);
+    return node->store->operations->set_faults(node->store, faults, failure);
 }
 
 bool node_check_running(const struct node *node, struct failure *failure)

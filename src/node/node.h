@@ -60,9 +60,11 @@ struct node_options {
     void (*on_role)(void *context, struct node *node); /* role, term or known leader changed */
     void (*on_members)(void *context,
                        struct node *node); /* a committed configuration was applied */
-    void (*on_applied)(void *context, struct node *node); /* applied index moved */
-    void (*on_started)(void *context, struct node *node); /* its disk was read, it runs */
-    void (*on_stopped)(void *context, struct node *node); /* failed, or an orderly end is over */
+    void (*on_applied)(void *context, struct node *node);    /* applied index moved */
+    void (*on_started)(void *context, struct node *node);    /* its disk was read, it runs */
+    void (*on_stopped)(void *context, struct node *node);    /* failed, or an orderly end is over */
+    void (*on_power_lost)(void *context, struct node *node); /* of its disk: crash it. NULL: it
+                                                                crashes by itself */
 };
 
 /* The node takes the store over. It is stopped until node_start. */
@@ -84,7 +86,8 @@ void node_wipe(struct node *node);
 void node_pause(struct node *node);
 void node_resume(struct node *node);
 /* Each write of its disk takes that much longer. */
-void node_set_sync_delay(struct node *node, int64_t sync_delay_ns);
+bool node_set_disk_faults(struct node *node, const struct disk_faults *faults,
+                          struct failure *failure);
 void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns);
 
 /* What became of a proposal, a read or a change. */

@@ -81,6 +81,15 @@ static void begin(struct lane *lane)
     }
 }
 
+static bool loses_power(struct sim_files *files)
+{
+    struct sim_disk *disk = files->disk;
+    if (disk->faults.crash_after == 0 || disk->holder != files || files->head.power_lost == NULL) {
+        return false;
+    }
+    return --disk->faults.crash_after == 0;
+}
+
 /* The last thing is to tell: who is told may cut, and free. */
 static void on_wakeup(void *context)
 {
@@ -96,6 +105,10 @@ static void on_wakeup(void *context)
     }
     if (!list_is_empty(&lane->tasks)) {
         begin(lane);
+    }
+    if (loses_power(files)) {
+        files->head.power_lost(files->head.power_context);
+        return;
     }
     task->done(task->context, task);
 }

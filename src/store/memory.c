@@ -21,7 +21,8 @@ struct memory_store {
     uint64_t seed;
     int64_t sync_min_ns;
     int64_t sync_max_ns;
-    int64_t sync_delay_ns; /* on top: a fault */
+    struct disk_faults faults;
+    struct random fault_stream;
     enum phase phase;
     bool writing; /* a write is in flight: the group `written` */
     struct group written;
@@ -35,6 +36,8 @@ struct memory_store {
 };
 
 /* ---- writing -------------------------------------------------------------------------------- */
+
+static void cut_power(struct memory_store *store);
 
 /* The group is on disk. */
 static void settle(struct memory_store *store, struct group *group)
@@ -57,7 +60,23 @@ static void start_write(struct memory_store *store)
     store->waiting = group;
     store->writing = true;
     int64_t lasts_ns = random_between(&store->sync_stream, store->sync_min_ns, store->sync_max_ns);
-    wake_in(store, lasts_ns + store->sync_delay_ns);
+    if (!store->faults.stall) {
+        wake_in(store, lasts_ns + store->faults.sync_delay_ns);
+    }
+}
+
+/* Of a write that is due. true: it fails, and all is told. */
+static bool write_fails(struct memory_store *store)
+{
+    bool write_error = random_chance(&store->fault_stream, store->faults.write_error);
+    bool sync_error = random_chance(&store->fault_stream, store->faults.sync_error);
+    if (!write_error && !sync_error) {
+        return false;
+    }
+    cut_power(store);
+    store->handler.failed(store->handler.context, write_error ? "a write to the disk has failed"
+                                                              : "a sync of the disk has failed");
+    return true;
 }
 
 /* Confirms as the last thing: the callback may close the store. */
@@ -80,7 +99,9 @@ static void on_wakeup(void *context)
     ensure(store->phase != CLOSED);
     if (store->writing) {
         store->writing = false;
-        confirm(store, &store->written);
+        if (!write_fails(store)) {
+            confirm(store, &store->written);
+        }
     } else if (store->phase == RECOVERING) {
         store->phase = OPEN;
         store->handler.recovered(store->handler.context, NULL);
@@ -95,7 +116,7 @@ static void on_wakeup(void *context)
 static void turn_ends(void *context)
 {
     struct memory_store *store = context;
-    if (!store->writing && store->waiting.records.count > 0) {
+    if (!store->writing && store->waiting.records.count > 0 && !write_fails(store)) {
         confirm(store, &store->waiting);
     } /* what is in flight took time, and takes the rest along when it ends */
 }
@@ -106,7 +127,7 @@ static void memory_persist(struct store *head, const struct raft_persist *persis
     struct memory_store *store = (struct memory_store *)head;
     ensure(store->phase == OPEN && persist->sequence > 0);
     head->byte_count += group_add(&store->waiting, persist, raft);
-    if (store->sync_max_ns == 0 && store->sync_delay_ns == 0) {
+    if (store->sync_max_ns == 0 && store->faults.sync_delay_ns == 0 && !store->faults.stall) {
         store->world->operations->flush_soon(store->world, &store->flusher);
     } else if (!store->writing) {
         start_write(store);
@@ -132,6 +153,7 @@ static uint64_t draw_directory(const struct memory_store *store)
 static void insert_disk(struct memory_store *store)
 {
     store->sync_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "sync");
+    store->fault_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "fault");
     store->snapshot_stream =
         random_stream_of(store->seed, "disk", store->id, store->disk, "snapshot");
     store->directory = draw_directory(store);
@@ -203,10 +225,28 @@ static void memory_format(struct store *head, const struct raft_start *start)
     image_format(&store->image, start);
 }
 
-static void memory_set_sync_delay(struct store *head, int64_t sync_delay_ns)
+static bool memory_set_faults(struct store *head, const struct disk_faults *faults,
+                              struct failure *failure)
 {
-    ensure(sync_delay_ns >= 0);
-    ((struct memory_store *)head)->sync_delay_ns = sync_delay_ns;
+    struct memory_store *store = (struct memory_store *)head;
+    bool others = faults->full || faults->corrupt > 0 || faults->misdirect_read > 0 ||
+                  faults->misdirect_write > 0 || faults->torn_write || faults->flip ||
+                  faults->crash_after > 0;
+    ensure(faults->sync_delay_ns >= 0);
+    if (others) {
+        failure_set(failure, FAILURE_UNSUPPORTED,
+                    "a disk in memory can be slow, stall, or fail to write and sync: all else only "
+                    "the simulated world's disks do");
+        return false;
+    }
+    bool goes_on = store->faults.stall && !faults->stall && store->writing;
+    store->faults = *faults;
+    if (goes_on) {
+        wake_in(store, 0);
+    } else if (faults->stall && store->writing) {
+        store->world->operations->wake_at(store->world, &store->wakeup, WORLD_NEVER);
+    }
+    return true;
 }
 
 static void memory_contents(const struct store *head, struct store_contents *contents)
@@ -237,7 +277,7 @@ static void memory_snapshot_finish(struct store_writer *writer, store_finished *
     struct memory_store *store = (struct memory_store *)memory_snapshots_of(writer)->store;
     int64_t lasts_ns =
         random_between(&store->snapshot_stream, store->sync_min_ns, store->sync_max_ns);
-    memory_snapshots_finish(writer, lasts_ns + store->sync_delay_ns, done, context);
+    memory_snapshots_finish(writer, lasts_ns + store->faults.sync_delay_ns, done, context);
 }
 
 static void memory_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size_t size,
@@ -277,7 +317,7 @@ static const struct store_operations operations = {
     .close = memory_close,
     .wipe = memory_wipe,
     .format = memory_format,
-    .set_sync_delay = memory_set_sync_delay,
+    .set_faults = memory_set_faults,
     .snapshot_begin = memory_snapshot_begin,
     .snapshot_write = memory_snapshots_write,
     .snapshot_finish = memory_snapshot_finish,

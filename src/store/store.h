@@ -41,6 +41,9 @@ struct store_handler {
     void (*closed)(void *context);
     /* What the user should know of the disk, in words; NULL: nobody is told. */
     void (*noticed)(void *context, const char *text);
+    /* The disk has lost its power (disk_faults.crash_after), and so has its node: crash it. NULL:
+     * it never does. */
+    void (*power_lost)(void *context);
     void *context;
 };
 
@@ -77,8 +80,10 @@ struct store_operations {
     void (*wipe)(struct store *store);
     /* What an empty disk holds before the first `open`; references are taken. */
     void (*format)(struct store *store, const struct raft_start *start);
-    /* A slow disk: each write that begins from now on lasts so much longer. */
-    void (*set_sync_delay)(struct store *store, int64_t sync_delay_ns);
+    /* What the disk does wrong from now on; replaces. false and a failure ("unsupported") where
+     * this one cannot. */
+    bool (*set_faults)(struct store *store, const struct disk_faults *faults,
+                       struct failure *failure);
     /* Snapshots, while it is open. No `done` comes after any `close`, which ends them all: writers
      * and reads are the store's own. */
     /* An own one that covers `meta` (copied): what is written is the machine's bytes, and the store

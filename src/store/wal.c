@@ -88,6 +88,16 @@ static void wal_close(struct store *head, bool sync)
     }
 }
 
+static void power_lost(void *context)
+{
+    struct wal_store *store = context;
+    if (store->handler.power_lost != NULL) {
+        store->handler.power_lost(store->handler.context);
+    } else {
+        cut_power(store);
+    }
+}
+
 /* ---- its beginning -------------------------------------------------------------------------- */
 
 void wal_recovered(struct wal_store *store, const struct failure *failure)
@@ -176,11 +186,11 @@ static void wal_format(struct store *head, const struct raft_start *start)
     image_format(&store->image, start);
 }
 
-static void wal_set_sync_delay(struct store *head, int64_t sync_delay_ns)
+static bool wal_set_faults(struct store *head, const struct disk_faults *faults,
+                           struct failure *failure)
 {
     struct wal_store *store = (struct wal_store *)head;
-    struct disk_faults faults = {.sync_delay_ns = sync_delay_ns};
-    (void)store->files->operations->set_faults(store->files, &faults, NULL);
+    return store->files->operations->set_faults(store->files, faults, failure);
 }
 
 static void wal_compact(struct store *head, uint64_t first_index)
@@ -229,7 +239,7 @@ static const struct store_operations operations = {
     .close = wal_close,
     .wipe = wal_wipe,
     .format = wal_format,
-    .set_sync_delay = wal_set_sync_delay,
+    .set_faults = wal_set_faults,
     .snapshot_begin = wal_snapshot_begin,
     .snapshot_write = wal_snapshot_write,
     .snapshot_finish = wal_snapshot_finish,
@@ -252,6 +262,8 @@ struct store *store_wal_new(struct world *world, struct files *files,
     store->head.operations = &operations;
     store->world = world;
     store->files = files;
+    files->power_lost = power_lost;
+    files->power_context = store;
     store->segment_bytes = options->segment_bytes;
     store->seed = options->seed;
     store->identity.id = options->id;

@@ -193,8 +193,6 @@ struct wal_scan {
     uint32_t group_life;
     uint32_t group_at;    /* where the one begins that is being read; 0: none */
     struct wal_sector of; /* that one's */
-    uint32_t claimed;     /* the former segment's groups, as this segment tells */
-    bool has_claim;
     bool stopped;
     struct wal_stop stop; /* of this segment */
     struct wal_stop last; /* of the last one that has groups; `segment` 0: it has none */
@@ -208,6 +206,8 @@ static inline struct wal_segment *wal_scan_here(struct wal_scan *scan) /* the on
     return &scan->segments.items[scan->segments.count - 1];
 }
 
+/* How many groups the segment before has, as the checkpoint of this one tells. */
+void wal_scan_claim(struct wal_scan *scan, uint32_t groups);
 /* false: it makes no sense (wal_records.c). */
 bool wal_record_take(struct wal_scan *scan, const struct wal_record *record);
 

@@ -190,7 +190,8 @@ static void put_entry(struct wal_encoder *encoder, uint64_t index, const struct 
     wal_encoder_put(encoder, payload.data, payload.size);
 }
 
-static uint64_t record_bytes(const struct group_record *record, const struct raft_entry *entries)
+static uint64_t record_bytes(const struct group_record *record, const struct raft_entry *entries,
+                             size_t first)
 {
     uint64_t bytes = 0;
     bytes += record->hard_state ? WAL_RECORD_HEAD_BYTES + STATE_BYTES : 0;
@@ -199,20 +200,21 @@ static uint64_t record_bytes(const struct group_record *record, const struct raf
         bytes += WAL_RECORD_HEAD_BYTES + 8;
     }
     for (uint32_t i = 0; i < record->entry_count; i++) {
-        bytes += WAL_RECORD_HEAD_BYTES + WAL_ENTRY_HEAD_BYTES + raft_entry_size(&entries[i]);
+        bytes +=
+            WAL_RECORD_HEAD_BYTES + WAL_ENTRY_HEAD_BYTES + raft_entry_size(&entries[first + i]);
     }
     return bytes;
 }
 
 size_t wal_group_measure(const struct group *group, uint64_t limit_bytes, uint64_t *bytes)
 {
-    const struct raft_entry *entries = group->entries.items;
+    size_t entry = 0;
     size_t count = 0;
     *bytes = 0;
     while (count < group->records.count && *bytes < limit_bytes) {
         const struct group_record *record = &group->records.items[count++];
-        *bytes += record_bytes(record, entries);
-        entries += record->entry_count;
+        *bytes += record_bytes(record, group->entries.items, entry);
+        entry += record->entry_count;
     }
     return count;
 }

@@ -61,12 +61,7 @@ static bool take_checkpoint(struct wal_scan *scan, const struct wal_record *reco
         image->log.first_index = checkpoint.next_index;
         return true;
     }
-    scan->claimed = checkpoint.former_groups;
-    scan->has_claim = true;
-    const struct wal_segment *former = wal_scan_here(scan) - 1;
-    if (checkpoint.former_groups != former->groups) {
-        return true; /* judged at the end of the segment */
-    }
+    wal_scan_claim(scan, checkpoint.former_groups);
     return checkpoint.term == image->term && checkpoint.vote == image->vote &&
            checkpoint.vote_directory == image->vote_directory &&
            checkpoint.next_index == next_index(image);

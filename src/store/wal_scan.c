@@ -272,7 +272,6 @@ void wal_scan_segment(struct wal_scan *scan, uint32_t number, uint64_t file_byte
     scan->group_life = 0;
     scan->group_at = 0;
     scan->stopped = false;
-    scan->has_claim = false;
     scan->stop = (struct wal_stop){0};
 }
 
@@ -286,35 +285,6 @@ void wal_scan_sectors(struct wal_scan *scan, const uint8_t *bytes, size_t size)
             take_sector(scan, bytes + at);
         }
         scan->at++;
-    }
-}
-
-/* What a segment tells of the one before, also where its own first group is not whole. */
-static void check_claim(struct wal_scan *scan)
-{
-    struct wal_record record;
-    struct wal_checkpoint checkpoint;
-    size_t at = 0;
-    if (scan->segments.count < 2) {
-        return;
-    }
-    const struct wal_segment *former = wal_scan_here(scan) - 1;
-    if (!scan->has_claim && scan->group == 0 && scan->group_at != 0 &&
-        wal_record_read(group_bytes(scan), &at, &record) && record.type == WAL_CHECKPOINT &&
-        wal_checkpoint_decode(record.body, &checkpoint)) {
-        /* Cut off; what came after it may have gone to the segment before. */
-        scan->has_claim = checkpoint.former_groups > former->groups;
-        scan->claimed = checkpoint.former_groups;
-    }
-    if (scan->has_claim && scan->claimed != former->groups) {
-        const struct wal_stop *last = &scan->last;
-        bool known = last->segment == former->number;
-        wal_scan_fail(scan, WAL_DAMAGED, former->number,
-                      bytes_to(!known                    ? 1
-                               : last->bad_position != 0 ? last->bad_position
-                                                         : last->position),
-                      "%u of its writes can be read, and the segment behind it counts %u",
-                      former->groups, scan->claimed);
     }
 }
 
@@ -333,7 +303,37 @@ static void judge_stop(struct wal_scan *scan, const struct wal_stop *stop)
                       bytes_to(stop->proof));
     } else if (stop->torn_end > stop->position) {
         scan->torn_segment = stop->segment;
-        scan->torn_bytes += (uint64_t)(stop->torn_end - stop->position) * WAL_SECTOR_BYTES;
+        scan->torn_bytes += bytes_to(stop->torn_end - stop->position);
+    }
+}
+
+void wal_scan_claim(struct wal_scan *scan, uint32_t groups)
+{
+    const struct wal_segment *former = wal_scan_here(scan) - 1;
+    if (groups == former->groups) {
+        return;
+    }
+    bool known = scan->last.segment == former->number;
+    if (known) {
+        judge_stop(scan, &scan->last);
+    }
+    wal_scan_fail(scan, WAL_DAMAGED, former->number, bytes_to(known ? scan->last.position : 1),
+                  "%u of its writes can be read, and the segment behind it counts %u",
+                  former->groups, groups);
+}
+
+/* A first group that was cut off tells of the segment before, too: what came after it may have gone
+ * there, but no less can be there than it says. */
+static void check_claim_of_part(struct wal_scan *scan)
+{
+    struct wal_record record;
+    struct wal_checkpoint checkpoint;
+    size_t at = 0;
+    if (scan->segments.count > 1 && scan->group == 0 && scan->group_at != 0 &&
+        wal_record_read(group_bytes(scan), &at, &record) && record.type == WAL_CHECKPOINT &&
+        wal_checkpoint_decode(record.body, &checkpoint) &&
+        checkpoint.former_groups > (wal_scan_here(scan) - 1)->groups) {
+        wal_scan_claim(scan, checkpoint.former_groups);
     }
 }
 
@@ -349,7 +349,7 @@ void wal_scan_segment_end(struct wal_scan *scan)
     if (!scan->stopped) {
         stop_at(scan, NULL); /* where the file ends */
     }
-    check_claim(scan);
+    check_claim_of_part(scan);
     scan->group_at = 0;
     if (scan->group == 0) {
         judge_stop(scan, &scan->stop);

@@ -81,6 +81,8 @@ struct disk_faults {
     bool torn_write; /* the next cut only: of what was not synced, some sectors and some changes of
                         names are there and some not, whatever their order was */
     bool flip;       /* the next cut only: one bit of what was synced is another, and stays so */
+    uint64_t crash_after; /* the power goes when so many more tasks are done (`power_lost`, in place
+                             of the last one's `done`); 0: never */
 };
 
 struct files;
@@ -107,6 +109,9 @@ struct files {
     uint64_t sync_count;
     uint64_t written_bytes;
     const char *path; /* for messages: "data/1", in "sim" "disk 1" */
+    /* The power is gone, by `crash_after`: its owner's life ends with it. NULL: nobody is told. */
+    void (*power_lost)(void *context);
+    void *power_context;
 };
 
 static inline void files_submit(struct files *files, struct file_task *task)

@@ -106,7 +106,17 @@
 ---@field repeat_every? number seconds after which a session's command is sent again until it is answered; 1 if not given
 
 ---@class raft.disk_faults
----@field sync_delay? number seconds that each write lasts longer
+---@field sync_delay? number seconds that each sync lasts longer
+---@field stall? boolean nothing ends until it is taken back, also what is under way
+---@field full? boolean nothing takes new room
+---@field write_error? number chance that a write fails
+---@field sync_error? number chance that a sync fails
+---@field corrupt? number chance that a read gives a wrong bit
+---@field misdirect_read? number chance that a read gives what stands elsewhere in the file
+---@field misdirect_write? number chance that a write goes elsewhere in the file
+---@field torn_write? boolean at the next crash: of what was not synced, some sectors are there
+---@field flip? boolean at the next crash: one bit of what was synced is another
+---@field crash_after? integer the node crashes when its disk has done so many more operations
 
 ---@class raft.clock
 ---@field rate? number beside the world's, 1.0 if not given

@@ -82,7 +82,7 @@ local function heal_nodes(self)
       self.core:clock(id, arguments.ns(1), 0)
     end
     if self.changed_disks[id] then
-      self.core:disk(id, 0)
+      self.core:disk(id, {})
     end
     if self.core:state(id) == "paused" then
       self.core:resume(id)

@@ -181,14 +181,17 @@ end
 
 --- What a node's disk does wrong, this one or the next that the id has; replaces what it did.
 -- @tparam raft.ids id a node's id, a list of ids or "all"
--- @tparam ?raft.disk_faults faults `sync_delay`: seconds that each write lasts longer; nil: none
+-- @tparam ?raft.disk_faults faults nil: none. `sync_delay`: seconds that each sync lasts longer; `stall`: nothing ends
+-- until it is taken back; `full`: nothing takes new room; chances of `write_error`, `sync_error`, `corrupt` (a read
+-- gives a wrong bit), `misdirect_read`, `misdirect_write`; of the next crash only: `torn_write` (of what was not
+-- synced, some sectors are there), `flip` (a synced bit is another); `crash_after`: the node crashes when its disk has
+-- done so many more operations. Over TCP in memory: `sync_delay`, `stall` and errors; with real files none
 -- @treturn ?boolean true; nil, message, code, detail
 function nodes:disk(id, faults)
-  faults = arguments.options("faults", faults, { sync_delay = true })
-  local delay_ns = faults.sync_delay ~= nil and arguments.seconds("faults.sync_delay", faults.sync_delay) or 0
+  local disk = arguments.disk("faults", faults)
   return self:control(id, function(one)
     self.changed_disks[one] = true
-    return self.core:disk(one, delay_ns)
+    return self.core:disk(one, disk)
   end)
 end
 
