@@ -89,31 +89,6 @@ function tests.test_AnAnswerThatIsLostLeavesItOpen()
   lu.assertEquals({ code, detail.unknown }, { "timeout", true }, message)
 end
 
--- What it catches up with begins with a configuration that its leader wrote before it had met it.
-function tests.test_AFirstMemberThatComesLateStays()
-  local peers, nodes = processes.free_addresses(3), {}
-  local function start(id)
-    nodes[id] = assert(raft.node { id = id, listen = peers[id], peers = peers, machine = "kv",
-      heartbeat_interval = 0.005, window = 1, max_entries = 1 })
-    assert(nodes[id]:start())
-  end
-  start(1)
-  start(2)
-  local asked = 40
-  for _ = 1, asked do
-    assert(nodes[1]:propose { op = "set", key = "large", value = ("x"):rep(500000) })
-  end
-  start(3)
-  run_until("the third to catch up", function()
-    local status = nodes[3]:status()
-    return status.state == "removed" or (status.commit or 0) >= asked
-  end)
-  lu.assertEquals({ nodes[3]:status().state, nodes[3]:status().member }, { "running", true })
-  for id = 1, 3 do
-    nodes[id]:close()
-  end
-end
-
 function tests.test_WithoutALeaderNobodyTakesIt()
   local peers = processes.free_addresses(3)
   local node = assert(raft.node { id = 1, listen = peers[1], peers = peers })

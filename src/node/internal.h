@@ -240,7 +240,9 @@ void calls_end(struct node *node, bool tell);
 
 struct removal {
     struct raft_configuration members; /* the latest that was applied */
-    uint64_t index;                    /* of the one that left this node out; 0: none */
+    uint64_t heard_from;               /* the latest append; 0: none came */
+    int64_t heard_ns;
+    uint64_t index; /* of the one that left this node out; 0: none */
     struct wakeup wakeup;
     bool was_member; /* of what was applied last */
     bool is_armed;
@@ -255,8 +257,9 @@ void removal_installed(struct node *node, uint64_t index, const struct raft_conf
 enum members_form removal_applied(struct node *node, uint64_t index,
                                   const struct raft_entry *entry);
 const struct raft_configuration *removal_members(const struct node *node);
-void removal_arm(struct node *node);      /* ends the node soon, where it is left out */
-void removal_catch_up(struct node *node); /* what was owed while it was paused */
+void removal_heard(struct node *node, uint64_t from); /* an append came */
+void removal_arm(struct node *node);                  /* ends the node soon, where it is left out */
+void removal_catch_up(struct node *node);             /* what was owed while it was paused */
 void removal_end(struct node *node);
 
 /* ---- application: what it has to be told (application.c) ------------------------------------ */

@@ -91,6 +91,9 @@ bool messages_take(struct node *node, uint64_t from, struct batch *batch, uint32
     if (message.reject) {
         view_refused(node, from, refused_name(message.kind), message.term, "");
     }
+    if (message.kind == RAFT_APPEND) {
+        removal_heard(node, from);
+    }
     struct raft_event event = {.kind = RAFT_EVENT_MESSAGE, .message = &message};
     drive_step(node, &event, NULL);
     work_run(node);

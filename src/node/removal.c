@@ -9,6 +9,9 @@
 /* A node that was dropped stays for so long, so that its last answers, and the last commit of a
  * leader that dropped itself, reach the others. */
 #define REMOVAL_DELAY_MAX_NS 100000000
+/* Nothing came from the leader for so long: two of its heartbeats, within these bounds. */
+#define QUIET_MIN_NS 100000000
+#define QUIET_MAX_NS 500000000
 
 /* Whether what the application is told of members is another. */
 static bool differs(const struct raft_configuration *a, const struct raft_configuration *b)
@@ -73,6 +76,26 @@ static bool is_listed(const struct node *node)
     return raft_is_listed(node->raft, raft_members(node->raft));
 }
 
+void removal_heard(struct node *node, uint64_t from)
+{
+    node->removal.heard_from = from;
+    node->removal.heard_ns = world_now_ns(node->world);
+}
+
+/* The leader goes on sending to it: what follows may add it again. One that was removed for good
+ * gets nothing more when it has answered. */
+static bool is_served(const struct node *node)
+{
+    const struct removal *removal = &node->removal;
+    int64_t quiet_ns = 2 * node->options.raft.heartbeat_interval_ns;
+    struct raft_status status;
+    raft_get_status(node->raft, &status);
+    quiet_ns = quiet_ns < QUIET_MIN_NS ? QUIET_MIN_NS : quiet_ns;
+    quiet_ns = quiet_ns > QUIET_MAX_NS ? QUIET_MAX_NS : quiet_ns;
+    return removal->heard_from != 0 && removal->heard_from == status.leader &&
+           world_now_ns(node->world) - removal->heard_ns < quiet_ns;
+}
+
 void removal_arm(struct node *node)
 {
     struct removal *removal = &node->removal;
@@ -92,7 +115,12 @@ static void carry_out(struct node *node)
 {
     node->removal.is_armed = false;
     node->removal.is_owed = false;
-    if (!is_listed(node)) { /* else it has been added again meanwhile */
+    if (is_listed(node)) {
+        return; /* it has been added again meanwhile */
+    }
+    if (is_served(node)) {
+        removal_arm(node);
+    } else {
         node_end_removed(node);
     }
 }
@@ -137,4 +165,5 @@ void removal_end(struct node *node)
     removal->was_member = false;
     removal->is_armed = false;
     removal->is_owed = false;
+    removal->heard_from = 0;
 }
