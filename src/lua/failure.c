@@ -70,6 +70,10 @@ int lua_failure_push(lua_State *L, const struct failure *failure)
     if (failure->leader != 0) {
         lua_set_integer(L, "leader", failure->leader);
     }
+    if (failure->file[0] != '\0') {
+        lua_set_text(L, "file", failure->file);
+        lua_set_integer(L, "offset", failure->offset);
+    }
     if (failure->unknown) {
         lua_set_boolean(L, "unknown", true);
     }

@@ -71,6 +71,12 @@ void lua_status_push(lua_State *L, const struct node_view *view, lua_peer_functi
     if (view->error[0] != '\0') {
         lua_set_text(L, "error", view->error);
     }
+    if (view->damaged_file[0] != '\0') {
+        lua_createtable(L, 0, 2);
+        lua_set_text(L, "file", view->damaged_file);
+        lua_set_integer(L, "offset", view->damaged_offset);
+        lua_setfield(L, -2, "damage");
+    }
     if (view->is_up || view->state == NODE_STARTING) {
         push_core(L, view, peer_at, of);
     }

@@ -345,6 +345,8 @@ struct life {
     enum node_state final_state; /* while STOPPING: the one that comes */
     struct random election_stream;
     char error[240];
+    char damaged_file[32]; /* of its disk; "" */
+    uint64_t damaged_offset;
     bool was_up;        /* STOPPING: its trace has a START to be closed */
     bool start_is_owed; /* its disk was read while it was paused */
 };

@@ -257,6 +257,9 @@ static void store_recovered(void *context, const struct failure *failure)
     struct node *node = context;
     ensure(node->raft == NULL && node_is_alive(node));
     if (failure != NULL) {
+        (void)snprintf(node->life.damaged_file, sizeof node->life.damaged_file, "%s",
+                       failure->file);
+        node->life.damaged_offset = failure->offset;
         node_fail(node, failure->message);
     } else if (node->state == NODE_PAUSED) {
         node->life.start_is_owed = true;
@@ -316,6 +319,7 @@ bool node_start(struct node *node, struct failure *failure)
     }
     node->machine = machine;
     node->life.error[0] = 0;
+    node->life.damaged_file[0] = 0;
     set_state(node, NODE_STARTING);
     identity_begin(node);
     application_clear(node);

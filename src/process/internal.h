@@ -81,6 +81,7 @@ struct sight {
     char refused_what[32];
     char address[CONTROL_NAME_BYTES];
     char error[sizeof(((struct failure *)NULL)->message)];
+    char damaged_file[sizeof(((struct failure *)NULL)->file)];
     array_of(struct raft_peer_status) peers;
     uint64_t log_changes; /* rises when entries that were there are no longer */
 };

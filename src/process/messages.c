@@ -161,13 +161,14 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
     X(snapshot_index)                                                                              \
     X(snapshot_term)                                                                               \
     X(members_index)                                                                               \
+    X(damaged_offset)                                                                              \
     X(turned_away_by)
 #define VIEW_FLAGS(X)                                                                              \
     X(is_up)                                                                                       \
     X(is_restoring)                                                                                \
     X(is_member)
 
-_Static_assert(sizeof(struct node_view) == 184, "a new field has to be told to parents, above");
+_Static_assert(sizeof(struct node_view) == 200, "a new field has to be told to parents, above");
 _Static_assert(sizeof(struct node_stats) % sizeof(uint64_t) == 0, "numbers of 64 bits only");
 
 static void write_statistics(struct buffer *out, const struct node_stats *statistics)
@@ -220,6 +221,7 @@ void control_write_view(const struct node_view *view, const struct raft_peer_sta
     write_members(out, view->members);
     field_write_bytes(out, bytes_of_text(view->address));
     field_write_bytes(out, bytes_of_text(view->error));
+    field_write_bytes(out, bytes_of_text(view->damaged_file));
     write_refusal(out, view->refused);
     write_statistics(out, view->statistics);
     field_write_number(out, peer_count);
@@ -268,6 +270,7 @@ void sight_prepare(struct sight *sight, uint64_t id)
     sight->view.members = &sight->members;
     sight->view.address = sight->address;
     sight->view.error = sight->error;
+    sight->view.damaged_file = sight->damaged_file;
     sight->view.refused = &sight->refused;
     sight->view.statistics = &sight->statistics;
 }
@@ -301,6 +304,7 @@ bool control_read_view(struct bytes body, struct sight *sight)
     }
     field_read_text(&reader, sight->address, sizeof sight->address);
     field_read_text(&reader, sight->error, sizeof sight->error);
+    field_read_text(&reader, sight->damaged_file, sizeof sight->damaged_file);
     read_refusal(&reader, sight);
     read_statistics(&reader, &sight->statistics);
     read_peers(&reader, sight);

@@ -270,6 +270,7 @@ bool process_start(struct process *process, const struct raft_configuration *fir
     process->was_told = true;
     process->sight.view.state = NODE_STARTING;
     process->sight.error[0] = '\0';
+    process->sight.damaged_file[0] = '\0';
     return true;
 }
 

@@ -170,6 +170,7 @@
 ---@field state "starting"|"running"|"paused"|"crashed"|"stopping"|"failed"|"removed"
 ---@field address string
 ---@field error? string why it has failed
+---@field damage? {file: string, offset: integer} where its disk is damaged
 ---@field role? raft.role
 ---@field term? integer
 ---@field vote? integer whom it voted for in its term; 0: nobody
@@ -198,6 +199,7 @@
 ---@field state "stopped"|"starting"|"running"|"stopping"|"failed"|"removed"|"closed"
 ---@field address? string
 ---@field error? string why it has failed
+---@field damage? {file: string, offset: integer} where its disk is damaged
 ---@field role? raft.role
 ---@field term? integer
 ---@field vote? integer whom it voted for in its term; 0: nobody

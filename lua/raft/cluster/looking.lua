@@ -16,18 +16,18 @@ function looking:ids()
 end
 
 local status_fields = {}
-for _, name in ipairs { "id", "role", "state", "error", "term", "vote", "leader", "commit", "applied", "first_index",
-  "last_index", "members", "member", "turned_away_by", "address", "peers", "refused" } do
+for _, name in ipairs { "id", "role", "state", "error", "damage", "term", "vote", "leader", "commit", "applied",
+  "first_index", "last_index", "members", "member", "turned_away_by", "address", "peers", "refused" } do
   status_fields[name] = true
 end
 
 --- What a node says of itself.
 -- @tparam ?integer id nil: all
 -- @tparam ?string field one of them alone, which costs far less in a predicate
--- @treturn ?raft.status|raft.status[]|any id, role, state, error, term, vote, leader, commit, applied, first_index,
--- last_index, members, member (they list this very server), turned_away_by (a member that told it that its id has
--- another disk), address, on a leader peers, and refused (by, what, term, time, reason: what another refused it last);
--- without id a list of them; nil, message, "unknown_node", detail
+-- @treturn ?raft.status|raft.status[]|any id, role, state, error, damage ({file, offset}: of its disk), term, vote,
+-- leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a
+-- member that told it that its id has another disk), address, on a leader peers, and refused (by, what, term, time,
+-- reason: what another refused it last); without id a list of them; nil, message, "unknown_node", detail
 function looking:status(id, field)
   if field ~= nil and not status_fields[field] then
     arguments.fail("field", "a field of a status", field)

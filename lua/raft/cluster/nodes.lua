@@ -91,7 +91,7 @@ local function await_recovery(self, id, deadline_ns)
   end
   local status = self.core:status(id)
   if status.state == "failed" then
-    return nil, ("node %d did not start: %s"):format(id, status.error), "storage", {}
+    return nil, ("node %d did not start: %s"):format(id, status.error), "storage", status.damage or {}
   end
   return true
 end
