@@ -129,6 +129,26 @@ static void last_group_is_durable(void *context, struct file_task *task)
     }
 }
 
+/* What is read once more may come otherwise than before, and must not be written so. */
+static bool is_last_group(struct wal_scan *scan, const struct file_task *task)
+{
+    const uint8_t *bytes = task->data;
+    uint32_t number = scan->segments.items[scan->used - 1].number;
+    for (size_t at = 0; at < task->size; at += WAL_SECTOR_BYTES) {
+        struct wal_sector sector;
+        uint64_t offset = task->offset + at;
+        if (wal_sector_read(bytes + at, &sector) != WAL_SECTOR_WHOLE || sector.segment != number ||
+            sector.position != offset / WAL_SECTOR_BYTES) {
+            wal_scan_fail(scan, WAL_DAMAGED, number, offset,
+                          "the sector was whole when it was read before");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void refuse(struct wal_store *store, const struct wal_scan *scan);
+
 static void last_group_was_read(void *context, struct file_task *task)
 {
     struct wal_store *store = context;
@@ -141,6 +161,10 @@ static void last_group_was_read(void *context, struct file_task *task)
         failure_set(&failure, FAILURE_STORAGE, "%s: the log got shorter while it was read",
                     store->files->path);
         fail(store, &failure);
+        return;
+    }
+    if (!is_last_group(&store->recovery->scan, &was)) {
+        refuse(store, &store->recovery->scan);
         return;
     }
     struct file_task *write = wal_recovery_task(store);

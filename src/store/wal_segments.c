@@ -242,7 +242,7 @@ void wal_segments_review(struct wal_store *store)
         return;
     }
     if (next->state == WAL_NEXT_FULL && store->lacks_room) {
-        stop_for_full_disk(store);
+        make_next(store); /* there may be room now; else that stops it */
         return;
     }
     if (next->state != WAL_NEXT_NONE) {
