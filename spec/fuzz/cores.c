@@ -1,7 +1,9 @@
 /*
  * Fuzzes bare cores under the harness of cores/: each input is a run of events, in which any
- * message may be lost, delivered at any time or delivered twice, disks are slow, members change and
- * anybody starts elections. No two lead one term, and what one commits the others never contradict.
+ * message may be lost, delivered at any time or delivered twice, disks are slow, members change,
+ * anybody starts elections, logs are compacted, snapshots sent and installed, and replicas crash.
+ * No two lead one term, what one commits the others never contradict, and what a snapshot covers is
+ * the same whoever took it.
  * A copy of the whole hashes as the whole does.
  */
 #include "cores/cores.h"
@@ -17,6 +19,7 @@ struct run {
     uint64_t leaders[NUMBERS_MAX];   /* by term; 0: none was seen */
     uint64_t committed[NUMBERS_MAX]; /* by index, the term of the entry; 0: not committed yet */
     uint64_t looked_at[CORES + 1];   /* by id: its commit index then */
+    uint64_t digests[NUMBERS_MAX];   /* by index, of what was applied up to there; 0: not known */
     uint64_t reads;
 };
 
@@ -29,6 +32,9 @@ static void check_commits(struct run *run, const struct raft *raft,
     ensure(status->commit_index >= *from && status->commit_index < NUMBERS_MAX);
     for (uint64_t index = *from + 1; index <= status->commit_index; index++) {
         uint64_t term = raft_term_at(raft, index);
+        if (index + 1 < status->first_index) {
+            continue; /* a snapshot covers it */
+        }
         ensure(term > 0 && (run->committed[index] == 0 || run->committed[index] == term));
         run->committed[index] = term;
     }
@@ -41,7 +47,7 @@ static void check(struct run *run)
         const struct core *core = cores_at(run->cores, i);
         struct raft_status status;
         raft_get_status(core->raft, &status);
-        ensure(!core->contradicted && status.term < NUMBERS_MAX);
+        ensure(!core->contradicted && core->refused == 0 && status.term < NUMBERS_MAX);
         if (status.role == RAFT_LEADER) {
             uint64_t *leader = &run->leaders[status.term];
             ensure(*leader == 0 || *leader == status.id);
@@ -121,11 +127,78 @@ static void confirm(struct run *run, uint64_t id, uint8_t fewer)
     (void)cores_confirm(run->cores, id, sequence);
 }
 
+static struct raft_options options_of(uint64_t id)
+{
+    return (struct raft_options){
+        .id = id,
+        .directory = id,
+        .election_timeout_min_ns = RAFT_NEVER,
+        .election_timeout_max_ns = RAFT_NEVER,
+        .heartbeat_interval_ns = RAFT_NEVER,
+        .window = 2,
+        .max_entries = 2,
+        .max_message_bytes = 64,
+        .max_inflight_bytes = 64,
+        .max_kept_bytes = id % 2 == 0 ? 0 : 400,
+    };
+}
+
+static struct raft_configuration first_members(uint64_t id)
+{
+    return configuration(id <= VOTERS_FIRST ? (1U << (VOTERS_FIRST + 1)) - 2 : 0);
+}
+
+static void compact(struct run *run, uint64_t id, uint8_t tail)
+{
+    uint64_t applied = cores_find(run->cores, id)->applied;
+    (void)cores_compact(run->cores, id, applied > tail ? applied + 1 - tail : 0, tail * 8U);
+    uint64_t *known = &run->digests[applied];
+    uint64_t digest = cores_digest(run->cores, id);
+    ensure(*known == 0 || *known == digest);
+    *known = digest;
+}
+
+static void crash(struct run *run, uint64_t id)
+{
+    struct raft_options options = options_of(id);
+    struct raft_configuration members = first_members(id);
+    cores_crash(run->cores, id, &options, &members);
+    raft_configuration_free(&members);
+    run->looked_at[id] = 0;
+}
+
 static void compare_copy(const struct run *run)
 {
     struct cores *copy = cores_copy(run->cores);
     ensure(cores_hash(copy, NULL) == cores_hash(run->cores, NULL));
     cores_free(copy);
+}
+
+/* The store of a leader does not have any more what it is about to send. */
+static void lose_snapshot(struct run *run, uint8_t position)
+{
+    const struct cores_message *message = pick(run, position);
+    if (message != NULL && message->message.kind == RAFT_SNAPSHOT) {
+        struct raft_event event = {.kind = RAFT_EVENT_SNAPSHOT_GONE, .message = &message->message};
+        (void)cores_step(run->cores, message->message.from, &event);
+    }
+}
+
+static void happen_on_disk(struct run *run, uint64_t id, uint8_t kind, uint8_t more)
+{
+    if (kind < 2) {
+        cores_set_slow(run->cores, id, kind == 0);
+    } else if (kind == 2 && more % 2 == 0) {
+        compare_copy(run);
+    } else if (kind == 2) {
+        lose_snapshot(run, more);
+    } else if (kind < 5) {
+        compact(run, id, more);
+    } else if (kind == 5) {
+        crash(run, id);
+    } else {
+        (void)cores_write_piece(run->cores, id, kind == 7 && more < 4);
+    }
 }
 
 static void happen(struct run *run, uint8_t kind, uint8_t more)
@@ -154,8 +227,7 @@ static void happen(struct run *run, uint8_t kind, uint8_t more)
     } else if (kind % 16 == 14) {
         tell(run, id, RAFT_EVENT_READ);
     } else if (kind % 16 == 15) {
-        cores_set_slow(run->cores, id, more % 2 == 0);
-        compare_copy(run);
+        happen_on_disk(run, id, more % 8, more / 8);
     }
     cores_let_write(run->cores, id);
 }
@@ -163,26 +235,73 @@ static void happen(struct run *run, uint8_t kind, uint8_t more)
 static void start(struct run *run)
 {
     run->cores = cores_new();
+    cores_keep_disks(run->cores);
     for (uint64_t id = 1; id <= CORES; id++) {
-        struct raft_options options = {
-            .id = id,
-            .directory = id,
-            .election_timeout_min_ns = RAFT_NEVER,
-            .election_timeout_max_ns = RAFT_NEVER,
-            .heartbeat_interval_ns = RAFT_NEVER,
-            .window = 2,
-            .max_entries = 2,
-            .max_message_bytes = 64,
-            .max_inflight_bytes = 64,
-        };
-        struct raft_configuration members =
-            configuration(id <= VOTERS_FIRST ? (1U << (VOTERS_FIRST + 1)) - 2 : 0);
+        struct raft_options options = options_of(id);
+        struct raft_configuration members = first_members(id);
         struct raft_start from = {.first_members = &members, .first_index = 1};
         const char *problem = NULL;
         struct raft *raft = raft_new(&options, &from, 0, &problem);
         ensure(raft != NULL);
         cores_add(run->cores, raft);
         raft_configuration_free(&members);
+    }
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void settle(struct run *run)
+{
+    ensure(cores_settle(run->cores, NUMBERS_MAX * UNDER_WAY_MAX));
+    check(run);
+}
+
+/* Who leads in the highest term, and has committed in it; NULL: nobody. */
+static const struct core *leader_of(const struct run *run)
+{
+    const struct core *leader = NULL;
+    uint64_t term = 0;
+    for (size_t i = 0; i < cores_count(run->cores); i++) {
+        const struct core *core = cores_at(run->cores, i);
+        struct raft_status status;
+        raft_get_status(core->raft, &status);
+        bool is_certain = raft_term_at(core->raft, status.commit_index) == status.term;
+        if (status.term > term) {
+            term = status.term;
+            leader = NULL;
+        }
+        if (status.role == RAFT_LEADER && status.term == term && is_certain) {
+            leader = core;
+        }
+    }
+    return leader;
+}
+
+/* Disks do their work and nothing is lost any more: somebody comes to lead, and all members catch
+ * up with it. */
+static void finish(struct run *run)
+{
+    for (uint64_t id = 1; id <= CORES; id++) {
+        cores_set_slow(run->cores, id, false);
+        cores_let_write(run->cores, id);
+    }
+    settle(run);
+    const struct core *leader = NULL;
+    uint64_t rounds = 0; /* of the present leader: one that a change removes steps down */
+    for (uint64_t i = 0; rounds < 8; i++) {
+        ensure(i < 100);
+        rounds = leader != NULL && leader_of(run) == leader ? rounds + 1 : 0;
+        leader = leader_of(run);
+        uint64_t id = leader != NULL ? leader->id : 1 + i % CORES;
+        tell(run, id, leader != NULL ? RAFT_EVENT_HEARTBEAT : RAFT_EVENT_CAMPAIGN);
+        cores_let_write(run->cores, id);
+        settle(run);
+    }
+    ensure(leader != NULL);
+    for (size_t i = 0; i < cores_count(run->cores); i++) {
+        const struct core *core = cores_at(run->cores, i);
+        ensure(raft_configuration_find(raft_members(leader->raft), core->id) == NULL ||
+               core->applied == leader->applied);
     }
 }
 
@@ -201,6 +320,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         happen(&run, kind, input_byte(&input));
         check(&run);
     }
+    finish(&run);
     cores_free(run.cores);
     return 0;
 }

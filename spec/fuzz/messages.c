@@ -15,7 +15,8 @@ struct subject {
     uint64_t persisted;
     uint64_t applied;
     uint64_t read_id;
-    struct raft_entry *entries; /* of decoded messages; its capacity */
+    ring_of(struct raft_message) pieces; /* of a snapshot, handed out to be written */
+    struct raft_entry *entries;          /* of decoded messages; its capacity */
     uint32_t entries_capacity;
 };
 
@@ -58,7 +59,13 @@ static void check_sent(struct subject *subject, const struct raft_message *messa
         const char *problem = NULL;
         buffer_clear(&wire);
         buffer_clear(&again);
-        raft_message_encode(subject->raft, &messages[i], &wire);
+        struct raft_message message = messages[i];
+        if (message.kind == RAFT_SNAPSHOT && message.piece_size > 0) {
+            message.piece = batch_new(NULL, message.piece_size);
+            memset(message.piece->data, 7, message.piece_size);
+        }
+        raft_message_encode(subject->raft, &message, &wire);
+        batch_release(message.piece);
         struct batch *batch = batch_copy(NULL, wire.data, wire.size);
         ensure(raft_message_decode(batch, 0, batch->size, &decoded, &entries, &capacity, &problem));
         raft_message_encode(subject->raft, &decoded, &again);
@@ -94,6 +101,18 @@ static void step(struct subject *subject, struct raft_event *event)
         subject->handed_out++;
     }
     ensure(update->messages_after_sequence <= subject->handed_out);
+    if (update->snapshot_abandoned ||
+        (update->snapshot_piece != NULL && update->snapshot_piece->offset == 0)) {
+        subject->pieces.count = 0;
+    }
+    if (update->snapshot_piece != NULL) {
+        ensure(subject->pieces.count < RAFT_SNAPSHOT_WINDOW);
+        *ring_push(&subject->pieces) = *update->snapshot_piece;
+    }
+    if (update->installed_index != 0) {
+        ensure(update->installed_index > subject->applied);
+        subject->applied = update->installed_index;
+    }
     if (update->apply_first != 0) {
         ensure(update->apply_first == subject->applied + 1);
         ensure(update->apply_last >= update->apply_first);
@@ -147,6 +166,45 @@ static void step_persisted(struct subject *subject, bool all)
     }
 }
 
+/* Its own snapshot, of what it has applied; a tail of the log is kept. */
+static void step_taken(struct subject *subject, uint32_t tail)
+{
+    struct raft_snapshot snapshot = raft_snapshot_at(subject->raft, subject->applied);
+    snapshot.size = 3000;
+    if (snapshot.index != 0) {
+        step(subject, &(struct raft_event){
+                          .kind = RAFT_EVENT_SNAPSHOT_TAKEN,
+                          .snapshot = &snapshot,
+                          .first_index = snapshot.index > tail ? snapshot.index + 1 - tail : 0});
+    }
+}
+
+/* The oldest piece is written; after the last one the snapshot is installed, with the members that
+ * the bytes are, where it can be. */
+static void step_written(struct subject *subject, const struct batch *body)
+{
+    if (subject->pieces.count == 0) {
+        return;
+    }
+    struct raft_message piece = *ring_pop(&subject->pieces);
+    struct raft_configuration members = {0};
+    struct raft_snapshot snapshot = {.index = piece.prev_index,
+                                     .term = piece.prev_term,
+                                     .size = piece.offset + piece.piece_size,
+                                     .members = &members};
+    struct raft_event event = {
+        .kind = RAFT_EVENT_SNAPSHOT_WRITTEN, .message = &piece, .snapshot = &snapshot};
+    bool is_read = piece.last && raft_configuration_decode(batch_bytes(body), &members);
+    if (is_read && raft_snapshot_problem(&piece, &snapshot) == NULL) {
+        event.kind = RAFT_EVENT_SNAPSHOT_INSTALLED;
+    } else if (piece.last) {
+        event.reject = true;
+        subject->pieces.count = 0;
+    }
+    step(subject, &event);
+    raft_configuration_free(&members);
+}
+
 /* A copy is worth as much as what it was made of. */
 static void swap_for_copy(struct subject *subject)
 {
@@ -183,6 +241,13 @@ static void act(struct subject *subject, uint8_t what, struct batch *body)
     case 8:
         swap_for_copy(subject);
         break;
+    case 9:
+        if (body->size % 4 == 1) {
+            step_taken(subject, body->data[0]);
+        } else {
+            step_written(subject, body);
+        }
+        break;
     default: /* most of them */
         step_message(subject, body);
         break;
@@ -200,6 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         act(&subject, what, body);
         batch_release(body);
     }
+    ring_free(&subject.pieces);
     memory_free(subject.entries);
     raft_free(subject.raft);
     return 0;

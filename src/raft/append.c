@@ -83,6 +83,10 @@ static bool skip_known(struct raft *raft, const struct raft_message *message, ui
     uint64_t base = raft->log.base_index;
     uint64_t covered = base > message->prev_index ? base - message->prev_index : 0;
     uint32_t i = covered < message->entry_count ? (uint32_t)covered : message->entry_count;
+    if (covered > 0 && covered <= message->entry_count &&
+        message->entries[covered - 1].term != raft->log.base_term) {
+        return cut_conflict(raft, message, base);
+    }
     while (i < message->entry_count && message->prev_index + 1 + i <= raft->log.last_index) {
         uint64_t index = message->prev_index + 1 + i;
         if (log_term_at(&raft->log, index) != message->entries[i].term) {

@@ -298,8 +298,8 @@ const struct raft_configuration *raft_members(const struct raft *raft); /* in fo
 bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration);
 uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
 /* What a snapshot of a machine that has applied entries up to `index` (at most commit_index)
- * covers; its size stays 0, `members` is valid until the next step. Index 0: the last snapshot
- * covers as much, there is none to be taken. */
+ * covers; its size stays 0, `members` is valid until the next step. Index 0: there is none
+ * to be taken, since the last one covers as much, or the members there are not known. */
 struct raft_snapshot raft_snapshot_at(const struct raft *raft, uint64_t index);
 /* Why a received snapshot, which says this of itself, cannot be installed; NULL: it can. `message`:
  * one of its pieces. To be asked before it is given to the store for good. */

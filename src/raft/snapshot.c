@@ -18,6 +18,9 @@ struct raft_snapshot raft_snapshot_at(const struct raft *raft, uint64_t index)
     }
     ensure(index <= raft->commit);
     const struct members_record *record = membership_at(raft, index);
+    if (record->configuration.count == 0) {
+        return snapshot; /* who is to be added does not know the first members */
+    }
     snapshot.index = index;
     snapshot.term = log_term_at(&raft->log, index);
     snapshot.members_index = record->index;
