@@ -73,6 +73,7 @@ function tests.test_AnAnswerThatIsLostLeavesItOpen()
     return function(event)
       if event.kind == "receive" and event.message == "forward" then
         nodes[id]:close()
+        nodes[id]:close() -- without handing over
       end
     end
   end

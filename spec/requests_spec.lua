@@ -14,6 +14,7 @@ local function with_a_leader_that_dies(f)
     if running and not is_dead and event.kind == "receive" and event.message == "forward" then
       is_dead = true
       running[event.node]:close()
+      running[event.node]:close() -- without handing over
     end
   end
   nodes_of.with_nodes(3, { trace = end_who_receives }, function(nodes)

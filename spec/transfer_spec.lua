@@ -2,6 +2,7 @@
 -- takes too long; under load and under reads. Whatever comes of it, commands are taken again.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
+local nodes_of = require "spec.support.nodes"
 
 local tests = {}
 local in_both = clusters.in_both
@@ -325,5 +326,111 @@ clusters.add(tests, "TheTargetAndAnotherCandidate", { nodes = 5 }, function(c)
     c:check_one_leader()
   end
 end)
+
+-- ---- nodes in an application ---------------------------------------------------------------------------------
+
+function tests.test_ANodeHandsOverWhenAsked()
+  nodes_of.with_nodes(3, { forward = false }, function(nodes)
+    local leader, follower = nodes_of.leader_of(nodes)
+    assert(leader:propose(1))
+    local term = leader:status().term
+    lu.assertEquals({ leader:transfer_leader(follower.id) }, { follower.id, term + 1 })
+    nodes_of.run_until("the new leader", function() return follower:status().role == "leader" end)
+    assert(follower:propose(1))
+    local _, detail = clusters.assert_refused("not_leader", leader:transfer_leader(leader.id))
+    lu.assertEquals(detail.leader, follower.id)
+    lu.assertEquals(detail.address, follower:status().address)
+    clusters.assert_refused("not_member", follower:transfer_leader(9))
+    lu.assertEquals({ follower:transfer_leader(follower.id) }, { follower.id, term + 1 })
+  end)
+end
+
+function tests.test_ANodeGivesUpOneThatHasEnded()
+  nodes_of.with_nodes(3, nil, function(nodes)
+    local leader, follower = nodes_of.leader_of(nodes)
+    assert(leader:propose(1))
+    follower:close()
+    local told
+    leader:transfer_leader(follower.id, function(...) told = { ... } end)
+    local _, _, code = leader:propose(1)
+    lu.assertEquals(code, "busy")
+    nodes_of.run_until("the end of it", function() return told end)
+    lu.assertNil(told[1])
+    lu.assertEquals(told[3], "timeout")
+    assert(leader:propose(1))
+  end)
+end
+
+-- No time-out has to pass until another leads: nobody asks for pre-votes.
+function tests.test_ANodeThatIsClosedHandsOver()
+  local asked = 0
+  local function count(event)
+    asked = asked + (event.kind == "send" and event.message == "pre_vote" and 1 or 0)
+  end
+  nodes_of.with_nodes(3, { trace = count }, function(nodes)
+    local leader, follower = nodes_of.leader_of(nodes)
+    assert(leader:propose(1))
+    asked = 0
+    local term = follower:status().term
+    leader:close()
+    lu.assertEquals(leader:status().state, "closed")
+    nodes_of.run_until("a leader", function()
+      local status = follower:status()
+      return status.leader ~= 0 and status.leader ~= leader.id
+    end)
+    lu.assertEquals(follower:status().term, term + 1)
+    lu.assertEquals(asked, 0)
+    assert(follower:propose(1))
+  end)
+end
+
+function tests.test_ACloseWithAFunctionHandsOverMeanwhile()
+  nodes_of.with_nodes(3, nil, function(nodes)
+    local leader, follower = nodes_of.leader_of(nodes)
+    assert(leader:propose(1))
+    local told
+    leader:close(function(...) told = { ... } end)
+    lu.assertNil(told)
+    lu.assertEquals(select(3, leader:propose(1)), "closed")
+    nodes_of.run_until("its end", function() return told end)
+    lu.assertEquals(told, { true })
+    local status = follower:status()
+    lu.assertTrue(status.leader ~= leader.id)
+  end)
+end
+
+-- Nobody can take over: that is not waited for long, and with a second close not at all.
+function tests.test_ANodeWithoutAQuorumIsClosedAllTheSame()
+  for _, twice in ipairs { false, true } do
+    nodes_of.with_nodes(3, { election_timeout = { 0.4, 0.8 }, heartbeat_interval = 0.1 }, function(nodes)
+      local leader, follower = nodes_of.leader_of(nodes)
+      assert(leader:propose(1))
+      for _, node in ipairs(nodes) do
+        if node ~= leader and node ~= follower then
+          node:close()
+        end
+      end
+      local started = os.time()
+      follower:close()
+      local told
+      leader:close(function(...) told = { ... } end)
+      if twice then
+        leader:close()
+        lu.assertEquals(told, { true })
+      end
+      nodes_of.run_until("its end", function() return told end)
+      lu.assertTrue(os.difftime(os.time(), started) <= 3)
+    end)
+  end
+end
+
+function tests.test_ALoneNodeIsClosedAtOnce()
+  nodes_of.with_nodes(1, nil, function(nodes)
+    assert(nodes[1]:propose(1))
+    local told
+    nodes[1]:close(function(...) told = { ... } end)
+    lu.assertEquals(told, { true })
+  end)
+end
 
 return tests

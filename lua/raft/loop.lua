@@ -59,11 +59,11 @@ end
 local function close_all()
   local list = {}
   for _, node in pairs(loop.running) do
-    list[#list + 1] = node
+    list[#list + 1] = not node.is_closing and node or nil
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   for _, node in ipairs(list) do
-    node:close()
+    loop.begin_close(node) -- all of them at once; the loop goes on until they are closed
   end
 end
 
@@ -184,6 +184,12 @@ function loop.check_may_wait(what)
     arguments.raise("%s waits, which cannot be done from a callback: give it a function, or call it from a coroutine",
       what)
   end
+end
+
+--- Whether a wait can be made here.
+-- @treturn boolean
+function loop.may_wait()
+  return (pcall(loop.check_may_wait, ""))
 end
 
 local function resume(thread)

@@ -410,8 +410,18 @@ function Node:status()
   return self.handle:status()
 end
 
---- Ends it: waiting calls get "closed", no callback comes later. From one of its callbacks it ends as soon as
--- that is over. Twice is fine.
+-- Begins to end it, and does not wait.
+local function begin_close(self, f)
+  self.close_waiting[#self.close_waiting + 1] = f
+  self.is_closing = true
+  self.handle:close()
+end
+
+loop.begin_close = begin_close
+
+--- Ends it: waiting calls get "closed", no callback comes later. A leader hands leadership over first, to the voter
+-- whose log is furthest; that takes two of the longest election time-outs at most, and a second call ends it at once.
+-- Without f it waits for that; from one of its callbacks it ends later.
 -- @tparam ?raft.callback f f(true) once it is closed, or f(nil, message, "storage") where the trace could not be
 -- written whole
 -- @treturn ?boolean true; nil, message, code, detail where the trace could not be written whole
@@ -426,9 +436,12 @@ function Node:close(f)
     end
     return true
   end
-  self.close_waiting[#self.close_waiting + 1] = f
-  self.is_closing = true
-  self.handle:close()
+  begin_close(self, f)
+  if not f and not self.is_closed and loop.may_wait() then
+    loop.await("node:close", function(answer)
+      self.close_waiting[#self.close_waiting + 1] = answer
+    end)
+  end
   if self.problem then
     return nil, self.problem, "storage", {}
   end

@@ -4,9 +4,9 @@
  * other nodes), requests.c (proposals, reads, changes of members and transfers of leadership).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. The world goes on only
- * within embed_loop_step, and the application is called only from there and from embed_close, once
- * all else of that moment is done: a callback may call anything here but embed_loop_step,
- * embed_close and embed_free.
+ * within embed_loop_step, and the application is called only from there, from embed_begin_close and
+ * from embed_close, once all else of that moment is done: a callback may call anything here but
+ * embed_loop_step, those two and embed_free.
  */
 #ifndef RAFTBENCH_EMBED_H
 #define RAFTBENCH_EMBED_H
@@ -87,7 +87,12 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
                            struct failure *failure);
 /* Once. */
 bool embed_start(struct embedded *embedded, struct failure *failure);
-/* All waiters get `closed`, then it ends. */
+/* All waiters get `closed`. A leader then hands leadership over, where that is wanted, to the voter
+ * whose log is furthest, which takes two election time-outs at most; embed_may_end tells when
+ * embed_close is due. */
+void embed_begin_close(struct embedded *embedded, bool hands_over);
+bool embed_may_end(const struct embedded *embedded);
+/* It ends, now. */
 void embed_close(struct embedded *embedded);
 void embed_free(struct embedded *embedded); /* without callbacks */
 

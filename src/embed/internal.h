@@ -65,6 +65,9 @@ struct embedded {
     bool tell_members;
     bool tell_stopped;
 
+    struct wakeup handover_bound;
+    bool is_handing_over; /* it is to end, once another leads or that takes too long */
+
     bool forward;
     bool was_started;
     bool review_requests; /* a node that was asked may no longer answer */

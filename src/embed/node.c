@@ -238,12 +238,63 @@ bool embed_start(struct embedded *embedded, struct failure *failure)
 
 /* ---- its end -------------------------------------------------------------------------------- */
 
-void embed_close(struct embedded *embedded)
+static void end_handover(struct embedded *embedded)
+{
+    struct world *world = embedded->loop->world;
+    embedded->is_handing_over = false;
+    world->operations->wake_at(world, &embedded->handover_bound, WORLD_NEVER);
+}
+
+static void handed_over(void *context, uint64_t number, const struct node_outcome *outcome)
+{
+    (void)number;
+    (void)outcome; /* another leads, or nobody can: it has been tried */
+    end_handover(context);
+}
+
+static void takes_too_long(void *context)
+{
+    struct embedded *embedded = context;
+    embedded->is_handing_over = false;
+}
+
+static void hand_over(struct embedded *embedded)
+{
+    struct world *world = embedded->loop->world;
+    struct node_asker asker = {.done = handed_over, .context = embedded};
+    struct failure failure;
+    embedded->is_handing_over = true;
+    embedded->handover_bound.fire = takes_too_long;
+    embedded->handover_bound.context = embedded;
+    world->operations->wake_at(world, &embedded->handover_bound,
+                               world_now_ns(world) + 2 * embedded->election_timeout_max_ns);
+    if (!node_transfer(embedded->node, 0, &asker, &failure)) {
+        end_handover(embedded);
+    }
+}
+
+void embed_begin_close(struct embedded *embedded, bool hands_over)
 {
     char why[64];
     (void)snprintf(why, sizeof why, "node %llu was closed", (unsigned long long)embedded->id);
     /* First, so that those whom the node itself would tell are told the same. */
     requests_end(embedded->requests, FAILURE_CLOSED, why);
+    if (hands_over && embed_is_running(embedded) &&
+        node_view(embedded->node)->role == RAFT_LEADER &&
+        embedded->election_timeout_max_ns < RAFT_NEVER / 4) {
+        hand_over(embedded);
+    }
+    embed_tell_outcomes(embedded);
+}
+
+bool embed_may_end(const struct embedded *embedded)
+{
+    return !embedded->is_handing_over || !embed_is_running(embedded);
+}
+
+void embed_close(struct embedded *embedded)
+{
+    end_handover(embedded);
     node_stop(embedded->node, false);
     embed_tell_outcomes(embedded);
 }
@@ -272,6 +323,7 @@ void embed_free(struct embedded *embedded)
     struct embed_loop *loop = embedded->loop;
     struct world *world = loop->world;
     embedded->on_event = NULL;
+    end_handover(embedded);
     node_free(embedded->node);
     requests_free(embedded->requests);
     buffer_free(&embedded->payload);

@@ -27,7 +27,9 @@ struct lua_embedded {
     struct lua_embedded *next;
     uint64_t id;
     bool closing;
-    bool traced; /* it has a trace of its own */
+    bool close_begun; /* its waiters were told; it may hand leadership over still */
+    bool at_once;     /* it was closed again: that is not waited for */
+    bool traced;      /* it has a trace of its own */
 };
 
 /* ---- embed_loop.c */

@@ -78,13 +78,25 @@ void lua_embed_loop_enter(lua_State *L, struct lua_embed_loop *all, lua_State **
     all->depth++;
 }
 
+/* One that has been closed, and with which something is to be done now. */
 static struct lua_embedded *find_closing(const struct lua_embed_loop *all)
 {
     struct lua_embedded *box = all->first;
-    while (box != NULL && !box->closing) {
+    while (box != NULL && (!box->closing ||
+                           (box->close_begun && !box->at_once && !embed_may_end(box->embedded)))) {
         box = box->next;
     }
     return box;
+}
+
+static void go_on_closing(struct lua_embedded *box)
+{
+    if (box->close_begun) {
+        lua_embed_finish(box);
+    } else {
+        box->close_begun = true;
+        embed_begin_close(box->embedded, !box->at_once);
+    }
 }
 
 void lua_embed_loop_leave(lua_State *L, struct lua_embed_loop *all, lua_State *before)
@@ -93,7 +105,7 @@ void lua_embed_loop_leave(lua_State *L, struct lua_embed_loop *all, lua_State *b
     if (all->depth == 1) {
         /* Nothing of the loop or of a node is below: those that a callback closed can go. */
         for (struct lua_embedded *box = find_closing(all); box != NULL; box = find_closing(all)) {
-            lua_embed_finish(box);
+            go_on_closing(box);
         }
     }
     all->depth--;

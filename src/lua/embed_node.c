@@ -344,12 +344,14 @@ void lua_embed_finish(struct lua_embedded *box)
     }
 }
 
-/* node:close(): at once, or from within a callback as soon as that is over. Twice is fine. */
+/* node:close(): as soon as leadership is handed over and no callback is running. Called again it
+ * does not wait for the first of that. */
 static int close_method(lua_State *L)
 {
     struct lua_embedded *box = check(L);
     lua_State *before = NULL;
-    if (box->embedded != NULL && !box->closing) {
+    if (box->embedded != NULL) {
+        box->at_once = box->closing;
         box->closing = true;
         lua_embed_loop_enter(L, box->all, &before);
         lua_embed_loop_leave(L, box->all, before);

@@ -124,7 +124,8 @@ void node_read(struct node *node, enum node_read_mode mode, struct bytes request
  * committed. false: refused at once, there is no answer. */
 bool node_change(struct node *node, const struct raft_configuration *wanted, uint64_t *index,
                  uint64_t *term, const struct node_asker *asker, struct failure *failure);
-/* A leader hands leadership over to `target`; 0: to the voter whose log is furthest. The asker gets
+/* A leader hands leadership over to `target`; 0: to the voter whose log is furthest, of those that
+ * it is connected to. The asker gets
  * the outcome (index: the target's id; term: that in which it leads) once the target leads, another
  * one does (not_leader), or it was given up (timeout, not_member): then this node leads on. false:
  * refused at once, there is no answer. */

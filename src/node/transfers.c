@@ -74,6 +74,24 @@ bool transfers_answer_one(struct node *node)
     return false;
 }
 
+/* Of the voters that it is connected to, the one whose log is furthest; 0: there is none. */
+static uint64_t best_target(const struct node *node)
+{
+    const struct raft_configuration *members = raft_members(node->raft);
+    struct raft_peer_status peer;
+    uint64_t best = 0;
+    uint64_t best_match = 0;
+    for (uint32_t i = 0; raft_peer_at(node->raft, i, &peer); i++) {
+        const struct raft_member *member = raft_configuration_find(members, peer.id);
+        if (member != NULL && member->voter && node_is_connected(node, peer.id) &&
+            (best == 0 || peer.match_index > best_match)) {
+            best = peer.id;
+            best_match = peer.match_index;
+        }
+    }
+    return best;
+}
+
 bool node_transfer(struct node *node, uint64_t target, const struct node_asker *asker,
                    struct failure *failure)
 {
@@ -81,6 +99,13 @@ bool node_transfer(struct node *node, uint64_t target, const struct node_asker *
     struct raft_status status;
     struct raft_event event = {.kind = RAFT_EVENT_TRANSFER, .target = target};
     if (!node_check_running(node, failure)) {
+        return false;
+    }
+    if (target == 0) {
+        event.target = best_target(node);
+    }
+    if (event.target == 0) {
+        refusal_explain(node, RAFT_NO_VOTER, failure);
         return false;
     }
     drive_step(node, &event, &reply);
