@@ -1,6 +1,6 @@
 -- Chaos: clients write and read while partitions of every shape, crashes, pauses, bad and slow links, slow disks, late
--- messages, drifting clocks and changes of members come and go at random; then all heals, and the cluster must live and
--- have kept what it promised.
+-- messages, drifting clocks, changes of members and transfers of leadership come and go at random; then all heals, and
+-- the cluster must live and have kept what it promised.
 --
 --   scripts/raftbench run scripts/chaos.lua --seed 7
 --   scripts/raftbench run scripts/chaos.lua --mode tcp --set parameters.time=30
@@ -58,7 +58,7 @@ local function settle_members(c)
   while c:now() < deadline do
     c:wait_leader(10)
     local members = c:members()
-    if members and not members.voters_old
+    if members and not members.voters_old and not members.wanted
       and c:change_members({ voters = members.voters, learners = members.learners }, { timeout = 5 }) then
       return
     end

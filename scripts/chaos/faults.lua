@@ -1,5 +1,5 @@
 -- The troubles of chaos.lua: partitions of every shape, crashes, pauses, bad links, late messages, drifting clocks, and
--- members that come and go.
+-- members that come and go; and leadership that is handed over.
 local faults = {}
 
 local MEMBERS_MOST = 7
@@ -245,10 +245,35 @@ function troubles.alternate(c)
   end
 end
 
+-- To anybody, also to one that cannot lead or be reached; sometimes to several, one after the other.
+function troubles.transfer(c, run)
+  for _ = 1, c:random(3) == 1 and c:random(2, 5) or 1 do
+    if run.over then
+      return
+    end
+    c:transfer_leader(pick(c, c:ids()), { timeout = 0.1 + c:random() * 0.8 })
+  end
+end
+
+-- Something happens to the leader or to the target while leadership is handed over.
+function troubles.transfer_broken(c)
+  local target = pick(c, c:ids())
+  local victim = c:random(2) == 1 and target or c:leader() or target
+  local act = pick(c, { c.crash, c.pause, c.disconnect })
+  c:after(c:random() * 0.03, function()
+    act(c, victim)
+  end)
+  c:transfer_leader(target, { timeout = 0.1 + c:random() * 0.8 })
+  if c:random(2) == 1 and c:status(victim, "state") == "paused" then
+    c:resume(victim)
+  end
+end
+
 local kinds = {
   "partition", "partition", "partition", "partition", "heal", "heal", "crash", "crash", "crash_many", "restart",
   "restart", "restart", "power_cut", "ambush", "ambush", "pause", "pause_many", "bad_links", "slow_link",
   "lost_answers", "late_answers", "late_messages", "clock", "campaign", "alternate", "slow_disk", "slow_disk",
+  "transfer", "transfer", "transfer_broken",
 }
 
 local function trouble(c, run)
@@ -354,15 +379,46 @@ local function come_back(c)
   c:intercept(nil)
 end
 
+-- Who only learns becomes a voter, or somebody comes to learn.
+local function promote(c)
+  local members = c:members()
+  if members and #members.learners > 0 and #members.voters < MEMBERS_MOST then
+    c:promote({ pick(c, members.learners) }, { timeout = 1 + c:random() * 4 })
+  else
+    c:add_learners({ c:random(MEMBERS_MOST + 2) }, { timeout = 1 })
+  end
+end
+
+-- One is added that is crashed or cut off before it is level, for a while or for good; leadership may move meanwhile.
+local function add_and_break(c)
+  local id = c:random(MEMBERS_MOST + 2)
+  local stop = c:on({ kind = "append", node = id }, function()
+    if c:random(3) == 1 then
+      c[pick(c, { "crash", "disconnect" })](c, id)
+    end
+  end)
+  if c:random(3) == 1 then
+    c:after(c:random() * 0.1, function()
+      c:campaign(pick(c, c:ids()), { force = true })
+    end)
+  end
+  c:add_servers({ id }, { timeout = 1 + c:random() * 5 })
+  stop()
+end
+
 -- Members come and go, ids that were removed come back, some only learn.
 local function churn(c, run)
   while not run.over do
     c:sleep(c:random() * 2.5)
     local wanted = some_members(c)
     if not run.over and wanted then
-      local luck = c:random(9)
+      local luck = c:random(13)
       if luck == 1 then
         ask_cut_off(c, wanted)
+      elseif luck >= 12 then
+        add_and_break(c)
+      elseif luck >= 10 then
+        promote(c)
       elseif luck == 9 then
         come_back(c)
       elseif luck <= 3 then
