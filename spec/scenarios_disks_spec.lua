@@ -1,4 +1,4 @@
--- Hard scenarios of disks that take their time: what they say late.
+-- Hard scenarios of disks that take their time: what they say late, or not at all.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 local replicas = require "spec.support.replicas"
@@ -99,10 +99,10 @@ local function watch_disk(c)
   return seen
 end
 
--- Delivers the first one, and the others a moment later. The disk is busy with the first of all, and does together what came next: as many
--- entries of the first leader, what the second has put in their place, and the third's term. Only then the third's
--- entries arrive, and again when the disk is done with that: they are in the log, but not on the disk. Gives what is
--- seen of it.
+-- Delivers the first one, and the others a moment later. The disk is busy with the first of all, and does together
+-- what came next: as many entries of the first leader, what the second has put in their place, and the third's term.
+-- Only then the third's entries arrive, and again when the disk is done with that: they are in the log, but not on the
+-- disk. Gives what is seen of it.
 local function aba_deliver(c, messages)
   local seen = watch_disk(c)
   local function wait_seen(count)
@@ -206,5 +206,41 @@ function tests.test_async_append_aba_cores()
   lu.assertEquals(net:status(7).durable_index, 12)
   lu.assertEquals(net:status(4).commit_index, 12)
 end
+
+-- ---- stalled_disk_leader ---------------------------------------------------------------------
+
+-- The leader's heartbeats go on but its disk hangs: it can apply nothing, so it gives its leadership up, and does not
+-- stand again before its disk goes on. (hashicorp/raft #503, etcd #7617)
+clusters.in_both(tests, "stalled_disk_leader", { nodes = 3, name = "stalled_disk_leader" }, function(c)
+  local leader, term = c:wait_leader()
+  assert(c:set("before", 1))
+  assert(c:disk(leader, { stall = true }))
+  local index = assert(c:submit(leader, "under way"))
+  local other = c:wait_leader(10, term)
+  lu.assertNotEquals(other, leader)
+  assert(c:set("after", 2))
+  lu.assertEquals(c:get("before"), 1)
+  lu.assertEquals(select(2, c:check_committed("under way", 2)), index)
+  local led = {}
+  c:on({ kind = "role", node = leader, role = "leader" }, function()
+    led[#led + 1] = true
+  end)
+  c:sleep(2)
+  lu.assertEquals(led, {})
+  assert(c:disk(leader))
+  c:check_live()
+  lu.assertEquals(c:status(leader, "commit"), c:status(other, "commit"))
+end)
+
+-- Where all disks hang nobody would do better: the leader stays, and all goes on when they do.
+clusters.in_both(tests, "stalled_disks_of_all", { nodes = 3, name = "stalled_disks_of_all" }, function(c)
+  local leader, term = c:wait_leader()
+  assert(c:disk("all", { stall = true }))
+  assert(c:submit(leader, "under way"))
+  c:sleep(2)
+  assert(c:disk "all")
+  c:check_committed("under way", 3)
+  lu.assertEquals({ c:wait_leader() }, { leader, term })
+end)
 
 return tests
