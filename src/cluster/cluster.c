@@ -158,6 +158,9 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
             checker_expect_gaps(cluster->checker);
         }
     }
+    if (options->processes == NULL) { /* their logs cannot be read from within an event */
+        cluster_note_snapshots(cluster);
+    }
     if (prepare != NULL && !prepare(context, cluster->trace, failure)) {
         return false;
     }
@@ -228,6 +231,7 @@ void cluster_free(struct cluster *cluster)
     buffer_free(&cluster->name);
     buffer_free(&cluster->scratch);
     array_free(&cluster->members);
+    array_free(&cluster->covered);
     memory_free(cluster);
 }
 

@@ -1,8 +1,11 @@
 /*
- * What was applied where, read from the nodes' own logs. It keeps nothing but how far a waiting
- * ticket has looked.
+ * What was applied where, read from the nodes' own logs; and of commands that a snapshot is about
+ * to take from the logs, their hashes. Beside these it keeps nothing but how far a waiting ticket
+ * has looked.
  */
 #include "cluster/internal.h"
+
+#define COVERED_MAX 1000000U /* commands; beyond it the oldest half is forgotten */
 
 static bool is_command(const struct raft_entry *entry, struct bytes command)
 {
@@ -30,6 +33,64 @@ static uint64_t find_applied(struct cluster_node *node, struct bytes command, ui
     }
     return 0;
 }
+
+/* ---- commands that snapshots cover ---------------------------------------------------------- */
+
+static uint64_t command_hash(struct bytes command)
+{
+    return hash_bytes(command.data == NULL ? (const uint8_t *)"" : command.data, command.size, 0);
+}
+
+static void note_covered(struct cluster *cluster, const struct raft_entry *entry, uint64_t index)
+{
+    struct machine_payload payload;
+    if (entry == NULL || raft_entry_kind(entry) != RAFT_ENTRY_COMMAND ||
+        !machine_payload_read(raft_entry_payload(entry), &payload)) {
+        return;
+    }
+    if (cluster->covered.count == COVERED_MAX) {
+        array_remove(&cluster->covered, 0, COVERED_MAX / 2);
+    }
+    *array_push(&cluster->covered) = (struct covered_command){index, command_hash(payload.command)};
+}
+
+/* A node has taken a snapshot, and its log still holds what that covers. */
+static void snapshot_taken(void *context, const struct trace_event *event)
+{
+    struct cluster *cluster = context;
+    struct cluster_node *node = cluster_node(cluster, event->node);
+    if (node == NULL) {
+        return;
+    }
+    const struct node_view *view = cluster_view(node);
+    uint64_t index = cluster->covered_to + 1;
+    index = index < view->first_index ? view->first_index : index;
+    for (; index <= event->index; index++) {
+        note_covered(cluster, cluster_log_read(node, index), index);
+        cluster->covered_to = index;
+    }
+}
+
+void cluster_note_snapshots(struct cluster *cluster)
+{
+    (void)trace_subscribe(cluster->trace, TRACE_MASK(TRACE_SNAPSHOT), snapshot_taken, cluster);
+}
+
+/* The lowest index behind *scanned, which moves to the last that snapshots cover; 0: none. */
+static uint64_t find_covered(const struct cluster *cluster, struct bytes command, uint64_t *scanned)
+{
+    uint64_t hash = command_hash(command);
+    size_t place = array_place(&cluster->covered, index, *scanned + 1);
+    for (; place < cluster->covered.count; place++) {
+        if (cluster->covered.items[place].hash == hash) {
+            return cluster->covered.items[place].index;
+        }
+    }
+    *scanned = *scanned < cluster->covered_to ? cluster->covered_to : *scanned;
+    return 0;
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
 
 /* NULL: it does not run or is cut off. */
 static struct cluster_node *connected_node(const struct cluster *cluster, size_t position)
@@ -69,6 +130,10 @@ static uint64_t count_at(const struct cluster *cluster, struct bytes command, ui
 static uint64_t find_anywhere(const struct cluster *cluster, struct bytes command,
                               uint64_t *scanned)
 {
+    uint64_t covered = find_covered(cluster, command, scanned);
+    if (covered != 0) {
+        return covered;
+    }
     /* Applied entries are the same everywhere, so that one node's log after the other adds to what
      * has been looked at. */
     for (size_t i = 0; i < cluster->members.count; i++) {

@@ -88,7 +88,15 @@ struct member {
     char address[CLUSTER_ADDRESS_BYTES];
 };
 
+/* A command that some snapshot covers. */
+struct covered_command {
+    uint64_t index;
+    uint64_t hash;
+};
+
 struct cluster {
+    array_of(struct covered_command) covered; /* by rising index */
+    uint64_t covered_to;
     struct trace *trace;
     struct faults *faults;
     struct world *world;
@@ -138,6 +146,8 @@ bool cluster_needs_disk(const struct cluster *cluster, const struct member *memb
 
 /* leaders.c, commits.c: what waits (request.h) are judged by */
 request_judge leader_judge;
+/* Keeps what snapshots are about to take from the logs. */
+void cluster_note_snapshots(struct cluster *cluster);
 request_judge committed_judge;
 
 #endif

@@ -12,6 +12,10 @@ static void push_peers(lua_State *L, lua_peer_function *peer_at, const void *of)
         lua_set_integer(L, "match", peer.match_index);
         lua_set_integer(L, "next", peer.next_index);
         lua_set_integer(L, "inflight", peer.inflight_messages);
+        if (peer.snapshot_index != 0) {
+            lua_set_integer(L, "snapshot", peer.snapshot_index);
+            lua_set_integer(L, "offset", peer.snapshot_offset);
+        }
         lua_rawseti(L, -2, (lua_Integer)peer.id);
     }
     lua_setfield(L, -2, "peers");
@@ -252,7 +256,8 @@ static int look_log(lua_State *L)
     return 1;
 }
 
-/* core:commits(id) → list of {index, term, command} that it has applied since it started */
+/* core:commits(id) → list of {index, term, command} that it has applied since it started, and {index,
+ * term, snapshot = true} where it began with a snapshot or one was installed */
 static int look_commits(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -263,7 +268,16 @@ static int look_commits(lua_State *L)
     const struct node_view *view = cluster_view(node);
     lua_newtable(L);
     lua_Integer place = 0;
-    for (uint64_t index = view->first_index; index <= view->applied_index; index++) {
+    uint64_t first = view->first_index;
+    if (view->is_up && view->restored_index != 0) {
+        lua_createtable(L, 0, 3);
+        lua_set_integer(L, "index", view->restored_index);
+        lua_set_integer(L, "term", view->restored_term);
+        lua_set_boolean(L, "snapshot", true);
+        lua_rawseti(L, -2, ++place);
+        first = first > view->restored_index ? first : view->restored_index + 1;
+    }
+    for (uint64_t index = first; index <= view->applied_index; index++) {
         const struct raft_entry *entry = cluster_log_read(node, index);
         if (entry == NULL) {
             return push_unreadable(L, view);

@@ -195,6 +195,9 @@ struct node_view {
     uint64_t last_index;
     uint64_t snapshot_index; /* of the latest, taken or received; 0: none */
     uint64_t snapshot_term;
+    uint64_t restored_index; /* its machine was made from the snapshot of that index; 0: it began
+                                empty */
+    uint64_t restored_term;
     bool is_restoring;      /* its machine is not there yet: it becomes that of the snapshot */
     uint64_t members_index; /* of the entry that set `members`; 0: the first */
     const struct raft_configuration *members; /* in force; empty where it is not up */

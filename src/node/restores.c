@@ -21,6 +21,12 @@ bool restores_is_under_way(const struct node *node)
     return node->restores.index != 0;
 }
 
+uint64_t restores_last(const struct node *node, uint64_t *term)
+{
+    *term = node->restores.last_term;
+    return node->restores.last_index;
+}
+
 static void forget(struct node *node)
 {
     snapshot_decoder_free(&node->restores.decoder);
@@ -43,6 +49,8 @@ static void complete(struct node *node)
     if (restores->is_install) {
         removal_installed(node, restores->index, &restores->decoder.members);
     }
+    restores->last_index = restores->index;
+    restores->last_term = restores->decoder.meta.term;
     forget(node);
     node->has_changed = true;
     application_note(node, NEWS_APPLIED);

@@ -83,7 +83,9 @@ void installs_end(struct node *node);
 /* ---- restores: the machine from a snapshot (restores.c) ------------------------------------- */
 
 struct restores {
-    uint64_t index; /* of the one that the machine becomes; 0: none */
+    uint64_t index;      /* of the one that the machine becomes; 0: none */
+    uint64_t last_index; /* of the one that it became last, in this life; 0: none */
+    uint64_t last_term;
     uint64_t offset;
     struct snapshot_decoder decoder;
     bool is_install; /* and not a start */
@@ -94,6 +96,8 @@ struct restores {
 
 void restores_begin(struct node *node, const struct raft_snapshot *snapshot, bool is_install);
 bool restores_is_under_way(const struct node *node);
+/* Of the snapshot that the machine was made from; 0: it began empty. */
+uint64_t restores_last(const struct node *node, uint64_t *term);
 void restores_catch_up(struct node *node);
 void restores_end(struct node *node);
 

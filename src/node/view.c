@@ -24,6 +24,7 @@ static void view_core(const struct node *node, struct node_view *view)
     view->last_index = status.last_index;
     view->snapshot_index = status.snapshot_index;
     view->snapshot_term = status.snapshot_term;
+    view->restored_index = restores_last(node, &view->restored_term);
     view->is_restoring = restores_is_under_way(node);
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);

@@ -160,6 +160,8 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
     X(last_index)                                                                                  \
     X(snapshot_index)                                                                              \
     X(snapshot_term)                                                                               \
+    X(restored_index)                                                                              \
+    X(restored_term)                                                                               \
     X(members_index)                                                                               \
     X(damaged_offset)                                                                              \
     X(turned_away_by)

@@ -123,7 +123,7 @@ function cluster:check_not_committed(command) end
 
 ---What a node has applied since it started, as far as its log holds it.
 ---@param id integer
----@return raft.commit[]? # list of {index, term, command}; nil, message, "unknown_node", detail
+---@return raft.commit[]? # list of {index, term, command}; {index, term, snapshot = true} where it began with a snapshot, or one was installed; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail

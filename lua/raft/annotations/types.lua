@@ -162,6 +162,8 @@
 ---@field match integer its log is the leader's up to here
 ---@field next integer what is sent next
 ---@field inflight integer messages that are not acknowledged
+---@field snapshot? integer the index of the snapshot that it is being sent
+---@field offset? integer how many of its bytes are written there
 
 ---What a node says of itself. What stands behind `error` is there while it runs or is paused; while it starts it is a
 ---follower that knows no leader and no members yet.
@@ -229,6 +231,7 @@
 ---@field index integer
 ---@field term integer
 ---@field command any
+---@field snapshot? boolean it began with that snapshot, or one was installed: no command
 
 ---What a node, or all, have counted since the cluster began.
 ---@class raft.stats

@@ -235,7 +235,8 @@ end
 
 --- What a node has applied since it started, as far as its log holds it.
 -- @tparam integer id
--- @treturn ?raft.commit[] list of {index, term, command}; nil, message, "unknown_node", detail
+-- @treturn ?raft.commit[] list of {index, term, command}; {index, term, snapshot = true} where it began with a
+-- snapshot, or one was installed; nil, message, "unknown_node", detail
 function commands:commits(id)
   if not self:knows("id", id) then
     return self:unknown_node(id)
