@@ -170,7 +170,7 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
     X(is_restoring)                                                                                \
     X(is_member)
 
-_Static_assert(sizeof(struct node_view) == 200, "a new field has to be told to parents, above");
+_Static_assert(sizeof(struct node_view) == 216, "a new field has to be told to parents, above");
 _Static_assert(sizeof(struct node_stats) % sizeof(uint64_t) == 0, "numbers of 64 bits only");
 
 static void write_statistics(struct buffer *out, const struct node_stats *statistics)
