@@ -91,6 +91,10 @@ seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seed
 		spec/reference_defaults_spec.lua $(wildcard spec/scenarios_*_spec.lua) spec/servers_spec.lua \
 		spec/chaos_spec.lua
 
+crash-matrix: deps ## a power cut after every operation of a disk in N=20 runs, and again in each recovery
+	@$(SUBMAKE) all
+	@RAFTBENCH_CRASH_MATRIX=$(if $(filter 1000,$(N)),20,$(N)) $(TEST) --mode sim spec/crash_matrix_spec.lua
+
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
 # too, because a closed state has given everything back.
@@ -201,4 +205,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help
+.PHONY: all deps demo test seeds crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help
