@@ -30,6 +30,15 @@ static uint64_t twin_take(struct twin *twin, size_t position)
     return item;
 }
 
+static size_t twin_find(const struct twin *twin, uint64_t item)
+{
+    size_t position = 0;
+    while (position < twin->count && twin->items[position] != item) {
+        position++;
+    }
+    return position;
+}
+
 static bool is_full(const struct twin *twin, size_t more)
 {
     return twin->count + more > ITEMS_MAX;
@@ -74,6 +83,25 @@ static void fuzz_array(struct input *input)
     ensure(array.items == NULL && array.count == 0 && array.capacity == 0);
 }
 
+/* By their values, as array_place finds them. */
+static void fuzz_sorted_array(struct input *input)
+{
+    array_of(struct { uint8_t key; }) array = {0};
+    uint8_t sorted[ITEMS_MAX];
+    while (input->size > 0 && array.count < ITEMS_MAX) {
+        uint8_t key = input_byte(input);
+        size_t place = 0;
+        while (place < array.count && sorted[place] < key) {
+            place++;
+        }
+        ensure(array_place(&array, key, key) == place);
+        array_insert(&array, place)->key = key;
+        memmove(sorted + place + 1, sorted + place, array.count - 1 - place);
+        sorted[place] = key;
+    }
+    array_free(&array);
+}
+
 /* ---- ring ----------------------------------------------------------------------------------- */
 
 static void fuzz_ring(struct input *input)
@@ -102,6 +130,33 @@ static void fuzz_ring(struct input *input)
     ensure(ring.items == NULL && ring.count == 0 && ring.capacity == 0);
 }
 
+/* ---- latest numbers ------------------------------------------------------------------------- */
+
+#define LATEST_MAX 200
+
+/* Numbers of few kinds, many of which want the same slots. */
+static void fuzz_latest_numbers(struct input *input)
+{
+    struct latest_numbers latest = {0};
+    struct twin twin = {.count = 0};
+    while (input->size > 0) {
+        uint8_t byte = input_byte(input);
+        uint64_t number = ((uint64_t)(byte % 16) << 20) + (byte / 16) * 64 + 1;
+        number += (uint64_t)input_byte(input) << 24;
+        bool is_new = twin_find(&twin, number) == twin.count;
+        ensure(latest_numbers_add(&latest, number, LATEST_MAX) == is_new);
+        if (is_new) {
+            if (twin.count == LATEST_MAX) {
+                (void)twin_take(&twin, 0);
+            }
+            twin_insert(&twin, twin.count, number);
+        }
+        ensure(latest.order.count == twin.count);
+    }
+    latest_numbers_free(&latest);
+    ensure(latest.slots == NULL && latest.order.count == 0);
+}
+
 /* ---- list ----------------------------------------------------------------------------------- */
 
 #define LINKS 64
@@ -110,15 +165,6 @@ struct linked {
     uint64_t number;
     struct list_link link;
 };
-
-static size_t twin_find(const struct twin *twin, uint64_t item)
-{
-    size_t position = 0;
-    while (position < twin->count && twin->items[position] != item) {
-        position++;
-    }
-    return position;
-}
 
 static void compare_list(const struct list *list, const struct twin *twin)
 {
@@ -258,7 +304,8 @@ static void fuzz_heap_of_items(struct input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const fuzz[])(struct input *) = {
-        fuzz_array, fuzz_ring, fuzz_list, fuzz_heap_of_values, fuzz_heap_of_items,
+        fuzz_array,         fuzz_ring,         fuzz_list,           fuzz_heap_of_values,
+        fuzz_heap_of_items, fuzz_sorted_array, fuzz_latest_numbers,
     };
     struct input input = {data, size};
     fuzz[input_byte(&input) % (sizeof fuzz / sizeof fuzz[0])](&input);
