@@ -1,7 +1,7 @@
 /*
  * bench: what `raftbench bench` measures below Lua: the bare core (core.c), the wire codec
- * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c); and what
- * hostile senders do to a port (flood.c).
+ * (codec.c) and, as the floor beside which all else is read, a bare libuv echo (echo.c) and bare
+ * writes to three files (syncs.c); and what hostile senders do to a port (flood.c).
  *
  * It only takes times. It judges none of them, and nothing of the house depends on it. The times
  * are of the machine's monotonic clock (clock.c).
@@ -44,6 +44,15 @@ void bench_codec(uint64_t frames, uint32_t entries, uint32_t entry_bytes,
 /* `rounds` round trips of `size` bytes over loopback TCP, both ends on one loop of libuv; the time
  * of each is written to round_trip_ns. false and a failure where there is no TCP. */
 bool bench_echo(size_t rounds, size_t size, int64_t *round_trip_ns, struct failure *failure);
+
+#define BENCH_SYNC_FILES 3
+
+/* `size` bytes written to each of three files in `directory` and synced, by three threads that
+ * begin together, `rounds` times, one behind the other in files that were filled with zeros before.
+ * When the second of the three was done is written to second_ns, from each beginning. false and a
+ * failure where that directory cannot be written to; the files are removed in any case. */
+bool bench_syncs(const char *directory, size_t rounds, size_t size, int64_t *second_ns,
+                 struct failure *failure);
 
 /* Connections to ports of this machine's loopback that say something. */
 struct bench_flood_options {

@@ -39,6 +39,16 @@ static int measure_codec(lua_State *L)
     return 3;
 }
 
+static int push_times(lua_State *L, const int64_t *time_ns, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)time_ns[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 /* core.bench.echo(rounds, bytes) → list of the round trips' ns; nil, message, code */
 static int measure_echo(lua_State *L)
 {
@@ -49,12 +59,22 @@ static int measure_echo(lua_State *L)
     if (!bench_echo(rounds, size, round_trip_ns, &failure)) {
         return lua_failure_push(L, &failure);
     }
-    lua_createtable(L, (int)rounds, 0);
-    for (size_t i = 0; i < rounds; i++) {
-        lua_pushinteger(L, (lua_Integer)round_trip_ns[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    return push_times(L, round_trip_ns, rounds);
+}
+
+/* core.bench.syncs(directory, rounds, bytes) → list of ns until the second of three files was
+ * synced; nil, message, code */
+static int measure_syncs(lua_State *L)
+{
+    const char *directory = luaL_checkstring(L, 1);
+    size_t rounds = count_argument(L, 2, 1000000);
+    size_t size = count_argument(L, 3, BENCH_BYTES_MAX);
+    int64_t *second_ns = lua_newuserdatauv(L, rounds * sizeof *second_ns, 0);
+    struct failure failure = {0};
+    if (!bench_syncs(directory, rounds, size, second_ns, &failure)) {
+        return lua_failure_push(L, &failure);
     }
-    return 1;
+    return push_times(L, second_ns, rounds);
 }
 
 static struct bytes *payloads_argument(lua_State *L, int index, size_t *count)
@@ -134,13 +154,10 @@ static int end_flood(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"core", measure_core},
-    {"codec", measure_codec},
-    {"echo", measure_echo},
-    {"flood", prepare_flood},
-    {"flood_start", start_flood},
-    {"flood_end", end_flood},
-    {NULL, NULL},
+    {"core", measure_core},   {"codec", measure_codec},
+    {"echo", measure_echo},   {"syncs", measure_syncs},
+    {"flood", prepare_flood}, {"flood_start", start_flood},
+    {"flood_end", end_flood}, {NULL, NULL},
 };
 
 void lua_bench_push(lua_State *L)
