@@ -191,7 +191,7 @@ function cluster:ids() end
 ---What a node says of itself.
 ---@param id? integer nil: all
 ---@param field? string one of them alone, which costs far less in a predicate
----@return raft.status|raft.status[]|any|nil # id, role, state, error, term, vote, leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a member that told it that its id has another disk), address, on a leader peers, and refused (by, what, term, time, reason: what another refused it last); without id a list of them; nil, message, "unknown_node", detail
+---@return raft.status|raft.status[]|any|nil # id, role, state, error, damage ({file, offset}: of its disk), term, vote, leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a member that told it that its id has another disk), address, on a leader peers, and refused (by, what, term, time, reason: what another refused it last); without id a list of them; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
@@ -433,7 +433,7 @@ function cluster:compact(id, options) end
 
 ---What a node's disk does wrong, this one or the next that the id has; replaces what it did.
 ---@param id raft.ids a node's id, a list of ids or "all"
----@param faults? raft.disk_faults `sync_delay`: seconds that each write lasts longer; nil: none
+---@param faults? raft.disk_faults nil: none. `sync_delay`: seconds that each sync lasts longer; `stall`: nothing ends until it is taken back; `full`: nothing takes new room; chances of `write_error`, `sync_error`, `corrupt` (a read gives a wrong bit), `misdirect_read`, `misdirect_write`; of the next crash only: `torn_write` (of what was not synced, some sectors are there), `flip` (a synced bit is another); `crash_after`: the node crashes when its disk has done so many more operations. Over TCP in memory: `sync_delay`, `stall` and errors; with real files none
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
 ---@return string? code

@@ -148,6 +148,15 @@ function bench.flood_end(process, descriptor) end
 ---@return string? code
 function bench.echo(rounds, bytes) end
 
+---Three files written to and synced beside each other, by a thread each.
+---@param directory string
+---@param rounds integer
+---@param bytes integer written to each file in a round
+---@return integer[]? second_ns until the second of the three was on disk
+---@return string? message
+---@return string? code
+function bench.syncs(directory, rounds, bytes) end
+
 -- ---- for lua/raft itself ---------------------------------------------------------------------------
 
 ---The handle below raft.cluster.

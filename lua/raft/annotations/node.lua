@@ -84,8 +84,9 @@ function node:on(name, f) end
 ---@return raft.node_status # id, state ("stopped" "running" "failed" "removed" "closed"), error, role, term, vote, leader, commit, applied, first_index, last_index, address, members ({voters, learners, addresses}); on a leader peers[id] = {match, next, inflight}
 function node:status() end
 
----Ends it: waiting calls get "closed", no callback comes later. From one of its callbacks it ends as soon as
----that is over. Twice is fine.
+---Ends it: waiting calls get "closed", no callback comes later. A leader hands leadership over first, to the voter
+---whose log is furthest; that takes two of the longest election time-outs at most, and a second call ends it at once.
+---Without f it waits for that; from one of its callbacks it ends later.
 ---@param f? raft.callback f(true) once it is closed, or f(nil, message, "storage") where the trace could not be written whole
 ---@return boolean? # true; nil, message, code, detail where the trace could not be written whole
 ---@return string? message
