@@ -32,6 +32,44 @@ function tests.test_ReadsThatWaitShareARound()
   end
 end
 
+-- However many come one after the other while a round is under way, there is one more for all of them.
+function tests.test_ReadsThatComeDuringARoundShareTheNext()
+  local net = replicas.new(3, replicas.still)
+  net:elect(1)
+  net:read(1, 1)
+  net:flush()
+  for read_id = 2, 100 do
+    net:read(1, read_id)
+    net:flush()
+  end
+  lu.assertEquals(#net:under_way("read", 1), 2)
+  net:settle()
+  for read_id = 1, 100 do
+    lu.assertEquals(net:answer(1, read_id), 1)
+  end
+  net:read(1, 101)
+  net:flush()
+  lu.assertEquals(net:under_way("read", 1)[1].sequence, 3) -- all before it cost two rounds
+end
+
+-- What a round lost does not keep those who came since from being answered at the next heartbeat.
+function tests.test_ALostRoundTakesThoseWhoWaitAlong()
+  local net = replicas.new(3, replicas.still)
+  net:elect(1)
+  net:read(1, 1)
+  net:flush()
+  net:lose()
+  net:read(1, 2)
+  net:flush()
+  lu.assertEquals(#net:under_way("read", 1), 0)
+  net:run(100 * MS)
+  lu.assertEquals(net:answer(1, 1), 1)
+  lu.assertEquals(net:answer(1, 2), 1)
+  net:read(1, 3)
+  net:flush()
+  lu.assertEquals(net:under_way("read", 1)[1].sequence, 3)
+end
+
 -- A new leader does not know what is committed before its own entry is (etcd #7331).
 function tests.test_NoAnswerBeforeAnEntryOfTheOwnTerm()
   local net = replicas.new(3, replicas.still)

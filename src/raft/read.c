@@ -1,9 +1,12 @@
 /*
  * read: linearizable reads without the log (ReadIndex, dissertation 6.4): remember the commit
  * index, confirm with a quorum that there is no other leader, then answer once that index is
- * applied. One round is shared by all reads that wait for the next flush.
+ * applied. One round is shared by all reads that wait when it begins. Those that come while it is
+ * under way share the next one, which begins when it is confirmed, so that any number of reads at
+ * once costs two rounds at most.
  *
- * It never answers before an entry of the leader's own term has committed, and never from a clock.
+ * It never answers before an entry of the leader's own term has committed, and never from a clock:
+ * lease.c does that.
  */
 #include "raft/internal.h"
 
@@ -29,13 +32,20 @@ static uint64_t confirmed_round(struct raft *raft)
     return membership_agreed(raft, offsetof(struct peer, read_acked));
 }
 
+static bool round_is_under_way(const struct raft *raft)
+{
+    return raft->reads.count > raft->reads_unassigned;
+}
+
 static void answer_confirmed(struct raft *raft)
 {
     uint64_t round = confirmed_round(raft);
-    while (raft->reads.count > raft->reads_unassigned &&
-           ring_at(&raft->reads, 0)->sequence <= round) {
+    while (round_is_under_way(raft) && ring_at(&raft->reads, 0)->sequence <= round) {
         const struct read_waiting *read = ring_pop(&raft->reads);
         update_read_result(raft, read->read_id, read->index);
+    }
+    if (raft->reads_unassigned > 0 && !round_is_under_way(raft)) {
+        raft->flush_needed = true; /* for the next round */
     }
 }
 
@@ -68,11 +78,9 @@ static void send_round(struct raft *raft)
     }
 }
 
-void read_flush(struct raft *raft)
+/* For all reads that are not in a round yet. */
+static void begin_round(struct raft *raft)
 {
-    if (raft->reads_unassigned == 0 || !own_term_committed(raft)) {
-        return; /* the commit of its first entry asks for a flush again */
-    }
     raft->read_sequence++;
     for (size_t i = raft->reads.count - raft->reads_unassigned; i < raft->reads.count; i++) {
         struct read_waiting *read = ring_at(&raft->reads, i);
@@ -84,9 +92,24 @@ void read_flush(struct raft *raft)
     answer_confirmed(raft);
 }
 
+void read_flush(struct raft *raft)
+{
+    /* The commit of its first entry asks for a flush again. */
+    if (raft->reads_unassigned > 0 && own_term_committed(raft) && !round_is_under_way(raft)) {
+        begin_round(raft);
+    }
+}
+
+/* What was said may be lost. A new round confirms the one before as well, so those who wait for it
+ * come along. */
 void read_repeat(struct raft *raft)
 {
-    if (raft->reads.count > raft->reads_unassigned) {
+    if (!round_is_under_way(raft)) {
+        return;
+    }
+    if (raft->reads_unassigned > 0) {
+        begin_round(raft);
+    } else {
         send_round(raft);
     }
 }
