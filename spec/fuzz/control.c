@@ -31,8 +31,8 @@ static void check_order(struct bytes body)
         control_write_order(&order, &bytes);
         ensure(control_read_order(buffer_bytes(&bytes), &again));
         ensure(again.call == order.call && again.number == order.number &&
-               again.flag == order.flag && bytes_equal(again.bytes, order.bytes) &&
-               bytes_equal(again.more, order.more));
+               again.target == order.target && again.flag == order.flag &&
+               bytes_equal(again.bytes, order.bytes) && bytes_equal(again.more, order.more));
     }
     buffer_free(&bytes);
 }
@@ -70,11 +70,9 @@ static void check_view(struct bytes body)
     sight_prepare(&sight, 1);
     sight_prepare(&again, 1);
     if (control_read_view(body, &sight)) {
-        control_write_view(&sight.view, sight.peers.items, sight.peers.count, sight.log_changes,
-                           &bytes);
+        control_write_view(&sight.view, &sight, &bytes);
         ensure(control_read_view(buffer_bytes(&bytes), &again));
-        control_write_view(&again.view, again.peers.items, again.peers.count, again.log_changes,
-                           &twice);
+        control_write_view(&again.view, &again, &twice);
         ensure(bytes_equal(buffer_bytes(&bytes), buffer_bytes(&twice)));
         (void)node_state_name(sight.view.state);
         (void)raft_role_name(sight.view.role);

@@ -130,6 +130,12 @@ static bool compact(struct cluster_node *node, const struct node_asker *asker,
     return process_compact(child_of(node)->process, asker, failure);
 }
 
+static bool transfer(struct cluster_node *node, uint64_t target, const struct node_asker *asker,
+                     struct failure *failure)
+{
+    return process_transfer(child_of(node)->process, target, asker, failure);
+}
+
 static bool serve(struct cluster_node *node, node_serve_function *function, void *context,
                   struct failure *failure)
 {
@@ -147,6 +153,16 @@ static bool call(struct cluster_node *node, uint64_t to, struct bytes value,
     (void)value;
     (void)asker;
     return unsupported(failure, "nodes cannot call each other");
+}
+
+static uint64_t drop_count(const struct cluster_node *node)
+{
+    return process_drop_count(const_child_of(node)->process);
+}
+
+static uint64_t pid(const struct cluster_node *node)
+{
+    return process_pid(const_child_of(node)->process);
 }
 
 static bool is_connected(const struct cluster_node *node, uint64_t peer)
@@ -185,8 +201,11 @@ static const struct cluster_node_operations operations = {
     .submit = submit,
     .change = change,
     .compact = compact,
+    .transfer = transfer,
     .serve = serve,
     .call = call,
+    .drop_count = drop_count,
+    .pid = pid,
     .is_connected = is_connected,
     .call_forget = call_forget,
     .free = free_child,

@@ -86,6 +86,8 @@ const struct node_view *cluster_view(struct cluster_node *node);
 const struct raft_entry *cluster_log_read(struct cluster_node *node, uint64_t index);
 bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
                      struct raft_peer_status *peer);
+uint64_t cluster_drop_count(const struct cluster_node *node); /* messages that it sent */
+uint64_t cluster_pid(const struct cluster_node *node); /* of its own process; 0: it has none */
 bool cluster_is_running(const struct cluster *cluster, uint64_t id);
 /* Running and not cut off by cluster_disconnect. */
 bool cluster_is_connected(const struct cluster *cluster, uint64_t id);

@@ -41,6 +41,9 @@ struct cluster_node_operations {
                   struct failure *failure);
     bool (*call)(struct cluster_node *node, uint64_t to, struct bytes value,
                  const struct node_asker *asker, struct failure *failure);
+    /* What the fault model has dropped of what it sent. */
+    uint64_t (*drop_count)(const struct cluster_node *node);
+    uint64_t (*pid)(const struct cluster_node *node); /* of its own process; 0: it has none */
     bool (*is_connected)(const struct cluster_node *node, uint64_t peer);
     void (*call_forget)(struct cluster_node *node, const void *context, uint64_t number);
     void (*free)(struct cluster_node *node);

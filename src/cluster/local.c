@@ -6,6 +6,7 @@
 
 struct local {
     struct cluster_node head;
+    struct world *world;
     struct node *node;
 };
 
@@ -125,6 +126,18 @@ static bool call(struct cluster_node *node, uint64_t to, struct bytes value,
     return node_call(node_of(node), to, value, asker, failure) != 0;
 }
 
+static uint64_t drop_count(const struct cluster_node *node)
+{
+    const struct local *local = (const struct local *)(const void *)node;
+    return faults_drop_count(local->world->faults, node_view(local->node)->id);
+}
+
+static uint64_t pid(const struct cluster_node *node)
+{
+    (void)node;
+    return 0;
+}
+
 static bool is_connected(const struct cluster_node *node, uint64_t peer)
 {
     return node_is_connected(const_node_of(node), peer);
@@ -160,6 +173,8 @@ static const struct cluster_node_operations operations = {
     .compact = compact,
     .serve = serve,
     .call = call,
+    .drop_count = drop_count,
+    .pid = pid,
     .is_connected = is_connected,
     .call_forget = call_forget,
     .free = free_local,
@@ -170,6 +185,7 @@ struct cluster_node *local_new(struct world *world, struct store *store,
 {
     struct local *local = memory_new_zeroed(1, sizeof *local);
     local->head.operations = &operations;
+    local->world = world;
     local->node = node_new(world, store, options);
     return &local->head;
 }

@@ -257,6 +257,16 @@ bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
     return node->operations->peer_at(node, position, peer);
 }
 
+uint64_t cluster_drop_count(const struct cluster_node *node)
+{
+    return node->operations->drop_count(node);
+}
+
+uint64_t cluster_pid(const struct cluster_node *node)
+{
+    return node->operations->pid(node);
+}
+
 /* ---- later ------------------------------------------------------------------------------------
  */
 

@@ -121,6 +121,9 @@ static bool peer_of_cluster(const void *of, uint32_t position, struct raft_peer_
 static void push_status(lua_State *L, struct cluster_node *node)
 {
     lua_status_push(L, cluster_view(node), peer_of_cluster, node);
+    if (cluster_pid(node) != 0) {
+        lua_set_integer(L, "pid", cluster_pid(node));
+    }
 }
 
 /* core:status(id[, field]) → a table, or one field of it, which costs far less; nil: no such node
@@ -350,7 +353,7 @@ static int look_stats(lua_State *L)
     lua_set_integer(L, "syncs", stats->syncs);
     lua_set_integer(L, "snapshots", stats->snapshots);
     lua_set_integer(L, "installs", stats->installs);
-    lua_set_integer(L, "drops", faults_drop_count(cluster_world(box->cluster)->faults, id));
+    lua_set_integer(L, "drops", cluster_drop_count(node));
     return 1;
 }
 

@@ -30,9 +30,8 @@ struct child {
     struct buffer answers; /* whole messages, to be sent after what is seen */
     struct buffer seen;    /* what was sent last */
     struct buffer scratch;
-    array_of(struct raft_peer_status) peers;
-    uint64_t log_changes;
-    uint64_t lost; /* events that were left out */
+    struct sight sight; /* its peers and counts, beside the node's own view */
+    uint64_t lost;      /* events that were left out */
     bool has_ended;
 };
 
@@ -50,7 +49,7 @@ static void read_event(void *context, const struct trace_event *event)
     struct child *child = context;
     struct buffer *out = &child->channel.out;
     if (event->kind == TRACE_TRUNCATE || event->kind == TRACE_INSTALL) {
-        child->log_changes++;
+        child->sight.log_changes++;
     }
     if (channel_waiting(&child->channel) > WAITING_BYTES_MAX) {
         child->lost++;
@@ -70,13 +69,13 @@ static void read_event(void *context, const struct trace_event *event)
 static void tell_view(struct child *child)
 {
     struct raft_peer_status peer;
-    child->peers.count = 0;
+    child->sight.peers.count = 0;
     for (uint32_t i = 0; node_peer_at(child->node, i, &peer); i++) {
-        *array_push(&child->peers) = peer;
+        *array_push(&child->sight.peers) = peer;
     }
+    child->sight.drops = faults_drop_count(child->faults, child->open.raft.id);
     buffer_clear(&child->scratch);
-    control_write_view(node_view(child->node), child->peers.items, child->peers.count,
-                       child->log_changes, &child->scratch);
+    control_write_view(node_view(child->node), &child->sight, &child->scratch);
     if (bytes_equal(buffer_bytes(&child->scratch), buffer_bytes(&child->seen))) {
         return;
     }
@@ -88,6 +87,14 @@ static void tell_view(struct child *child)
     message_end(&child->channel.out, start);
 }
 
+/* Before a frame leaves: whoever gets it, the parent has been told what led to it. */
+static void tell_events(void *context)
+{
+    struct child *child = context;
+    bool all = channel_write(&child->channel);
+    real_watch_writable(child->watch, !all);
+}
+
 static void tell(struct child *child)
 {
     if (child->node != NULL) {
@@ -95,8 +102,7 @@ static void tell(struct child *child)
     }
     buffer_append(&child->channel.out, child->answers.data, child->answers.size);
     buffer_clear(&child->answers);
-    bool all = channel_write(&child->channel);
-    real_watch_writable(child->watch, !all);
+    tell_events(child);
 }
 
 /* ---- what the node says --------------------------------------------------------------------- */
@@ -185,6 +191,13 @@ static bool change(struct child *child, const struct control_order *order,
     return true;
 }
 
+static void transfer(struct child *child, const struct control_order *order,
+                     struct control_answer *result)
+{
+    struct node_asker asker = {.done = changed, .context = child, .number = order->number};
+    (void)node_transfer(child->node, order->target, &asker, &result->failure);
+}
+
 static void compact(struct child *child, const struct control_order *order,
                     struct control_answer *result)
 {
@@ -243,6 +256,9 @@ static bool carry_out(struct child *child, enum control_kind kind,
         return true;
     case CONTROL_CHANGE:
         return change(child, order, result);
+    case CONTROL_TRANSFER:
+        transfer(child, order, result);
+        return true;
     case CONTROL_COMPACT:
         compact(child, order, result);
         return true;
@@ -351,6 +367,7 @@ static bool make_world(struct child *child, struct failure *failure)
         failure_set(failure, FAILURE_UNSUPPORTED, "the control connection cannot be polled");
         return false;
     }
+    real_set_before_writing(child->world, tell_events, child);
     trace_subscribe(child->trace, TRACE_ALL, read_event, child);
     return true;
 }
@@ -413,7 +430,7 @@ static void free_child(struct child *child)
     buffer_free(&child->answers);
     buffer_free(&child->seen);
     buffer_free(&child->scratch);
-    array_free(&child->peers);
+    sight_free(&child->sight);
     memory_free(child);
 }
 

@@ -20,6 +20,7 @@ enum control_kind {
     CONTROL_SUBMIT,   /* an order: bytes: a payload */
     CONTROL_CHANGE,   /* an order: number: the asker's; bytes: the wanted members */
     CONTROL_COMPACT,  /* an order: number: the asker's */
+    CONTROL_TRANSFER, /* an order: number: the asker's; target: to whom */
     CONTROL_LOG,      /* an order: number: the first index that is wanted */
     CONTROL_STOP,     /* an order: flag: removed */
     CONTROL_CLIENT,   /* both ways: a frame between "client" and the node */
@@ -27,7 +28,7 @@ enum control_kind {
     CONTROL_OPENED,  /* an answer: number: the directory; index: 1 where the disk was not empty */
     CONTROL_RESULT,  /* an answer to the order of that number; of LOG: index: first; bytes: entries
                       */
-    CONTROL_OUTCOME, /* an answer: of a change or a snapshot, by the asker's number */
+    CONTROL_OUTCOME, /* an answer: of a change, a transfer, a compaction, by the asker's number */
     CONTROL_VIEW,
     CONTROL_EVENT, /* a record (trace.h) */
     CONTROL_LOST,  /* an answer: number: so many events were left out here */
@@ -59,6 +60,7 @@ struct control_open {
 struct control_order {
     uint64_t call; /* answered by a RESULT of that number; 0: not answered */
     uint64_t number;
+    uint64_t target;
     bool flag;
     struct bytes bytes;
     struct bytes more;
@@ -84,6 +86,7 @@ struct sight {
     char damaged_file[sizeof(((struct failure *)NULL)->file)];
     array_of(struct raft_peer_status) peers;
     uint64_t log_changes; /* rises when entries that were there are no longer */
+    uint64_t drops;       /* what the fault model has dropped of what it sent */
 };
 
 void control_write_open(const struct control_open *open, struct buffer *out);
@@ -92,9 +95,9 @@ void control_write_order(const struct control_order *order, struct buffer *out);
 bool control_read_order(struct bytes body, struct control_order *order);
 void control_write_answer(const struct control_answer *answer, struct buffer *out);
 bool control_read_answer(struct bytes body, struct control_answer *answer);
-/* The view of a node that is here; `peers` are its own. */
-void control_write_view(const struct node_view *view, const struct raft_peer_status *peers,
-                        size_t peer_count, uint64_t log_changes, struct buffer *out);
+/* What is seen: the view is a node's that is here, the rest the sight's own. */
+void control_write_view(const struct node_view *view, const struct sight *sight,
+                        struct buffer *out);
 /* false: not a view, and the sight is of no use until it is read again. */
 bool control_read_view(struct bytes body, struct sight *sight);
 void sight_prepare(struct sight *sight, uint64_t id);
@@ -192,7 +195,10 @@ struct process {
     uint64_t calls;
     uint64_t faults_call; /* the latest that told of faults; 0: that was awaited */
     array_of(struct wanted_result) wanted;
-    array_of(struct node_asker) changes; /* whose outcomes are to come */
+    array_of(struct node_asker) askers; /* whose outcomes are to come */
+    /* Events (arrivals.c). */
+    uint64_t sent; /* number of the latest message whose SEND was told */
+    bool is_handling;
     /* A part of its log. */
     array_of(struct raft_entry) entries;
     uint64_t entries_first;

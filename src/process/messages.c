@@ -104,6 +104,7 @@ void control_write_order(const struct control_order *order, struct buffer *out)
 {
     field_write_number(out, order->call);
     field_write_number(out, order->number);
+    field_write_number(out, order->target);
     field_write_number(out, order->flag);
     field_write_bytes(out, order->bytes);
     field_write_bytes(out, order->more);
@@ -114,6 +115,7 @@ bool control_read_order(struct bytes body, struct control_order *order)
     struct field_reader reader = {.rest = body};
     order->call = field_read_number(&reader);
     order->number = field_read_number(&reader);
+    order->target = field_read_number(&reader);
     order->flag = field_read_flag(&reader);
     order->bytes = field_read_bytes(&reader);
     order->more = field_read_bytes(&reader);
@@ -209,8 +211,7 @@ static void write_refusal(struct buffer *out, const struct node_refusal *refused
     }
 }
 
-void control_write_view(const struct node_view *view, const struct raft_peer_status *peers,
-                        size_t peer_count, uint64_t log_changes, struct buffer *out)
+void control_write_view(const struct node_view *view, const struct sight *sight, struct buffer *out)
 {
     field_write_number(out, view->id);
     field_write_number(out, view->state);
@@ -219,21 +220,23 @@ void control_write_view(const struct node_view *view, const struct raft_peer_sta
     VIEW_NUMBERS(X)
     VIEW_FLAGS(X)
 #undef X
-    field_write_number(out, log_changes);
+    field_write_number(out, sight->log_changes);
+    field_write_number(out, sight->drops);
     write_members(out, view->members);
     field_write_bytes(out, bytes_of_text(view->address));
     field_write_bytes(out, bytes_of_text(view->error));
     field_write_bytes(out, bytes_of_text(view->damaged_file));
     write_refusal(out, view->refused);
     write_statistics(out, view->statistics);
-    field_write_number(out, peer_count);
-    for (size_t i = 0; i < peer_count; i++) {
-        field_write_number(out, peers[i].id);
-        field_write_number(out, peers[i].match_index);
-        field_write_number(out, peers[i].next_index);
-        field_write_number(out, peers[i].inflight_messages);
-        field_write_number(out, peers[i].snapshot_index);
-        field_write_number(out, peers[i].snapshot_offset);
+    field_write_number(out, sight->peers.count);
+    for (size_t i = 0; i < sight->peers.count; i++) {
+        const struct raft_peer_status *peer = &sight->peers.items[i];
+        field_write_number(out, peer->id);
+        field_write_number(out, peer->match_index);
+        field_write_number(out, peer->next_index);
+        field_write_number(out, peer->inflight_messages);
+        field_write_number(out, peer->snapshot_index);
+        field_write_number(out, peer->snapshot_offset);
     }
 }
 
@@ -297,6 +300,7 @@ bool control_read_view(struct bytes body, struct sight *sight)
     VIEW_FLAGS(X)
 #undef X
     sight->log_changes = field_read_number(&reader);
+    sight->drops = field_read_number(&reader);
     struct raft_configuration members = {0};
     if (!raft_configuration_decode(field_read_bytes(&reader), &members)) {
         reader.is_bad = true;

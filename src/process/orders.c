@@ -135,14 +135,28 @@ bool process_submit(struct process *process, struct bytes payload, uint64_t *ind
 /* Takes the asker of that number out; all zero: there is none. */
 static struct node_asker take_asker(struct process *process, uint64_t number)
 {
-    for (size_t i = 0; i < process->changes.count; i++) {
-        struct node_asker asker = process->changes.items[i];
+    for (size_t i = 0; i < process->askers.count; i++) {
+        struct node_asker asker = process->askers.items[i];
         if (asker.number == number) {
-            array_remove(&process->changes, i, 1);
+            array_remove(&process->askers, i, 1);
             return asker;
         }
     }
     return (struct node_asker){0};
+}
+
+/* An order whose outcome goes to the asker. */
+static bool ask_for(struct process *process, enum control_kind kind, struct control_order order,
+                    const struct node_asker *asker, struct control_answer *answer,
+                    struct failure *failure)
+{
+    order.number = asker->number;
+    *array_push(&process->askers) = *asker; /* its outcome may come before the result */
+    bool taken = ask(process, kind, order, answer, failure);
+    if (!taken) {
+        (void)take_asker(process, asker->number);
+    }
+    return taken;
 }
 
 bool process_change(struct process *process, const struct raft_configuration *wanted,
@@ -152,32 +166,30 @@ bool process_change(struct process *process, const struct raft_configuration *wa
     struct buffer members = {0};
     struct control_answer answer;
     raft_configuration_encode(wanted, &members);
-    *array_push(&process->changes) = *asker; /* its outcome may come with the result */
     bool taken =
-        ask(process, CONTROL_CHANGE,
-            (struct control_order){.number = asker->number, .bytes = buffer_bytes(&members)},
-            &answer, failure);
+        ask_for(process, CONTROL_CHANGE, (struct control_order){.bytes = buffer_bytes(&members)},
+                asker, &answer, failure);
     buffer_free(&members);
-    if (!taken) {
-        (void)take_asker(process, asker->number);
-        return false;
+    if (taken) {
+        *index = answer.index;
+        *term = answer.term;
     }
-    *index = answer.index;
-    *term = answer.term;
-    return true;
+    return taken;
+}
+
+bool process_transfer(struct process *process, uint64_t target, const struct node_asker *asker,
+                      struct failure *failure)
+{
+    struct control_answer answer;
+    return ask_for(process, CONTROL_TRANSFER, (struct control_order){.target = target}, asker,
+                   &answer, failure);
 }
 
 bool process_compact(struct process *process, const struct node_asker *asker,
                      struct failure *failure)
 {
     struct control_answer answer;
-    *array_push(&process->changes) = *asker; /* its outcome may come with the result */
-    bool taken = ask(process, CONTROL_COMPACT, (struct control_order){.number = asker->number},
-                     &answer, failure);
-    if (!taken) {
-        (void)take_asker(process, asker->number);
-    }
-    return taken;
+    return ask_for(process, CONTROL_COMPACT, (struct control_order){0}, asker, &answer, failure);
 }
 
 bool orders_outcome(struct process *process, struct batch *message)
@@ -205,8 +217,8 @@ void orders_end(struct process *process)
     failure_set(&outcome.failure, FAILURE_NODE_DOWN, "node %llu has ended",
                 (unsigned long long)process->options.raft.id);
     outcome.failure.unknown = true;
-    while (process->changes.count > 0) {
-        struct node_asker asker = process->changes.items[--process->changes.count];
+    while (process->askers.count > 0) {
+        struct node_asker asker = process->askers.items[--process->askers.count];
         asker.done(asker.context, asker.number, &outcome);
     }
 }

@@ -41,6 +41,8 @@ struct process_options {
     void *context;
     void (*on_changed)(void *context); /* what is seen of it */
     void (*on_stopped)(void *context); /* it has ended, by itself or in order */
+    /* The process of that node; NULL: there is none. */
+    struct process *(*find)(void *context, uint64_t id);
     /* A frame for the endpoint "client"; takes the reference. */
     void (*on_client_frame)(void *context, uint64_t from, struct batch *frame);
 };
@@ -79,8 +81,14 @@ bool process_submit(struct process *process, struct bytes payload, uint64_t *ind
 bool process_change(struct process *process, const struct raft_configuration *wanted,
                     uint64_t *index, uint64_t *term, const struct node_asker *asker,
                     struct failure *failure);
+bool process_transfer(struct process *process, uint64_t target, const struct node_asker *asker,
+                      struct failure *failure);
 bool process_compact(struct process *process, const struct node_asker *asker,
                      struct failure *failure);
+/* Its operating system's number; 0: there is no process. */
+uint64_t process_pid(const struct process *process);
+/* What the fault model has dropped of what it sent. */
+uint64_t process_drop_count(const struct process *process);
 /* A client's frame; the reference stays the caller's. */
 void process_client_frame(struct process *process, const struct batch *frame);
 /* The world's fault model has changed: the child's follows it. Told to all first, it is in force in

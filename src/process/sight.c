@@ -59,6 +59,16 @@ bool process_peer_at(const struct process *process, uint32_t position,
     return true;
 }
 
+uint64_t process_pid(const struct process *process)
+{
+    return (uint64_t)process->pid;
+}
+
+uint64_t process_drop_count(const struct process *process)
+{
+    return process->sight.drops;
+}
+
 /* ---- its log -------------------------------------------------------------------------------- */
 
 void sight_forget_log(struct process *process)
