@@ -216,6 +216,11 @@ static const struct cluster_node_operations operations = {
 static void node_changed(void *context)
 {
     struct child *child = context;
+    const struct node_view *seen = process_view(child->process);
+    struct member *member = cluster_member(child->cluster, seen->id);
+    if (member != NULL && seen->directory != 0) {
+        member->directory = seen->directory; /* of a disk that was there before, known now */
+    }
     cluster_changed(child->cluster);
 }
 

@@ -35,7 +35,9 @@ static bool opened(struct process *process, struct batch *message)
         return true; /* it ends itself */
     }
     process->is_opened = true;
-    process->sight.view.directory = answer.number;
+    if (answer.number != 0) {
+        process->sight.view.directory = answer.number;
+    }
     process->has_data = answer.index != 0;
     return true;
 }

@@ -7,14 +7,17 @@
  */
 #include "process/internal.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 /* More than this waits for the parent: events are left out, and counted. */
 #define WAITING_BYTES_MAX (64U << 20)
+#define SEGMENT_BYTES (1U << 20)   /* of its log */
 #define LOG_BYTES_MAX (256U << 10) /* of one answer; one entry always fits */
 
 struct child {
@@ -372,15 +375,52 @@ static bool make_world(struct child *child, struct failure *failure)
     return true;
 }
 
-static bool make_store(struct child *child)
+/* Whether the directory holds a log. */
+static bool has_log(const char *path)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry = NULL;
+    bool found = false;
+    if (directory == NULL) {
+        return false; /* it is made when it is opened */
+    }
+    while (!found && (entry = readdir(directory)) != NULL) {
+        found = strncmp(entry->d_name, "log-", 4) == 0;
+    }
+    (void)closedir(directory);
+    return found;
+}
+
+/* A disk of its own number each time, whatever the run's seed. */
+static uint64_t draw_seed(void)
+{
+    uint64_t seed = 0;
+    ensure(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+    return seed;
+}
+
+/* An empty disk's number is known at once, another's when it has been read. */
+static bool make_store(struct child *child, struct failure *failure)
 {
     struct store_contents contents;
-    child->store = store_memory_new(child->world, child->open.raft.id,
-                                    hash_mix(child->open.seed, (uint64_t)getpid()), 0, 0);
+    struct files *files = child->world->operations->files(child->world, child->open.raft.id,
+                                                          child->open.directory, failure);
+    if (files == NULL) {
+        return false;
+    }
+    bool has_data = !child->open.wipe && has_log(child->open.directory);
+    struct store_wal_options options = {.id = child->open.raft.id,
+                                        .cluster_name = child->open.cluster_name,
+                                        .segment_bytes = SEGMENT_BYTES,
+                                        .seed = draw_seed()};
+    child->store = store_wal_new(child->world, files, &options);
+    if (child->open.wipe) {
+        child->store->operations->wipe(child->store);
+    }
     child->store->operations->contents(child->store, &contents);
-    answer(child, CONTROL_OPENED,
-           &(struct control_answer){.number = contents.directory,
-                                    .index = contents.entry_count > 0 || contents.term > 0});
+    answer(
+        child, CONTROL_OPENED,
+        &(struct control_answer){.number = has_data ? 0 : contents.directory, .index = has_data});
     return true;
 }
 
@@ -396,7 +436,7 @@ static void say_the_rest(struct child *child)
 static int serve(struct child *child)
 {
     struct control_answer problem = {0};
-    if (!make_world(child, &problem.failure) || !make_store(child)) {
+    if (!make_world(child, &problem.failure) || !make_store(child, &problem.failure)) {
         answer(child, CONTROL_OPENED, &problem);
         buffer_append(&child->channel.out, child->answers.data, child->answers.size);
         (void)channel_write(&child->channel);

@@ -25,7 +25,8 @@ enum control_kind {
     CONTROL_STOP,     /* an order: flag: removed */
     CONTROL_CLIENT,   /* both ways: a frame between "client" and the node */
     /* to the parent */
-    CONTROL_OPENED,  /* an answer: number: the directory; index: 1 where the disk was not empty */
+    CONTROL_OPENED,  /* an answer: number: the directory, 0: not known yet; index: 1: the disk holds
+                        a log */
     CONTROL_RESULT,  /* an answer to the order of that number; of LOG: index: first; bytes: entries
                       */
     CONTROL_OUTCOME, /* an answer: of a change, a transfer, a compaction, by the asker's number */

@@ -258,7 +258,7 @@ bool process_start(struct process *process, const struct raft_configuration *fir
     struct buffer members = {0};
     struct buffer faults = {0};
     struct control_order order = {0};
-    if (first != NULL && !process->has_data) {
+    if (first != NULL && first->count > 0 && !process->has_data) {
         raft_configuration_encode(first, &members);
     }
     faults_write(process->world->faults, &faults);

@@ -57,7 +57,7 @@ bool process_open(struct process *process, bool wipe, struct failure *failure);
 /* Until its disk is open: its view tells the directory. false: it never will be. */
 bool process_await_open(struct process *process, struct failure *failure);
 /* Begins to run, as node_start; the process is started where it was not. `first`: the members of an
- * empty disk; NULL: it waits to be added. */
+ * empty disk; NULL or empty: it waits to be added. */
 bool process_start(struct process *process, const struct raft_configuration *first,
                    struct failure *failure);
 void process_crash(struct process *process); /* SIGKILL */

@@ -188,6 +188,7 @@
 ---@field turned_away_by? integer a member that told it that its id has another disk: remove the id, then add it again
 ---@field peers? table<integer, raft.peer> on a leader
 ---@field refused? raft.refusal what another server refused it last
+---@field pid? integer of a node that is a process
 
 ---@class raft.refusal
 ---@field by integer
