@@ -252,8 +252,9 @@ static bool judge_match(struct checker *checker, const struct check_node *node,
 {
     const struct check_node *peer = checker_server(checker, server);
     uint64_t index = event->index;
-    if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term) {
-        return true;
+    if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term ||
+        (checker->gaps && peer->term < node->term)) {
+        return true; /* the last: it has answered in this term, but that is not told yet */
     }
     const struct term *held = chain_term(&peer->disk, index);
     const struct term *own = chain_term(&node->log, index);

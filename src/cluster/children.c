@@ -230,6 +230,13 @@ static void node_stopped(void *context)
     cluster_node_stopped(child->cluster);
 }
 
+static struct process *find(void *context, uint64_t id)
+{
+    const struct child *child = context;
+    struct cluster_node *node = cluster_node(child->cluster, id);
+    return node != NULL ? child_of(node)->process : NULL;
+}
+
 static void client_frame(void *context, uint64_t from, struct batch *frame)
 {
     struct child *child = context;
@@ -258,6 +265,7 @@ struct cluster_node *child_new(struct cluster *cluster, const struct member *mem
         .context = child,
         .on_changed = node_changed,
         .on_stopped = node_stopped,
+        .find = find,
         .on_client_frame = client_frame,
     };
     options.raft.id = member->id;

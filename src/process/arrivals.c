@@ -7,6 +7,44 @@
 
 #include <stdio.h>
 
+/* How long a sender's events are waited for, where it has not told of them in time. */
+#define SENDER_TRIES 20
+#define SENDER_MS 5
+
+static void arrivals_handle_until(struct process *process, uint64_t sent);
+
+/* The sender has told of its messages before they left (child.c): what led to this one is read
+ * first, so that the trace has no effect before its cause. A sender whose process has ended, or is
+ * paused with more to tell than its connection holds, may have told less. */
+static void await_sender(struct process *process, const struct trace_event *event)
+{
+    struct process *sender = process->options.find(process->options.context, event->peer);
+    if (sender == NULL || sender->is_handling || !process_is_alive(sender)) {
+        return;
+    }
+    for (int tries = 0; sender->sent < event->message_number && tries < SENDER_TRIES; tries++) {
+        arrivals_handle_until(sender, event->message_number);
+        if (sender->sent < event->message_number && !channel_read(&sender->channel)) {
+            if (sender->channel.has_ended || sender->is_paused) {
+                return;
+            }
+            channel_wait(&sender->channel, -1, SENDER_MS);
+        }
+    }
+}
+
+static void emit(struct process *process, struct trace_event *event)
+{
+    if (event->kind == TRACE_RECEIVE && event->peer != WORLD_CLIENT) {
+        await_sender(process, event);
+    } else if (event->kind == TRACE_SEND && event->message_number > process->sent) {
+        process->sent = event->message_number;
+    } else if (event->kind == TRACE_START) {
+        process->was_up = true;
+    }
+    trace_emit(process->world->trace, event);
+}
+
 static bool event_came(struct process *process, struct batch *message)
 {
     struct trace_event event;
@@ -16,8 +54,7 @@ static bool event_came(struct process *process, struct batch *message)
     bool is_event =
         trace_read_record(record, &event, &storage) && event.node == process->options.raft.id;
     if (is_event) {
-        process->was_up = process->was_up || event.kind == TRACE_START;
-        trace_emit(process->world->trace, &event);
+        emit(process, &event);
     }
     buffer_free(&process->storage);
     process->storage = storage;
@@ -99,10 +136,13 @@ static bool handle(struct process *process, enum control_kind kind, struct batch
     }
 }
 
-void arrivals_handle(struct process *process)
+/* All that is whole of what has been read, or up to the SEND of the message with this number. */
+static void arrivals_handle_until(struct process *process, uint64_t sent)
 {
     enum control_kind kind;
     struct batch *message = channel_take(&process->channel, &kind);
+    bool was_handling = process->is_handling;
+    process->is_handling = true;
     while (message != NULL) {
         if (!handle(process, kind, message)) {
             failure_set(&process->problem, FAILURE_UNSUPPORTED,
@@ -110,6 +150,15 @@ void arrivals_handle(struct process *process)
             process->channel.has_ended = true;
         }
         batch_release(message);
-        message = channel_take(&process->channel, &kind);
+        message = process->sent < sent ? channel_take(&process->channel, &kind) : NULL;
     }
+    process->is_handling = was_handling;
+    if (process->sent >= sent && process_is_alive(process)) {
+        process->world->operations->flush_soon(process->world, &process->rest);
+    }
+}
+
+void arrivals_handle(struct process *process)
+{
+    arrivals_handle_until(process, UINT64_MAX);
 }

@@ -200,6 +200,7 @@ struct process {
     /* Events (arrivals.c). */
     uint64_t sent; /* number of the latest message whose SEND was told */
     bool is_handling;
+    struct flusher rest; /* handles what was read with what somebody waited for */
     /* A part of its log. */
     array_of(struct raft_entry) entries;
     uint64_t entries_first;

@@ -45,6 +45,7 @@ struct process *process_new(struct world *world, const struct process_options *o
     process->channel.descriptor = -1;
     process->channel.has_ended = true;
     process->output.descriptor = -1;
+    process->rest = (struct flusher){.flush = process_ready, .context = process};
     sight_prepare(&process->sight, options->raft.id);
     return process;
 }
@@ -84,6 +85,8 @@ static void clear_process(struct process *process)
     process->was_told = false;
     process->is_paused = false;
     process->is_stopping = false;
+    process->sent = 0;
+    process->world->operations->flush_cancel(process->world, &process->rest);
     sight_forget_log(process);
 }
 

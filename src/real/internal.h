@@ -169,6 +169,8 @@ struct real {
     struct endpoint_handler client;
     void (*elsewhere)(void *context, uint64_t to, struct batch *frame); /* NULL: dropped */
     void *elsewhere_context;
+    void (*before_writing)(void *context); /* NULL: nothing */
+    void *before_writing_context;
     struct pending_free *pending_frees;
     uint8_t *scratch; /* what is read lands here first */
     bool in_turn;

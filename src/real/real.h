@@ -53,6 +53,9 @@ void real_watch_writable(struct real_watch *watch, bool wanted);
 /* Before the descriptor is closed; from within `ready` too. */
 void real_watch_free(struct real_watch *watch);
 
+/* Called before frames leave for peers, so that what led to them can be told first. */
+void real_set_before_writing(struct world *world, void (*before)(void *context), void *context);
+
 /* Where frames from clients to a node go that has no endpoint here: it runs in another process.
  * `frame` takes the reference. NULL: they are dropped. */
 void real_set_elsewhere(struct world *world,

@@ -107,9 +107,18 @@ void writer_write_soon(struct tcp_connection *connection)
     }
 }
 
+void real_set_before_writing(struct world *world, void (*before)(void *context), void *context)
+{
+    real_of(world)->before_writing = before;
+    real_of(world)->before_writing_context = context;
+}
+
 void writer_write_all(struct real *real)
 {
-    struct list_link *first;
+    struct list_link *first = list_first(&real->unwritten);
+    if (first != NULL && real->before_writing != NULL) {
+        real->before_writing(real->before_writing_context);
+    }
     while ((first = list_first(&real->unwritten)) != NULL) {
         struct tcp_connection *connection = item_of(first, struct tcp_connection, of_unwritten);
         bool is_stranger = strangers_has(connection);
