@@ -17,8 +17,7 @@ end
 
 local status_fields = {}
 for _, name in ipairs { "id", "role", "state", "error", "damage", "term", "vote", "leader", "commit", "applied",
-  "first_index", "last_index", "members", "member", "turned_away_by", "address", "peers", "refused",
-  "pid" } do
+  "first_index", "last_index", "members", "member", "turned_away_by", "address", "peers", "refused", "pid" } do
   status_fields[name] = true
 end
 
@@ -28,7 +27,8 @@ end
 -- @treturn ?raft.status|raft.status[]|any id, role, state, error, damage ({file, offset}: of its disk), term, vote,
 -- leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a
 -- member that told it that its id has another disk), address, on a leader peers, refused (by, what, term, time,
--- reason: what another refused it last), and pid (of a node that is a process); without id a list of them; nil, message, "unknown_node", detail
+-- reason: what another refused it last), and pid (of a node that is a process); without id a list of them; nil,
+-- message, "unknown_node", detail
 function looking:status(id, field)
   if field ~= nil and not status_fields[field] then
     arguments.fail("field", "a field of a status", field)
