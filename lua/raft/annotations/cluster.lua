@@ -191,7 +191,7 @@ function cluster:ids() end
 ---What a node says of itself.
 ---@param id? integer nil: all
 ---@param field? string one of them alone, which costs far less in a predicate
----@return raft.status|raft.status[]|any|nil # id, role, state, error, damage ({file, offset}: of its disk), term, vote, leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a member that told it that its id has another disk), address, on a leader peers, and refused (by, what, term, time, reason: what another refused it last); without id a list of them; nil, message, "unknown_node", detail
+---@return raft.status|raft.status[]|any|nil # id, role, state, error, damage ({file, offset}: of its disk), term, vote, leader, commit, applied, first_index, last_index, members, member (they list this very server), turned_away_by (a member that told it that its id has another disk), address, on a leader peers, refused (by, what, term, time, reason: what another refused it last), and pid (of a node that is a process); without id a list of them; nil, message, "unknown_node", detail
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
