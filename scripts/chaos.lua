@@ -1,4 +1,4 @@
--- Chaos: clients write and read while partitions of every shape, crashes, pauses, bad and slow links, slow disks, late
+-- Chaos: clients write and read while partitions of every shape, crashes, pauses, bad and slow links, bad disks, late
 -- messages, drifting clocks, changes of members and transfers of leadership come and go at random; then all heals, and
 -- the cluster must live and have kept what it promised.
 --
@@ -6,7 +6,8 @@
 --   scripts/raftbench run scripts/chaos.lua --mode tcp --set parameters.time=30
 --
 -- The seed draws the size and the options too; --set nodes=5, --set pre_vote=false and so on hold them fast.
--- What is done to the cluster is in chaos/faults.lua, who uses it and what he checks in chaos/clients.lua.
+-- What is done to the cluster is in chaos/faults.lua and chaos/disks.lua, who uses it and what is checked in
+-- chaos/clients.lua.
 local here = debug.getinfo(1, "S").source:match("^@(.*/)[^/]*$") or ""
 local clients = dofile(here .. "chaos/clients.lua")
 local faults = dofile(here .. "chaos/faults.lua")
@@ -71,10 +72,10 @@ end
 
 -- Clocks run alike again: a server that was removed while it was away, and whose clock is the fastest, would have the
 -- votes first in each term of plain Raft (dissertation, 4.2.3).
-local function heal_all(c, disk)
+local function heal_all(c, run)
   assert(c:heal "all")
-  c:disk("all", { sync_delay = disk })
-  faults.restart_all(c)
+  c:disk("all", { sync_delay = run.disk })
+  faults.restart_all(c, run)
 end
 
 function scenario.run(c, given)
@@ -87,11 +88,12 @@ function scenario.run(c, given)
   faults.start(c, run)
   c:sleep(run.time)
   run.over = true
-  heal_all(c, run.disk)
+  heal_all(c, run)
   for _, client in ipairs(run.clients) do
     assert(client:wait(60))
   end
-  heal_all(c, run.disk) -- what the last trouble left
+  heal_all(c, run) -- what the last trouble left
+  faults.disks.replace(c, run)
   settle_members(c)
   c:check_live(60)
   clients.check(c, run)

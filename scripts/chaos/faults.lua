@@ -1,6 +1,9 @@
 -- The troubles of chaos.lua: partitions of every shape, crashes, pauses, bad links, late messages, drifting clocks, and
 -- members that come and go; and leadership that is handed over.
-local faults = {}
+local here = debug.getinfo(1, "S").source:match("^@(.*/)[^/]*$") or ""
+local disks = dofile(here .. "disks.lua")
+
+local faults = { disks = disks }
 
 local MEMBERS_MOST = 7
 
@@ -134,17 +137,17 @@ function troubles.crash_many(c)
   to_half(c, c.crash)
 end
 
-troubles.restart = function(c)
-  faults.restart_all(c)
+function troubles.restart(c, run)
+  faults.restart_all(c, run)
 end
 
 -- The power fails everywhere and is back at once, or nearly.
-function troubles.power_cut(c)
+function troubles.power_cut(c, run)
   for _, id in ipairs(c:ids()) do
     c:crash(id)
   end
   c:sleep(c:random(2) == 1 and 0 or c:random() * 0.3)
-  faults.restart_all(c)
+  faults.restart_all(c, run)
 end
 
 -- The next node that votes, appends and so on is crashed in the same instant, before its disk has it, and is restarted
@@ -200,11 +203,6 @@ function troubles.late_answers(c)
   else
     c:link(leader_or_any(c), "*", { delay = { delay / 2, delay } })
   end
-end
-
--- Its disk takes its time, or that of each of them.
-function troubles.slow_disk(c, run)
-  c:disk(c:random(3) == 1 and "all" or leader_or_any(c), { sync_delay = run.disk + c:random() * run.slow_disk })
 end
 
 function troubles.lost_answers(c)
@@ -273,8 +271,12 @@ local kinds = {
   "partition", "partition", "partition", "partition", "heal", "heal", "crash", "crash", "crash_many", "restart",
   "restart", "restart", "power_cut", "ambush", "ambush", "pause", "pause_many", "bad_links", "slow_link",
   "lost_answers", "late_answers", "late_messages", "clock", "campaign", "alternate", "slow_disk", "slow_disk",
-  "transfer", "transfer", "transfer_broken",
+  "transfer", "transfer", "transfer_broken", "stalled_disk", "full_disk", "failing_disk", "torn_writes", "torn_writes",
+  "lying_disk",
 }
+for name, act in pairs(disks.troubles) do
+  troubles[name] = act
+end
 
 local function trouble(c, run)
   while not run.over do
@@ -433,13 +435,13 @@ end
 -- ---- for chaos.lua -----------------------------------------------------------------------------------------------
 
 -- Whatever does not run goes on.
-function faults.restart_all(c)
+function faults.restart_all(c, run)
   for _, id in ipairs(c:ids()) do
     local state = c:status(id, "state")
     if state == "paused" then
       c:resume(id)
-    elseif state == "crashed" then
-      assert(c:restart(id))
+    elseif state == "crashed" or state == "failed" then
+      disks.restart(c, run, id)
     elseif state == "removed" then
       c:restart(id) -- refused, unless it is a member again
     end
