@@ -76,8 +76,8 @@ end
 
 function troubles.torn_writes(c, run)
   local ids = some(c)
-  if set(c, run, ids, { torn_write = true, sync_delay = run.disk + c:random() * 0.01 }) then
-    c:sleep(c:random() * 0.02)
+  if set(c, run, ids, { torn_write = true, sync_delay = run.disk + c:random() * 0.05 }) then -- something is under way
+    c:sleep(c:random() * 0.1)
     for _, id in ipairs(ids) do
       c:crash(id)
     end
@@ -129,7 +129,11 @@ function troubles.lying_disk(c, run)
   if run.churn or run.damaged or c:mode() ~= "sim" or #c:ids() < 3 then
     return
   end
-  run.damaged = pick(c, c:ids())
+  local id = pick(c, c:ids())
+  if not c:is_alive(id) then
+    return
+  end
+  run.damaged = id
   lies[pick(c, { "corrupt", "misdirected_reads", "misdirected_writes", "flip" })](c, run, run.damaged)
   if run.damaged and c:status(run.damaged, "state") ~= "failed" then
     run.damaged = nil
