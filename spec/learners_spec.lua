@@ -276,4 +276,18 @@ in_both(tests, "WithoutWaitingNobodyIsBroughtLevel", { nodes = 3 }, function(c)
   check_members(c, { 1, 2, 3, 4 })
 end)
 
+-- A server behind what was compacted gets a snapshot first, and counts once it is level.
+in_both(tests, "ANewVoterGetsASnapshotFirst", { nodes = 3 }, function(c)
+  c:check_one_leader()
+  for number = 1, 30 do
+    assert(c:set("key" .. number, number))
+  end
+  local leader = c:leader()
+  assert(c:compact(leader))
+  assert(c:add_servers { 4 })
+  check_members(c, { 1, 2, 3, 4 })
+  clusters.wait_level(c)
+  lu.assertEquals(c:get("key30", { node = 4, read = "stale" }), 30)
+end)
+
 return tests

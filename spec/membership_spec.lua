@@ -97,12 +97,15 @@ clusters.add(tests, "RefusesMembersThatAreThereOrAreNot", { nodes = 3 }, functio
   clusters.assert_refused("not_member", c:remove_servers { gone })
 end)
 
-clusters.add(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
+in_both(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
   clusters.wait_follows(c, follower, leader)
-  local _, detail = clusters.assert_refused("not_leader", c:add_servers({ 4 }, { node = follower }))
-  lu.assertEquals(detail.leader, leader)
+  local told = { leader, c:status(leader).address }
+  for _, options in ipairs { { node = follower }, { node = follower, wait = false } } do
+    local _, detail = clusters.assert_refused("not_leader", c:add_servers({ 4 }, options))
+    lu.assertEquals({ detail.leader, detail.address }, told)
+  end
 end)
 
 -- A server that was cut off when it was removed does not know, and goes on asking for votes: while the

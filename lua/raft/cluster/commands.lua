@@ -15,17 +15,8 @@ local no_options = {}
 local writes = { node = true, timeout = true }
 local reads = { node = true, timeout = true, read = true }
 
--- What a failure tells besides: the leader with its address, where one is known.
-local function detail_of(self, detail)
-  if detail.leader then
-    detail.address = self.core:status(detail.leader).address
-  end
-  return detail
-end
-
 local function failed(self, outcome)
-  return nil, outcome.message, outcome.code,
-    detail_of(self, { leader = outcome.leader, unknown = outcome.unknown or nil })
+  return nil, outcome.message, outcome.code, standing.outcome_detail(self, outcome)
 end
 
 local function check_options(options, known)
@@ -60,7 +51,7 @@ function commands:submit(id, command)
   self.driver:not_in_step("submit")
   local index, term, code, detail = self.core:submit(id, command)
   if not index then
-    return nil, term, code, detail_of(self, detail)
+    return nil, term, code, standing.with_address(self, detail)
   end
   return index, term
 end

@@ -111,7 +111,7 @@ function leaders:transfer_leader(id, options)
   end
   local outcome = self.driver:await(ticket)
   if outcome.code then
-    return nil, outcome.message, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+    return nil, outcome.message, outcome.code, standing.outcome_detail(self, outcome)
   end
   local agreed = standing.await(self, function()
     return self.core:leader() == id

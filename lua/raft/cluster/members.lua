@@ -159,7 +159,11 @@ local function change(self, wanted, options, before)
     if not node then
       return nil, "there is no agreed leader to take the change of members", "no_leader", {}
     end
-    return self.core:begin_change(node, wanted.voters, wanted.learners)
+    local index, term, refused, what = self.core:begin_change(node, wanted.voters, wanted.learners)
+    if not index then
+      return nil, term, refused, standing.with_address(self, what)
+    end
+    return index, term
   end
   local ticket, problem, problem_code, what =
     self.core:change(options.node or 0, wanted.voters, wanted.learners, options.deadline_ns)
@@ -172,7 +176,7 @@ local function change(self, wanted, options, before)
       stop_removed(self, not_members(self, started)) -- what was given up
     end
     local more = outcome.code == "timeout" and outcome.unknown and pending(self) or ""
-    return nil, outcome.message .. more, outcome.code, { unknown = outcome.unknown or nil, leader = outcome.leader }
+    return nil, outcome.message .. more, outcome.code, standing.outcome_detail(self, outcome)
   end
   if options.stop ~= false then
     stop_removed(self, gone)

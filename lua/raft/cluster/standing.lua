@@ -136,6 +136,25 @@ function standing.await(self, predicate, deadline_ns)
   return value or nil
 end
 
+--- A failure's detail, with the address of the leader where one is named.
+-- @tparam table self the cluster
+-- @tparam table detail
+-- @treturn table the same
+function standing.with_address(self, detail)
+  if detail.leader then
+    detail.address = self.core:status(detail.leader).address
+  end
+  return detail
+end
+
+--- What an outcome that is a failure tells besides its message and code.
+-- @tparam table self the cluster
+-- @tparam table outcome of the driver
+-- @treturn table {unknown, leader, address}
+function standing.outcome_detail(self, outcome)
+  return standing.with_address(self, { unknown = outcome.unknown or nil, leader = outcome.leader })
+end
+
 --- A sentence on a node that has failed and was not started again; nil: there is none.
 -- @tparam table self the cluster
 -- @treturn ?string
