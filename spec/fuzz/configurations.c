@@ -1,6 +1,7 @@
 /*
  * Fuzzes the bytes of configurations: what decodes is encoded to bytes that decode alike; and two
- * that decode and are of use make a joint one, and the final one after it.
+ * that decode and are of use make a joint one, and the final one after it; and one that prepares
+ * the change, from which both can be had again.
  */
 #include "support/fuzz.h"
 
@@ -33,16 +34,51 @@ static void check_round_trip(struct bytes bytes, const struct raft_configuration
     buffer_free(&second);
 }
 
+static void ensure_equal(const struct raft_configuration *a, const struct raft_configuration *b)
+{
+    struct buffer first = {0};
+    struct buffer second = {0};
+    raft_configuration_encode(a, &first);
+    raft_configuration_encode(b, &second);
+    ensure(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+    buffer_free(&first);
+    buffer_free(&second);
+}
+
+/* Addresses are the wanted ones from then on. */
+static void check_preparing(const struct raft_configuration *from,
+                            const struct raft_configuration *wanted)
+{
+    struct raft_configuration preparing;
+    struct raft_configuration after;
+    struct raft_configuration before;
+    if (from->preparing || from->count + wanted->count > RAFT_MEMBERS_MAX) {
+        return;
+    }
+    configuration_make_preparing(from, wanted, &preparing);
+    ensure(configuration_problem(&preparing) == NULL);
+    ensure(configuration_same_voters(&preparing, from));
+    configuration_make_wanted(&preparing, &after);
+    ensure_equal(&after, wanted);
+    configuration_make_former(&preparing, &before);
+    ensure(configuration_problem(&before) == NULL && before.count == from->count);
+    ensure(configuration_same_voters(&before, from));
+    raft_configuration_free(&preparing);
+    raft_configuration_free(&after);
+    raft_configuration_free(&before);
+}
+
 static void check_change(const struct raft_configuration *from,
                          const struct raft_configuration *wanted)
 {
     struct raft_configuration joint;
     struct raft_configuration final;
-    bool is_change = !from->joint && !wanted->joint && configuration_problem(from) == NULL &&
-                     configuration_problem(wanted) == NULL;
+    bool is_change = !from->joint && !wanted->joint && !wanted->preparing &&
+                     configuration_problem(from) == NULL && configuration_problem(wanted) == NULL;
     if (!is_change) {
         return;
     }
+    check_preparing(from, wanted);
     configuration_make_joint(from, wanted, &joint);
     ensure(configuration_problem(&joint) == NULL);
     configuration_make_final(&joint, &final);

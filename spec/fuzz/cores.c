@@ -83,7 +83,7 @@ static void submit(struct run *run, uint64_t id, uint8_t count)
     batch_release(batch);
 }
 
-/* A bit for each member. */
+/* A bit for each member, from the second on. */
 static struct raft_configuration configuration(uint8_t voters)
 {
     struct raft_configuration members = {0};
@@ -99,6 +99,7 @@ static struct raft_configuration configuration(uint8_t voters)
 static void change(struct run *run, uint64_t id, uint8_t voters)
 {
     struct raft_configuration wanted = configuration(voters);
+    wanted.preparing = (voters & 1) != 0;
     struct raft_event event = {.kind = RAFT_EVENT_CHANGE, .configuration = &wanted};
     (void)cores_step(run->cores, id, &event);
     raft_configuration_free(&wanted);
