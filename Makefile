@@ -154,7 +154,7 @@ check-valgrind: deps ## a short part of the suite under valgrind
 # ---- lint --------------------------------------------------------------------------------------
 lint: ## format, static analysis, and the rules of the house (spec/house)
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_LINT)
-	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(FUZZ_SOURCES) spec/fuzz/support/fuzz.h
+	@clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(FUZZ_SOURCES) $(wildcard spec/fuzz/support/*.h)
 	@for file in $(LUA_FILES); do sed '1s/^#!.*//' $$file | luac5.1 -p - || { \
 		echo "$$file: not the Lua that 5.1 and LuaJIT read too"; exit 1; }; done
 	@luacheck -q $(LUA_FILES)

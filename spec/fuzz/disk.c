@@ -5,30 +5,14 @@
  * is the same run.
  */
 #include "sim/sim.h"
+#include "support/disk_model.h"
 #include "support/fuzz.h"
 
 #define DISK_ID 3U
 #define NAMES 4U
 #define FILES_MAX 12U
-#define FILE_BYTES_MAX 5120U /* more than a chunk of the disk */
-#define SECTOR_BYTES 512U
-#define VALUES 8U /* that a byte is written with */
 
-/* ---- the model ------------------------------------------------------------------------------ */
-
-/* Masks have a bit for each value. */
-struct model_byte {
-    uint8_t now;
-    uint8_t may;     /* what it may be after a power cut that tears */
-    uint8_t durable; /* after another: one value, and those whose sync has failed */
-    bool lost;       /* its sync has failed, and it was not written since */
-};
-
-struct model_file {
-    uint32_t size;
-    uint32_t durable_size;
-    struct model_byte bytes[FILE_BYTES_MAX];
-};
+/* ---- the run -------------------------------------------------------------------------------- */
 
 /* Files by number, from 1; 0: none. */
 struct model_name {
@@ -55,51 +39,6 @@ static const char *const name_of[NAMES] = {"a", "b", "c", "d"};
 static bool tears(const struct run *run)
 {
     return run->of_disk.torn_write;
-}
-
-static void model_write(struct model_file *file, uint32_t offset, uint32_t size,
-                        const uint8_t *data)
-{
-    for (uint32_t i = 0; i < size; i++) {
-        struct model_byte *byte = &file->bytes[offset + i];
-        byte->now = data[i];
-        byte->may |= (uint8_t)(1U << data[i]);
-        byte->lost = false;
-    }
-    if (size > 0 && offset + size > file->size) {
-        file->size = offset + size;
-    }
-}
-
-/* Bytes that are lost stay in doubt, although their file is synced. */
-static void model_sync(struct model_file *file)
-{
-    for (uint32_t i = 0; i < FILE_BYTES_MAX; i++) {
-        struct model_byte *byte = &file->bytes[i];
-        if (!byte->lost) {
-            byte->may = (uint8_t)(1U << byte->now);
-            byte->durable = byte->may;
-        }
-    }
-    file->durable_size = file->size;
-}
-
-static void model_lose(struct model_file *file)
-{
-    for (uint32_t i = 0; i < FILE_BYTES_MAX; i++) {
-        struct model_byte *byte = &file->bytes[i];
-        byte->lost = byte->lost || byte->may != 1U << byte->now;
-        byte->durable = byte->may;
-    }
-}
-
-static void model_resize(struct model_file *file, uint32_t size)
-{
-    for (uint32_t i = size; i < FILE_BYTES_MAX; i++) {
-        file->bytes[i] = (struct model_byte){.may = 1, .durable = 1};
-    }
-    file->size = size;
-    model_sync(file);
 }
 
 static void model_name_set(struct model_name *name, uint32_t file)
@@ -176,10 +115,10 @@ static size_t read_whole(struct run *run, const char *name, uint8_t *data)
 {
     struct file *file = open_name(run, name);
     struct file_task task = {
-        .kind = FILE_READ, .file = file, .data = data, .size = FILE_BYTES_MAX + 1};
-    memset(data, 0, FILE_BYTES_MAX + 1);
+        .kind = FILE_READ, .file = file, .data = data, .size = MODEL_BYTES_MAX + 1};
+    memset(data, 0, MODEL_BYTES_MAX + 1);
     perform(run, &task);
-    ensure(task.error == FILE_OK && task.moved <= FILE_BYTES_MAX);
+    ensure(task.error == FILE_OK && task.moved <= MODEL_BYTES_MAX);
     close_file(run, file);
     run->hash = hash_bytes(data, task.moved, run->hash);
     return task.moved;
@@ -188,7 +127,7 @@ static size_t read_whole(struct run *run, const char *name, uint8_t *data)
 /* What is there, as far as it is not what the model says: as if it had just been written. */
 static uint32_t take_over(struct run *run, uint32_t position)
 {
-    uint8_t data[FILE_BYTES_MAX + 1];
+    uint8_t data[MODEL_BYTES_MAX + 1];
     struct model_file *file = &run->model[run->names[position].now];
     size_t size = read_whole(run, name_of[position], data);
     uint32_t different = 0;
@@ -205,7 +144,7 @@ static uint32_t take_over(struct run *run, uint32_t position)
 
 static void check_read(struct run *run, uint32_t position)
 {
-    uint8_t data[FILE_BYTES_MAX + 1];
+    uint8_t data[MODEL_BYTES_MAX + 1];
     const struct model_file *file = &run->model[run->names[position].now];
     size_t size = read_whole(run, name_of[position], data);
     uint32_t bits = 0;
@@ -216,40 +155,24 @@ static void check_read(struct run *run, uint32_t position)
     ensure(run->of_disk.misdirect_read > 0 || bits == 0 || (run->of_disk.corrupt > 0 && bits == 1));
 }
 
-/* How many bytes are what this file must not hold after the cut; UINT32_MAX: it is not this one. */
-static uint32_t count_wrong(const struct run *run, const struct model_file *file,
-                            const uint8_t *data, size_t size)
-{
-    uint32_t wrong = 0;
-    bool lost = false;
-    for (uint32_t i = 0; i < FILE_BYTES_MAX; i++) {
-        const struct model_byte *byte = &file->bytes[i];
-        uint32_t may = tears(run) ? byte->may : byte->durable;
-        lost = lost || (byte->durable & (byte->durable - 1)) != 0;
-        wrong += data[i] >= VALUES || (may >> data[i] & 1) == 0;
-    }
-    bool fits = size >= file->durable_size && size <= file->size &&
-                (size == file->durable_size || tears(run) || lost);
-    return fits ? wrong : UINT32_MAX;
-}
-
 /* The file that has the name now may be any that had it since the names were synced. */
 static uint32_t take_file(struct run *run, uint32_t position, struct model_file *found)
 {
-    uint8_t data[FILE_BYTES_MAX + 1];
+    uint8_t data[MODEL_BYTES_MAX + 1];
     const struct model_name *name = &run->names[position];
     uint32_t candidates = tears(run) ? name->may : 1U << name->durable;
     size_t size = read_whole(run, name_of[position], data);
     uint32_t least = UINT32_MAX;
     for (uint32_t number = 1; number < FILES_MAX; number++) {
         if ((candidates >> number & 1) != 0) {
-            uint32_t wrong = count_wrong(run, &run->model[number], data, size);
+            uint32_t wrong = model_count_wrong(&run->model[number], tears(run), data, size);
             least = wrong < least ? wrong : least;
         }
     }
     found->size = (uint32_t)size;
     for (uint32_t i = 0; i < size; i++) {
-        found->bytes[i].now = data[i] % VALUES; /* a bit that has flipped may make it another */
+        found->bytes[i].now =
+            data[i] % MODEL_VALUES; /* a bit that has flipped may make it another */
     }
     model_resize(found, found->size);
     return least;
@@ -366,19 +289,19 @@ static void create(struct run *run, uint32_t position)
 }
 
 struct written {
-    uint8_t data[FILE_BYTES_MAX];
+    uint8_t data[MODEL_BYTES_MAX];
     struct file_task task;
     uint32_t position;
 };
 
 static void draw_write(struct run *run, uint32_t position, struct written *written)
 {
-    uint32_t offset = input_byte(&run->input) * 20U % FILE_BYTES_MAX;
+    uint32_t offset = input_byte(&run->input) * 20U % MODEL_BYTES_MAX;
     uint32_t size = input_byte(&run->input) * 8U;
     uint8_t kind = input_byte(&run->input);
-    size = size < FILE_BYTES_MAX - offset ? size : FILE_BYTES_MAX - offset;
+    size = size < MODEL_BYTES_MAX - offset ? size : MODEL_BYTES_MAX - offset;
     for (uint32_t i = 0; i < size; i++) {
-        written->data[i] = (uint8_t)((kind / 4 + i / 100) % VALUES);
+        written->data[i] = (uint8_t)((kind / 4 + i / 100) % MODEL_VALUES);
     }
     written->position = position;
     written->task = (struct file_task){.kind = FILE_WRITE,
@@ -442,7 +365,7 @@ static void cut_write(struct run *run, uint32_t position)
 static void resize(struct run *run, uint32_t position)
 {
     struct model_file *file = &run->model[run->names[position].now];
-    uint32_t size = input_byte(&run->input) * 20U % FILE_BYTES_MAX;
+    uint32_t size = input_byte(&run->input) * 20U % MODEL_BYTES_MAX;
     struct file_task task = {
         .kind = FILE_RESIZE, .file = open_name(run, name_of[position]), .size = size};
     perform(run, &task);

@@ -1,6 +1,6 @@
 /*
  * Real files, within the room: what the loop's side (files.c), the I/O threads (io_thread.c) and
- * the blocking calls that they make (file_work.c) share.
+ * the blocking calls that they make (file_work.c, directory.c) share.
  *
  * A thread touches nothing of a task's owner but under `mutex` and while the task is its lane's
  * `current`. A cut takes it away: then what is under way ends for nobody. So what is written is
@@ -89,6 +89,15 @@ void io_join(struct lane *lane);       /* `stops` is set */
 /* Copies bytes of the task's owner to or from the piece. false: it was cut, nothing is owed. */
 bool io_take(struct lane *lane, size_t at, size_t size);
 bool io_give(struct lane *lane, size_t at, size_t size);
+
+/* ---- the directory (directory.c) ------------------------------------------------------------ */
+
+/* What was tried, on what: in words, and the errno's. */
+__attribute__((format(printf, 3, 4))) void file_fail(struct job *job, int problem,
+                                                     const char *format, ...);
+bool directory_open(struct lane *lane); /* where it is not yet; false: the job has failed */
+void directory_list(struct lane *lane);
+void directory_lock(struct lane *lane); /* makes it first */
 
 /* ---- what they do (file_work.c) ------------------------------------------------------------- */
 

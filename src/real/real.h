@@ -4,8 +4,8 @@
  * connection's life), remote.c (one peer: dialling, which connection stays, what waits), reader.c,
  * writer.c and queue.c (what comes, what leaves, what waits), pieces.c (large frames), strangers.c
  * (limits for connections that are not from peers), local.c (clients), watch.c (descriptors),
- * address.c, files.c, io_thread.c and file_work.c (files, and the threads that block for them),
- * real.c (the world, cuts).
+ * address.c, files.c, io_thread.c, file_work.c and directory.c (files, and the threads that block
+ * for them), real.c (the world, cuts).
  *
  * It never judges a frame beyond its head and checksum, and knows nothing of Raft.
  */
