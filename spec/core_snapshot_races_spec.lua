@@ -24,6 +24,7 @@ function tests.test_AnOldSnapshotIsNotTaken()
     net:flush()
   end
   lu.assertEquals(net:applied_index(3), 25)
+  net:compact(3) -- it does not even know the term of that entry any more
   for _, message in ipairs(kept) do
     local update = net:receive(message)
     lu.assertNil(update.snapshot_piece)
@@ -165,6 +166,33 @@ function tests.test_AMatchingSuffixIsKept()
   lu.assertEquals(#net:under_way("append_response", 2, 1), 0) -- what it promises is not durable yet
   net:persisted(2)
   lu.assertEquals({ net:applied_index(2), net:status(2).snapshot_index }, { 3, 3 })
+end
+
+-- A snapshot is installed after the log has gone past it: that stays, and what a snapshot of its own would hold.
+function tests.test_AnInstallThatComesLate()
+  local replica = core.replica { id = 2, voters = { 1, 2, 3 }, election_timeout_min_ns = core.never,
+    election_timeout_max_ns = core.never }
+  local snapshot = { index = 2, term = 1, size = 3, members_index = 0, voters = { 1, 2, 3 } }
+  local piece = { kind = "snapshot", from = 1, to = 2, term = 2, prev_index = 2, prev_term = 1, offset = 0,
+    piece = "...", last = true }
+  lu.assertNotNil(replica:step({ kind = "message", message = piece }).snapshot_piece)
+  local entries = log { 1, 1, 1, 1, 1, 2 }
+  entries[5] = { term = 1, members = { voters = { 1, 2, 3 }, learners = { 4 } } }
+  local sequence = replica:step({ kind = "message", message = { kind = "append", from = 1, to = 2, term = 2,
+    prev_index = 0, prev_term = 0, entries = entries, commit = 5 } }).persist.sequence
+  lu.assertEquals(replica:step({ kind = "persisted", sequence = sequence }).apply_last, 5)
+  local update = replica:step { kind = "snapshot_installed", snapshot = snapshot, message = piece }
+  lu.assertEquals({ update.installed_index, update.persist, update.members_changed }, { 0, nil, false })
+  lu.assertEquals(update.messages[1].index, 2)
+  local status = replica:status()
+  lu.assertEquals({ status.applied_index, status.first_index, status.snapshot_index }, { 5, 1, 2 })
+  lu.assertNil(replica:snapshot_at(2))
+  local own = replica:snapshot_at(3)
+  lu.assertEquals({ own.index, own.term, own.members_index, own.learners }, { 3, 1, 0, {} })
+  own.size = 3
+  replica:step { kind = "snapshot_taken", snapshot = own, first_index = 4 }
+  lu.assertEquals(replica:snapshot_at(4).learners, {})
+  lu.assertEquals(replica:snapshot_at(5).learners, { 4 })
 end
 
 -- An install between a write and its confirmation: that is about entries that are no more.

@@ -108,8 +108,9 @@ static void cut(struct disk *disk, uint64_t from)
 {
     ensure(from >= disk->first_index && from - disk->first_index <= disk->log.count);
     size_t kept = (size_t)(from - disk->first_index);
-    release(disk->log.items + kept, disk->log.count - kept);
-    disk->log.count = kept;
+    while (disk->log.count > kept) {
+        batch_release(disk->log.items[--disk->log.count].batch);
+    }
 }
 
 static void carry_out(struct disk *disk, struct disk_write *write)
