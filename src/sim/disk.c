@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define MICROSECOND_NS 1000
+#define MICROSECOND_NS INT64_C(1000)
 
 /* How long the parts of a task take, between two times; each byte one nanosecond more. */
 struct duration {
