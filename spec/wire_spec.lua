@@ -22,6 +22,17 @@ local function say(c, id, bytes)
   os.remove(path)
 end
 
+-- What a node has said of its connections since then.
+local function told_by(c, id, since)
+  local told = {}
+  for _, event in ipairs(c:events()) do
+    if event.node == id and event.time >= since and (event.kind == "notice" or event.kind == "disconnect") then
+      told[#told + 1] = event.text or event.reason
+    end
+  end
+  return table.concat(told, "\n")
+end
+
 -- A raw connection says something to a node of a cluster at work: it tells of it,
 -- and works on.
 local function strangers(name, bytes, reason)
@@ -32,16 +43,11 @@ local function strangers(name, bytes, reason)
       say(c, id, bytes)
     end
     local since = c:now()
-    local told = {}
-    c:sleep(0.2)
-    for _, event in ipairs(c:events()) do
-      if event.time >= since and (event.kind == "notice" or event.kind == "disconnect") then
-        told[event.node] = (told[event.node] or "") .. (event.text or event.reason or "")
-      end
-    end
     for id = 1, 3 do
       if reason then
-        lu.assertStrContains(told[id] or "(nothing)", reason, nil, nil, "what node " .. id .. " told")
+        assert(c:wait_until(function()
+          return told_by(c, id, since):find(reason, 1, true)
+        end, 10, "what node " .. id .. " tells"))
       end
       lu.assertTrue(c:is_alive(id))
     end

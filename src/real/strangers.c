@@ -13,6 +13,7 @@
 
 #define SHARE 40                           /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (5 * MILLISECOND_NS) /* real */
+#define DEBT_MAX_NS (2 * MILLISECOND_NS)   /* of one refusal, however long we were not let run */
 #define CLOSING_NOTICE_AGAIN_NS (60 * SECOND_NS)
 #define PARTIAL_BYTES_MAX (64U << 20) /* of large frames that are not whole yet */
 #define CREDIT_AGAIN_NS (MILLISECOND_NS / 4)
@@ -97,8 +98,8 @@ void strangers_charge(struct real *real)
     int64_t now_real_ns = loop_monotonic_ns();
     strangers->credit_ns -= now_real_ns - strangers->credited_real_ns;
     strangers->credited_real_ns = now_real_ns;
-    if (strangers->credit_ns < -CREDIT_MAX_NS) { /* we were not let run meanwhile */
-        strangers->credit_ns = -CREDIT_MAX_NS;
+    if (strangers->credit_ns < -DEBT_MAX_NS) {
+        strangers->credit_ns = -DEBT_MAX_NS;
     }
 }
 
