@@ -95,6 +95,12 @@ crash-matrix: deps ## a power cut after every operation of a disk in N=20 runs, 
 	@$(SUBMAKE) all
 	@RAFTBENCH_CRASH_MATRIX=$(if $(filter 1000,$(N)),20,$(N)) $(TEST) --mode sim spec/crash_matrix_spec.lua
 
+TIME = 60
+
+torture: deps ## nodes as processes, killed at random for TIME=60 seconds while clients write; nothing may be lost
+	@$(SUBMAKE) all
+	@$(RAFTBENCH) run scripts/torture.lua --set parameters.time=$(TIME)
+
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
 # too, because a closed state has given everything back.
@@ -205,4 +211,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help
+.PHONY: all deps demo test seeds torture crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help
