@@ -3,13 +3,13 @@ local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 
 local tests = {}
-local in_both = clusters.in_both
+local in_all, in_both = clusters.in_all, clusters.in_both
 
 local function count(events)
   return #events
 end
 
-in_both(tests, "DisconnectReallyClosesConnections", { nodes = 3 }, function(c)
+in_all(tests, "DisconnectReallyClosesConnections", { nodes = 3 }, function(c)
   local leader, term = c:check_one_leader()
   c:disconnect(leader)
   lu.assertFalse(c:is_connected(leader))
@@ -36,7 +36,7 @@ in_both(tests, "DisconnectReallyClosesConnections", { nodes = 3 }, function(c)
   clusters.wait_follows(c, leader, new)
 end)
 
-in_both(tests, "DisconnectingTwiceIsNothingMore", { nodes = 3 }, function(c)
+in_all(tests, "DisconnectingTwiceIsNothingMore", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
   c:disconnect(follower)
@@ -82,7 +82,7 @@ clusters.add(tests, "CrashLosesUnsyncedWrites", { nodes = 3, mode = "sim" }, fun
   c:check_not_committed("unsynced")
 end)
 
-in_both(tests, "CrashOfAllLosesNothingCommitted", { nodes = 3 }, function(c)
+in_all(tests, "CrashOfAllLosesNothingCommitted", { nodes = 3 }, function(c)
   for i = 1, 20 do
     assert(c:set("key", i))
   end
@@ -95,7 +95,7 @@ in_both(tests, "CrashOfAllLosesNothingCommitted", { nodes = 3 }, function(c)
   lu.assertEquals(assert(c:get("key")), 20)
 end)
 
-in_both(tests, "CrashingTwiceAndRestartingTwiceAreNothingMore", { nodes = 3 }, function(c)
+in_all(tests, "CrashingTwiceAndRestartingTwiceAreNothingMore", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
   c:crash(follower)
@@ -105,7 +105,7 @@ in_both(tests, "CrashingTwiceAndRestartingTwiceAreNothingMore", { nodes = 3 }, f
   clusters.wait_follows(c, follower, leader)
 end)
 
-in_both(tests, "PauseFreezesAndResumeGoesOn", { nodes = 3 }, function(c)
+in_all(tests, "PauseFreezesAndResumeGoesOn", { nodes = 3 }, function(c)
   local old, term = c:check_one_leader()
   c:pause(old)
   lu.assertEquals(c:status(old).state, "paused")
@@ -120,7 +120,7 @@ in_both(tests, "PauseFreezesAndResumeGoesOn", { nodes = 3 }, function(c)
   lu.assertEquals(c:check_committed("meanwhile", 3), 3)
 end)
 
-in_both(tests, "WhatGoesToAPausedNodeWaits", { nodes = 3 }, function(c)
+in_all(tests, "WhatGoesToAPausedNodeWaits", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
   assert(c:propose("before"))
@@ -180,7 +180,7 @@ in_both(tests, "AClockThatJumpsBackStandsStill", { nodes = 3 }, function(c)
   clusters.wait_tried(c, follower)
 end)
 
-in_both(tests, "HealEndsNeitherPausesNorCrashes", { nodes = 5 }, function(c)
+in_all(tests, "HealEndsNeitherPausesNorCrashes", { nodes = 5 }, function(c)
   local leader = c:check_one_leader()
   local rest = clusters.others(c, leader)
   c:pause(rest[1])
@@ -198,7 +198,7 @@ in_both(tests, "HealEndsNeitherPausesNorCrashes", { nodes = 5 }, function(c)
   lu.assertEquals(c:check_committed("healed", 5), 5)
 end)
 
-in_both(tests, "CampaignFiresTheElectionTimer", { nodes = 3, election_timeout = math.huge }, function(c)
+in_all(tests, "CampaignFiresTheElectionTimer", { nodes = 3, election_timeout = math.huge }, function(c)
   c:sleep(1)
   lu.assertNil(c:leader())
   assert(c:campaign(2))
@@ -211,7 +211,7 @@ in_both(tests, "CampaignFiresTheElectionTimer", { nodes = 3, election_timeout = 
   lu.assertEquals(assert(c:wait_leader(nil, term)), 3)
 end)
 
-in_both(tests, "CheckLiveSaysWhatStandsStill", { nodes = 3 }, function(c)
+in_all(tests, "CheckLiveSaysWhatStandsStill", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   c:check_live()
   c:partition({ 1 }, { 2 }, { 3 })

@@ -3,7 +3,7 @@ local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 
 local tests = {}
-local in_both = clusters.in_both
+local in_all = clusters.in_all
 
 local function check_members(c, voters, learners)
   assert(c:wait_leader())
@@ -13,7 +13,7 @@ local function check_members(c, voters, learners)
   lu.assertNil(members.voters_old)
 end
 
-in_both(tests, "SeveralAtOnce", { nodes = 3 }, function(c)
+in_all(tests, "SeveralAtOnce", { nodes = 3 }, function(c)
   assert(c:propose("before"))
   local index = assert(c:change_members { voters = { 2, 3, 4, 5, 6 } })
   lu.assertEquals(math.type and math.type(index) or "integer", "integer")
@@ -23,7 +23,7 @@ in_both(tests, "SeveralAtOnce", { nodes = 3 }, function(c)
   lu.assertEquals(c:check_committed("after", 5), 5)
 end)
 
-in_both(tests, "GoesThroughAJointConfiguration", { nodes = 3 }, function(c)
+in_all(tests, "GoesThroughAJointConfiguration", { nodes = 3 }, function(c)
   assert(c:propose(1))
   local leader = c:check_one_leader()
   local index, term = assert(c:add_servers({ 4, 5 }, { wait = false }))
@@ -37,7 +37,7 @@ in_both(tests, "GoesThroughAJointConfiguration", { nodes = 3 }, function(c)
   check_members(c, { 1, 2, 3, 4, 5 })
 end)
 
-in_both(tests, "ReplacesEveryVoterTheLeaderIncluded", { nodes = 3 }, function(c)
+in_all(tests, "ReplacesEveryVoterTheLeaderIncluded", { nodes = 3 }, function(c)
   local _, term = c:check_one_leader()
   assert(c:propose(1))
   assert(c:change_members { voters = { 4, 5, 6 } })
@@ -54,7 +54,7 @@ in_both(tests, "ReplacesEveryVoterTheLeaderIncluded", { nodes = 3 }, function(c)
   lu.assertEquals(c:check_committed(2, 3), 3)
 end)
 
-in_both(tests, "ATruncatedConfigurationIsRolledBack", { nodes = 3 }, function(c)
+in_all(tests, "ATruncatedConfigurationIsRolledBack", { nodes = 3 }, function(c)
   assert(c:propose("before"))
   local old, term = c:check_one_leader()
   c:disconnect(old)
@@ -71,7 +71,7 @@ in_both(tests, "ATruncatedConfigurationIsRolledBack", { nodes = 3 }, function(c)
   lu.assertEquals(c:check_committed("instead", 3), 3)
 end)
 
-in_both(tests, "ASecondChangeIsPending", { nodes = 3 }, function(c)
+in_all(tests, "ASecondChangeIsPending", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   assert(c:propose(1))
   c:partition { leader }
@@ -80,7 +80,7 @@ in_both(tests, "ASecondChangeIsPending", { nodes = 3 }, function(c)
   c:heal()
 end)
 
-in_both(tests, "PendingChangeEndsAndTheNextIsTaken", { nodes = 3 }, function(c)
+in_all(tests, "PendingChangeEndsAndTheNextIsTaken", { nodes = 3 }, function(c)
   assert(c:add_servers { 4 })
   assert(c:add_servers { 5 })
   check_members(c, { 1, 2, 3, 4, 5 })
@@ -97,7 +97,7 @@ clusters.add(tests, "RefusesMembersThatAreThereOrAreNot", { nodes = 3 }, functio
   clusters.assert_refused("not_member", c:remove_servers { gone })
 end)
 
-in_both(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
+in_all(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local follower = clusters.next_id(c, leader)
   clusters.wait_follows(c, follower, leader)
@@ -130,11 +130,11 @@ for name, options in pairs {
   RemovedServerDisturbsNobody = { nodes = 4 },
   RemovedServerDisturbsNobodyWithoutPreVote = { nodes = 4, pre_vote = false },
 } do
-  in_both(tests, name .. "WhileItIsBeingTold", options, removed_server_disturbs_nobody(0))
-  in_both(tests, name .. "WhenNobodyTellsIt", options, removed_server_disturbs_nobody(0.4))
+  in_all(tests, name .. "WhileItIsBeingTold", options, removed_server_disturbs_nobody(0))
+  in_all(tests, name .. "WhenNobodyTellsIt", options, removed_server_disturbs_nobody(0.4))
 end
 
-in_both(tests, "ShrinksToOneAndGrowsToFive", { nodes = 3 }, function(c)
+in_all(tests, "ShrinksToOneAndGrowsToFive", { nodes = 3 }, function(c)
   assert(c:propose("three"))
   assert(c:remove_servers { clusters.next_id(c, (c:check_one_leader())) })
   local leader = c:check_one_leader()
@@ -150,11 +150,13 @@ in_both(tests, "ShrinksToOneAndGrowsToFive", { nodes = 3 }, function(c)
   end
 end)
 
-in_both(tests, "LearnersDoNotVoteAndArePromoted", { nodes = 3 }, function(c)
+in_all(tests, "LearnersDoNotVoteAndArePromoted", { nodes = 3 }, function(c)
   c:check_one_leader()
   assert(c:add_learners { 4 })
   check_members(c, { 1, 2, 3 }, { 4 })
-  lu.assertEquals(c:status(4).role, "learner")
+  assert(c:wait_until(function()
+    return c:status(4).role == "learner"
+  end))
   assert(c:propose("learnt"))
   lu.assertEquals(c:check_committed("learnt", 4), 4)
   assert(c:promote { 4 })
@@ -165,7 +167,7 @@ in_both(tests, "LearnersDoNotVoteAndArePromoted", { nodes = 3 }, function(c)
 end)
 
 -- Its vote is needed by a majority that knows of its promotion while it does not (etcd #10998).
-in_both(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c)
+in_all(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c)
   local leader, term = c:check_one_leader()
   assert(c:add_learners { 4 })
   lu.assertEquals(c:check_committed((c:propose("known") and "known"), 4), 4)
@@ -182,7 +184,7 @@ in_both(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c
   lu.assertTrue(new_term > term)
 end)
 
-in_both(tests, "AnIdThatComesBackStartsFromAnEmptyDisk", { nodes = 3 }, function(c)
+in_all(tests, "AnIdThatComesBackStartsFromAnEmptyDisk", { nodes = 3 }, function(c)
   assert(c:propose("before"))
   local gone = clusters.next_id(c, (c:check_one_leader()))
   assert(c:remove_servers { gone })
@@ -196,7 +198,7 @@ in_both(tests, "AnIdThatComesBackStartsFromAnEmptyDisk", { nodes = 3 }, function
   end
 end)
 
-in_both(tests, "AChangeCommitsWhileAnOldMemberIsDown", { nodes = 3 }, function(c)
+in_all(tests, "AChangeCommitsWhileAnOldMemberIsDown", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local down = clusters.next_id(c, leader)
   c:crash(down)
@@ -207,7 +209,7 @@ in_both(tests, "AChangeCommitsWhileAnOldMemberIsDown", { nodes = 3 }, function(c
   lu.assertEquals(c:check_committed("on", 3), 3)
 end)
 
-in_both(tests, "AJointMajorityNeedsTheOldSetToo", { nodes = 3 }, function(c)
+in_all(tests, "AJointMajorityNeedsTheOldSetToo", { nodes = 3 }, function(c)
   local leader, term = c:check_one_leader()
   local others = clusters.others(c, leader)
   assert(c:propose("settled"))
@@ -234,7 +236,7 @@ clusters.add(tests, "AddingWaitsForTheChangeOrItsTimeout", { nodes = 3 }, functi
   lu.assertTrue(detail.unknown)
 end)
 
-in_both(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(c)
+in_all(tests, "OneAddedAgainIsNotStoppedByItsRemoval", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local id = clusters.next_id(c, leader)
   assert(c:propose("before"))
@@ -277,7 +279,7 @@ end
 
 local slow_log = { nodes = 3, max_message = 1000 }
 
-in_both(tests, "OneThatIsStillBeingSentTheLogIsNotStoppedByItsRemoval", slow_log, function(c)
+in_all(tests, "OneThatIsStillBeingSentTheLogIsNotStoppedByItsRemoval", slow_log, function(c)
   local _, id, _, added = removed_and_added_again_unheard(c)
   assert(c:wait_until(function()
     local status = c:status(id)
@@ -289,7 +291,7 @@ end)
 
 -- It is cut off before it hears that it was added again. What it has replayed removed another server of its id, so that
 -- it goes on waiting for the rest, and has it when it can be reached.
-in_both(tests, "AMemberThatReplaysItsFormerRemovalGoesOn", slow_log, function(c)
+in_all(tests, "AMemberThatReplaysItsFormerRemovalGoesOn", slow_log, function(c)
   local leader, id, removed, added = removed_and_added_again_unheard(c)
   assert(c:wait_until(function()
     return c:status(id).applied > removed
@@ -308,7 +310,7 @@ end)
 
 -- A leader that was left behind takes a server for a member whose place another disk has had since: that one is not the
 -- member's, and a new one would be none either.
-in_both(tests, "AMemberThatCannotBeStartedAgainIsGivenNoFreshDisk", { nodes = 5 }, function(c)
+in_all(tests, "AMemberThatCannotBeStartedAgainIsGivenNoFreshDisk", { nodes = 5 }, function(c)
   local old, term = c:check_one_leader()
   local id = clusters.next_id(c, old)
   c:partition { old }
@@ -324,7 +326,7 @@ in_both(tests, "AMemberThatCannotBeStartedAgainIsGivenNoFreshDisk", { nodes = 5 
 end)
 
 -- Its disk was unknown when it said hello, before it was a member: it is asked again on the connection that is there.
-in_both(tests, "AServerThatIsAddedKeepsItsConnections", { nodes = 3 }, function(c)
+in_all(tests, "AServerThatIsAddedKeepsItsConnections", { nodes = 3 }, function(c)
   assert(c:add_servers { 4 })
   assert(c:propose("after"))
   lu.assertEquals(c:check_committed("after", 4), 4)
@@ -336,7 +338,7 @@ in_both(tests, "AServerThatIsAddedKeepsItsConnections", { nodes = 3 }, function(
 end)
 
 -- A node that met nobody before gets the first hello of a member when that has gone and come back with another disk.
-in_both(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function(c)
+in_all(tests, "AFormerLifesLastHelloDoesNotBarTheNext", { nodes = 3 }, function(c)
   local leader = c:check_one_leader()
   local mover = clusters.next_id(c, leader)
   local third = clusters.next_id(c, mover)
@@ -379,13 +381,13 @@ local function message_of_former_life(c, meanwhile)
   check_members(c, { 1, 2, 3 })
 end
 
-in_both(tests, "WhatAFormerLifeSaidIsNotHeard", { nodes = 3 }, function(c)
+in_all(tests, "WhatAFormerLifeSaidIsNotHeard", { nodes = 3 }, function(c)
   message_of_former_life(c, function()
     c:sleep(0.35)
   end)
 end)
 
-in_both(tests, "WhatAFormerLifeSaidIsNotHeardAfterAPause", { nodes = 3 }, function(c)
+in_all(tests, "WhatAFormerLifeSaidIsNotHeardAfterAPause", { nodes = 3 }, function(c)
   message_of_former_life(c, function(leader)
     c:pause(leader)
     c:sleep(0.35)
@@ -395,7 +397,7 @@ in_both(tests, "WhatAFormerLifeSaidIsNotHeardAfterAPause", { nodes = 3 }, functi
 end)
 
 -- The leader after a restart of all does not know yet that the last change is over: it is asked again, not refused.
-in_both(tests, "AChangeRightAfterAllWereRestarted", { nodes = 3 }, function(c)
+in_all(tests, "AChangeRightAfterAllWereRestarted", { nodes = 3 }, function(c)
   c:check_one_leader()
   assert(c:add_servers { 4 })
   for id = 1, 4 do
@@ -425,7 +427,7 @@ end)
 
 -- A server that only an uncommitted configuration lists, in the logs of 1 and 3, keeps its disk: it may yet be in
 -- force. Node 2 does not know of it when the server is added once more.
-in_both(tests, "WhatAnUncommittedConfigurationListsKeepsItsDisk", {
+in_all(tests, "WhatAnUncommittedConfigurationListsKeepsItsDisk", {
   nodes = 3, election_timeout = math.huge, pre_vote = false,
 }, function(c)
   c:campaign(1)

@@ -69,13 +69,23 @@ function M.over_seeds(options, f)
   end
 end
 
--- Adds test_NAME_sim and test_NAME_tcp: the same script in both worlds.
-function M.in_both(tests, name, options, f)
-  for _, mode in ipairs { "sim", "tcp" } do
+-- Adds test_NAME_MODE for each mode of a list: the same script in several worlds.
+local function in_each(modes, tests, name, options, f)
+  for _, mode in ipairs(modes) do
     tests[("test_%s_%s"):format(name, mode)] = function()
       M.with(M.merge(options, { mode = mode }), f)
     end
   end
+end
+
+-- In the simulated world and over TCP.
+function M.in_both(tests, name, options, f)
+  in_each({ "sim", "tcp" }, tests, name, options, f)
+end
+
+-- And where each node is a process of its own.
+function M.in_all(tests, name, options, f)
+  in_each({ "sim", "tcp", "process" }, tests, name, options, f)
 end
 
 -- Adds test_NAME: in the default world.

@@ -174,6 +174,8 @@ static bool run(struct child *child, const struct control_order *order,
     child->node = node_new(child->world, child->store, &options);
     child->store = NULL;
     if (!node_start(child->node, &result->failure)) {
+        node_free(child->node); /* nothing is to be seen of it */
+        child->node = NULL;
         answer(child, CONTROL_OPENED, result); /* that it cannot go on */
         child->has_ended = true;
     }
