@@ -72,6 +72,7 @@ struct embed_options {
     struct raft_options raft;                       /* id included; `seed` is drawn by the node */
     const char *cluster_name;                       /* at most 63 bytes */
     const char *listen;                             /* "127.0.0.1:7001" */
+    const char *directory;                          /* its files; NULL: in memory */
     const struct raft_configuration *first_members; /* NULL or empty: it waits to be added */
     bool forward; /* a follower forwards proposals and reads, and waits for a leader */
     /* As node.h has it; NULL: "kv". */
@@ -81,8 +82,8 @@ struct embed_options {
     void *context;
 };
 
-/* A node with an empty disk in memory, stopped. NULL and a failure if that fails: no two
- * of one world have the same id. */
+/* A node, stopped: with an empty disk in memory, or with what its directory holds. NULL and a
+ * failure if that fails: no two of one world have the same id. */
 struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *options,
                            struct failure *failure);
 /* Once. */
@@ -91,7 +92,7 @@ bool embed_start(struct embedded *embedded, struct failure *failure);
  * whose log is furthest, which takes two election time-outs at most; embed_may_end tells when
  * embed_close is due. */
 void embed_begin_close(struct embedded *embedded, bool hands_over);
-bool embed_may_end(const struct embedded *embedded);
+bool embed_may_end(struct embedded *embedded); /* what it has written is durable then, too */
 /* It ends, now. */
 void embed_close(struct embedded *embedded);
 void embed_free(struct embedded *embedded); /* without callbacks */

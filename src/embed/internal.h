@@ -44,6 +44,7 @@ struct embedded {
     struct list_link link;
     uint64_t id;
     struct node *node;
+    bool has_files;
     struct raft_configuration first_members;
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
     void (*on_event)(void *context, const struct embed_event *event);

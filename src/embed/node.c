@@ -48,7 +48,7 @@ static void on_started(void *context, struct node *node)
 {
     struct embedded *embedded = context;
     struct failure failure;
-    if (embedded->first_members.count == 1) {
+    if (node_view(node)->members->count == 1) {
         (void)node_campaign(node, true, &failure); /* alone: there is nobody to wait for */
     }
     embedded->review_requests = true;
@@ -166,8 +166,38 @@ static uint64_t draw_seed(void)
     return seed;
 }
 
-static struct node *make_node(struct embedded *embedded, const struct embed_options *options)
+static struct store *make_store(struct embedded *embedded, const struct embed_options *options,
+                                struct failure *failure)
 {
+    struct world *world = embedded->loop->world;
+    struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
+    struct store *store = NULL;
+    if (options->directory == NULL) {
+        store = store_memory_new(world, embedded->id, draw_seed(), 0, 0);
+    } else {
+        struct files *files =
+            world->operations->files(world, embedded->id, options->directory, failure);
+        if (files == NULL) {
+            return NULL;
+        }
+        struct store_wal_options wal = {.id = embedded->id,
+                                        .cluster_name = options->cluster_name,
+                                        .segment_bytes = STORE_SEGMENT_BYTES,
+                                        .seed = draw_seed()};
+        store = store_wal_new(world, files, &wal);
+        embedded->has_files = true;
+    }
+    store->operations->format(store, &start);
+    return store;
+}
+
+static struct node *make_node(struct embedded *embedded, const struct embed_options *options,
+                              struct failure *failure)
+{
+    struct store *store = make_store(embedded, options, failure);
+    if (store == NULL) {
+        return NULL;
+    }
     struct node_options node_options = {
         .raft = options->raft,
         .seed = draw_seed(),
@@ -183,11 +213,7 @@ static struct node *make_node(struct embedded *embedded, const struct embed_opti
         .on_started = on_started,
         .on_stopped = on_stopped,
     };
-    struct world *world = embedded->loop->world;
-    struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
-    struct store *store = store_memory_new(world, embedded->id, node_options.seed, 0, 0);
-    store->operations->format(store, &start);
-    return node_new(world, store, &node_options);
+    return node_new(embedded->loop->world, store, &node_options);
 }
 
 struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *options,
@@ -215,7 +241,13 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
     }
     embedded->requests = requests_new(loop->world, &embed_reach, embedded);
     embedded->election_timeout_max_ns = options->raft.election_timeout_max_ns;
-    embedded->node = make_node(embedded, options);
+    embedded->node = make_node(embedded, options, failure);
+    if (embedded->node == NULL) {
+        requests_free(embedded->requests);
+        raft_configuration_free(&embedded->first_members);
+        memory_free(embedded);
+        return NULL;
+    }
     notices_open(embedded);
     list_prepend(&loop->embedded, &embedded->link);
     return embedded;
@@ -287,9 +319,15 @@ void embed_begin_close(struct embedded *embedded, bool hands_over)
     embed_tell_outcomes(embedded);
 }
 
-bool embed_may_end(const struct embedded *embedded)
+bool embed_may_end(struct embedded *embedded)
 {
-    return !embedded->is_handing_over || !embed_is_running(embedded);
+    if (embedded->is_handing_over && embed_is_running(embedded)) {
+        return false;
+    }
+    if (embedded->has_files && embed_is_running(embedded)) {
+        node_stop(embedded->node, false);
+    }
+    return node_view(embedded->node)->state != NODE_STOPPING || !embedded->has_files;
 }
 
 void embed_close(struct embedded *embedded)

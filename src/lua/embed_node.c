@@ -156,6 +156,7 @@ static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure
     struct embed_options options = {
         .cluster_name = text_field(L, 2, "cluster"),
         .listen = text_field(L, 2, "listen"),
+        .directory = text_field(L, 2, "dir"),
         .first_members = &first,
         .forward = lua_option_boolean(L, 2, "forward"),
         .make_machine = make_machine,

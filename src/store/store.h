@@ -172,6 +172,8 @@ void snapshot_decoder_free(struct snapshot_decoder *decoder);   /* and make it a
 struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
                                int64_t sync_max_ns);
 
+#define STORE_SEGMENT_BYTES (16U << 20) /* for real disks */
+
 struct store_wal_options {
     uint64_t id;
     const char *cluster_name; /* with the id in each file's header */
@@ -184,5 +186,8 @@ struct store_wal_options {
  * has are failures of `open`. */
 struct store *store_wal_new(struct world *world, struct files *files,
                             const struct store_wal_options *options);
+/* Before the first `open`: whether the files hold a log; then `contents` tells its directory's
+ * number, and nothing else yet. Not for the simulated disk, which is empty. */
+void store_wal_look(struct store *store, void (*done)(void *context, bool has_log), void *context);
 
 #endif

@@ -21,6 +21,7 @@ static void cut_power(struct wal_store *store)
     wal_segments_cut(store);
     wal_snapshots_cut(store);
     wal_recovery_free(store);
+    wal_look_free(store);
     store->writing = false;
     store->lacks_room = false;
     store->reopen = false;

@@ -75,6 +75,8 @@ struct wal_snapshots {
 /* Reading the directory when it is opened (wal_recover.c). */
 #define WAL_READ_BYTES (1U << 20)
 
+struct wal_look; /* wal_look.c */
+
 struct wal_recovery {
     struct file_task task;
     struct file_task reads[2]; /* while one's bytes are taken, the other's come */
@@ -111,6 +113,7 @@ struct wal_store {
     bool reopen;    /* once it is closed */
     struct image image;
     struct wal_recovery *recovery; /* while it recovers */
+    struct wal_look *look;         /* while it looks */
 
     uint32_t life;
     struct wal_tail tail;
@@ -192,6 +195,8 @@ void wal_recovery_ask(struct wal_store *store, enum file_task_kind kind,
                       void (*done)(void *context, struct file_task *task));
 struct file_task *wal_recovery_task(struct wal_store *store); /* all zero */
 bool wal_recovery_worked(struct wal_store *store, const struct file_task *task);
+
+void wal_look_free(struct wal_store *store); /* wal_look.c */
 
 /* Nothing is in the directory: its first segment, with the image (wal_make.c). */
 void wal_make(struct wal_store *store);

@@ -64,7 +64,7 @@
 ---@field cluster? string nodes of another cluster's name are refused; "default" if not given
 ---@field forward? boolean a follower passes proposals and reads on to the leader; true if not given
 ---@field insecure? boolean listen beyond this machine without encryption, on a network that you trust
----@field dir? string not supported yet: the log is in memory
+---@field dir? string where its write-ahead log and snapshots are; without it all is in memory
 ---@field machine? "kv"|raft.machine "kv" if not given
 
 ---The application's state: the same commands in the same order on each node.

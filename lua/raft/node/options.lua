@@ -51,7 +51,7 @@ local known = {
   end },
   forward = { "a boolean", is_boolean },
   insecure = { "a boolean", is_boolean },
-  dir = { "a path", function(value) return type(value) == "string" end },
+  dir = { "a path", function(value) return type(value) == "string" and value ~= "" and not value:find("%z") end },
   machine = { '"kv" or a table { apply = function(command, index), query = function(request) }', is_machine },
 }
 
@@ -131,10 +131,6 @@ end
 
 -- What cannot be had here: nil, message, code.
 local function check_possible(given)
-  if given.dir ~= nil then
-    return nil, "files are not supported yet: without `dir` the log is in memory, and a node that comes back after its "
-      .. "process has ended joins again as a new one", "unsupported"
-  end
   if not given.insecure and not is_loopback(given.listen) then
     return nil, ("bad option 'listen': node %d would listen on %s, beyond this machine and without encryption: whoever "
       .. "reaches that port can change its data. Listen on 127.0.0.1, or say insecure = true on a network that you "
@@ -174,6 +170,7 @@ function options.node(given)
   local result = {
     id = given.id,
     listen = given.listen,
+    dir = given.dir,
     cluster = given.cluster or "default",
     forward = given.forward ~= false,
     machine = type(given.machine) == "table" and given.machine or nil,
