@@ -79,6 +79,9 @@ local known = {
   speed = { "a number above 0", function(value)
     return type(value) == "number" and value > 0 and value < math.huge
   end },
+  dir = { "a path of at most 800 bytes", function(value)
+    return type(value) == "string" and value ~= "" and #value <= 800 and not value:find("%z")
+  end },
   trace = { "a path or a function(event)", function(value)
     return type(value) == "string" or type(value) == "function"
   end },
@@ -284,7 +287,10 @@ function options.cluster(given)
     or (mode == "sim" and { delay_min_ns = 1000000, delay_max_ns = 5000000 } or {})
   result.disks = disks_of(given.state or {}, result.ids)
   result.mode = mode
-  if mode == "process" then
+  result.dir = mode == "tcp" and given.dir or nil
+  if mode == "sim" and given.dir then
+    return nil, 'in the simulated world disks are simulated: `dir` is for mode = "tcp" and "process"', "unsupported"
+  elseif mode == "process" then
     local message, code
     result.processes, message, code = processes.of(given)
     if not result.processes then

@@ -191,7 +191,12 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->options.disks = NULL;
     cluster->options.name = NULL;
     cluster->options.processes = NULL;
+    cluster->options.directory = NULL;
     cluster->has_processes = options->processes != NULL;
+    if (options->directory != NULL) {
+        ensure(strlen(options->directory) < sizeof cluster->directory);
+        memcpy(cluster->directory, options->directory, strlen(options->directory) + 1);
+    }
     if (options->name != NULL) {
         buffer_append(&cluster->name, options->name, strlen(options->name));
     }

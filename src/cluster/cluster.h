@@ -40,9 +40,11 @@ struct cluster_processes {
 struct cluster_options {
     bool real;                                 /* TCP over loopback; false: the simulated world */
     const struct cluster_processes *processes; /* real; NULL: all nodes are in this process */
-    double speed;                              /* real: world seconds in a real one; > 0 */
-    uint64_t seed;                             /* decides everything in the simulated world */
-    const char *name;                          /* the run's, in the trace; "" for none */
+    const char *directory; /* real, in this process: below it each node has its files; NULL: their
+                              disks are in memory */
+    double speed;          /* real: world seconds in a real one; > 0 */
+    uint64_t seed;         /* decides everything in the simulated world */
+    const char *name;      /* the run's, in the trace; "" for none */
     const uint64_t *ids;
     size_t id_count;
     struct raft_options raft; /* of every node; id and seed are filled by the cluster */

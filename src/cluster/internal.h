@@ -107,7 +107,8 @@ struct cluster {
     struct cluster_options options; /* its arrays, name and processes are not kept */
     bool has_processes;             /* each node is one */
     struct children processes;
-    struct raft_configuration first; /* members of the first disks, until all nodes are up */
+    char directory[CLUSTER_PATH_BYTES]; /* of the nodes' files; "": there are none */
+    struct raft_configuration first;    /* members of the first disks, until all nodes are up */
     struct buffer name;
     array_of(struct member) members; /* sorted by id */
     uint64_t changes;

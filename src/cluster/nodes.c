@@ -4,7 +4,9 @@
  */
 #include "cluster/internal.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CLUSTER_NAME "cluster"
 /* So small that turns of segments occur in tests. */
@@ -56,6 +58,13 @@ static void node_lost_power(void *context, struct node *node)
     (void)cluster_crash(context, node_view(node)->id, &failure);
 }
 
+/* A log of an earlier run names the ports of that run. */
+static const char *find_address(void *context, uint64_t id)
+{
+    const struct member *member = cluster_member(context, id);
+    return member != NULL ? member->address : NULL;
+}
+
 static struct machine *make_machine(void *context, uint64_t id, struct failure *failure)
 {
     struct cluster *cluster = context;
@@ -75,6 +84,7 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
         .snapshot_every = cluster->options.snapshot_every,
         .snapshot_bytes = cluster->options.snapshot_bytes,
         .make_machine = make_machine,
+        .find_address = find_address,
         .context = cluster,
         .on_role = node_changed,
         .on_members = node_changed,
@@ -87,26 +97,60 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
     return options;
 }
 
-/* On the simulated disk, or in memory over TCP. */
-static struct store *new_store(struct cluster *cluster, uint64_t id)
+/* A real disk's number is of no run's seed: the same script may find it again. */
+static uint64_t seed_of_disks(const struct cluster *cluster)
 {
+    uint64_t seed = cluster->options.seed;
     if (cluster->options.real) {
+        ensure(getentropy(&seed, sizeof seed) == 0);
+    }
+    return seed;
+}
+
+/* On the simulated disk, or in files; over TCP in memory where no directory was given. */
+static struct store *new_store(struct cluster *cluster, uint64_t id, struct failure *failure)
+{
+    bool real = cluster->options.real;
+    char directory[CLUSTER_PATH_BYTES + 32];
+    if (real && cluster->directory[0] == 0) {
         return store_memory_new(cluster->world, id, cluster->options.seed, 0, 0);
     }
-    struct failure failure;
-    struct files *files = cluster->world->operations->files(cluster->world, id, NULL, &failure);
-    ensure(files != NULL);
+    (void)snprintf(directory, sizeof directory, "%s/%llu", cluster->directory,
+                   (unsigned long long)id);
+    struct files *files =
+        cluster->world->operations->files(cluster->world, id, real ? directory : NULL, failure);
+    if (files == NULL) {
+        return NULL;
+    }
     struct store_wal_options options = {.id = id,
                                         .cluster_name = CLUSTER_NAME,
-                                        .segment_bytes = SIM_SEGMENT_BYTES,
-                                        .seed = cluster->options.seed};
+                                        .segment_bytes =
+                                            real ? STORE_SMALL_SEGMENT_BYTES : SIM_SEGMENT_BYTES,
+                                        .seed = seed_of_disks(cluster)};
     return store_wal_new(cluster->world, files, &options);
 }
 
-static struct store *make_store(struct cluster *cluster, struct member *member)
+static void looked(void *context, bool has_log)
+{
+    (void)has_log;
+    *(bool *)context = true;
+}
+
+static struct store *make_store(struct cluster *cluster, struct member *member,
+                                struct failure *failure)
 {
     struct store_contents contents;
-    struct store *store = new_store(cluster, member->id);
+    struct store *store = new_store(cluster, member->id, failure);
+    if (store == NULL) {
+        return NULL;
+    }
+    bool has_looked = !cluster->options.real || cluster->directory[0] == 0;
+    if (!has_looked) {
+        store_wal_look(store, looked, &has_looked);
+    }
+    while (!has_looked) {
+        (void)cluster->world->operations->step(cluster->world, WORLD_NEVER);
+    }
     store->operations->contents(store, &contents);
     member->directory = contents.directory;
     return store;
@@ -157,11 +201,29 @@ static void list_members(struct cluster *cluster)
     }
 }
 
-static void make_nodes(struct cluster *cluster, const struct cluster_options *options)
+/* All of them, or none. */
+static bool make_stores(struct cluster *cluster, struct store **stores, struct failure *failure)
+{
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        stores[i] = make_store(cluster, &cluster->members.items[i], failure);
+        if (stores[i] == NULL) {
+            while (i > 0) {
+                i--;
+                stores[i]->operations->free(stores[i]);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_nodes(struct cluster *cluster, const struct cluster_options *options,
+                       struct failure *failure)
 {
     struct store **stores = memory_new(cluster->members.count * sizeof(struct store *));
-    for (size_t i = 0; i < cluster->members.count; i++) {
-        stores[i] = make_store(cluster, &cluster->members.items[i]);
+    if (!make_stores(cluster, stores, failure)) {
+        memory_free(stores);
+        return false;
     }
     list_members(cluster);
     for (size_t i = 0; i < cluster->members.count; i++) {
@@ -171,6 +233,7 @@ static void make_nodes(struct cluster *cluster, const struct cluster_options *op
         member->node = local_new(cluster->world, stores[i], &node_options);
     }
     memory_free(stores);
+    return true;
 }
 
 /* They open their disks side by side. */
@@ -209,8 +272,7 @@ bool cluster_make_nodes(struct cluster *cluster, const struct cluster_options *o
     if (cluster->has_processes) {
         return make_processes(cluster, options, failure);
     }
-    make_nodes(cluster, options);
-    return true;
+    return make_nodes(cluster, options, failure);
 }
 
 size_t cluster_count(const struct cluster *cluster)
@@ -270,6 +332,14 @@ uint64_t cluster_pid(const struct cluster_node *node)
 /* ---- later ------------------------------------------------------------------------------------
  */
 
+static void empty_store(struct store *store, struct member *member)
+{
+    struct store_contents contents;
+    store->operations->wipe(store);
+    store->operations->contents(store, &contents);
+    member->directory = contents.directory;
+}
+
 /* A node of an empty disk that waits to be added, in place of the one that was there. */
 static bool empty_node(struct cluster *cluster, struct member *member, struct failure *failure)
 {
@@ -293,7 +363,14 @@ static bool empty_node(struct cluster *cluster, struct member *member, struct fa
         return true;
     }
     struct node_options options = node_options_of(cluster, member);
-    member->node = local_new(cluster->world, make_store(cluster, member), &options);
+    struct store *store = make_store(cluster, member, failure);
+    if (store == NULL) {
+        return false;
+    }
+    if (cluster->options.real) {
+        empty_store(store, member); /* of what an earlier run has left under that id */
+    }
+    member->node = local_new(cluster->world, store, &options);
     return true;
 }
 

@@ -294,6 +294,8 @@ int lua_cluster_new(lua_State *L)
         lua_pushvalue(L, -2);
         lua_setfield(L, -2, "make_machine");
     }
+    lua_getfield(L, 2, "dir");
+    options.directory = lua_tostring(L, -1);
     struct cluster_processes processes;
     options.processes = read_processes(L, &processes);
     struct cluster_disk *disks = read_disks(L, box, &options.disk_count);

@@ -57,6 +57,9 @@ struct node_options {
     void *context;
     /* Told of what an application wants to know; any may be NULL. Not from within calls of node.h
      * other than through the world. */
+    /* Where that node is now, whatever the configuration says; NULL, and where it gives NULL: as
+     * that says. */
+    const char *(*find_address)(void *context, uint64_t id);
     void (*on_role)(void *context, struct node *node); /* role, term or known leader changed */
     void (*on_members)(void *context,
                        struct node *node); /* a committed configuration was applied */

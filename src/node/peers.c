@@ -121,7 +121,11 @@ static void try_other_address(struct node *node, struct peer *peer)
 /* The address of a member counts when it is news. What another server of its id told does not. */
 static void follow_member(struct node *node, struct peer *peer, const struct raft_member *member)
 {
+    const char *known = node->options.find_address != NULL
+                            ? node->options.find_address(node->options.context, member->id)
+                            : NULL;
     struct bytes address = {(const uint8_t *)member->address, member->address_size};
+    address = known != NULL ? bytes_of_text(known) : address;
     peer->listed_directory = member->directory;
     if (member->directory != 0 && peer->hello_address_of != member->directory) {
         peer->hello_address[0] = 0;

@@ -7,7 +7,6 @@
  */
 #include "process/internal.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 
 /* More than this waits for the parent: events are left out, and counted. */
 #define WAITING_BYTES_MAX (64U << 20)
-#define SEGMENT_BYTES (1U << 20)   /* of its log */
 #define LOG_BYTES_MAX (256U << 10) /* of one answer; one entry always fits */
 
 struct child {
@@ -35,6 +33,8 @@ struct child {
     struct buffer scratch;
     struct sight sight; /* its peers and counts, beside the node's own view */
     uint64_t lost;      /* events that were left out */
+    bool has_looked;    /* at its directory ... */
+    bool has_log;       /* ... which holds one */
     bool has_ended;
 };
 
@@ -377,22 +377,6 @@ static bool make_world(struct child *child, struct failure *failure)
     return true;
 }
 
-/* Whether the directory holds a log. */
-static bool has_log(const char *path)
-{
-    DIR *directory = opendir(path);
-    const struct dirent *entry = NULL;
-    bool found = false;
-    if (directory == NULL) {
-        return false; /* it is made when it is opened */
-    }
-    while (!found && (entry = readdir(directory)) != NULL) {
-        found = strncmp(entry->d_name, "log-", 4) == 0;
-    }
-    (void)closedir(directory);
-    return found;
-}
-
 /* A disk of its own number each time, whatever the run's seed. */
 static uint64_t draw_seed(void)
 {
@@ -401,7 +385,13 @@ static uint64_t draw_seed(void)
     return seed;
 }
 
-/* An empty disk's number is known at once, another's when it has been read. */
+static void looked(void *context, bool has_log)
+{
+    struct child *child = context;
+    child->has_looked = true;
+    child->has_log = has_log;
+}
+
 static bool make_store(struct child *child, struct failure *failure)
 {
     struct store_contents contents;
@@ -410,19 +400,21 @@ static bool make_store(struct child *child, struct failure *failure)
     if (files == NULL) {
         return false;
     }
-    bool has_data = !child->open.wipe && has_log(child->open.directory);
     struct store_wal_options options = {.id = child->open.raft.id,
                                         .cluster_name = child->open.cluster_name,
-                                        .segment_bytes = SEGMENT_BYTES,
+                                        .segment_bytes = STORE_SMALL_SEGMENT_BYTES,
                                         .seed = draw_seed()};
     child->store = store_wal_new(child->world, files, &options);
     if (child->open.wipe) {
         child->store->operations->wipe(child->store);
     }
+    store_wal_look(child->store, looked, child);
+    while (!child->has_looked) {
+        (void)child->world->operations->step(child->world, WORLD_NEVER);
+    }
     child->store->operations->contents(child->store, &contents);
-    answer(
-        child, CONTROL_OPENED,
-        &(struct control_answer){.number = has_data ? 0 : contents.directory, .index = has_data});
+    answer(child, CONTROL_OPENED,
+           &(struct control_answer){.number = contents.directory, .index = child->has_log});
     return true;
 }
 

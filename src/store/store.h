@@ -172,7 +172,8 @@ void snapshot_decoder_free(struct snapshot_decoder *decoder);   /* and make it a
 struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
                                int64_t sync_max_ns);
 
-#define STORE_SEGMENT_BYTES (16U << 20) /* for real disks */
+#define STORE_SEGMENT_BYTES (16U << 20)      /* for real disks */
+#define STORE_SMALL_SEGMENT_BYTES (1U << 20) /* for the clusters of scripts, which end soon */
 
 struct store_wal_options {
     uint64_t id;

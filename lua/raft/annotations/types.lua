@@ -49,6 +49,7 @@
 ---@field seed? integer decides everything in the simulated world; $RAFTBENCH_SEED or 1 if not given
 ---@field name? string the run's name in traces
 ---@field link? raft.faults faults that every link starts with; 1 to 5 ms of delay in "sim" if not given, none over TCP
+---@field dir? string below it each node has its files (its write-ahead log and snapshots); without it they are in memory over TCP
 ---@field state? table<integer, raft.disk> what is on the nodes' disks at the start
 ---@field machine? "kv"|string|fun(id: integer): raft.machine "kv", a function that makes a node's machine at each of its starts, or the name of a module that returns one
 ---@field speed? number world seconds in a real one, over TCP; $RAFTBENCH_SPEED or 1 if not given
