@@ -81,6 +81,7 @@ static void name_is_durable(void *context, struct file_task *task)
     if (store->lacks_room) {
         wal_write_now(store);
     }
+    wal_segments_review(store);
 }
 
 static void was_named(void *context, struct file_task *task)
@@ -180,38 +181,74 @@ static size_t count_spare(const struct wal_store *store)
     return count;
 }
 
-static void former_is_gone(void *context, struct file_task *task)
+/* One goes after the other, each for good: what is left is always a row without a gap. */
+static void former_is_spare(void *context, struct file_task *task)
 {
     struct wal_store *store = context;
-    if (!worked(store, task)) {
-        return;
-    }
-    array_remove(&store->full, 0, 1);
-    if (store->next.state == WAL_NEXT_MAKING) {
+    if (worked(store, task)) {
+        array_remove(&store->full, 0, 1);
         open_spare(store);
-    } else {
-        store->next.state = WAL_NEXT_NONE;
-        wal_segments_review(store);
     }
 }
 
-/* One goes after the other, each for good: what is left is always a row without a gap. */
-static void former_has_another_name(void *context, struct file_task *task)
+static void former_was_renamed(void *context, struct file_task *task)
 {
     struct wal_store *store = context;
     if (worked(store, task)) {
         (void)fresh(store);
-        ask(store, FILE_SYNC_DIRECTORY, former_is_gone);
+        ask(store, FILE_SYNC_DIRECTORY, former_is_spare);
     }
 }
 
-static void take_former(struct wal_store *store, enum file_task_kind kind)
+static void rename_former(struct wal_store *store)
 {
     struct file_task *task = fresh(store);
     wal_name(store->next.former_name, store->full.items[0].number);
     task->name = store->next.former_name;
     task->new_name = WAL_SPARE_NAME;
-    ask(store, kind, former_has_another_name);
+    ask(store, FILE_RENAME, former_was_renamed);
+}
+
+static void ask_removal(struct wal_store *store, enum file_task_kind kind,
+                        void (*done)(void *context, struct file_task *task))
+{
+    struct wal_removal *removal = &store->removal;
+    removal->task = (struct file_task){
+        .done = done, .context = store, .kind = kind, .bulk = true, .name = removal->name};
+    files_submit(store->files, &removal->task);
+}
+
+static bool removal_worked(struct wal_store *store, const struct file_task *task)
+{
+    if (task->error != FILE_OK) {
+        wal_fail(store, "a former file of the log cannot be removed: %s", task->problem);
+    }
+    return task->error == FILE_OK;
+}
+
+static void removal_is_durable(void *context, struct file_task *task)
+{
+    struct wal_store *store = context;
+    if (removal_worked(store, task)) {
+        store->removal.busy = false;
+        array_remove(&store->full, 0, 1);
+        wal_segments_review(store);
+    }
+}
+
+static void former_was_removed(void *context, struct file_task *task)
+{
+    struct wal_store *store = context;
+    if (removal_worked(store, task)) {
+        ask_removal(store, FILE_SYNC_DIRECTORY, removal_is_durable);
+    }
+}
+
+static void remove_former(struct wal_store *store)
+{
+    store->removal.busy = true;
+    wal_name(store->removal.name, store->full.items[0].number);
+    ask_removal(store, FILE_REMOVE, former_was_removed);
 }
 
 /* ---- when ----------------------------------------------------------------------------------- */
@@ -226,9 +263,9 @@ static void make_next(struct wal_store *store)
         grow(store);
         return;
     }
-    next->recycled = count_spare(store) > 0;
+    next->recycled = count_spare(store) > 0 && !store->removal.busy;
     if (next->recycled) {
-        take_former(store, FILE_RENAME);
+        rename_former(store);
     } else {
         open_spare(store);
     }
@@ -245,14 +282,13 @@ void wal_segments_review(struct wal_store *store)
         make_next(store); /* there may be room now; else that stops it */
         return;
     }
-    if (next->state != WAL_NEXT_NONE) {
-        return;
-    }
-    if (store->lacks_room || tail->position >= tail->sectors / 2) {
+    bool wanted = store->lacks_room || tail->position >= tail->sectors / 2;
+    if (next->state == WAL_NEXT_NONE && wanted) {
         make_next(store);
-    } else if (count_spare(store) > 1) { /* one is kept, to be used again */
-        next->state = WAL_NEXT_REMOVING;
-        take_former(store, FILE_REMOVE);
+    }
+    /* One is kept, to be used again. */
+    if (next->state != WAL_NEXT_MAKING && !store->removal.busy && count_spare(store) > 1) {
+        remove_former(store);
     }
 }
 
@@ -315,6 +351,7 @@ void wal_segments_cut(struct wal_store *store)
     store->world->operations->wake_at(store->world, &next->again, WORLD_NEVER);
     next->state = WAL_NEXT_NONE;
     next->file = NULL;
+    store->removal.busy = false;
     store->tail = (struct wal_tail){0};
     store->full.count = 0;
     store->done_files.count = 0;

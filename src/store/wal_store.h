@@ -29,8 +29,7 @@ struct wal_tail {
 enum wal_next_state {
     WAL_NEXT_NONE,
     WAL_NEXT_MAKING,
-    WAL_NEXT_FULL,     /* the disk is: tried again after a while */
-    WAL_NEXT_REMOVING, /* not a next one: what is not needed goes first */
+    WAL_NEXT_FULL, /* the disk is: tried again after a while */
     WAL_NEXT_READY,
 };
 
@@ -44,7 +43,14 @@ struct wal_next {
     struct buffer header;
     struct wakeup again;
     char name[WAL_NAME_BYTES];
-    char former_name[WAL_NAME_BYTES]; /* of the segment that is used again or removed */
+    char former_name[WAL_NAME_BYTES]; /* of the segment that is used again */
+};
+
+/* The removal of a segment that is not needed. */
+struct wal_removal {
+    bool busy;
+    struct file_task task;
+    char name[WAL_NAME_BYTES];
 };
 
 /* A full segment, older than the tail. */
@@ -122,6 +128,7 @@ struct wal_store {
     struct file_task closing;           /* closes them, one after the other */
     bool is_closing;
     struct wal_next next;
+    struct wal_removal removal;
     uint64_t needed_index; /* the log before it is not needed */
     struct wal_snapshots snapshots;
 
