@@ -329,6 +329,16 @@ function tests.test_ACandidateInstalls()
   assert_same(net, { 1, 2, 3 })
 end
 
+-- It is told to campaign as the leader's equal, by an entry that its log does not hold any more.
+function tests.test_WhoHasCompactedIsLevel()
+  local net = replicas.new(3, replicas.still)
+  net:elect(1)
+  submit(net, 1, 3)
+  net:compact(2)
+  net:receive { kind = "timeout_now", from = 1, to = 2, term = 1, prev_index = 3, prev_term = 1 }
+  lu.assertEquals({ net:status(2).role, net:status(2).term }, { "candidate", 2 })
+end
+
 -- What is received is given up once it is not needed any more.
 function tests.test_WhatIsReceivedIsGivenUp()
   local net = replicas.new(3, replicas.still)

@@ -22,11 +22,6 @@ static const struct raft_configuration *preparing(const struct raft *raft)
     return members->preparing ? members : NULL;
 }
 
-static bool is_heard(const struct raft *raft, const struct peer *peer)
-{
-    return raft->now_ns - (int64_t)peer->heard_ns < transfer_bound_ns(raft);
-}
-
 /* A voter to be, other than this leader itself. */
 static bool is_coming(const struct raft *raft, const struct raft_member *member)
 {
@@ -43,7 +38,7 @@ bool catch_up_is_needed(struct raft *raft, const struct raft_configuration *want
             continue;
         }
         const struct peer *peer = known != NULL ? raft_find_peer(raft, member->id) : NULL;
-        if (peer == NULL || peer->match < raft->commit || !is_heard(raft, peer)) {
+        if (peer == NULL || peer->match < raft->commit || !replication_hears(raft, peer)) {
             return true;
         }
     }
@@ -99,7 +94,10 @@ static bool is_hopeless(const struct raft *raft, const struct peer *peer)
 {
     const struct catch_up *catch_up = &peer->catch_up;
     int64_t wait_ns = transfer_bound_ns(raft);
-    int64_t since_ns = catch_up->level ? (int64_t)peer->heard_ns : catch_up->moved_ns;
+    /* Once all of a snapshot is sent, its disk and what verifies it take their time. */
+    bool installs = peer->state == PROGRESS_SNAPSHOT && peer->snapshot_sent == peer->snapshot_size;
+    bool counts_as_moving = catch_up->level || installs;
+    int64_t since_ns = counts_as_moving ? (int64_t)peer->heard_ns : catch_up->moved_ns;
     return catch_up->rounds >= ROUNDS_MAX ||
            (raft->now_ns - since_ns) / WAITS_SILENT_MAX >= wait_ns;
 }
@@ -141,7 +139,7 @@ void catch_up_finish(struct raft *raft)
     for (uint32_t i = 0; i < members->count; i++) {
         const struct raft_member *member = &members->members[i];
         const struct peer *peer = raft_find_peer(raft, member->id);
-        if (is_coming(raft, member) && (!peer->catch_up.level || !is_heard(raft, peer))) {
+        if (is_coming(raft, member) && (!peer->catch_up.level || !replication_hears(raft, peer))) {
             return;
         }
     }

@@ -392,6 +392,8 @@ void replication_tick(struct raft *raft);
 void replication_heartbeat(struct raft *raft); /* its round goes out now */
 void replication_advance_commit(struct raft *raft);
 void replication_handle_response(struct raft *raft, const struct raft_message *message);
+/* Whether a peer answers, as far as this leader knows. */
+bool replication_hears(const struct raft *raft, const struct peer *peer);
 void replication_send_commit(struct raft *raft, struct peer *peer, bool quiet);
 /* By a leader that goes, to one that may not have answered yet. */
 void replication_send_last_commit(struct raft *raft, struct peer *peer);

@@ -402,6 +402,11 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
     }
 }
 
+bool replication_hears(const struct raft *raft, const struct peer *peer)
+{
+    return raft->now_ns - (int64_t)peer->heard_ns < transfer_bound_ns(raft);
+}
+
 /* ---- time ----------------------------------------------------------------------------------- */
 
 void replication_heartbeat(struct raft *raft)

@@ -59,13 +59,6 @@ static void remember(struct raft *raft, const struct raft_snapshot *snapshot)
     raft->snapshot.members = NULL; /* the first record's */
 }
 
-/* Whoever does not answer has no log kept for it. */
-static bool is_heard(const struct raft *raft, const struct peer *peer)
-{
-    return raft->now_ns <
-           time_after((int64_t)peer->heard_ns, raft->options.election_timeout_max_ns);
-}
-
 /* A peer that has been sent a snapshot goes on behind it from the log. Were that compacted
  * meanwhile it would need the next snapshot, and where writing is faster than installing the one
  * after that, for ever. So as much is kept as has room. */
@@ -82,7 +75,8 @@ static uint64_t kept_from(struct raft *raft)
         uint64_t behind = peer->state == PROGRESS_SNAPSHOT ? peer->next - 1 : peer->match;
         if (behind >= raft->compact_to) {
             peer->log_is_kept = peer->state == PROGRESS_SNAPSHOT;
-        } else if (peer->log_is_kept && has_room && is_heard(raft, peer) && behind < kept) {
+        } else if (peer->log_is_kept && has_room && replication_hears(raft, peer) &&
+                   behind < kept) {
             kept = behind;
         }
     }
@@ -123,7 +117,7 @@ void snapshot_taken(struct raft *raft, const struct raft_event *event)
     }
     for (uint32_t i = 0; i < raft->peer_count && raft->role == RAFT_LEADER; i++) {
         struct peer *peer = &raft->peers[i];
-        if (peer->state == PROGRESS_SNAPSHOT && !is_heard(raft, peer)) {
+        if (peer->state == PROGRESS_SNAPSHOT && !replication_hears(raft, peer)) {
             snapshot_begin(raft, peer); /* the former one need not wait for it */
         }
     }

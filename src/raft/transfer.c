@@ -51,19 +51,13 @@ static bool may_lead(const struct raft *raft, const struct peer *peer)
     return peer->voter && !raft_has_own_id(raft, peer);
 }
 
-/* Whether it answers, as far as this leader knows. */
-static bool is_heard(const struct raft *raft, const struct peer *peer)
-{
-    return raft->now_ns - (int64_t)peer->heard_ns < transfer_bound_ns(raft);
-}
-
 /* Of the voters that answer, the one whose log is furthest. NULL: there is none. */
 static struct peer *furthest(struct raft *raft)
 {
     struct peer *best = NULL;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (may_lead(raft, peer) && is_heard(raft, peer) &&
+        if (may_lead(raft, peer) && replication_hears(raft, peer) &&
             (best == NULL || peer->match > best->match)) {
             best = peer;
         }
@@ -171,8 +165,9 @@ void transfer_handle_response(struct raft *raft, const struct raft_message *mess
 void transfer_handle(struct raft *raft, const struct raft_message *message)
 {
     ensure(message->term == raft->term && raft->leader == message->from);
-    bool is_level = message->prev_index <= raft->log.last_index &&
-                    log_term_at(&raft->log, message->prev_index) == message->prev_term;
+    bool is_level = message->prev_index < raft->log.base_index ||
+                    (message->prev_index <= raft->log.last_index &&
+                     log_term_at(&raft->log, message->prev_index) == message->prev_term);
     if (!is_level || !membership_may_campaign(raft)) {
         update_answer(raft, RAFT_TIMEOUT_NOW_RESPONSE, message)->reject = true;
         return;
