@@ -213,7 +213,9 @@ command.add(tests, "ExactTimes", function(folder)
   lu.skipIf(not math.type, "this Lua has no integers beyond 2^53")
   local path = folder .. "/trace"
   clusters.with({ nodes = 1, mode = "sim", election_timeout = math.huge, trace = path }, function(c)
-    c:sleep(2 ^ 53 / 1e9 - c:now())
+    c:sleep(1 - c:now()) -- in steps that a double has exactly
+    c:sleep(9007198)
+    c:sleep(0.254740992)
     c:note("before")
     c:sleep(1e-9)
     c:note("after")
