@@ -89,7 +89,7 @@ with_files(tests, "OldSegmentsGo", { nodes = 1, snapshot_every = 8 }, function(c
     local pipe = io.popen("ls " .. command.quote(data .. "/1") .. " | grep -c ^log-")
     local count = tonumber(pipe:read "*l")
     pipe:close()
-    return count <= 4
+    return count <= 6 -- of forty
   end))
   c:crash(1)
   assert(c:restart(1))
