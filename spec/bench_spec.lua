@@ -7,7 +7,7 @@ local core = require("raft").core
 
 local tests = {}
 
-local names = { "core", "codec", "commit-latency", "commit-throughput", "election", "simulation", "hostile",
+local names = { "core", "codec", "commit-latency", "commit-throughput", "durable", "election", "simulation", "hostile",
   "memory" }
 
 -- What must have been measured under each name at the small size.
@@ -16,6 +16,7 @@ local wanted = {
   codec = { "encode_1", "decode_1", "encode_64", "decode_64" },
   ["commit-latency"] = { "p50", "p99", "ratio" },
   ["commit-throughput"] = { "64_on", "64_off", "1024_on", "1024_off" },
+  durable = { "p50", "p99", "sync", "ratio", "clients", "group", "restart" },
   election = { "p50", "worst" },
   simulation = { "3_idle_events", "3_idle_seconds", "3_busy_events", "3_busy_seconds", "3_busy_commands",
     "5_idle_events", "5_idle_seconds", "5_busy_events", "5_busy_seconds", "5_busy_commands" },

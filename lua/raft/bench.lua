@@ -19,6 +19,7 @@ bench.all = {
   require "raft.bench.codec",
   require "raft.bench.latency",
   require "raft.bench.throughput",
+  require "raft.bench.durable",
   require "raft.bench.election",
   require "raft.bench.simulation",
   require "raft.bench.hostile",
