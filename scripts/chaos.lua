@@ -1,6 +1,6 @@
 -- Chaos: clients write and read while partitions of every shape, crashes, pauses, bad and slow links, bad disks, late
--- messages, drifting clocks, changes of members and transfers of leadership come and go at random; then all heals, and
--- the cluster must live and have kept what it promised.
+-- messages, drifting clocks, snapshots, changes of members and transfers of leadership come and go at random; then all
+-- heals, and the cluster must live and have kept what it promised.
 --
 --   scripts/raftbench run scripts/chaos.lua --seed 7
 --   scripts/raftbench run scripts/chaos.lua --mode tcp --set parameters.time=30
@@ -11,6 +11,7 @@
 local here = debug.getinfo(1, "S").source:match("^@(.*/)[^/]*$") or ""
 local clients = dofile(here .. "chaos/clients.lua")
 local faults = dofile(here .. "chaos/faults.lua")
+local machine = dofile(here .. "chaos/machine.lua")
 
 local scenario = {
   name = "chaos",
@@ -48,6 +49,10 @@ function scenario.options(draw, mode)
       disk = draw { 0, 0, 0, 0.1, 0.3 } * math.min(0.33, election[2] - election[1]),
       slow_disk = draw { 0, 0.1, 0.3, 0.6 } * math.min(0.16, election[1]),
     },
+    -- Small, so that followers fall behind the log all the time.
+    snapshot_every = draw { math.huge, 3, 10, 30, 100 },
+    snapshot_bytes = draw { math.huge, math.huge, 500, 5000 },
+    machine = draw { "kv", "kv", machine },
   }
 end
 

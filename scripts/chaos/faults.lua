@@ -267,12 +267,40 @@ function troubles.transfer_broken(c)
   end
 end
 
+-- Of one node, some, or all; waited for or not.
+function troubles.compact(c)
+  local which = c:random(4)
+  if which == 1 then
+    c:compact("all", { timeout = 0.5 })
+  elseif which == 2 then
+    c:compact(leader_or_any(c), { timeout = 0.001 })
+  else
+    c:compact(pick(c, c:ids()), { timeout = 1 })
+  end
+end
+
+-- A crash in the middle of taking a snapshot, of sending one, or right after it was installed.
+function troubles.ambush_snapshot(c)
+  local kind = pick(c, { "snapshot", "install", "restore", "install" })
+  local stop
+  stop = c:on({ kind = kind }, function(event)
+    stop()
+    if c:random(2) == 1 then
+      c:crash(event.node)
+    else
+      c:crash(leader_or_any(c))
+    end
+  end)
+  c:after(c:random() * 3, stop)
+  c:compact(pick(c, c:ids()), { timeout = 0.5 })
+end
+
 local kinds = {
   "partition", "partition", "partition", "partition", "heal", "heal", "crash", "crash", "crash_many", "restart",
   "restart", "restart", "power_cut", "ambush", "ambush", "pause", "pause_many", "bad_links", "slow_link",
   "lost_answers", "late_answers", "late_messages", "clock", "campaign", "alternate", "slow_disk", "slow_disk",
   "transfer", "transfer", "transfer_broken", "stalled_disk", "full_disk", "failing_disk", "torn_writes", "torn_writes",
-  "lying_disk",
+  "lying_disk", "compact", "compact", "ambush_snapshot",
 }
 for name, act in pairs(disks.troubles) do
   troubles[name] = act

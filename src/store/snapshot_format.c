@@ -121,7 +121,8 @@ static bool read_head(struct snapshot_decoder *decoder, const uint8_t *head, con
     }
     size_t cluster_size = head[24];
     if (cluster_size > SNAPSHOT_CLUSTER_BYTES_MAX ||
-        COVERS_BYTES + cluster_size > decoder->part_size) {
+        COVERS_BYTES + cluster_size > decoder->part_size ||
+        memchr(head + COVERS_BYTES, 0, cluster_size) != NULL) {
         return damaged(problem, "the snapshot's header has an impossible cluster's name");
     }
     memcpy(decoder->cluster, head + COVERS_BYTES, cluster_size);
