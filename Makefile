@@ -40,7 +40,7 @@ LINE_MODULE = $(BUILD)/raft/line.so
 FUZZERS = $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_SOURCES = $(wildcard spec/fuzz/*.c spec/fuzz/support/*.c)
 FUZZ_SHARED = $(filter-out %/replay.c,$(wildcard spec/fuzz/support/*.c)) \
-	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim)) src/process/messages.c
+	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim real)) src/process/messages.c
 LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
 # As many jobs as there are cores, unless the user said how many.
@@ -126,11 +126,11 @@ replays: $(FUZZERS:%=$(BUILD)/replay/%) # each fuzzer with a plain main
 $(FUZZERS:%=$(BUILD)/replay/%): $(BUILD)/replay/%: $(BUILD)/spec/fuzz/%.o \
 		$(BUILD)/spec/fuzz/support/replay.o $(BUILD)/fuzz.a
 	@mkdir -p $(@D)
-	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) -lm
+	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 
 $(FUZZERS:%=$(BUILD)/fuzzer/%): $(BUILD)/fuzzer/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/fuzz.a
 	@mkdir -p $(@D)
-	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) -lm
+	$(call QUIET,LINK)$(CC) -pthread $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 
 $(BUILD)/fuzz.a: $(FUZZ_SHARED:%.c=$(BUILD)/%.o)
 	@rm -f $@
