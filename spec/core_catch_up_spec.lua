@@ -110,16 +110,22 @@ function tests.test_ALearnerThatIsNotPromotedInTimeStaysALearner()
   gives_up(net, { voters = { 1, 2, 3, 4 } }, { voters = { 1, 2, 3 }, learners = { 4 } })
 end
 
--- One that answers and never has more on its disk is as useless.
-function tests.test_OneWhoseDiskHangsIsTakenOutAgain()
+-- One that answers heartbeats and never has more on its disk is as useless.
+function tests.test_OneWhoseDiskHangsIsNotWaitedFor()
   local net = three_and(1, quiet)
+  net:change(1, { voters = { 1, 2, 3 }, learners = { 4 } })
+  net:settle()
+  net:heartbeat(1)
+  net:settle()
   net:slow(4)
+  net:submit(1, "it lacks this")
+  net:settle()
   net:prepare(1, { voters = { 1, 2, 3, 4 } })
   for _ = 1, 320 do
     net:pass(10 * MS, 1)
     net:settle()
   end
-  lu.assertEquals({ net:members(1).voters, net:members(1).learners }, { { 1, 2, 3 }, {} })
+  lu.assertEquals({ net:members(1).voters, net:members(1).learners, net:members(1).wanted }, { { 1, 2, 3 }, { 4 }, nil })
 end
 
 -- As long as something new comes from it, it is waited for.
@@ -181,16 +187,23 @@ function tests.test_TheNextLeaderGoesOn()
   lu.assertEquals(kinds(net, 5), "preparing joint simple")
 end
 
+-- In its own time: what passed before it led does not count.
 function tests.test_TheNextLeaderGivesUp()
   local net = three_and(1, quiet)
-  net:isolate(4)
-  net:prepare(1, { voters = { 1, 2, 3, 4 } })
-  net:settle()
-  net:elect(2)
-  for _ = 1, 320 do
-    net:pass(10 * MS, 2)
-    net:settle()
+  local function let_pass(leader, times)
+    for _ = 1, times do
+      net:pass(10 * MS, leader)
+      net:settle()
+    end
   end
+  net:isolate(4)
+  let_pass(1, 400)
+  net:prepare(1, { voters = { 1, 2, 3, 4 } })
+  let_pass(1, 200)
+  net:elect(2)
+  let_pass(2, 250)
+  lu.assertNotNil(net:members(2).wanted)
+  let_pass(2, 100)
   lu.assertEquals({ net:members(2).voters, net:members(2).learners }, { { 1, 2, 3 }, {} })
 end
 

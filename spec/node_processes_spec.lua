@@ -138,4 +138,28 @@ function tests.test_AnotherOfAMembersIdDoesNotTakeItsPlace()
   end)
 end
 
+-- Another leads without a time-out: whoever finds that its leader is silent asks for pre-votes first.
+function tests.test_ALeaderThatIsTerminatedHandsOver()
+  with_processes(function(list)
+    add(list[1], 1)
+    local leader = leader_among(list)
+    if leader ~= 3 then -- the one whose loop is raft.run
+      lu.assertEquals(list[leader]:ask("return node:transfer_leader(3)"), "3")
+    end
+    for id = 1, 2 do
+      list[id]:ask("node:on('role', function(role) roles = (roles or '') .. role .. ' ' end)")
+    end
+    os.execute("kill -TERM " .. list[3].pid)
+    local rest = { list[1], list[2] }
+    local new = processes.wait("another leader", function()
+      return leader_among(rest)
+    end)
+    lu.assertEquals(add(list[new], 1), 2)
+    for id = 1, 2 do
+      local roles = list[id]:ask("return roles")
+      lu.assertNotStrContains(roles, "pre_candidate")
+    end
+  end)
+end
+
 return tests

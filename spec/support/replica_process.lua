@@ -47,8 +47,7 @@ end
 local loops = {}
 
 function loops.run()
-  while true do
-    raft.run(0.01)
+  while raft.run(0.01) do -- until the node is closed
     run_requests()
   end
 end
