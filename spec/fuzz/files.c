@@ -129,7 +129,7 @@ static struct file_task draw_write(struct run *run)
 static void read_file(struct run *run, size_t position)
 {
     uint32_t size = draw_size(run);
-    uint64_t offset = input_byte(&run->input) * 300U;
+    uint64_t offset = input_byte(&run->input) * UINT64_C(300);
     for (size_t i = 0; i < 2; i++) {
         struct side *side = &run->sides[i];
         submit(side, &(struct file_task){.kind = FILE_READ,
