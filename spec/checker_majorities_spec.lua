@@ -177,6 +177,40 @@ function tests.test_ReadMajority_AReadThatFailedIsNotWaitedFor()
   lu.assertNil(r:confirm(2, 2, 3).violation)
 end
 
+-- ---- leases ---------------------------------------------------------------------------------------
+
+local function lease(r, number, index)
+  return r:event("confirm", 1, { first = number, last = number, index = index or 2, flag = true })
+end
+
+function tests.test_ReadLease()
+  local r = reading():event("read", 1, { sequence = 2 })
+  lu.assertNil(lease(r, 2).violation) -- without a round, before one that waits for its round
+  assert_violated(r:confirm(1), "a read is confirmed by a majority", 1)
+end
+
+function tests.test_ReadLease_AsOfLessThanWasCommittedWhenItCame()
+  assert_violated(lease(reading(), 1, 1), "a leader with a lease leads alone", 1)
+end
+
+function tests.test_ReadLease_BeforeAnEntryOfItsOwnTermIsCommitted()
+  local r = leading(3, 2):event("read", 1, { sequence = 1 })
+  assert_violated(lease(r, 1, 1), "a leader with a lease leads alone", 1)
+end
+
+function tests.test_ReadLease_WhereAnotherWasElected()
+  local r = reading():role(2, "candidate", 3):vote(2, 2, 3, 2, 2):state(2, 3, 2)
+  r:vote(3, 2, 3, 2, 2):role(2, "leader", 3)
+  assert_violated(lease(r, 1), "a leader with a lease leads alone", 1, 2)
+end
+
+function tests.test_ReadLease_OnceItHasToldAnotherToCampaign()
+  local r = reading():event("send", 1, { peer = 2, message = "timeout_now", term = 2 })
+  assert_violated(lease(r, 1), "a leader with a lease leads alone", 1)
+  r = reading():event("send", 1, { peer = 2, message = "timeout_now", term = 1 }) -- of an earlier term, and late
+  lu.assertNil(lease(r, 1).violation)
+end
+
 -- ---- configurations -------------------------------------------------------------------------------
 
 local FIVE = { index = 3, voters = { 1, 2, 3, 4, 5 }, voters_old = { 1, 2, 3 } }

@@ -180,17 +180,30 @@ end
 -- ---- asking ----------------------------------------------------------------------------------------
 
 local known = { timeout = true }
+local known_of_reads = { timeout = true, read = true }
 
--- (options, f), (f) or (options): the time-out in ns, and f.
-local function split(given, f)
+-- (options, f), (f) or (options): the time-out in ns, f, and the options.
+local function split(given, f, allowed)
   if type(given) == "function" and f == nil then
     given, f = nil, given
   end
   if f ~= nil then
     arguments.callable("f", f)
   end
-  given = arguments.options("options", given, known)
-  return arguments.seconds("options.timeout", given.timeout, TIMEOUT), f
+  given = arguments.options("options", given, allowed or known)
+  return arguments.seconds("options.timeout", given.timeout, TIMEOUT), f, given
+end
+
+-- options.read, which is one of these.
+local function read_mode(given, ...)
+  for _, mode in ipairs { ... } do
+    if given.read == mode then
+      return mode
+    end
+  end
+  if given.read ~= nil then
+    arguments.fail("options.read", ('"%s" or nil'):format(table.concat({ ... }, '", "')), given.read)
+  end
 end
 
 -- begin() asks and returns a ticket; finish(...) makes of the outcome what the caller is given. Without f: waits.
@@ -244,15 +257,17 @@ function Node:propose(command, given, f)
 end
 
 --- Waits until this node's own state is as fresh as the cluster's: what was answered before the call is in it.
--- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.node_read_options|raft.callback given `timeout` seconds, 10 if not given; `read`: "lease" for the
+-- leader's lease (needs `clock_drift`); may be left out
 -- @tparam ?raft.callback f f(true), or f(nil, message, code, detail); without it the call waits and returns that
 -- @treturn ?boolean true; nil, message, code, detail
 function Node:read(given, f)
   check_self(self, "read")
   local timeout_ns
-  timeout_ns, f = split(given, f)
+  timeout_ns, f, given = split(given, f, known_of_reads)
+  local mode = read_mode(given, "lease")
   return ask(self, "node:read", f, function()
-    return self.handle:read(nil, timeout_ns)
+    return self.handle:read(nil, timeout_ns, mode)
   end, function()
     return true
   end)
@@ -260,18 +275,20 @@ end
 
 --- As `node:read`, and asks the machine's `query` then.
 -- @tparam raft.value request as the machine takes it
--- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
+-- @tparam ?raft.node_read_options|raft.callback given `timeout` seconds, 10 if not given; `read`: "lease" for the
+-- leader's lease (needs `clock_drift`), "stale" for what this node has just now; may be left out
 -- @tparam ?raft.callback f f(answer), or f(nil, message, code, detail); without it the call waits and returns that
 -- @treturn ?raft.value the answer; nil, message, code, detail
 function Node:query(request, given, f)
   check_self(self, "query")
   local timeout_ns
-  timeout_ns, f = split(given, f)
+  timeout_ns, f, given = split(given, f, known_of_reads)
+  local mode = read_mode(given, "lease", "stale")
   if request == nil then
     arguments.fail("request", "a value", request)
   end
   return ask(self, "node:query", f, function()
-    return self.handle:read(request, timeout_ns)
+    return self.handle:read(request, timeout_ns, mode)
   end, function(_, _, answer)
     return without_null(answer)
   end)

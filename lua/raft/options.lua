@@ -62,6 +62,9 @@ local known = {
   pre_vote = { "a boolean", is_kind "boolean" },
   check_quorum = { "a boolean", is_kind "boolean" },
   election_collisions = { "a chance from 0 to 1", is_chance },
+  clock_drift = { "a relative difference of clock rates, from 0 to below 1,", function(value)
+    return is_chance(value) and value < 1
+  end },
   window = { "messages in flight, from 1 to 65536", function(value) return is_count(1)(value) and value <= 65536 end },
   max_entries = { "a number of entries from 1 to 2^32 - 1", function(value)
     return is_count(1)(value) and value < 2 ^ 32
@@ -197,6 +200,20 @@ function options.timing(given, result)
   result.election_max = election == math.huge and 0.300 or election[2]
 end
 
+--- What voters promise, and what a leader makes of it: pre-vote, check-quorum, lease reads.
+-- @tparam table given
+-- @tparam table result
+function options.safety(given, result)
+  result.pre_vote = given.pre_vote ~= false
+  result.check_quorum = given.check_quorum ~= false
+  if given.clock_drift ~= nil and not result.check_quorum then
+    arguments.raise("bad argument 'clock_drift' (lease reads need check_quorum = true: a lease is the voters' promise "
+      .. "to hold back while they hear their leader)")
+  end
+  result.lease_reads = given.clock_drift ~= nil
+  result.clock_drift_ppb = math.ceil((given.clock_drift or 0) * 1e9)
+end
+
 local function machine_of(machine)
   if type(machine) == "string" and machine ~= "kv" then
     local found, made = pcall(require, machine)
@@ -273,13 +290,12 @@ function options.cluster(given)
     seed = given.seed or defaults.get("seed") or 1,
     name = given.name or defaults.get("name") or "",
     ids = ids_of(given.nodes or 3),
-    pre_vote = first_of(given.pre_vote, true),
-    check_quorum = first_of(given.check_quorum, true),
     speed = given.speed or defaults.get("speed") or 1,
     machine = mode ~= "process" and machine_of(given.machine) or nil,
     invariants = first_of(given.invariants, true),
   }
   options.timing(given, result)
+  options.safety(given, result)
   options.limits(given, result)
   options.snapshots(given, result, 0, 0)
   tracing(given, result)

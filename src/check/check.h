@@ -2,8 +2,8 @@
  * check: judges a run by its trace. checker.c (subscription, nodes, the first violation), safety.c
  * (leaders, logs), configurations.c (which one is in force), majorities.c (votes, commits and reads
  * that need one), commits.c (what is committed), durability.c (votes, terms, disks, promises),
- * machines.c (applies, answers), chains.c (the memory of logs). Later: histories, linearizability,
- * exploration.
+ * leases.c (reads without a majority), machines.c (applies, answers), chains.c (the memory of
+ * logs). Later: histories, linearizability, exploration.
  *
  * Each rule is judged where it is made, when the node acts on it, and not only by what follows: a
  * leader with too few votes is told of at once, and not when a committed entry is lost.
@@ -37,6 +37,9 @@
  *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
  *                         the read came; the leader had committed in its own term, and its index
  *                         covers what was committed when the read came
+ *   READ_LEASE            where a lease let a read pass: no leader of a later term is known, the
+ *                         leader told nobody to campaign in its term, and as READ_MAJORITY of its
+ *                         own term and index
  *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not; a
  *                         snapshot holds the one in force at its index
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
@@ -62,6 +65,7 @@
     X(VOTE_MAJORITY, "a leader has a majority of votes")                                           \
     X(COMMIT_MAJORITY, "what is committed is on a majority of disks")                              \
     X(READ_MAJORITY, "a read is confirmed by a majority")                                          \
+    X(READ_LEASE, "a leader with a lease leads alone")                                             \
     X(LATEST_CONFIGURATION, "the latest configuration is in force")                                \
     X(ONE_CHANGE, "one change of members at a time")                                               \
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \

@@ -226,7 +226,11 @@ static void read_rare(struct checker *checker, struct check_node *node,
         majorities_read(checker, node, event);
         break;
     case TRACE_CONFIRM:
-        majorities_confirm(checker, node, event);
+        if (event->flag) {
+            leases_confirm(checker, node, event);
+        } else {
+            majorities_confirm(checker, node, event);
+        }
         break;
     default:
         break;
@@ -243,7 +247,8 @@ static inline bool says_nothing(const struct trace_event *event)
 {
     if (event->kind == TRACE_SEND) {
         return event->message_kind != RAFT_APPEND_RESPONSE &&
-               event->message_kind != RAFT_VOTE_RESPONSE && event->message_kind != RAFT_READ;
+               event->message_kind != RAFT_VOTE_RESPONSE && event->message_kind != RAFT_READ &&
+               event->message_kind != RAFT_TIMEOUT_NOW;
     }
     return event->kind == TRACE_RECEIVE && event->message_kind != RAFT_READ_RESPONSE;
 }
@@ -266,6 +271,8 @@ static void read_event(void *context, const struct trace_event *event)
     case TRACE_SEND:
         if (event->message_kind == RAFT_READ) {
             majorities_round(node, event);
+        } else if (event->message_kind == RAFT_TIMEOUT_NOW) {
+            leases_told(node, event);
         } else {
             durability_send(checker, node, event);
         }

@@ -173,6 +173,7 @@ struct check_node {
     array_of(struct check_configuration) configurations;
     bool members_due; /* another one is in force now, and no MEMBERS has told so yet */
     /* As a leader, of this term: its rounds of reads, and the reads that wait. */
+    uint64_t told_term; /* in which it told a server to campaign */
     uint64_t round;
     array_of(struct round_answer) answers;
     ring_of(struct read) reads;
@@ -284,6 +285,17 @@ void majorities_round(struct check_node *node, const struct trace_event *event);
 void majorities_round_answer(struct check_node *node, const struct trace_event *event);
 void majorities_confirm(struct checker *checker, struct check_node *node,
                         const struct trace_event *event);
+/* The read that came last, if it has this number: it waits no more. */
+bool majorities_take_latest_read(struct check_node *node, uint64_t number, struct read *taken);
+bool majorities_judge_read_index(struct checker *checker, const struct check_node *node,
+                                 const struct trace_event *event, const struct read *read,
+                                 enum check_property property);
+
+/* ---- leases.c ------------------------------------------------------------------------------- */
+
+void leases_told(struct check_node *node, const struct trace_event *event);
+void leases_confirm(struct checker *checker, struct check_node *node,
+                    const struct trace_event *event);
 
 /* ---- commits.c ------------------------------------------------------------------------------ */
 

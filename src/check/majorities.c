@@ -297,12 +297,28 @@ static bool take_reads(struct check_node *node, uint64_t last, struct read *newe
     return found;
 }
 
-static bool judge_read_index(struct checker *checker, const struct check_node *node,
-                             const struct trace_event *event, const struct read *read)
+bool majorities_take_latest_read(struct check_node *node, uint64_t number, struct read *taken)
+{
+    struct read *tail = node->reads.count > 0 ? ring_at(&node->reads, node->reads.count - 1) : NULL;
+    if (tail == NULL || tail->last != number) {
+        return false;
+    }
+    *taken = *tail;
+    if (tail->first == number) {
+        (void)ring_pop_last(&node->reads);
+    } else {
+        tail->last--;
+    }
+    return true;
+}
+
+bool majorities_judge_read_index(struct checker *checker, const struct check_node *node,
+                                 const struct trace_event *event, const struct read *read,
+                                 enum check_property property)
 {
     const struct term *commit_term = chain_term(&node->log, node->commit);
     if (commit_term != NULL && commit_term->term != node->term) {
-        checker_report(checker, event, CHECK_READ_MAJORITY, 0,
+        checker_report(checker, event, property, 0,
                        "node %" PRIu64 ", leader of term %" PRIu64
                        ", confirms reads before an entry of its own term is committed (its commit "
                        "index %" PRIu64 " is of term %" PRIu64 ")",
@@ -310,7 +326,7 @@ static bool judge_read_index(struct checker *checker, const struct check_node *n
         return false;
     }
     if (event->index < read->committed) {
-        checker_report(checker, event, CHECK_READ_MAJORITY, 0,
+        checker_report(checker, event, property, 0,
                        "node %" PRIu64 ", leader of term %" PRIu64
                        ", confirms a read as of index %" PRIu64 ", but index %" PRIu64
                        " was committed when the read came",
@@ -325,7 +341,8 @@ void majorities_confirm(struct checker *checker, struct check_node *node,
 {
     const struct check_configuration *in_force = configurations_in_force(node);
     struct read read = {0};
-    if (!take_reads(node, event->last, &read) || !judge_read_index(checker, node, event, &read)) {
+    if (!take_reads(node, event->last, &read) ||
+        !majorities_judge_read_index(checker, node, event, &read, CHECK_READ_MAJORITY)) {
         return;
     }
     struct question question = {checker, node, NULL, read.round + 1, answered_round};

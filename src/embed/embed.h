@@ -109,8 +109,9 @@ struct trace *embed_trace(struct embedded *embedded);
 /* One encoded value. result: the machine's answer; this node has applied it too by then. */
 uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns);
 /* From then on the state of this node's machine is linearizable. The question, an encoded value, is
- * then put to it; empty: nothing is asked. */
-uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns);
+ * then put to it; empty: nothing is asked. STALE: it is put at once. */
+uint64_t embed_read(struct embedded *embedded, enum node_read_mode mode, struct bytes question,
+                    int64_t timeout_ns);
 /* `wanted` is a simple configuration. Never forwarded: the leader has to be asked. */
 uint64_t embed_change(struct embedded *embedded, const struct raft_configuration *wanted,
                       int64_t timeout_ns);

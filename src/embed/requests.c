@@ -34,6 +34,11 @@ static void answered(void *context, uint64_t number, const struct node_outcome *
     requests_answered(embedded->requests, number, outcome);
 }
 
+static bool is_linearizable_read(enum request_kind kind)
+{
+    return kind == REQUEST_READ || kind == REQUEST_READ_LEASE;
+}
+
 static bool send(void *owner, uint64_t node, struct request_message *message,
                  struct failure *failure)
 {
@@ -69,7 +74,11 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
     if (message->kind == REQUEST_TRANSFER) {
         return node_transfer(embedded->node, message->to, &asker, failure);
     }
-    bool is_read = message->kind == REQUEST_READ;
+    if (message->kind == REQUEST_READ_STALE) {
+        node_read(embedded->node, NODE_READ_STALE, message->body, &asker);
+        return true;
+    }
+    bool is_read = is_linearizable_read(message->kind);
     /* The question of a read is put to this node's own machine, once it may be. */
     struct bytes body = is_read ? nothing : message->body;
     if (node != embedded->id) {
@@ -77,7 +86,9 @@ static bool send(void *owner, uint64_t node, struct request_message *message,
                             &asker, failure);
     }
     if (is_read) {
-        node_read(embedded->node, NODE_READ_LINEARIZABLE, body, &asker);
+        node_read(embedded->node,
+                  message->kind == REQUEST_READ ? NODE_READ_LINEARIZABLE : NODE_READ_LEASE, body,
+                  &asker);
     } else {
         node_propose(embedded->node, body, &asker);
     }
@@ -158,7 +169,8 @@ static void tell(struct embedded *embedded, const struct request_outcome *done)
     outcome.result = done->result;
     failure_copy(&outcome.failure, &done->failure);
     buffer_clear(&embedded->answer);
-    if (done->kind == REQUEST_READ && done->body.size > 0 && done->failure.code == FAILURE_NONE) {
+    if (is_linearizable_read(done->kind) && done->body.size > 0 &&
+        done->failure.code == FAILURE_NONE) {
         ask_machine(embedded, done->body, &outcome);
     }
     embedded->on_done(embedded->context, request_slot(done->number), &outcome);
@@ -178,7 +190,9 @@ static uint64_t ask(struct embedded *embedded, struct request_order *order, int6
 {
     int64_t now_ns = embed_loop_now_ns(embedded->loop);
     ensure(embedded->on_done != NULL && timeout_ns >= 0);
-    order->node = embedded->forward ? 0 : embedded->id;
+    if (!embedded->forward || order->kind == REQUEST_READ_STALE) {
+        order->node = embedded->id;
+    }
     order->deadline_ns = timeout_ns < WORLD_NEVER - now_ns ? now_ns + timeout_ns : WORLD_NEVER;
     return request_slot(requests_ask(embedded->requests, order));
 }
@@ -192,9 +206,15 @@ uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t 
     return ask(embedded, &order, timeout_ns);
 }
 
-uint64_t embed_read(struct embedded *embedded, struct bytes question, int64_t timeout_ns)
+uint64_t embed_read(struct embedded *embedded, enum node_read_mode mode, struct bytes question,
+                    int64_t timeout_ns)
 {
-    struct request_order order = {.kind = REQUEST_READ, .body = question};
+    static const enum request_kind kinds[] = {
+        [NODE_READ_LINEARIZABLE] = REQUEST_READ,
+        [NODE_READ_LEASE] = REQUEST_READ_LEASE,
+        [NODE_READ_STALE] = REQUEST_READ_STALE,
+    };
+    struct request_order order = {.kind = kinds[mode], .body = question};
     return ask(embedded, &order, timeout_ns);
 }
 

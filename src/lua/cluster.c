@@ -71,6 +71,8 @@ void lua_raft_options_read(lua_State *L, int index, struct raft_options *raft)
         chance_from_double(lua_option_number(L, index, "election_collisions"));
     raft->pre_vote = lua_option_boolean(L, index, "pre_vote");
     raft->check_quorum = lua_option_boolean(L, index, "check_quorum");
+    raft->lease_reads = lua_option_boolean(L, index, "lease_reads");
+    raft->clock_drift_ppb = (uint32_t)lua_option_integer(L, index, "clock_drift_ppb");
     raft->window = (uint32_t)lua_option_integer(L, index, "window");
     raft->max_entries = (uint32_t)lua_option_integer(L, index, "max_entries");
     raft->max_message_bytes = (uint32_t)lua_option_integer(L, index, "max_message");

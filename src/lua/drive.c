@@ -196,9 +196,9 @@ static int64_t deadline_after(const struct cluster *cluster, int64_t length_ns)
 /* core:request(kind, node, body, timeout_ns, session, sequence, repeat_ns) → ticket */
 static int request(lua_State *L)
 {
-    static const char *const kinds[] = {"propose", "read", "stale", NULL};
-    static const enum node_request_kind values[] = {NODE_REQUEST_PROPOSE, NODE_REQUEST_READ,
-                                                    NODE_REQUEST_READ_STALE};
+    static const char *const kinds[] = {"propose", "read", "lease", "stale", NULL};
+    static const enum node_request_kind values[] = {
+        NODE_REQUEST_PROPOSE, NODE_REQUEST_READ, NODE_REQUEST_READ_LEASE, NODE_REQUEST_READ_STALE};
     struct cluster_request request = {
         .kind = values[luaL_checkoption(L, 2, NULL, kinds)],
         .node = (uint64_t)luaL_optinteger(L, 3, 0),

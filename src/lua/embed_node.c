@@ -245,16 +245,21 @@ static int propose(lua_State *L)
     return push_ticket(L, embed_propose(box->embedded, buffer_bytes(&box->all->value), timeout_ns));
 }
 
-/* node:read(question or nil, timeout_ns) → ticket */
+/* node:read(question or nil, timeout_ns, how or nil: "lease", "stale") → ticket */
 static int read(lua_State *L)
 {
     struct lua_embedded *box = check_open(L);
+    static const char *const hows[] = {"linearizable", "lease", "stale", NULL};
+    static const enum node_read_mode modes[] = {NODE_READ_LINEARIZABLE, NODE_READ_LEASE,
+                                                NODE_READ_STALE};
     int64_t timeout_ns = lua_time_check(L, 3);
+    enum node_read_mode mode = modes[luaL_checkoption(L, 4, hows[0], hows)];
     buffer_clear(&box->all->value);
     if (!lua_isnil(L, 2)) {
         lua_value_check(L, 2, "request", &box->all->value);
     }
-    return push_ticket(L, embed_read(box->embedded, buffer_bytes(&box->all->value), timeout_ns));
+    return push_ticket(L,
+                       embed_read(box->embedded, mode, buffer_bytes(&box->all->value), timeout_ns));
 }
 
 /* node:change(members, timeout_ns) → ticket */

@@ -92,6 +92,8 @@ void lua_update_push(lua_State *L, const struct raft *raft, const struct raft_up
         [RAFT_BAD_CONFIGURATION] = "bad_configuration",
         [RAFT_TRANSFERRING] = "transferring",
         [RAFT_NO_VOTER] = "no_voter",
+        [RAFT_NO_LEASES] = "no_leases",
+        [RAFT_PROMISED] = "promised",
     };
     static const char *const transfer_ends[] = {
         [RAFT_TRANSFER_TIMED_OUT] = "timed_out",
@@ -325,6 +327,8 @@ void lua_raft_options(lua_State *L, int index, struct raft_options *options)
     options->election_collisions = chance_from_double(collisions);
     options->pre_vote = lua_field_boolean(L, index, "pre_vote", true);
     options->check_quorum = lua_field_boolean(L, index, "check_quorum", true);
+    options->lease_reads = lua_field_boolean(L, index, "lease_reads", false);
+    options->clock_drift_ppb = (uint32_t)lua_field_integer(L, index, "clock_drift_ppb", 0);
     options->window = (uint32_t)lua_field_integer(L, index, "window", 64);
     options->max_entries = (uint32_t)lua_field_integer(L, index, "max_entries", 0);
     options->max_message_bytes = (uint32_t)lua_field_integer(L, index, "max_message_bytes", 65536);

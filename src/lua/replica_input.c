@@ -115,6 +115,7 @@ void lua_input_read(lua_State *L, int index, const struct raft *raft, int64_t no
         .kind = event_kind(L, index),
         .force = lua_field_boolean(L, index, "force", false),
         .reject = lua_field_boolean(L, index, "reject", false),
+        .lease = lua_field_boolean(L, index, "lease", false),
         .now_ns = lua_field_integer(L, index, "now_ns", now_ns),
         .sequence = (uint64_t)lua_field_integer(L, index, "sequence", 0),
         .read_id = (uint64_t)lua_field_integer(L, index, "read_id", 0),

@@ -235,7 +235,7 @@ static bool take_request(struct node *node, const struct node_asker *asker, stru
     enum node_request_kind kind =
         (enum node_request_kind)(batch->data[offset++] & ~(is_again ? NODE_REQUEST_AGAIN : 0));
     size--;
-    if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_STALE) {
+    if (kind < NODE_REQUEST_PROPOSE || kind > NODE_REQUEST_READ_LEASE) {
         return false;
     }
     if (!latest_numbers_add(&node->clients.seen, asker->number, REQUESTS_REMEMBERED)) {
@@ -251,6 +251,10 @@ static bool take_request(struct node *node, const struct node_asker *asker, stru
         break;
     case NODE_REQUEST_READ:
         reads_take(node, NODE_READ_LINEARIZABLE, batch, offset, size, asker);
+        work_run(node);
+        break;
+    case NODE_REQUEST_READ_LEASE:
+        reads_take(node, NODE_READ_LEASE, batch, offset, size, asker);
         work_run(node);
         break;
     case NODE_REQUEST_READ_STALE:

@@ -108,11 +108,21 @@ int64_t drive_now_ns(const struct node *node)
     return node_clock_now(&node->drive.clock, world_now_ns(node->world));
 }
 
+/* A lease is judged, and promised, at a time that is looked at after the input came: a process that
+ * was stopped in between must not take it for older than it is. */
+static int64_t time_of_event(const struct node *node)
+{
+    if (!node->options.raft.lease_reads) {
+        return drive_now_ns(node);
+    }
+    return node_clock_now(&node->drive.clock, node->world->operations->look_ns(node->world));
+}
+
 void drive_step(struct node *node, struct raft_event *event, struct reply *reply)
 {
     const struct raft_update *update = NULL;
     ensure(node->raft != NULL);
-    event->now_ns = drive_now_ns(node);
+    event->now_ns = time_of_event(node);
     node->has_changed = true;
     raft_step(node->raft, event, &update);
     if (reply != NULL) {

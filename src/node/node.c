@@ -401,7 +401,12 @@ bool node_campaign(struct node *node, bool force, struct failure *failure)
         return false;
     }
     struct raft_event event = {.kind = RAFT_EVENT_CAMPAIGN, .force = force};
-    drive_step(node, &event, NULL);
+    struct reply reply = {0};
+    drive_step(node, &event, &reply);
+    if (node->raft != NULL && reply.refusal != RAFT_ACCEPTED) {
+        refusal_explain(node, reply.refusal, failure);
+        return false;
+    }
     work_run(node);
     application_tell_soon(node);
     return true;

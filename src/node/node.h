@@ -118,7 +118,8 @@ bool node_submit(struct node *node, struct bytes payload, uint64_t *index, uint6
 /* The same, and the asker gets the outcome: when it was applied here (with the machine's result),
  * superseded, or the node went down; before this returns if the node refuses. */
 void node_propose(struct node *node, struct bytes payload, const struct node_asker *asker);
-enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_STALE };
+/* LEASE: linearizable as well, without a round where the leader's lease holds. */
+enum node_read_mode { NODE_READ_LINEARIZABLE, NODE_READ_LEASE, NODE_READ_STALE };
 /* An empty request asks nothing of the machine: the outcome's index is what a state that is to be
  * as fresh has applied. */
 void node_read(struct node *node, enum node_read_mode mode, struct bytes request,
@@ -232,7 +233,8 @@ struct machine *node_machine(const struct node *node); /* NULL unless it is up *
 enum node_request_kind {
     NODE_REQUEST_PROPOSE = 1,
     NODE_REQUEST_READ = 2,
-    NODE_REQUEST_READ_STALE = 3
+    NODE_REQUEST_READ_STALE = 3,
+    NODE_REQUEST_READ_LEASE = 4
 };
 
 struct node_request {

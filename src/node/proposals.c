@@ -7,64 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void refusal_explain(const struct node *node, enum raft_refusal refusal, struct failure *failure)
-{
-    struct raft_status status;
-    unsigned long long id = node->id;
-    switch (refusal) {
-    case RAFT_NOT_LEADER:
-        raft_get_status(node->raft, &status);
-        if (status.leader != 0 && status.leader != node->id) {
-            failure_set(failure, FAILURE_NOT_LEADER, "node %llu does not lead; node %llu does", id,
-                        (unsigned long long)status.leader);
-            failure->leader = status.leader;
-        } else {
-            failure_set(failure, FAILURE_NOT_LEADER,
-                        "node %llu does not lead and knows of no leader", id);
-        }
-        return;
-    case RAFT_BUSY:
-        failure_set(failure, FAILURE_BUSY,
-                    "node %llu has too many bytes that are not yet applied: try again later", id);
-        return;
-    case RAFT_TOO_LARGE:
-        failure_set(failure, FAILURE_TOO_LARGE, "a command is at most %u bytes",
-                    RAFT_ENTRY_BYTES_MAX);
-        return;
-    case RAFT_MEMBERSHIP_PENDING:
-        failure_set(failure, FAILURE_MEMBERSHIP_PENDING,
-                    "node %llu is in the middle of another change of members", id);
-        return;
-    case RAFT_NOT_READY:
-        failure_set(failure, FAILURE_BUSY,
-                    "node %llu has just begun to lead and has committed nothing yet: try again "
-                    "soon",
-                    id);
-        return;
-    case RAFT_BAD_CONFIGURATION:
-        failure_set(
-            failure, FAILURE_UNSUPPORTED,
-            "these members are not a valid configuration: it needs a voter, each id once, no other "
-            "disk in a member's place, addresses of at most %d bytes, and at most %d "
-            "members, old and new together",
-            RAFT_ADDRESS_BYTES_MAX, RAFT_MEMBERS_MAX);
-        return;
-    case RAFT_TRANSFERRING:
-        raft_get_status(node->raft, &status);
-        failure_set(failure, FAILURE_BUSY,
-                    "node %llu is handing leadership over to node %llu: try again in a moment", id,
-                    (unsigned long long)status.transfer_target);
-        return;
-    case RAFT_NO_VOTER:
-        failure_set(failure, FAILURE_NOT_MEMBER,
-                    "leadership of node %llu cannot be handed over: only to another voter", id);
-        return;
-    case RAFT_ACCEPTED:
-        break;
-    }
-    ensure(!"unknown refusal");
-}
-
 /* Indexes rise but for those that a leader gives anew after its log was cut, so that each waiter
  * mostly stands at the end already. */
 static void add_waiter(struct proposals *proposals, const struct waiter *waiter)

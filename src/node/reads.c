@@ -96,7 +96,8 @@ void reads_take(struct node *node, enum node_read_mode mode, struct batch *batch
     (void)batch_hold(batch);
     report_read(node, read_id);
     struct reply reply = {0};
-    struct raft_event event = {.kind = RAFT_EVENT_READ, .read_id = read_id};
+    struct raft_event event = {
+        .kind = RAFT_EVENT_READ, .read_id = read_id, .lease = mode == NODE_READ_LEASE};
     drive_step(node, &event, &reply);
     if (node->raft != NULL && reply.refusal != RAFT_ACCEPTED) {
         struct read_wait refused = take_read(node, read_id);

@@ -451,6 +451,7 @@ void report_confirmed(struct node *node, const struct raft_update *update)
             event.first = first->read_id;
             event.last = first[count - 1].read_id;
             event.index = first->index;
+            event.flag = update->read_by_lease;
             emit(node, &event);
         }
         i += count;

@@ -23,14 +23,16 @@
     X(election_timeout_max_ns)                                                                     \
     X(heartbeat_interval_ns)
 #define OPTION_WORDS(X)                                                                            \
+    X(clock_drift_ppb)                                                                             \
     X(window)                                                                                      \
     X(max_entries)                                                                                 \
     X(max_message_bytes)
 #define OPTION_FLAGS(X)                                                                            \
     X(pre_vote)                                                                                    \
-    X(check_quorum)
+    X(check_quorum)                                                                                \
+    X(lease_reads)
 
-_Static_assert(sizeof(struct raft_options) == 96, "a new field has to be told to children, above");
+_Static_assert(sizeof(struct raft_options) == 104, "a new field has to be told to children, above");
 
 static void write_options(struct buffer *out, const struct raft_options *raft)
 {

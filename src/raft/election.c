@@ -21,6 +21,7 @@ void election_heard_leader(struct raft *raft)
 {
     raft->heard_leader_ns = raft->now_ns;
     raft->election_deadline_ns = time_after(raft->now_ns, raft->election_timeout_ns);
+    lease_promise(raft);
 }
 
 static void forget_votes(struct raft *raft)
@@ -165,11 +166,20 @@ void election_timeout(struct raft *raft, bool force)
         return;
     }
     ensure(membership_may_campaign(raft));
-    if (raft->options.pre_vote && !force) {
+    if (lease_is_promised(raft)) {
+        raft->update.refusal = RAFT_PROMISED;
+    } else if (raft->options.pre_vote && !force) {
         pre_campaign(raft);
     } else {
-        campaign(raft, force);
+        campaign(raft, force && !raft->options.lease_reads);
     }
+}
+
+/* Its leader has no lease any more, so that the promise binds neither it nor the voters. */
+void election_told(struct raft *raft)
+{
+    ensure(raft->role == RAFT_FOLLOWER && membership_may_campaign(raft));
+    campaign(raft, true);
 }
 
 /* The disk has done nothing since before the timer was last set. (A clock that has jumped makes
@@ -257,11 +267,7 @@ static bool has_live_leader(const struct raft *raft)
     if (raft->role == RAFT_LEADER) {
         return true;
     }
-    int64_t alive_ns = raft->options.election_timeout_min_ns;
-    if (alive_ns == RAFT_NEVER) {
-        alive_ns = raft->options.heartbeat_interval_ns * 3;
-    }
-    return raft->leader != 0 && raft->now_ns - raft->heard_leader_ns < alive_ns;
+    return raft->leader != 0 && raft->now_ns - raft->heard_leader_ns < lease_promise_ns(raft);
 }
 
 static bool is_listed(const struct raft *raft, uint64_t id, uint64_t directory)
@@ -270,15 +276,15 @@ static bool is_listed(const struct raft *raft, uint64_t id, uint64_t directory)
     return member != NULL && (member->directory == 0 || member->directory == directory);
 }
 
-/* Dissertation 4.2.3: who has a live leader does not help to depose it. Only a member may be told
- * by its leader to campaign at once. */
+/* Dissertation 4.2.3: who has a live leader does not help to depose it, nor who has promised it,
+ * whatever it has learned since. Only a member may be told by its leader to campaign at once. */
 bool election_holds_back(const struct raft *raft, const struct raft_message *message)
 {
     bool is_told = message->force && is_listed(raft, message->from, message->from_directory);
     if (is_told || (message->kind == RAFT_VOTE && !raft->options.check_quorum)) {
         return false;
     }
-    return has_live_leader(raft);
+    return has_live_leader(raft) || lease_is_promised(raft);
 }
 
 /* Who leads need not be listed in a configuration that is behind. But where a member leads, it is

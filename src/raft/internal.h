@@ -127,12 +127,13 @@ struct catch_up {
  * and is still being told. Invariant: match < next. */
 struct peer {
     uint64_t id;
-    uint64_t directory;  /* as listed; 0: not known yet */
-    uint64_t met;        /* that of its last answer; 0: none yet */
-    uint64_t match;      /* known to be durable there and equal to our log up to it */
-    uint64_t next;       /* the next entry to send */
-    uint64_t heard_ns;   /* when it last answered in our term */
-    uint64_t read_acked; /* the highest round of reads it confirmed */
+    uint64_t directory;      /* as listed; 0: not known yet */
+    uint64_t met;            /* that of its last answer; 0: none yet */
+    uint64_t match;          /* known to be durable there and equal to our log up to it */
+    uint64_t next;           /* the next entry to send */
+    uint64_t heard_ns;       /* when it last answered in our term */
+    uint64_t read_acked;     /* the highest round of reads it confirmed */
+    uint64_t lease_until_ns; /* it promised, in our term, to elect nobody before; 0: nothing yet */
     uint64_t commit_sent;
     uint64_t commit_known; /* it told us that it knows of commits so far */
     /* The heartbeat round in which match (or what is written of a snapshot) last moved, or sending
@@ -221,6 +222,20 @@ struct transfer {
     uint64_t told_index; /* the last entry that the last TIMEOUT_NOW named; 0: none was sent */
 };
 
+#define LEASE_ROUNDS 8U
+
+/* When a round of heartbeats left. */
+struct lease_round {
+    uint64_t round;
+    int64_t sent_ns;
+};
+
+/* The latest rounds that count for a lease, in a ring: number `count` is the youngest. */
+struct lease_rounds {
+    struct lease_round sent[LEASE_ROUNDS];
+    uint64_t count;
+};
+
 struct read_waiting {
     uint64_t read_id;
     uint64_t index;
@@ -267,7 +282,8 @@ struct raft {
 
     int64_t election_timeout_ns; /* as drawn */
     int64_t election_deadline_ns;
-    int64_t heard_leader_ns; /* counts while leader != 0 */
+    int64_t heard_leader_ns;   /* counts while leader != 0 */
+    int64_t promised_until_ns; /* it elects nobody before, where leases are on (lease.c) */
 
     /* A candidate's. */
     uint64_t vote_sequence; /* its own vote counts once this persist is durable */
@@ -282,6 +298,7 @@ struct raft {
     ring_of(struct read_waiting) reads;
     size_t reads_unassigned; /* the youngest: not in a round yet */
     uint64_t read_sequence;
+    struct lease_rounds lease_rounds;
     struct transfer transfer;
     bool told_to_campaign; /* a TIMEOUT_NOW left in this term: no lease holds in it any more */
 
@@ -368,7 +385,9 @@ bool configuration_same_voters(const struct raft_configuration *a,
 void election_draw_timeout(struct raft *raft);
 void election_heard_leader(struct raft *raft); /* moves the deadline */
 void election_timer(struct raft *raft);        /* has run out: campaigns, unless its disk hangs */
+/* An election begins; `force`: without pre-vote, and voters do not hold back but for a lease. */
 void election_timeout(struct raft *raft, bool force);
+void election_told(struct raft *raft); /* by its leader to campaign at once */
 void election_become_follower(struct raft *raft, uint64_t term);
 /* A candidate waits for the next time-out; its vote stays what it is. */
 void election_stop_campaign(struct raft *raft);
@@ -462,8 +481,17 @@ void transfer_before_leaving(struct raft *raft); /* a removed leader's last word
 void transfer_handle(struct raft *raft, const struct raft_message *message);
 void transfer_handle_response(struct raft *raft, const struct raft_message *message);
 
+/* lease.c */
+int64_t lease_promise_ns(const struct raft *raft); /* how long a leader counts as alive */
+void lease_promise(struct raft *raft);             /* it has heard its leader, or starts anew */
+bool lease_is_promised(const struct raft *raft);   /* it may not elect anybody now */
+void lease_round_sent(struct raft *raft);          /* a leader's present round of heartbeats */
+void lease_round_answered(struct raft *raft, struct peer *peer, uint64_t round);
+bool lease_holds(struct raft *raft); /* now; that an entry of its term has committed is not asked */
+void lease_reset(struct raft *raft); /* it begins to lead */
+
 /* read.c */
-void read_request(struct raft *raft, uint64_t read_id);
+void read_request(struct raft *raft, uint64_t read_id, bool lease);
 void read_flush(struct raft *raft);
 void read_repeat(struct raft *raft); /* a heartbeat is due: rounds that wait are sent again */
 void read_fail_all(struct raft *raft);

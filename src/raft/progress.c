@@ -19,6 +19,7 @@ void progress_reset(struct peer *peer, uint64_t next)
     ensure(next > 0);
     peer->match = 0;
     peer->read_acked = 0;
+    peer->lease_until_ns = 0;
     peer->commit_sent = 0;
     peer->commit_known = 0;
     peer->progress_round = 0;

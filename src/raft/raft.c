@@ -334,7 +334,7 @@ static void handle_event(struct raft *raft, const struct raft_event *event)
         membership_change(raft, event->configuration);
         break;
     case RAFT_EVENT_READ:
-        read_request(raft, event->read_id);
+        read_request(raft, event->read_id, event->lease);
         break;
     case RAFT_EVENT_CAMPAIGN:
         election_timeout(raft, event->force);

@@ -9,7 +9,7 @@
  * out), log.c, quorum.c (majorities), progress.c (what a leader knows of a peer), message.c (wire
  * form), validate.c (checks of what comes from outside), configuration.c, election.c, replication.c
  * (the leader's side), append.c (the follower's), persist.c, membership.c, catch_up.c,
- * snapshot.c, transfer.c, read.c, hash.c, inspect.c.
+ * snapshot.c, transfer.c, read.c, lease.c, hash.c, inspect.c.
  * What they share is in internal.h.
  *
  * "Paper" is Ongaro and Ousterhout, extended version; "dissertation" Ongaro 2014.
@@ -47,7 +47,9 @@ enum raft_event_kind {
     RAFT_EVENT_CHANGE, /* change members: `configuration` is the wanted simple one (joint = false);
                           preparing: who is to vote is brought level before that, as a learner
                         */
-    RAFT_EVENT_READ,   /* a linearizable read, `read_id` chosen by the caller */
+    /* A linearizable read, `read_id` chosen by the caller. `lease`: it is let pass at once where
+       the leader's lease holds at now_ns, which must have been looked at after the read came. */
+    RAFT_EVENT_READ,
     RAFT_EVENT_CAMPAIGN,  /* the election timer fires now; `force`: without pre-vote, and voters do
                              not hold back */
     RAFT_EVENT_HEARTBEAT, /* a leader's round of heartbeats is due now, whatever the time; nothing
@@ -73,6 +75,7 @@ struct raft_event {
     enum raft_event_kind kind;
     bool force;
     bool reject;
+    bool lease;
     uint32_t entry_count;
     int64_t now_ns; /* never less than in the event before */
     const struct raft_message *message;
@@ -87,7 +90,7 @@ struct raft_event {
 
 /* ---- updates -------------------------------------------------------------------------------- */
 
-/* Why an event was refused (SUBMIT, CHANGE, READ, TRANSFER). */
+/* Why an event was refused (SUBMIT, CHANGE, READ, TRANSFER, CAMPAIGN). */
 enum raft_refusal {
     RAFT_ACCEPTED,
     RAFT_NOT_LEADER,
@@ -98,6 +101,8 @@ enum raft_refusal {
     RAFT_BAD_CONFIGURATION, /* no voters, duplicate ids, address too long */
     RAFT_TRANSFERRING,      /* SUBMIT, CHANGE, TRANSFER: leadership is being handed over */
     RAFT_NO_VOTER,          /* TRANSFER: the target cannot lead, or there is nobody */
+    RAFT_NO_LEASES,         /* READ with `lease`, where options.lease_reads is not set */
+    RAFT_PROMISED,          /* CAMPAIGN, while a leader may hold a lease on its word */
 };
 
 /* How a transfer of leadership has ended while this server leads on. Where it leads no more, the
@@ -170,6 +175,7 @@ struct raft_update {
     uint64_t apply_last;
     const struct raft_read_result *reads;
     uint32_t read_count;
+    bool read_by_lease; /* the read of this event: a lease let it pass */
     const struct raft_notice *notices;
     uint32_t notice_count;
     enum raft_refusal refusal; /* of this event */
@@ -199,6 +205,8 @@ struct raft_update {
 
 /* ---- a replica ------------------------------------------------------------------------------ */
 
+#define RAFT_CLOCK_DRIFT_MAX_PPB 1000000000U
+
 struct raft_options {
     uint64_t id;        /* >= 1 */
     uint64_t directory; /* its own; 0 where nobody's is told apart (cores without disks) */
@@ -208,7 +216,12 @@ struct raft_options {
     uint64_t election_collisions;    /* chance (base.h) that a timeout is drawn at its minimum */
     bool pre_vote;                   /* dissertation 9.6 */
     bool check_quorum; /* dissertation 6.2; and 4.2.3: voters that hear a live leader do not vote */
-    uint32_t window;   /* append messages with entries in flight to a follower; >= 1 */
+    /* Leases for reads (dissertation 6.4.1; lease.c), which need check_quorum. They hold while no
+       two servers' clocks run at rates that differ by more than this, in billionths of the faster
+       one, and none jumps. All servers have to be given the same. */
+    bool lease_reads;
+    uint32_t clock_drift_ppb;   /* below RAFT_CLOCK_DRIFT_MAX_PPB */
+    uint32_t window;            /* append messages with entries in flight to a follower; >= 1 */
     uint32_t max_entries;       /* in a message; 0: no limit */
     uint32_t max_message_bytes; /* payload bytes in a message; one entry always fits */
     uint64_t

@@ -49,8 +49,19 @@ static void answer_confirmed(struct raft *raft)
     }
 }
 
-void read_request(struct raft *raft, uint64_t read_id)
+/* Without a round: the only voter knows, and so does a leader by its lease. */
+static bool may_pass_at_once(struct raft *raft, bool lease)
 {
+    return own_term_committed(raft) &&
+           (confirmed_round(raft) == UINT64_MAX || (lease && lease_holds(raft)));
+}
+
+void read_request(struct raft *raft, uint64_t read_id, bool lease)
+{
+    if (lease && !raft->options.lease_reads) {
+        raft->update.refusal = RAFT_NO_LEASES;
+        return;
+    }
     if (raft->role != RAFT_LEADER) {
         raft->update.refusal = RAFT_NOT_LEADER;
         return;
@@ -59,8 +70,9 @@ void read_request(struct raft *raft, uint64_t read_id)
         raft->update.refusal = RAFT_BUSY;
         return;
     }
-    if (own_term_committed(raft) && confirmed_round(raft) == UINT64_MAX) {
-        update_read_result(raft, read_id, raft->commit); /* it is the only voter */
+    if (may_pass_at_once(raft, lease)) {
+        update_read_result(raft, read_id, raft->commit);
+        raft->update.read_by_lease = lease && confirmed_round(raft) != UINT64_MAX;
         return;
     }
     push_read(raft, read_id);

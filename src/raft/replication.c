@@ -168,6 +168,7 @@ void replication_start(struct raft *raft)
 {
     raft->term_start = raft->log.last_index + 1;
     raft->heartbeat_round = 0;
+    lease_reset(raft);
     raft->heartbeat_deadline_ns = time_after(raft->now_ns, raft->options.heartbeat_interval_ns);
     raft->quorum_deadline_ns = raft->options.check_quorum
                                    ? time_after(raft->now_ns, raft->options.election_timeout_max_ns)
@@ -375,6 +376,7 @@ void replication_handle_response(struct raft *raft, const struct raft_message *m
         return;
     }
     peer->heard_ns = (uint64_t)raft->now_ns;
+    lease_round_answered(raft, peer, message->sequence);
     if (message->reject) {
         back_up(raft, peer, message);
         return;
@@ -415,6 +417,7 @@ void replication_heartbeat(struct raft *raft)
         return;
     }
     raft->heartbeat_round++;
+    lease_round_sent(raft);
     snapshot_heartbeat(raft);
     raft->heartbeat_deadline_ns = time_after(raft->now_ns, raft->options.heartbeat_interval_ns);
     for (uint32_t i = 0; i < raft->peer_count; i++) {

@@ -21,6 +21,12 @@ static const char *options_problem(const struct raft_options *options)
     if (options->election_collisions > CHANCE_ALWAYS) {
         return "election_collisions must be a chance";
     }
+    if (options->lease_reads && !options->check_quorum) {
+        return "lease reads need check_quorum: a lease is the voters' promise to hold back";
+    }
+    if (options->clock_drift_ppb >= RAFT_CLOCK_DRIFT_MAX_PPB) {
+        return "clock_drift must be below 1";
+    }
     if (options->window == 0) {
         return "window must be at least 1";
     }
@@ -164,6 +170,9 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
     transfer_reset(raft);
     raft_become_passive(raft);
     election_draw_timeout(raft);
+    if (start->term > 0) {
+        lease_promise(raft); /* it may have heard a leader just before it ended */
+    }
     update_begin(raft);
     return raft;
 }

@@ -172,5 +172,5 @@ void transfer_handle(struct raft *raft, const struct raft_message *message)
         update_answer(raft, RAFT_TIMEOUT_NOW_RESPONSE, message)->reject = true;
         return;
     }
-    election_timeout(raft, true);
+    election_told(raft);
 }

@@ -219,6 +219,7 @@ int64_t loop_timeout_real_ns(const struct real *real); /* until the next deadlin
 int64_t loop_monotonic_ns(void);                       /* CLOCK_MONOTONIC */
 bool loop_step(struct world *world, int64_t until_ns);
 int64_t loop_world_now(const struct world *world);
+int64_t loop_world_look(struct world *world);
 void loop_wake_at(struct world *world, struct wakeup *wakeup, int64_t at_ns);
 void loop_flush_soon(struct world *world, struct flusher *flusher);
 void loop_flush_cancel(struct world *world, struct flusher *flusher);

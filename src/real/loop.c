@@ -79,6 +79,11 @@ int64_t loop_world_now(const struct world *world)
                                                 : clock_at(real, loop_monotonic_ns());
 }
 
+int64_t loop_world_look(struct world *world)
+{
+    return loop_look(real_of(world));
+}
+
 /* From here on it runs, showing what it showed when it was stopped. */
 static void start_clock(struct real *real)
 {

@@ -290,6 +290,7 @@ static void world_free(struct world *world)
 
 static const struct world_operations operations = {
     .now_ns = loop_world_now,
+    .look_ns = loop_world_look,
     .wake_at = loop_wake_at,
     .flush_soon = loop_flush_soon,
     .flush_cancel = loop_flush_cancel,

@@ -15,7 +15,8 @@ uint64_t request_try_number(const struct request *request)
 
 static bool is_read(const struct request *request)
 {
-    return request->kind == REQUEST_READ || request->kind == REQUEST_READ_STALE;
+    return request->kind == REQUEST_READ || request->kind == REQUEST_READ_LEASE ||
+           request->kind == REQUEST_READ_STALE;
 }
 
 /* Asked twice, it comes to the same: an answer that is lost is asked for again. */
@@ -231,7 +232,8 @@ void request_answered(struct requests *requests, struct request *request,
     buffer_clear(&request->result);
     buffer_append(&request->result, outcome->result.data, outcome->result.size);
     bool has_to_apply = requests->reach->applied != NULL &&
-                        (request->kind == REQUEST_PROPOSE || request->kind == REQUEST_READ);
+                        (request->kind == REQUEST_PROPOSE || request->kind == REQUEST_READ ||
+                         request->kind == REQUEST_READ_LEASE);
     if (has_to_apply && outcome->index > requests->reach->applied(requests->owner)) {
         request_move(requests, request, REQUEST_APPLYING);
         request_set_due(requests, request, request->deadline_ns);

@@ -27,6 +27,7 @@ enum request_kind {
     REQUEST_PROPOSE = NODE_REQUEST_PROPOSE,
     REQUEST_READ = NODE_REQUEST_READ,
     REQUEST_READ_STALE = NODE_REQUEST_READ_STALE,
+    REQUEST_READ_LEASE = NODE_REQUEST_READ_LEASE,
     REQUEST_CHANGE,   /* of members */
     REQUEST_TRANSFER, /* of leadership */
     REQUEST_COMPACT,  /* a snapshot of one node */
@@ -73,7 +74,7 @@ struct request_order {
     enum request_kind kind;
     uint64_t node;     /* that one only; 0: the leader */
     uint64_t to;       /* CALL: whom that node calls; TRANSFER: who is to lead */
-    struct bytes body; /* PROPOSE: a payload; READ: a question, or empty; CALL: a value */
+    struct bytes body; /* PROPOSE: a payload; reads: a question, or empty; CALL: a value */
     const struct raft_configuration *members; /* CHANGE */
     int64_t deadline_ns;
     /* Sent again after so long without an answer: only what is applied once however often it

@@ -229,6 +229,9 @@ static void log_sentence(const struct trace_event *event, struct buffer *out)
         text_range(out, event->first == event->last ? "may answer read " : "may answer reads ",
                    event->first, event->last);
         text_number(out, " as of entry ", event->index);
+        if (event->flag) {
+            buffer_append_text(out, " by its lease");
+        }
         break;
     case TRACE_INSTALL:
         text_number(out, "installs a snapshot up to ", event->index);

@@ -41,7 +41,8 @@
     X(MEMBERS, "members") /* in force: index, value (voters, voters_old, learners, directories     \
                              of all of these by rising id), configurations (that one) */           \
     X(READ, "read")       /* a leader takes a linearizable read: sequence = its number */          \
-    X(CONFIRM, "confirm") /* reads first..last are confirmed: answered once index is applied */    \
+    X(CONFIRM, "confirm") /* reads first..last are confirmed: answered once index is applied;      \
+                             flag: by the leader's lease */                                        \
     X(CONNECT, "connect") /* a connection to peer is up; text: how */                              \
     X(DISCONNECT, "disconnect") /* or down; text: why */                                           \
     X(CLIENT, "client")         /* a client's history entry: value */                              \

@@ -199,6 +199,8 @@ struct endpoint; /* a node's place in the network */
 
 struct world_operations {
     int64_t (*now_ns)(const struct world *world);
+    /* The same, looked at anew: now_ns may be of before the input that is being dealt with came. */
+    int64_t (*look_ns)(struct world *world);
     void (*wake_at)(struct world *world, struct wakeup *wakeup,
                     int64_t at_ns); /* WORLD_NEVER: off */
     void (*flush_soon)(struct world *world, struct flusher *flusher);

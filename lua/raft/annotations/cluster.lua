@@ -61,7 +61,8 @@ function cluster:submit(id, command) end
 ---@return raft.detail? detail
 function cluster:propose(command, options) end
 
----Asks the machine; linearizable unless `options.read` is "stale".
+---Asks the machine; linearizable unless `options.read` is "stale". "lease": linearizable as long as clocks keep to
+---`clock_drift`, and mostly without asking a quorum.
 ---@param question raft.value as the machine's query takes it
 ---@param options? raft.read_options `node`, `timeout`, `read`
 ---@return raft.value? # the answer; nil, message, code, detail

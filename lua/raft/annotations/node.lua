@@ -23,7 +23,7 @@ function node:start() end
 function node:propose(command, given, f) end
 
 ---Waits until this node's own state is as fresh as the cluster's: what was answered before the call is in it.
----@param given? raft.timeout_options|raft.callback `timeout` seconds, 10 if not given; may be left out
+---@param given? raft.node_read_options|raft.callback `timeout` seconds, 10 if not given; `read`: "lease" for the leader's lease (needs `clock_drift`); may be left out
 ---@param f? raft.callback f(true), or f(nil, message, code, detail); without it the call waits and returns that
 ---@return boolean? # true; nil, message, code, detail
 ---@return string? message
@@ -33,7 +33,7 @@ function node:read(given, f) end
 
 ---As `node:read`, and asks the machine's `query` then.
 ---@param request raft.value as the machine takes it
----@param given? raft.timeout_options|raft.callback `timeout` seconds, 10 if not given; may be left out
+---@param given? raft.node_read_options|raft.callback `timeout` seconds, 10 if not given; `read`: "lease" for the leader's lease (needs `clock_drift`), "stale" for what this node has just now; may be left out
 ---@param f? raft.callback f(answer), or f(nil, message, code, detail); without it the call waits and returns that
 ---@return raft.value? # the answer; nil, message, code, detail
 ---@return string? message

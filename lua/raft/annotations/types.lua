@@ -32,6 +32,7 @@
 ---@field heartbeat_interval? number seconds, below the shortest election time-out; 0.050 if not given, at most a third of that
 ---@field pre_vote? boolean a candidate first asks whether it could win; true if not given
 ---@field check_quorum? boolean a leader that is cut off from its quorum steps down; true if not given
+---@field clock_drift? number largest relative difference of the rates of two nodes' clocks, on which lease reads rely; none if not given
 ---@field election_collisions? number chance that a time-out is drawn at its minimum, to force split votes; 0 if not given
 ---@field window? integer messages in flight to a follower, 64 if not given
 ---@field max_entries? integer entries in a message; any number if not given
@@ -89,7 +90,10 @@
 ---@field node? integer ask that one only
 
 ---@class raft.read_options: raft.command_options
----@field read? "stale" what that node has just now; linearizable if not given
+---@field read? "lease"|"stale" "lease": linearizable by the leader's lease (needs clock_drift); "stale": what that node has just now; linearizable if not given
+
+---@class raft.node_read_options: raft.timeout_options
+---@field read? "lease"|"stale" as raft.read_options; "stale" for node:query only
 
 ---@class raft.change_options: raft.command_options
 ---@field wait? boolean false: return the change's index and term at once; new voters are not brought level first

@@ -79,13 +79,14 @@ local function read_kind(options)
   local read = options.read
   if read == nil then
     return "read"
-  elseif read == "stale" then
-    return "stale"
+  elseif read == "stale" or read == "lease" then
+    return read
   end
-  arguments.fail("options.read", '"stale" or nil', read)
+  arguments.fail("options.read", '"lease", "stale" or nil', read)
 end
 
---- Asks the machine; linearizable unless `options.read` is "stale".
+--- Asks the machine; linearizable unless `options.read` is "stale". "lease": linearizable as long as clocks keep to
+-- `clock_drift`, and mostly without asking a quorum.
 -- @tparam raft.value question as the machine's query takes it
 -- @tparam ?raft.read_options options `node`, `timeout`, `read`
 -- @treturn ?raft.value the answer; nil, message, code, detail

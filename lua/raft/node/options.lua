@@ -56,7 +56,8 @@ local known = {
 }
 
 -- The options that are raft.cluster's.
-local shared = { "election_timeout", "heartbeat_interval", "pre_vote", "check_quorum", "election_collisions", "window",
+local shared = { "election_timeout", "heartbeat_interval", "pre_vote", "check_quorum", "clock_drift",
+  "election_collisions", "window",
   "max_entries", "max_message", "max_inflight", "max_uncommitted",
   "snapshot_every", "snapshot_bytes", "trace" }
 
@@ -174,10 +175,9 @@ function options.node(given)
     cluster = given.cluster or "default",
     forward = given.forward ~= false,
     machine = type(given.machine) == "table" and given.machine or nil,
-    pre_vote = given.pre_vote ~= false,
-    check_quorum = given.check_quorum ~= false,
   }
   cluster_options.timing(given, result)
+  cluster_options.safety(given, result)
   cluster_options.limits(given, result)
   cluster_options.snapshots(given, result, SNAPSHOT_EVERY, SNAPSHOT_BYTES)
   tracing(given, result)
