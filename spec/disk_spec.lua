@@ -1,6 +1,8 @@
 -- What disks do wrong (c:disk), through clusters: no property breaks, and where a node cannot go on it says why.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
+local command = require "spec.support.command"
+local processes = require "spec.support.processes"
 
 local tests = {}
 local in_both = clusters.in_both
@@ -234,6 +236,50 @@ tests.test_MisdirectedWritesAreFoundAndNothingIsLost = function()
   end)
   lu.assertTrue(refused > 0)
 end
+
+-- ---- a real disk that is full -----------------------------------------------------------------------------------
+
+-- The commands that it acknowledged, until its node stops for want of room; then something else leaves the disk.
+local fill_a_disk = [[
+local raft = require "raft"
+local folder = ...
+local c = raft.cluster { nodes = 1, mode = "tcp", dir = folder .. "/data" }
+c:wait_leader()
+local last = 0
+while last < 1000 and c:set("key " .. last + 1, ("x"):rep(10000), { timeout = 5 }) do
+  last = last + 1
+end
+print(last > 0 and last < 1000, c:status(1, "state"), c:status(1, "error"))
+os.remove(folder .. "/ballast")
+assert(c:restart(1))
+c:wait_leader()
+for number = 1, last do
+  assert(#c:get("key " .. number) == 10000)
+end
+print("all are there", c:set("key", "value") ~= nil)
+c:shutdown()
+]]
+
+-- In a file system of 4 MiB, which only the script sees, and where it has 2.5.
+local in_a_small_one = [[
+mount -t tmpfs -o size=4m none "$1/disk" || exit 77
+head -c 1500000 /dev/zero >"$1/disk/ballast" && %s "$1/fill.lua" "$1/disk"
+]]
+
+command.add(tests, "ARealDiskThatIsFullStopsNothingThatWasAcknowledged", function(folder)
+  for name, text in pairs { ["fill.lua"] = fill_a_disk, ["run.sh"] = in_a_small_one:format(processes.interpreter()) } do
+    local file = assert(io.open(folder .. "/" .. name, "w"))
+    file:write(text)
+    file:close()
+  end
+  local pipe = assert(io.popen(([[mkdir %s/disk; unshare -rm sh %s/run.sh %s 2>&1; echo "[$?]"]]):format(folder, folder,
+    folder)))
+  local words = pipe:read "*a"
+  pipe:close()
+  lu.skipIf(words:find "%[77%]" or words:find "^unshare", "this user may not mount a file system of its own")
+  lu.assertStrContains(words, "true\tfailed\tthe disk is full")
+  lu.assertStrContains(words, "all are there\ttrue\n[0]")
+end)
 
 -- ---- what is asked wrongly --------------------------------------------------------------------------------------
 
