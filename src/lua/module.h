@@ -179,6 +179,7 @@ int lua_cores_new(lua_State *L);
 void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);
 void lua_checker_register(lua_State *L);
+void lua_log_reader_register(lua_State *L); /* its functions into the table on top (log_reader.c) */
 int lua_embed_loop_function(lua_State *L);
 void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];

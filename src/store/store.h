@@ -191,4 +191,51 @@ struct store *store_wal_new(struct world *world, struct files *files,
  * number, and nothing else yet. Not for the simulated disk, which is empty. */
 void store_wal_look(struct store *store, void (*done)(void *context, bool has_log), void *context);
 
+/* ---- looking at a log without opening it (inspect.c) ----------------------------------------- */
+
+/* A header of a file, or one record, as it stands there. */
+struct store_record {
+    const char *type; /* "header", "checkpoint", "members", "state", "entry", "cut", "reset" */
+    uint32_t segment;
+    uint32_t group; /* what was written as one, from 1 in each segment */
+    uint32_t life;  /* which opening of the directory wrote it */
+    uint64_t offset;
+    uint64_t index;
+    uint64_t term;
+    uint64_t vote;
+    uint8_t kind;   /* of an entry: enum raft_entry_kind */
+    uint64_t bytes; /* of an entry: its payload; of a header: how large the file was made */
+    uint64_t id;    /* of a header, as the rest */
+    uint64_t directory;
+    const char *cluster;
+    uint32_t version;
+};
+
+typedef void store_inspected(void *context, const struct store_record *record);
+
+struct store_findings {
+    const char *problem; /* "": the log is sound */
+    char damaged_file[32];
+    uint64_t damaged_offset;
+    char torn_file[32]; /* "": nothing is torn */
+    uint64_t torn_bytes;
+    uint64_t base_index; /* what is before, a snapshot has to cover */
+    uint64_t members_index;
+    struct bytes members; /* of the log's last configuration; none: it has none */
+    struct store_contents contents;
+};
+
+struct store_inspection;
+
+struct store_inspection *store_inspect_new(store_inspected *told, void *context);
+/* The segments by name, each with all of its bytes: whole sectors of 512 bytes at a time. false:
+ * no segment has such a name. */
+bool store_inspect_segment(struct store_inspection *inspection, const char *name,
+                           uint64_t file_bytes);
+void store_inspect_bytes(struct store_inspection *inspection, struct bytes bytes);
+void store_inspect_segment_end(struct store_inspection *inspection);
+/* All was handed over. Views of the inspection's own. */
+void store_inspect_end(struct store_inspection *inspection, struct store_findings *findings);
+void store_inspect_free(struct store_inspection *inspection);
+
 #endif
