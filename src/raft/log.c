@@ -15,11 +15,13 @@ static uint64_t bytes_of(const struct raft_entry *entry)
 
 static void release_range(struct log *log, uint64_t first, uint64_t last)
 {
+    uint64_t bytes = 0;
     for (uint64_t index = first; index <= last; index++) {
         struct raft_entry *entry = log_at(log, index);
-        log->bytes -= bytes_of(entry);
+        bytes += bytes_of(entry);
         batch_release(entry->batch);
     }
+    log->bytes -= bytes;
 }
 
 static void free_chunks(struct log *log, size_t first, size_t count)
