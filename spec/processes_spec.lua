@@ -56,6 +56,23 @@ function tests.test_ACrashIsAKillAndWhatWasAcknowledgedIsThereAfterIt()
   end)
 end
 
+function tests.test_TheLogOfAKilledNodeIsReadFromItsDisk()
+  with({ nodes = 3 }, function(c)
+    local leader = c:wait_leader()
+    for number = 1, 300 do
+      assert(c:set("k", ("x"):rep(2000) .. number))
+    end
+    clusters.wait_level(c)
+    local before = c:log(leader)
+    c:crash(leader)
+    lu.assertEquals(c:log(leader), before)
+    lu.assertEquals(c:log(leader), before) -- and it is free again
+    assert(c:restart(leader))
+    c:pause(leader)
+    clusters.assert_refused("unsupported", c:log(leader))
+  end)
+end
+
 function tests.test_AllAreKilledAndNothingIsLost()
   with({ nodes = 3 }, function(c)
     for number = 1, 50 do

@@ -45,6 +45,11 @@ static const struct raft_entry *log_read(struct cluster_node *node, uint64_t ind
     return process_log_read(child_of(node)->process, index);
 }
 
+static bool read_disk(struct cluster_node *node, struct failure *failure)
+{
+    return process_read_disk(child_of(node)->process, failure);
+}
+
 static bool peer_at(const struct cluster_node *node, uint32_t position,
                     struct raft_peer_status *peer)
 {
@@ -188,6 +193,7 @@ static void free_child(struct cluster_node *node)
 static const struct cluster_node_operations operations = {
     .view = view,
     .log_read = log_read,
+    .read_disk = read_disk,
     .peer_at = peer_at,
     .start = start,
     .crash = crash,

@@ -15,6 +15,8 @@ struct member;
 struct cluster_node_operations {
     const struct node_view *(*view)(struct cluster_node *node);
     const struct raft_entry *(*log_read)(struct cluster_node *node, uint64_t index);
+    /* Of one that has ended: from now on the view and the log are what its disk holds. */
+    bool (*read_disk)(struct cluster_node *node, struct failure *failure);
     bool (*peer_at)(const struct cluster_node *node, uint32_t position,
                     struct raft_peer_status *peer);
     bool (*start)(struct cluster_node *node, struct failure *failure);

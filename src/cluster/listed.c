@@ -28,6 +28,9 @@ static struct cluster_node *most_advanced(const struct cluster *cluster, uint64_
 static bool lists_after(struct cluster_node *node, uint64_t commit, const struct member *member)
 {
     const struct node_view *view = cluster_view(node);
+    if (!view->is_up && !cluster_read_disk(node, NULL)) {
+        return false; /* what cannot be read cannot count either */
+    }
     uint64_t last = view->last_index;
     uint64_t first = view->first_index > commit ? view->first_index : commit + 1;
     for (uint64_t index = last; index >= first; index--) {

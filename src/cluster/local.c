@@ -30,6 +30,13 @@ static const struct raft_entry *log_read(struct cluster_node *node, uint64_t ind
     return node_log_read(node_of(node), index);
 }
 
+static bool read_disk(struct cluster_node *node, struct failure *failure)
+{
+    (void)node; /* its store tells it at any time */
+    (void)failure;
+    return true;
+}
+
 static bool peer_at(const struct cluster_node *node, uint32_t position,
                     struct raft_peer_status *peer)
 {
@@ -157,6 +164,7 @@ static void free_local(struct cluster_node *node)
 static const struct cluster_node_operations operations = {
     .view = view,
     .log_read = log_read,
+    .read_disk = read_disk,
     .peer_at = peer_at,
     .start = start,
     .crash = crash,

@@ -313,6 +313,11 @@ const struct raft_entry *cluster_log_read(struct cluster_node *node, uint64_t in
     return node->operations->log_read(node, index);
 }
 
+bool cluster_read_disk(struct cluster_node *node, struct failure *failure)
+{
+    return node->operations->read_disk(node, failure);
+}
+
 bool cluster_peer_at(const struct cluster_node *node, uint32_t position,
                      struct raft_peer_status *peer)
 {

@@ -246,6 +246,10 @@ static int look_log(lua_State *L)
         return 0;
     }
     const struct node_view *view = cluster_view(node);
+    struct failure failure = {0};
+    if (!view->is_up && !cluster_read_disk(node, &failure)) {
+        return lua_failure_push(L, &failure);
+    }
     lua_newtable(L);
     lua_Integer place = 0;
     for (uint64_t index = view->first_index; index <= view->last_index; index++) {
@@ -259,8 +263,8 @@ static int look_log(lua_State *L)
     return 1;
 }
 
-/* core:commits(id) → list of {index, term, command} that it has applied since it started, and {index,
- * term, snapshot = true} where it began with a snapshot or one was installed */
+/* core:commits(id) → list of {index, term, command} that it has applied since it started, and
+ * {index, term, snapshot = true} where it began with a snapshot or one was installed */
 static int look_commits(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);

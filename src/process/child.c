@@ -31,10 +31,13 @@ struct child {
     struct buffer answers; /* whole messages, to be sent after what is seen */
     struct buffer seen;    /* what was sent last */
     struct buffer scratch;
-    struct sight sight; /* its peers and counts, beside the node's own view */
-    uint64_t lost;      /* events that were left out */
-    bool has_looked;    /* at its directory ... */
-    bool has_log;       /* ... which holds one */
+    bool has_looked;             /* at its directory ... */
+    bool has_log;                /* ... which holds one */
+    struct sight sight;          /* its peers and counts, beside the node's own view */
+    uint64_t lost;               /* events that were left out */
+    bool is_read;                /* the disk, without a node */
+    struct failure read_failure; /* or it cannot be */
+    struct control_order read;   /* what waits for that; call 0: nothing does */
     bool has_ended;
 };
 
@@ -162,7 +165,7 @@ static bool run(struct child *child, const struct control_order *order,
         .context = child,
         .on_stopped = node_stopped,
     };
-    if (child->store == NULL || !faults_read(child->faults, order->more) ||
+    if (child->store == NULL || child->is_read || !faults_read(child->faults, order->more) ||
         (order->bytes.size > 0 && !raft_configuration_decode(order->bytes, &first))) {
         return false;
     }
@@ -280,6 +283,62 @@ static bool carry_out(struct child *child, enum control_kind kind,
     }
 }
 
+/* ---- a disk without a node ------------------------------------------------------------------ */
+
+static void answer_read(struct child *child)
+{
+    struct control_answer result = {.number = child->read.call, .failure = child->read_failure};
+    struct store_contents contents;
+    uint64_t index = child->read.number;
+    child->read.call = 0;
+    if (result.failure.code == FAILURE_NONE) {
+        child->store->operations->contents(child->store, &contents);
+        uint64_t last = contents.first_index + contents.entry_count - 1;
+        struct control_disk disk = {contents.term, contents.vote, contents.first_index, last};
+        buffer_clear(&child->scratch);
+        control_write_disk(&disk, &child->scratch);
+        index = index > contents.first_index ? index : contents.first_index;
+        for (; index <= last && child->scratch.size < LOG_BYTES_MAX; index++) {
+            control_write_entry(child->store->operations->entry_at(child->store, index),
+                                &child->scratch);
+        }
+        result.bytes = buffer_bytes(&child->scratch);
+    }
+    answer(child, CONTROL_RESULT, &result);
+}
+
+static void disk_was_read(void *context, const struct failure *failure)
+{
+    struct child *child = context;
+    child->is_read = true;
+    if (failure != NULL) {
+        child->read_failure = *failure;
+    }
+    answer_read(child);
+}
+
+static void disk_failed(void *context, const char *problem)
+{
+    (void)context;
+    (void)fprintf(stderr, "%s\n", problem);
+}
+
+static bool read_disk(struct child *child, const struct control_order *order)
+{
+    struct store_handler handler = {
+        .recovered = disk_was_read, .failed = disk_failed, .context = child};
+    if (child->node != NULL || child->store == NULL || child->read.call != 0 || order->call == 0) {
+        return false;
+    }
+    child->read = *order;
+    if (child->is_read) {
+        answer_read(child);
+    } else {
+        child->store->operations->open(child->store, &handler);
+    }
+    return true;
+}
+
 static bool handle(struct child *child, enum control_kind kind, struct batch *message)
 {
     struct control_order order;
@@ -292,6 +351,9 @@ static bool handle(struct child *child, enum control_kind kind, struct batch *me
     }
     if (kind == CONTROL_RUN) {
         return run(child, &order, &result);
+    }
+    if (kind == CONTROL_DISK) {
+        return read_disk(child, &order);
     }
     if (kind == CONTROL_STOP && child->node == NULL) {
         child->has_ended = true;

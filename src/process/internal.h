@@ -22,6 +22,7 @@ enum control_kind {
     CONTROL_COMPACT,  /* an order: number: the asker's */
     CONTROL_TRANSFER, /* an order: number: the asker's; target: to whom */
     CONTROL_LOG,      /* an order: number: the first index that is wanted */
+    CONTROL_DISK,     /* an order to one that was not told to run: number: as of LOG */
     CONTROL_STOP,     /* an order: flag: removed */
     CONTROL_CLIENT,   /* both ways: a frame between "client" and the node */
     /* to the parent */
@@ -104,6 +105,16 @@ bool control_read_view(struct bytes body, struct sight *sight);
 void sight_prepare(struct sight *sight, uint64_t id);
 void sight_free(struct sight *sight);
 void control_write_entry(const struct raft_entry *entry, struct buffer *out);
+/* What a disk holds beside its entries, at the start of DISK's bytes. */
+struct control_disk {
+    uint64_t term;
+    uint64_t vote;
+    uint64_t first_index;
+    uint64_t last_index;
+};
+
+void control_write_disk(const struct control_disk *disk, struct buffer *out);
+void control_read_disk(struct field_reader *reader, struct control_disk *disk);
 /* The next of a list; the entry has one reference of a batch of its own. false: there is none. */
 bool control_read_entry(struct field_reader *reader, struct raft_entry *entry);
 
@@ -215,6 +226,7 @@ bool process_is_alive(const struct process *process); /* there is a process that
 /* Reads and handles what has come; the process may have ended then. */
 void process_pump(struct process *process);
 void process_ready(void *context);               /* and writes what is left to be written */
+void process_kill(struct process *process);      /* without a word to anybody */
 void process_await_end(struct process *process); /* it was asked to; else it is killed */
 int64_t process_monotonic_ms(void);
 void process_send(struct process *process, enum control_kind kind,

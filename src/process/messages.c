@@ -319,6 +319,22 @@ bool control_read_view(struct bytes body, struct sight *sight)
     return field_read_end(&reader);
 }
 
+void control_write_disk(const struct control_disk *disk, struct buffer *out)
+{
+    field_write_number(out, disk->term);
+    field_write_number(out, disk->vote);
+    field_write_number(out, disk->first_index);
+    field_write_number(out, disk->last_index);
+}
+
+void control_read_disk(struct field_reader *reader, struct control_disk *disk)
+{
+    disk->term = field_read_number(reader);
+    disk->vote = field_read_number(reader);
+    disk->first_index = field_read_number(reader);
+    disk->last_index = field_read_number(reader);
+}
+
 /* ---- logs ----------------------------------------------------------------------------------- */
 
 void control_write_entry(const struct raft_entry *entry, struct buffer *out)

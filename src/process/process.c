@@ -87,7 +87,6 @@ static void clear_process(struct process *process)
     process->is_stopping = false;
     process->sent = 0;
     process->world->operations->flush_cancel(process->world, &process->rest);
-    sight_forget_log(process);
 }
 
 static bool is_final(enum node_state state)
@@ -271,6 +270,7 @@ bool process_start(struct process *process, const struct raft_configuration *fir
     buffer_free(&members);
     buffer_free(&faults);
     process->was_told = true;
+    sight_forget_log(process);
     process->sight.view.state = NODE_STARTING;
     process->sight.error[0] = '\0';
     process->sight.damaged_file[0] = '\0';
@@ -357,18 +357,23 @@ void process_resume(struct process *process)
     }
 }
 
-void process_free(struct process *process)
+void process_kill(struct process *process)
 {
     bool killed = false;
     char text[160];
-    if (process == NULL) {
-        return;
-    }
     if (process_is_alive(process)) {
         (void)kill(process->pid, SIGKILL);
         spawn_reap(process->pid, &killed, text, sizeof text);
         clear_process(process);
     }
+}
+
+void process_free(struct process *process)
+{
+    if (process == NULL) {
+        return;
+    }
+    process_kill(process);
     emit_stop(process, "shutdown");
     for (size_t i = 0; i < process->words.count; i++) {
         memory_free(process->words.items[i]);

@@ -71,6 +71,8 @@ void process_resume(struct process *process); /* SIGCONT */
  * paused) is NULL. */
 const struct node_view *process_view(struct process *process);
 const struct raft_entry *process_log_read(struct process *process, uint64_t index);
+/* Of one that has ended: reads its disk, so that the view and the log are what that holds. */
+bool process_read_disk(struct process *process, struct failure *failure);
 bool process_peer_at(const struct process *process, uint32_t position,
                      struct raft_peer_status *peer);
 

@@ -29,6 +29,7 @@ void sight_ended(struct process *process, enum node_state state, const char *err
     struct node_view *view = &sight->view;
     char text[sizeof sight->error];
     (void)snprintf(text, sizeof text, "%s", error);
+    sight_forget_log(process);
     view->state = state;
     view->is_up = false;
     view->role = RAFT_FOLLOWER;
@@ -103,6 +104,58 @@ static void fetch(struct process *process, uint64_t index)
         *array_push(&process->entries) = entry;
     }
     batch_release(result);
+}
+
+/* What is on the disk from that index on, as far as one answer has room. */
+static bool fetch_from_disk(struct process *process, uint64_t index, struct failure *failure)
+{
+    struct node_view *view = &process->sight.view;
+    struct control_answer answer;
+    struct control_disk disk;
+    struct raft_entry entry;
+    struct batch *result = orders_await(
+        process, orders_begin(process, CONTROL_DISK, (struct control_order){.number = index}),
+        &answer, failure);
+    if (result == NULL || answer.failure.code != FAILURE_NONE) {
+        if (result != NULL && failure != NULL) {
+            failure_copy(failure, &answer.failure);
+        }
+        batch_release(result);
+        return false;
+    }
+    struct field_reader reader = {.rest = answer.bytes};
+    control_read_disk(&reader, &disk);
+    view->term = disk.term;
+    view->vote = disk.vote;
+    view->first_index = disk.first_index;
+    view->last_index = disk.last_index;
+    while (reader.rest.size > 0 && control_read_entry(&reader, &entry)) {
+        *array_push(&process->entries) = entry;
+    }
+    batch_release(result);
+    return true;
+}
+
+bool process_read_disk(struct process *process, struct failure *failure)
+{
+    struct node_view *view = &process->sight.view;
+    uint64_t wanted = 0;
+    if (process_is_alive(process)) {
+        return true;
+    }
+    if (!process_open(process, false, failure) || !process_await_open(process, failure)) {
+        return false;
+    }
+    sight_forget_log(process);
+    bool is_read = false;
+    do {
+        is_read = fetch_from_disk(process, wanted, failure);
+        process->entries_first = view->first_index;
+        process->entries_changes = process->sight.log_changes;
+        wanted = view->first_index + process->entries.count;
+    } while (is_read && wanted <= view->last_index);
+    process_kill(process); /* its disk is free for whoever runs next */
+    return is_read;
 }
 
 static const struct raft_entry *find(const struct process *process, uint64_t index)
