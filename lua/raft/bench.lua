@@ -20,6 +20,7 @@ bench.all = {
   require "raft.bench.latency",
   require "raft.bench.throughput",
   require "raft.bench.durable",
+  require "raft.bench.snapshot",
   require "raft.bench.election",
   require "raft.bench.simulation",
   require "raft.bench.hostile",

@@ -280,19 +280,22 @@ function troubles.compact(c)
 end
 
 -- A crash in the middle of taking a snapshot, of sending one, or right after it was installed.
-function troubles.ambush_snapshot(c)
-  local kind = pick(c, { "snapshot", "install", "restore", "install" })
-  local stop
-  stop = c:on({ kind = kind }, function(event)
-    stop()
-    if c:random(2) == 1 then
-      c:crash(event.node)
-    else
-      c:crash(leader_or_any(c))
+function troubles.ambush_snapshot(c, run)
+  local kind, fired = pick(c, { "snapshot", "install", "restore", "install" }), false
+  local stop = c:on({ kind = kind }, function(event)
+    if not fired then
+      fired = true
+      c:crash(c:random(2) == 1 and event.node or leader_or_any(c))
     end
   end)
-  c:after(c:random() * 3, stop)
   c:compact(pick(c, c:ids()), { timeout = 0.5 })
+  for _ = 1, 20 do
+    if fired or run.over then
+      break
+    end
+    c:sleep(0.05)
+  end
+  stop()
 end
 
 local kinds = {

@@ -30,10 +30,28 @@ function machine.describe()
   return { cpu = cpu, cores = cores, load = load }
 end
 
---- The resident size of this process.
+-- Of this process; or of its child whose first word is `name`.
+local function process_of(name)
+  if not name then
+    return "self"
+  end
+  for line in lines_of("/proc/self/task/" .. (lines_of("/proc/self/stat")():match "^%d+") .. "/children") do
+    for child in line:gmatch "%d+" do
+      local command = lines_of("/proc/" .. child .. "/cmdline")()
+      if command and command:match "^%Z*" == name then
+        return child
+      end
+    end
+  end
+  return nil
+end
+
+--- The resident size of this process, or of a child of it.
+-- @tparam ?string name the child's first word
 -- @treturn integer|nil bytes; nil where the system does not tell
-function machine.resident_bytes()
-  for line in lines_of("/proc/self/status") do
+function machine.resident_bytes(name)
+  local process = process_of(name)
+  for line in lines_of("/proc/" .. (process or "none") .. "/status") do
     local kib = line:match("^VmRSS:%s*(%d+) kB")
     if kib then
       return tonumber(kib) * 1024
