@@ -21,6 +21,7 @@ bench.all = {
   require "raft.bench.throughput",
   require "raft.bench.durable",
   require "raft.bench.snapshot",
+  require "raft.bench.bounded",
   require "raft.bench.election",
   require "raft.bench.simulation",
   require "raft.bench.hostile",

@@ -387,8 +387,8 @@ end
 --- Takes a snapshot of this node's machine now, and drops the log that it covers.
 -- @tparam ?raft.timeout_options|raft.callback given `timeout` seconds, 10 if not given; may be left out
 -- @tparam ?raft.callback f f(index), or f(nil, message, code, detail); without it the call waits and returns that
--- @treturn ?integer the index that it covers, once it is on disk; nil, message, code, detail ("unsupported": the machine
--- has no snapshots)
+-- @treturn ?integer the index that it covers, once it is on disk; nil, message, code, detail ("unsupported": the
+-- machine has no snapshots)
 function Node:compact(given, f)
   check_self(self, "compact")
   local timeout_ns

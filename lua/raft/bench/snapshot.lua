@@ -1,6 +1,6 @@
---- A follower that missed everything catches up by a snapshot, each node being a process with files of its own, while the
--- cluster goes on committing: how fast, and what that costs the leader in memory. With BENCH_TRACE set each sample is
--- printed. The directory is as in raft.bench.durable.
+--- A follower that missed everything catches up by a snapshot, each node being a process with files of its own, while
+-- the cluster goes on committing: how fast, and what that costs the leader in memory. With BENCH_TRACE set each sample
+-- is printed.
 -- @module raft.bench.snapshot
 
 local clusters = require "raft.bench.clusters"
