@@ -416,5 +416,7 @@ void node_end_removed(struct node *node); /* in order */
 /* false, and a failure that says so, where the node does not run. */
 bool node_check_running(const struct node *node, struct failure *failure);
 const char *node_life_error(const struct node *node); /* why it failed; "" */
+/* The file whose damage that was, and where; "": it was something else. */
+const char *node_life_damage(const struct node *node, uint64_t *offset);
 
 #endif

@@ -191,6 +191,12 @@ const char *node_life_error(const struct node *node)
     return node->life.error;
 }
 
+const char *node_life_damage(const struct node *node, uint64_t *offset)
+{
+    *offset = node->life.damaged_offset;
+    return node->life.damaged_file;
+}
+
 /* ---- its start ------------------------------------------------------------------------------ */
 
 /* The core as its disk left it; NULL, and why, where it cannot be. */

@@ -62,8 +62,7 @@ static void refresh(struct node *node, struct node_view *view)
     view->is_up = node->raft != NULL;
     view->address = node->endpoint == NULL ? "" : node->address;
     view->error = node_life_error(node);
-    view->damaged_file = node->life.damaged_file;
-    view->damaged_offset = node->life.damaged_offset;
+    view->damaged_file = node_life_damage(node, &view->damaged_offset);
     view->refused = &node->view.refused;
     view->statistics = &node->view.statistics;
     node->has_changed = !view->is_up; /* what a disk holds changes by itself */
