@@ -125,7 +125,8 @@ function tests.test_OneWhoseDiskHangsIsNotWaitedFor()
     net:pass(10 * MS, 1)
     net:settle()
   end
-  lu.assertEquals({ net:members(1).voters, net:members(1).learners, net:members(1).wanted }, { { 1, 2, 3 }, { 4 }, nil })
+  local members = net:members(1)
+  lu.assertEquals({ members.voters, members.learners, members.wanted }, { { 1, 2, 3 }, { 4 }, nil })
 end
 
 -- As long as something new comes from it, it is waited for.

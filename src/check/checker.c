@@ -240,7 +240,7 @@ static void read_rare(struct checker *checker, struct check_node *node,
 /* What may stand between a change of the log and the MEMBERS that it causes; and a node's end. */
 #define SAME_STEP                                                                                  \
     (TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_APPEND) | TRACE_MASK(TRACE_MEMBERS) |           \
-     TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP))
+     TRACE_MASK(TRACE_START) | TRACE_MASK(TRACE_STOP) | TRACE_MASK(TRACE_INSTALL))
 
 /* Most messages promise nothing: they are passed over before anything is looked up. */
 static inline bool says_nothing(const struct trace_event *event)
