@@ -203,6 +203,29 @@ function tests.test_ATemporaryDirectoryGoesWithTheCluster()
 end
 
 
+command.add(tests, "ADirectoryThatIsGivenStays", function(folder)
+  local dir = folder .. "/nodes"
+  with({ nodes = 3, dir = dir }, function(c)
+    assert(c:set("kept", "yes"))
+  end)
+  with({ nodes = 3, dir = dir }, function(c) -- on other ports
+    lu.assertEquals(c:get "kept", "yes")
+    assert(c:set("kept", "still"))
+    lu.assertEquals(c:check_committed({ op = "set", key = "kept", value = "still" }, 3), 3)
+  end)
+end)
+
+-- Two runs must not share one.
+command.add(tests, "ADirectoryThatAnotherRunHasIsRefused", function(folder)
+  with({ nodes = 1, dir = folder }, function(c)
+    assert(c:set("mine", 1))
+    local other, message, code = raft.cluster { mode = "process", nodes = 1, dir = folder }
+    lu.assertNil(other)
+    lu.assertEquals(code, "storage", message)
+    assert(c:set("mine", 2))
+  end)
+end)
+
 -- ---- what a node prints, and its machine --------------------------------------------------------------------
 
 command.add(tests, "WhatANodePrintsHasItsNumber", function(folder)

@@ -236,6 +236,15 @@ static void node_stopped(void *context)
     cluster_node_stopped(child->cluster);
 }
 
+static void addresses(void *context, void (*each)(void *to, uint64_t id, const char *address),
+                      void *to)
+{
+    const struct child *child = context;
+    for (size_t i = 0; i < child->cluster->members.count; i++) {
+        each(to, child->cluster->members.items[i].id, child->cluster->members.items[i].address);
+    }
+}
+
 static struct process *find(void *context, uint64_t id)
 {
     const struct child *child = context;
@@ -271,6 +280,7 @@ struct cluster_node *child_new(struct cluster *cluster, const struct member *mem
         .context = child,
         .on_changed = node_changed,
         .on_stopped = node_stopped,
+        .addresses = addresses,
         .find = find,
         .on_client_frame = client_frame,
     };

@@ -13,18 +13,19 @@
 /* Each message: its length (u32, of what follows), its kind (a byte), its fields (base.h). */
 enum control_kind {
     /* to the child */
-    CONTROL_OPEN = 1, /* struct control_open */
-    CONTROL_RUN,      /* an order: bytes: its first members (none: it waits); more: faults */
-    CONTROL_FAULTS,   /* an order: bytes: what is in force */
-    CONTROL_CAMPAIGN, /* an order: flag: forced */
-    CONTROL_SUBMIT,   /* an order: bytes: a payload */
-    CONTROL_CHANGE,   /* an order: number: the asker's; bytes: the wanted members */
-    CONTROL_COMPACT,  /* an order: number: the asker's */
-    CONTROL_TRANSFER, /* an order: number: the asker's; target: to whom */
-    CONTROL_LOG,      /* an order: number: the first index that is wanted */
-    CONTROL_DISK,     /* an order to one that was not told to run: number: as of LOG */
-    CONTROL_STOP,     /* an order: flag: removed */
-    CONTROL_CLIENT,   /* both ways: a frame between "client" and the node */
+    CONTROL_OPEN = 1,  /* struct control_open */
+    CONTROL_RUN,       /* an order: bytes: its first members (none: it waits); more: faults */
+    CONTROL_ADDRESSES, /* an order: bytes: struct control_address, of each node of the run */
+    CONTROL_FAULTS,    /* an order: bytes: what is in force */
+    CONTROL_CAMPAIGN,  /* an order: flag: forced */
+    CONTROL_SUBMIT,    /* an order: bytes: a payload */
+    CONTROL_CHANGE,    /* an order: number: the asker's; bytes: the wanted members */
+    CONTROL_COMPACT,   /* an order: number: the asker's */
+    CONTROL_TRANSFER,  /* an order: number: the asker's; target: to whom */
+    CONTROL_LOG,       /* an order: number: the first index that is wanted */
+    CONTROL_DISK,      /* an order to one that was not told to run: number: as of LOG */
+    CONTROL_STOP,      /* an order: flag: removed */
+    CONTROL_CLIENT,    /* both ways: a frame between "client" and the node */
     /* to the parent */
     CONTROL_OPENED,  /* an answer: number: the directory, 0: not known yet; index: 1: the disk holds
                         a log */
@@ -105,6 +106,15 @@ bool control_read_view(struct bytes body, struct sight *sight);
 void sight_prepare(struct sight *sight, uint64_t id);
 void sight_free(struct sight *sight);
 void control_write_entry(const struct raft_entry *entry, struct buffer *out);
+/* Where a node listens in this run: a log of an earlier one names the addresses of that. */
+struct control_address {
+    uint64_t id;
+    char address[CONTROL_NAME_BYTES];
+};
+
+void control_write_address(uint64_t id, const char *address, struct buffer *out);
+void control_read_address(struct field_reader *reader, struct control_address *address);
+
 /* What a disk holds beside its entries, at the start of DISK's bytes. */
 struct control_disk {
     uint64_t term;

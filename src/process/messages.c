@@ -319,6 +319,18 @@ bool control_read_view(struct bytes body, struct sight *sight)
     return field_read_end(&reader);
 }
 
+void control_write_address(uint64_t id, const char *address, struct buffer *out)
+{
+    field_write_number(out, id);
+    field_write_bytes(out, bytes_of_text(address));
+}
+
+void control_read_address(struct field_reader *reader, struct control_address *address)
+{
+    address->id = field_read_number(reader);
+    field_read_text(reader, address->address, sizeof address->address);
+}
+
 void control_write_disk(const struct control_disk *disk, struct buffer *out)
 {
     field_write_number(out, disk->term);

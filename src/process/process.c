@@ -247,6 +247,20 @@ bool process_await_open(struct process *process, struct failure *failure)
     return false;
 }
 
+static void write_address(void *to, uint64_t id, const char *address)
+{
+    control_write_address(id, address, to);
+}
+
+static void tell_addresses(struct process *process)
+{
+    struct buffer addresses = {0};
+    process->options.addresses(process->options.context, write_address, &addresses);
+    process_send(process, CONTROL_ADDRESSES,
+                 &(struct control_order){.bytes = buffer_bytes(&addresses)});
+    buffer_free(&addresses);
+}
+
 bool process_start(struct process *process, const struct raft_configuration *first,
                    struct failure *failure)
 {
@@ -257,6 +271,7 @@ bool process_start(struct process *process, const struct raft_configuration *fir
         return false;
     }
     ensure(!process->was_told);
+    tell_addresses(process);
     struct buffer members = {0};
     struct buffer faults = {0};
     struct control_order order = {0};

@@ -1,9 +1,10 @@
 /*
  * process: one node of a cluster in a process of its own, and both sides of the connection that it
  * is driven over. process.c (the parent's side: its life), arrivals.c (what comes from it),
- * orders.c (what it is asked), sight.c (what is seen of it), child.c (the child's side: a node, its
- * world and its disk), messages.c (what goes over the connection, as bytes), channel.c (the
- * connection), spawn.c (starting and ending a process), output.c (what a child prints).
+ * orders.c (what it is asked), sight.c (what is seen of it), child.c and serve.c (the child's side:
+ * a node, its world and its disk; what it is ordered), messages.c (what goes over the connection,
+ * as bytes), channel.c (the connection), spawn.c (starting and ending a process), output.c (what a
+ * child prints).
  *
  * The connection is a socket pair that the child inherits: nobody else can reach it. Its end ends
  * the child, and so does the kernel when the parent is gone, however that ended: no child outlives
@@ -41,6 +42,9 @@ struct process_options {
     void *context;
     void (*on_changed)(void *context); /* what is seen of it */
     void (*on_stopped)(void *context); /* it has ended, by itself or in order */
+    /* The nodes of the run: calls `each` with where each listens. */
+    void (*addresses)(void *context, void (*each)(void *to, uint64_t id, const char *address),
+                      void *to);
     /* The process of that node; NULL: there is none. */
     struct process *(*find)(void *context, uint64_t id);
     /* A frame for the endpoint "client"; takes the reference. */
