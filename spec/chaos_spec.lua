@@ -62,6 +62,7 @@ local found = {
   [1081] = "a member that replayed its former removal stopped although it had been added again",
   [1497] = "clocks that drifted on after healing gave a removed server the votes first, term after term",
   [3446] = "a late hello of a former life barred the next life for ever",
+  [11265] = "a log was compacted behind a received snapshot whose last entry its own disk was still writing",
 }
 
 for seed, what in pairs(found) do

@@ -334,13 +334,14 @@ static void tell_unable(struct node *node)
     }
 }
 
-/* The last one covers all that is applied: what is left of the log before it may go. */
+/* The last one covers all that is applied: what is left of the log before it may go. A received one
+ * may cover an entry that this disk is still writing; the next one is soon enough for that. */
 static void nothing_new(struct node *node)
 {
     struct raft_status status;
     raft_get_status(node->raft, &status);
     struct raft_snapshot last = {.index = status.snapshot_index, .term = status.snapshot_term};
-    if (last.index != 0) {
+    if (last.index != 0 && last.index <= status.applied_index) {
         tell_core(node, &last, first_kept(node, last.index));
     }
     tell(node, work_applied(node), NULL);
