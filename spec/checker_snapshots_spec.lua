@@ -245,4 +245,15 @@ function tests.test_MembersThatWereNotTakenFromASnapshot()
   assert_violated(restart(r, 2, 4, 1, {}, first), "the latest configuration is in force", 2)
 end
 
+-- What rolls a configuration back is one step with the install that it comes with.
+function tests.test_AnInstallThatRollsAConfigurationBack()
+  local r, _, learner = with_a_learner()
+  local later = { index = 5, voters = { 1, 2, 3 }, learners = { 4, 5 } }
+  r:append(3, 1, { 1, 1, 1 }):append(3, 4, { 1, 1, 1, 1 }, nil, { learner }):members(3, learner)
+  r:append(3, 5, { 1, 1, 1, 1, 1 }, nil, { later }):members(3, later)
+  lu.assertNil(r:event("truncate", 3, { first = 5, last = 5 }).violation)
+  lu.assertNil(install(r, 3, 4, 1, learner).violation)
+  lu.assertNil(r:members(3, learner).violation)
+end
+
 return tests
