@@ -87,6 +87,8 @@ function public.core_functions()
   add("replica:", methods_of(core.replica { voters = { 1 } }))
   add("cores:", methods_of(core.cores()))
   add("checker:", methods_of(core.checker()))
+  add("log_reader:", methods_of(core.log_reader()))
+  add("snapshot_reader:", methods_of(core.snapshot_reader()))
   table.sort(list)
   return list
 end

@@ -171,7 +171,7 @@ void wal_segments_prepare(struct wal_store *store); /* once */
 void wal_segments_cut(struct wal_store *store);     /* after a power cut */
 void wal_segments_free(struct wal_store *store);
 
-/* ---- wal_snapshots.c ------------------------------------------------------------------------ */
+/* ---- wal_snapshots.c, wal_writer.c ---------------------------------------------------------- */
 
 void wal_snapshot_name(char name[WAL_SNAPSHOT_NAME_BYTES], uint64_t index);
 bool wal_snapshot_name_parse(const char *name, uint64_t *index);
@@ -190,6 +190,11 @@ void wal_snapshots_take(struct wal_store *store, struct file *file,
                         struct snapshot_decoder *decoder, uint64_t size);
 void wal_snapshots_remove_file(struct wal_store *store, const char *name); /* soon */
 void wal_snapshots_end(struct wal_store *store); /* nobody asks any more */
+/* Something to be done that nobody waits for: CLOSE a file, REMOVE a name. */
+void wal_snapshots_errand(struct wal_store *store, enum file_task_kind kind, struct file *file,
+                          const char *name);
+void wal_writers_end(struct wal_store *store);
+void wal_writers_cut(struct wal_store *store);
 void wal_snapshots_cut(struct wal_store *store);
 void wal_snapshots_clear(struct wal_store *store);
 

@@ -26,6 +26,45 @@ function checker:event(event) end
 ---@return raft.core.checker
 function core.checker(options) end
 
+-- ---- files of a node's directory ------------------------------------------------------------------
+
+---Reads the segments of a write-ahead log without opening it.
+---@class raft.core.log_reader
+local log_reader = {}
+
+---The next segment, in the order of their names.
+---@param name string
+---@param bytes integer of the file
+---@return boolean # whether a segment has such a name
+function log_reader:segment(name, bytes) end
+
+---@param bytes string the next ones, a multiple of 512 but at the file's end
+---@return table[] # the records that they hold
+function log_reader:take(bytes) end
+
+---It has no more bytes.
+function log_reader:segment_end() end
+
+---@return table # what recovery would make of it: term, vote, first_index, last_index, members, torn, damage, problem
+function log_reader:finish() end
+
+---@return raft.core.log_reader
+function core.log_reader() end
+
+---Reads a snapshot's file and verifies it.
+---@class raft.core.snapshot_reader
+local snapshot_reader = {}
+
+---@param bytes string the next ones
+---@return boolean? # true; nil and what is wrong with them
+function snapshot_reader:take(bytes) end
+
+---@return table # whole, index, term, members_index, members, cluster
+function snapshot_reader:finish() end
+
+---@return raft.core.snapshot_reader
+function core.snapshot_reader() end
+
 -- ---- encodings -------------------------------------------------------------------------------------
 
 ---Why something is no value.
