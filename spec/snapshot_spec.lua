@@ -284,6 +284,23 @@ in_both(tests, "WhatWaitsUnderASnapshotIsATimeoutAtOnce", { nodes = 3 }, functio
   c:check_not_committed("lost")
 end)
 
+-- The machine is not asked while it is made from the snapshot: what is read meanwhile waits.
+function tests.test_AStaleReadWaitsForTheRestore()
+  clusters.with({ mode = "sim", nodes = 1, seed = 2 }, function(c)
+    c:wait_leader()
+    for i = 1, 30 do
+      assert(c:set("k" .. i, ("x"):rep(10000) .. i))
+    end
+    assert(c:compact(1))
+    c:crash(1)
+    assert(c:restart(1, { wait = false }))
+    assert(c:wait_until(function() return c:status(1).restoring end, 5, "a restore under way"))
+    lu.assertEquals(c:status(1).applied, 0)
+    lu.assertEquals(assert(c:get("k30", { read = "stale", node = 1 })), ("x"):rep(10000) .. 30)
+    lu.assertNil(c:status(1).restoring)
+  end)
+end
+
 -- ---- crashes and pauses at any moment -------------------------------------------------------------
 
 -- A crash after each event of taking, sending and installing, one after the other.

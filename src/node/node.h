@@ -5,10 +5,11 @@
  * crash, pause), drive.c (events in, updates out, the time), persistence.c (writes, and messages
  * that wait for them), work.c (entries to the machine), proposals.c (commands and changes),
  * transfers.c (of leadership),
- * reads.c, clients.c (requests as frames), calls.c (requests between nodes), removal.c (the members
- * as applied), identity.c (who is who), peers.c (whom it keeps connections to), frames.c and
- * messages.c (what comes and goes), inbox.c (what came while it was paused), application.c (what it
- * has to be told), view.c (what others see), report.c (trace events).
+ * snapshots.c (taking them), sends.c (to followers), installs.c (from a leader), restores.c (the
+ * machine from one), reads.c, clients.c (requests as frames), calls.c (requests between nodes),
+ * removal.c (the members as applied), identity.c (who is who), peers.c (whom it keeps connections
+ * to), frames.c and messages.c (what comes and goes), inbox.c (what came while it was paused),
+ * application.c (what it has to be told), view.c (what others see), report.c (trace events).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */
