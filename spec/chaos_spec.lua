@@ -58,6 +58,7 @@ end
 local found = {
   [9] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
   [17] = "a follower that caught up by an old configuration could not answer a leader at its new address",
+  [56] = "the checker took an install that rolls a configuration back for two steps",
   [573] = "a callback crashed a node while it was being resumed",
   [1081] = "a member that replayed its former removal stopped although it had been added again",
   [1497] = "clocks that drifted on after healing gave a removed server the votes first, term after term",

@@ -166,7 +166,8 @@ in_all(tests, "LearnersDoNotVoteAndArePromoted", { nodes = 3 }, function(c)
   end))
 end)
 
--- Its vote is needed by a majority that knows of its promotion while it does not (etcd #10998).
+-- Its vote is needed by a majority that knows of its promotion while it does not (promoted_learner_must_vote,
+-- etcd #10998).
 in_all(tests, "APromotedLearnerThatDoesNotKnowVotes", { nodes = 3 }, function(c)
   local leader, term = c:check_one_leader()
   assert(c:add_learners { 4 })
