@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 
+#define NO_THREAD "no thread can be made for files"
+
 static struct real_files *real_files_of(struct files *files)
 {
     return (struct real_files *)(void *)files;
@@ -29,15 +31,20 @@ static void submit(struct files *head, struct file_task *task)
     task->problem[0] = 0;
     files->asked++;
     (void)pthread_mutex_lock(&files->mutex);
-    list_append(&lane->waiting, &task->queued);
-    if (!io_wake(lane)) {
-        list_remove(&task->queued);
-        task->error = FILE_BROKEN;
-        memcpy(task->problem, "no thread can be made for files", 32);
-        list_append(&files->ended, &task->queued);
-        (void)uv_async_send(&files->real->files_ended);
+    bool is_idle = !lane->is_busy && list_is_empty(&lane->waiting);
+    if (io_prepare(lane)) {
+        list_append(&lane->waiting, &task->queued);
+        (void)pthread_mutex_unlock(&files->mutex);
+        if (is_idle) {
+            io_wake(lane);
+        }
+        return;
     }
+    task->error = FILE_BROKEN;
+    memcpy(task->problem, NO_THREAD, sizeof NO_THREAD);
+    list_append(&files->ended, &task->queued);
     (void)pthread_mutex_unlock(&files->mutex);
+    (void)uv_async_send(&files->real->files_ended);
 }
 
 static struct file_task *take_ended(struct real_files *files)

@@ -82,8 +82,10 @@ void real_files_tell(struct real *real);
 
 /* ---- threads (io_thread.c) ------------------------------------------------------------------ */
 
-/* With the mutex held. Makes the thread where there is none; false: the system has none. */
-bool io_wake(struct lane *lane);
+/* Makes the thread where there is none, with the mutex held; false: the system has none. */
+bool io_prepare(struct lane *lane);
+/* Something waits for it. Without the mutex, which it takes at once. */
+void io_wake(struct lane *lane);
 void io_end(struct real_files *files); /* cut, with the mutex held */
 void io_join(struct lane *lane);       /* `stops` is set */
 /* Copies bytes of the task's owner to or from the piece. false: it was cut, nothing is owed. */

@@ -141,8 +141,10 @@ static void *run(void *context)
         (void)pthread_mutex_unlock(&files->mutex);
         file_work(lane);
         (void)pthread_mutex_lock(&files->mutex);
-        if (end(lane)) {
+        if (end(lane)) { /* without the mutex, which the loop takes at once */
+            (void)pthread_mutex_unlock(&files->mutex);
             (void)uv_async_send(&files->real->files_ended);
+            (void)pthread_mutex_lock(&files->mutex);
         }
     }
     (void)pthread_mutex_unlock(&files->mutex);
@@ -166,15 +168,14 @@ static bool start(struct lane *lane)
     return lane->is_started;
 }
 
-bool io_wake(struct lane *lane)
+bool io_prepare(struct lane *lane)
 {
-    if (!lane->is_started) {
-        return start(lane);
-    }
-    if (!lane->is_busy) {
-        (void)pthread_cond_signal(&lane->wake);
-    }
-    return true;
+    return lane->is_started || start(lane);
+}
+
+void io_wake(struct lane *lane)
+{
+    (void)pthread_cond_signal(&lane->wake);
 }
 
 void io_join(struct lane *lane)
