@@ -162,4 +162,85 @@ function tests.test_ALeaderThatIsTerminatedHandsOver()
   end)
 end
 
+-- ---- with a directory each: the same command line brings a server back ---------------------------------------
+
+local function with_directories(f)
+  lu.skipIf(not has_luv, "luv is not installed")
+  local pipe = assert(io.popen "mktemp -d")
+  local folder = pipe:read "*l"
+  pipe:close()
+  local addresses, list, started = processes.free_addresses(3), {}, {}
+  local peers = ("{ '%s', '%s', '%s' }"):format(addresses[1], addresses[2], addresses[3])
+  local function start(id)
+    list[id] = processes.start(({ "luv", "poll", "run" })[id],
+      ("{ id = %d, listen = '%s', peers = %s, dir = '%s/%d', snapshot_every = 40 }"):format(id, addresses[id], peers,
+        folder, id))
+    started[#started + 1] = list[id]
+  end
+  for id = 1, 3 do
+    start(id)
+  end
+  local fine, problem = pcall(f, list, start, folder)
+  for _, process in ipairs(started) do
+    process:forget()
+  end
+  os.execute("rm -rf '" .. folder .. "'")
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+-- Until that one has applied as much.
+local function wait_count(process, count)
+  processes.wait("its count to be " .. count, function()
+    return tonumber((process:ask("return count()"))) == count
+  end)
+end
+
+function tests.test_AnyOneIsKilledAndStartedAgainAndNothingIsLost()
+  with_directories(function(list, start)
+    local count = 0
+    for id = 1, 3 do
+      for _ = 1, 5 do
+        count = count + 1
+        lu.assertEquals(add(list[id], 1), count)
+      end
+      list[id]:kill()
+      count = count + 1
+      lu.assertEquals(add(list[id % 3 + 1], 1), count)
+      start(id)
+      wait_count(list[id], count)
+      lu.assertEquals(list[id]:ask("return table.concat(told.notices, ' ')"):find("turns this node away"), nil)
+    end
+    local leader = leader_among(list)
+    lu.assertEquals(list[leader]:ask("return #node:status().members.voters"), "3")
+  end)
+end
+
+function tests.test_AllAreKilledAndStartedAgainAndNothingIsLost()
+  with_directories(function(list, start, folder)
+    local count = 0
+    for _ = 1, 3 do
+      for _ = 1, 30 do -- snapshots are taken on the way
+        count = count + 1
+        lu.assertEquals(add(list[count % 3 + 1], 1), count)
+      end
+      for id = 1, 3 do
+        list[id]:kill()
+      end
+      for id = 1, 3 do
+        start(id)
+      end
+      for id = 1, 3 do
+        wait_count(list[id], count)
+      end
+    end
+    for id = 1, 3 do
+      local pipe = assert(io.popen(("ls %s/%d"):format(folder, id)))
+      lu.assertStrContains(pipe:read "*a", "snapshot-")
+      pipe:close()
+    end
+  end)
+end
+
 return tests

@@ -16,6 +16,8 @@ options.machine = {
     count = count + add
     return count
   end,
+  snapshot = function() return tostring(count) end,
+  restore = function(next_chunk) count = tonumber(next_chunk()) end,
 }
 local node = assert(raft.node(options))
 node:on("notice", function(text) notices[#notices + 1] = text end)
