@@ -1,13 +1,15 @@
 #!/usr/bin/env lua5.4
--- A counter that three processes keep together and that survives the loss of any one. Each has a web page.
+-- A counter that three processes keep together and on disk: it survives the loss of any one, and a kill -9 of all.
+-- Each has a web page.
 local id, join = tonumber(arg[1]), arg[2] == "join"
 if not id or id < 1 or id > 99 or arg[2] and not join then
   io.stderr:write([[
 usage: lua5.4 scripts/counter.lua ID [join]
 
 Start 1, 2 and 3, each in a terminal of its own, and open http://127.0.0.1:8001 (8002, 8003): node ID has its page at
-port 8000 + ID and talks to the others at 7000 + ID. Kill one with kill -9, and the others go on counting. The counter
-is in memory only: a new process takes the dead one's place under a new id. Here 3 died; ask the leader's page:
+port 8000 + ID, talks to the others at 7000 + ID, and keeps its log and snapshots in counter/ID (or $COUNTER_DIR/ID).
+Kill one with kill -9, and the others go on counting; start it again in the same way, and it has caught up. Kill all and
+start them again: the count is what it was. Where a disk is lost, a new id takes its place; ask the leader's page:
   lua5.4 scripts/counter.lua 4 join
   curl http://127.0.0.1:8001/members/1,2,4
 ]])
@@ -25,7 +27,12 @@ local count = 0
 local node = assert(raft.node {
   id = id, listen = address(id), cluster = "counter", join = join,
   peers = not join and { address(1), address(2), address(3) } or nil,
-  machine = { apply = function(add) count = count + add return count end },
+  dir = (os.getenv "COUNTER_DIR" or "counter") .. "/" .. id,
+  machine = {
+    apply = function(add) count = count + add return count end,
+    snapshot = function() return tostring(count) end,
+    restore = function(next_chunk) count = tonumber(next_chunk()) end,
+  },
 })
 node:on("leader", function(leader) print(leader and "node " .. leader .. " leads" or "no leader") end)
 node:on("notice", function(text) print(text) end)

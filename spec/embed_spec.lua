@@ -138,9 +138,13 @@ end
 
 -- The example's page under a port of its own; what is asked wrongly is answered, and it goes on.
 function tests.test_TheCounterAnswersBadAddresses()
+  local pipe = assert(io.popen "mktemp -d")
+  local folder = pipe:read "*l"
+  pipe:close()
   local answers, code = processes.run_chunk([[
     local uv = require "luv"
     local paths = {}
+    uv.os_setenv("COUNTER_DIR", "]] .. folder .. [[")
     local process = assert(uv.spawn(uv.exepath(), { args = { "scripts/counter.lua", "97", "join" } }, function()
       assert(not paths[1], "the example has ended")
       uv.stop()
@@ -176,6 +180,7 @@ function tests.test_TheCounterAnswersBadAddresses()
     ask()
     uv.run()
   ]])
+  os.execute("rm -rf '" .. folder .. "'")
   lu.assertEquals(answers, ("0</h1> add what? /add/1\n"):rep(4) .. "0</h1> which members? /members/1,2,4\n"
     .. "0</h1> members are 1 to 99\n")
   lu.assertEquals(code, 0)
