@@ -153,8 +153,8 @@ void cluster_trace_disk(struct cluster *cluster, uint64_t id, const struct disk_
     if (value == NULL) {
         return;
     }
-    value_write_map(value, 2U + faults->flip + faults->full + faults->stall +
-                               (faults->corrupt > 0) + (faults->sync_error > 0) +
+    value_write_map(value, 1U + (faults->sync_delay_ns > 0) + faults->flip + faults->full +
+                               faults->stall + (faults->corrupt > 0) + (faults->sync_error > 0) +
                                faults->torn_write + (faults->crash_after > 0) +
                                (faults->write_error > 0) + (faults->misdirect_read > 0) +
                                (faults->misdirect_write > 0));
@@ -164,8 +164,10 @@ void cluster_trace_disk(struct cluster *cluster, uint64_t id, const struct disk_
     value_write_integer(value, (int64_t)id);
     write_flag(value, "stall", faults->stall);
     write_named_chance(value, "corrupt", faults->corrupt);
-    write_name(value, "sync_delay");
-    write_parts(value, faults->sync_delay_ns);
+    if (faults->sync_delay_ns > 0) {
+        write_name(value, "sync_delay");
+        write_parts(value, faults->sync_delay_ns);
+    }
     write_named_chance(value, "sync_error", faults->sync_error);
     write_flag(value, "torn_write", faults->torn_write);
     if (faults->crash_after > 0) {

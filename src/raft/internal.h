@@ -355,8 +355,7 @@ void persist_truncated(struct raft *raft, uint64_t from); /* older persists prom
 void persist_reset(struct raft *raft);    /* the log is another one; its base is on disk */
 void persist_hand_out(struct raft *raft); /* at a step's end */
 void persist_confirmed(struct raft *raft, uint64_t sequence);
-/* The disk has had something for longer than the longest election time-out. */
-bool persist_hangs(const struct raft *raft);
+bool persist_hangs(const struct raft *raft); /* for the longest election time-out, by now */
 
 /* validate.c: why a message is not worth looking at; NULL: it is. */
 const char *message_problem(const struct raft *raft, const struct raft_message *message);

@@ -267,8 +267,8 @@ static void link_sentence(const struct trace_event *event, struct buffer *out)
                                                            : "has a notice about ";
     if (event->peer != 0) {
         text_number(out, before, event->peer);
-    } else {
-        buffer_append_format(out, "%san unknown peer", before);
+    } else { /* of its own disk, or of somebody whose id it does not know */
+        buffer_append_text(out, "has a notice");
     }
     text_words(out, ": ", event->text);
 }
