@@ -24,7 +24,7 @@ Every event has time (seconds), node (0: none) and kind; a field that its kind d
   append truncate        first, last
   write sync             what ("state", "entries"), first, last
   match commit apply     index, peer
-  snapshot install       index
+  snapshot install restore  index, prev_term, answer_hash
   read confirm           sequence; first, last, index
   members                index, members
   connect disconnect     peer, text; reason
