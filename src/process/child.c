@@ -184,10 +184,12 @@ static bool make_store(struct child *child, struct failure *failure)
                                         .segment_bytes = STORE_SMALL_SEGMENT_BYTES,
                                         .seed = draw_seed()};
     child->store = store_wal_new(child->world, files, &options);
-    if (child->open.wipe) {
+    if (child->open.wipe) { /* which goes on: what is there still is not its own */
         child->store->operations->wipe(child->store);
+        child->has_looked = true;
+    } else {
+        store_wal_look(child->store, looked, child);
     }
-    store_wal_look(child->store, looked, child);
     while (!child->has_looked) {
         (void)child->world->operations->step(child->world, WORLD_NEVER);
     }
