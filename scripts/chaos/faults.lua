@@ -262,6 +262,7 @@ function troubles.transfer_broken(c)
     act(c, victim)
   end)
   c:transfer_leader(target, { timeout = 0.1 + c:random() * 0.8 })
+  c:sleep(0.03) -- it has happened by then
   if c:random(2) == 1 and c:status(victim, "state") == "paused" then
     c:resume(victim)
   end
@@ -436,6 +437,7 @@ local function add_and_break(c)
     end)
   end
   c:add_servers({ id }, { timeout = 1 + c:random() * 5 })
+  c:sleep(0.1)
   stop()
 end
 
