@@ -188,19 +188,33 @@ for name, how in pairs(endings) do
   end)
 end
 
+local function temporary_directories(of)
+  local pipe = assert(io.popen(("ls -d ${TMPDIR:-/tmp}/raftbench-%s-?????? 2>/dev/null"):format(of)))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
 function tests.test_ATemporaryDirectoryGoesWithTheCluster()
-  local function count()
-    local pipe = assert(io.popen "ls -d ${TMPDIR:-/tmp}/raftbench-?????? 2>/dev/null | wc -l")
-    local number = tonumber(pipe:read "*l")
-    pipe:close()
-    return number
-  end
   local c = assert(raft.cluster { mode = "process", nodes = 1 })
   assert(c:set("a", 1))
-  local during = count()
+  local pipe = assert(io.popen "echo $PPID") -- of the shell: this process
+  local own = pipe:read "*l"
+  pipe:close()
+  lu.assertNotEquals(temporary_directories(own), "")
   c:shutdown()
-  lu.assertTrue(count() < during)
+  lu.assertEquals(temporary_directories(own), "")
 end
+
+command.add(tests, "TheTemporaryDirectoryOfAKilledScriptGoesWithTheNextCluster", function(folder)
+  local pid, pids = start(folder, "c:sleep(1000)")
+  lu.assertNotEquals(temporary_directories(pid), "")
+  signal("KILL", pid)
+  wait_gone(pids)
+  processes.wait("the script to be gone", function() return not state_of(pid) end)
+  raft.cluster { mode = "process", nodes = 1 }:shutdown()
+  lu.assertEquals(temporary_directories(pid), "")
+end)
 
 
 command.add(tests, "ADirectoryThatIsGivenStays", function(folder)

@@ -4,18 +4,13 @@
  * all. What the kernel or the node's own process decides, its clock and its disk, cannot be asked
  * for.
  */
-#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for nftw */
 #include "cluster/internal.h"
 
 #include "process/process.h"
 #include "real/real.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct child {
     struct cluster_node head;
@@ -311,35 +306,10 @@ static void send_to_process(void *context, uint64_t to, struct batch *frame)
     batch_release(frame);
 }
 
-static bool make_directory(struct children *children, const char *wanted, struct failure *failure)
-{
-    const char *temporary = getenv("TMPDIR");
-    if (wanted != NULL) {
-        (void)snprintf(children->directory, sizeof children->directory, "%s", wanted);
-        if (mkdir(wanted, 0777) == 0 || errno == EEXIST) {
-            return true;
-        }
-    } else {
-        (void)snprintf(children->directory, sizeof children->directory, "%s/raftbench-XXXXXX",
-                       temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
-        children->is_temporary = mkdtemp(children->directory) != NULL;
-        if (children->is_temporary) {
-            return true;
-        }
-    }
-    failure_set(failure, FAILURE_STORAGE, "the directory %.120s cannot be made: %s",
-                children->directory, strerror(errno));
-    return false;
-}
-
 bool children_begin(struct cluster *cluster, const struct cluster_processes *given,
                     struct failure *failure)
 {
     struct children *children = &cluster->processes;
-    if (given->directory != NULL && strlen(given->directory) >= sizeof children->directory) {
-        failure_set(failure, FAILURE_STORAGE, "the name of the directory is too long");
-        return false;
-    }
     (void)snprintf(children->machine, sizeof children->machine, "%s", given->machine);
     for (size_t i = 0; given->command[i] != NULL; i++) {
         size_t size = strlen(given->command[i]) + 1;
@@ -349,21 +319,20 @@ bool children_begin(struct cluster *cluster, const struct cluster_processes *giv
     }
     *array_push(&children->command) = NULL;
     real_set_elsewhere(cluster->world, send_to_process, cluster);
-    return make_directory(children, given->directory, failure);
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-    (void)status;
-    (void)kind;
-    (void)place;
-    return remove(path);
+    if (given->directory != NULL) { /* made by the first that opens its disk there */
+        ensure(strlen(given->directory) < sizeof children->directory);
+        memcpy(children->directory, given->directory, strlen(given->directory) + 1);
+        return true;
+    }
+    children->is_temporary =
+        temporary_new(children->directory, sizeof children->directory, failure);
+    return children->is_temporary;
 }
 
 void children_end(struct children *children)
 {
     if (children->is_temporary) {
-        (void)nftw(children->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        temporary_remove(children->directory);
     }
     for (size_t i = 0; i < children->command.count; i++) {
         memory_free(children->command.items[i]);

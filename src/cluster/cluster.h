@@ -4,7 +4,7 @@
  * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
  * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
  * where), listed.c (whose disk is needed), local.c (a node in
- * this process), children.c (a node in a process of its own).
+ * this process), children.c (nodes in processes of their own), temporary.c (directories for those).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.

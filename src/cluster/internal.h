@@ -76,6 +76,10 @@ struct children {
     bool is_temporary; /* the directory, which goes with the cluster */
 };
 
+/* temporary.c: a directory of its own for one cluster. false and a failure: none can be made. */
+bool temporary_new(char *path, size_t size, struct failure *failure);
+void temporary_remove(const char *path); /* and all that is in it */
+
 bool children_begin(struct cluster *cluster, const struct cluster_processes *given,
                     struct failure *failure);
 void children_end(struct children *children);
