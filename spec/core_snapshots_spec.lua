@@ -87,9 +87,9 @@ function tests.test_WhatContradictsASnapshotIsNoticed()
   net:receive { kind = "append", from = 1, to = 2, term = 2, prev_index = 4, prev_term = 2, commit = 4 }
   net:compact(2)
   net:lose()
-  for _, prev in ipairs { { 4, 1 }, { 7, 1 } } do
+  for _, prev in ipairs { { 4, 1 }, { 7, 1 }, { 2, 1 } } do
     local update = net:receive { kind = "append", from = 1, to = 2, term = 2, prev_index = prev[1],
-      prev_term = prev[2] }
+      prev_term = prev[2], entries = log { 1, 1, 1 } }
     lu.assertStrContains(update.notices[1].text, "contradicts the committed entry 4")
     lu.assertEquals(net:count(), 0)
   end
