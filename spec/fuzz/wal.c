@@ -147,7 +147,7 @@ static void turn(struct writer *writer)
         const struct buffer *old = &writer->log.segments.items[count - 3];
         buffer_append(segment, old->data + WAL_SECTOR_BYTES, old->size - WAL_SECTOR_BYTES);
     } else {
-        size_t size = (SEGMENT_SECTORS - 1) * WAL_SECTOR_BYTES;
+        size_t size = (size_t)(SEGMENT_SECTORS - 1) * WAL_SECTOR_BYTES;
         memset(buffer_extend(segment, size), 0, size);
     }
     writer->former_groups = writer->group;
@@ -298,6 +298,7 @@ static bool damage(struct writer *writer, struct input *input, size_t *missing, 
         }
         struct buffer copy = {0};
         buffer_append(&copy, segment->data + at, size);
+        ensure(copy.data != NULL);
         memset(segment->data + at, 0, size);
         memcpy(segment->data + to, copy.data,
                size < segment->size - to ? size : segment->size - to);

@@ -113,7 +113,7 @@ static struct store *new_store(struct cluster *cluster, uint64_t id, struct fail
     bool real = cluster->options.real;
     char directory[CLUSTER_PATH_BYTES + 32];
     if (real && cluster->directory[0] == 0) {
-        return store_memory_new(cluster->world, id, cluster->options.seed, 0, 0);
+        return store_memory_new(cluster->world, id, cluster->options.seed);
     }
     (void)snprintf(directory, sizeof directory, "%s/%llu", cluster->directory,
                    (unsigned long long)id);

@@ -173,7 +173,7 @@ static struct store *make_store(struct embedded *embedded, const struct embed_op
     struct raft_start start = {.first_index = 1, .first_members = &embedded->first_members};
     struct store *store = NULL;
     if (options->directory == NULL) {
-        store = store_memory_new(world, embedded->id, draw_seed(), 0, 0);
+        store = store_memory_new(world, embedded->id, draw_seed());
     } else {
         struct files *files =
             world->operations->files(world, embedded->id, options->directory, failure);

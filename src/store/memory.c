@@ -1,8 +1,8 @@
 /*
- * A disk in memory. What is handed to it becomes durable only when its write has lasted its time in
- * the world; one write is in flight, and what comes meanwhile is written together after it. A power
- * cut loses the rest. Recovery and an orderly end are events of the world, too. It never calls back
- * from within a call, never copies a payload and reads no clock of its own.
+ * A disk in memory. What is handed to it is durable at the end of the turn; on a disk that is slow
+ * or stalls later, where one write is in flight and what comes meanwhile is written together after
+ * it. A power cut loses the rest. Recovery and an orderly end are events of the world, too. It
+ * never calls back from within a call, never copies a payload and reads no clock of its own.
  */
 #include "store/internal.h"
 
@@ -16,11 +16,8 @@ struct memory_store {
     struct store_handler handler;
     struct wakeup wakeup;   /* ends the recovery, the write in flight, or the closing ... */
     struct flusher flusher; /* ... and this a write that takes no time */
-    struct random sync_stream;
     uint64_t id;
     uint64_t seed;
-    int64_t sync_min_ns;
-    int64_t sync_max_ns;
     struct disk_faults faults;
     struct random fault_stream;
     enum phase phase;
@@ -32,7 +29,6 @@ struct memory_store {
     uint64_t directory;
     struct image image;                /* what the disk holds for sure ... */
     struct memory_snapshots snapshots; /* ... beside these */
-    struct random snapshot_stream;
 };
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -59,9 +55,8 @@ static void start_write(struct memory_store *store)
     store->written = store->waiting;
     store->waiting = group;
     store->writing = true;
-    int64_t lasts_ns = random_between(&store->sync_stream, store->sync_min_ns, store->sync_max_ns);
     if (!store->faults.stall) {
-        wake_in(store, lasts_ns + store->faults.sync_delay_ns);
+        wake_in(store, store->faults.sync_delay_ns);
     }
 }
 
@@ -127,7 +122,7 @@ static void memory_persist(struct store *head, const struct raft_persist *persis
     struct memory_store *store = (struct memory_store *)head;
     ensure(store->phase == OPEN && persist->sequence > 0);
     head->byte_count += group_add(&store->waiting, persist, raft);
-    if (store->sync_max_ns == 0 && store->faults.sync_delay_ns == 0 && !store->faults.stall) {
+    if (store->faults.sync_delay_ns == 0 && !store->faults.stall) {
         store->world->operations->flush_soon(store->world, &store->flusher);
     } else if (!store->writing) {
         start_write(store);
@@ -152,10 +147,7 @@ static uint64_t draw_directory(const struct memory_store *store)
 /* The streams are those of this disk. */
 static void insert_disk(struct memory_store *store)
 {
-    store->sync_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "sync");
     store->fault_stream = random_stream_of(store->seed, "disk", store->id, store->disk, "fault");
-    store->snapshot_stream =
-        random_stream_of(store->seed, "disk", store->id, store->disk, "snapshot");
     store->directory = draw_directory(store);
 }
 
@@ -275,9 +267,7 @@ static struct store_writer *memory_snapshot_begin(struct store *head,
 static void memory_snapshot_finish(struct store_writer *writer, store_finished *done, void *context)
 {
     struct memory_store *store = (struct memory_store *)memory_snapshots_of(writer)->store;
-    int64_t lasts_ns =
-        random_between(&store->snapshot_stream, store->sync_min_ns, store->sync_max_ns);
-    memory_snapshots_finish(writer, lasts_ns + store->faults.sync_delay_ns, done, context);
+    memory_snapshots_finish(writer, store->faults.sync_delay_ns, done, context);
 }
 
 static void memory_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size_t size,
@@ -328,10 +318,9 @@ static const struct store_operations operations = {
     .free = memory_store_free,
 };
 
-struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
-                               int64_t sync_max_ns)
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed)
 {
-    ensure(world != NULL && id > 0 && sync_min_ns >= 0 && sync_max_ns >= sync_min_ns);
+    ensure(world != NULL && id > 0);
     struct memory_store *store = memory_new_zeroed(1, sizeof *store);
     store->head.operations = &operations;
     store->world = world;
@@ -339,8 +328,6 @@ struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, 
     store->flusher = (struct flusher){.flush = turn_ends, .context = store};
     store->id = id;
     store->seed = seed;
-    store->sync_min_ns = sync_min_ns;
-    store->sync_max_ns = sync_max_ns;
     store->snapshots.world = world;
     store->snapshots.store = &store->head;
     image_clear(&store->image);

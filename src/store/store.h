@@ -165,12 +165,10 @@ void snapshot_decoder_free(struct snapshot_decoder *decoder);   /* and make it a
 
 /* ---- in memory ------------------------------------------------------------------------------ */
 
-/* An empty disk in memory. A write lasts between sync_min_ns and sync_max_ns of the world's time,
- * drawn from the stream "disk/ID/sync" (both 0: it is done in the same turn, before time passes).
- * One write is in flight; what comes meanwhile is written together after it. Recovery takes no
- * time, but is an event of the world. */
-struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed, int64_t sync_min_ns,
-                               int64_t sync_max_ns);
+/* An empty disk in memory. A write is done in the same turn, before time passes, unless the disk is
+ * slow; then one write is in flight, and what comes meanwhile is written together after it. Its
+ * recovery takes no time, but is an event of the world. */
+struct store *store_memory_new(struct world *world, uint64_t id, uint64_t seed);
 
 #define STORE_SEGMENT_BYTES (16U << 20)      /* for real disks */
 #define STORE_SMALL_SEGMENT_BYTES (1U << 20) /* for the clusters of scripts, which end soon */

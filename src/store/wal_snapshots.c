@@ -102,6 +102,7 @@ static void snapshot_free(struct wal_snapshot *snapshot)
 
 static void read_free(struct wal_read *read)
 {
+    ensure(read != NULL);
     list_remove(&read->queued);
     buffer_free(&read->bytes);
     memory_free(read);
@@ -199,6 +200,7 @@ void wal_snapshots_cut(struct wal_store *store)
     while (!list_is_empty(&snapshots->errands)) {
         struct wal_errand *errand =
             item_of(list_first(&snapshots->errands), struct wal_errand, queued);
+        ensure(errand != NULL);
         list_remove(&errand->queued);
         memory_free(errand);
     }

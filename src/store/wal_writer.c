@@ -318,6 +318,8 @@ void wal_writers_cut(struct wal_store *store)
 {
     struct list *writers = &store->snapshots.writers;
     while (!list_is_empty(writers)) {
-        writer_free(item_of(list_first(writers), struct wal_writer, queued));
+        struct wal_writer *writer = item_of(list_first(writers), struct wal_writer, queued);
+        ensure(writer != NULL);
+        writer_free(writer);
     }
 }

@@ -62,7 +62,7 @@ void lone_node_start(struct lone_node *lone, uint64_t members)
     lone->world = sim_new(lone->trace, lone->faults, 1);
     struct endpoint_handler client = {.frame = answer_arrived, .context = lone};
     lone->world->operations->client_open(lone->world, &client);
-    struct store *store = store_memory_new(lone->world, NODE_ID, 1, 0, 0);
+    struct store *store = store_memory_new(lone->world, NODE_ID, 1);
     format(store, members);
     struct node_options options = {
         .raft = {.id = NODE_ID,
