@@ -47,14 +47,18 @@ static void disk_is_full(struct wal_store *store)
         stop_for_full_disk(store);
         return;
     }
+    store->world->operations->wake_at(store->world, &next->again,
+                                      world_now_ns(store->world) + AGAIN_NS);
+    if (next->told_full) {
+        return;
+    }
+    next->told_full = true;
     uint64_t left =
         (uint64_t)(store->tail.sectors - store->tail.position) * (uint64_t)WAL_SECTOR_BYTES;
     wal_notice(store,
                "the disk is full: the log has room for %" PRIu64 " bytes more, then this "
                "node stops",
                left);
-    store->world->operations->wake_at(store->world, &next->again,
-                                      world_now_ns(store->world) + AGAIN_NS);
 }
 
 /* Whether the step worked; else all is told. */
@@ -77,6 +81,7 @@ static void name_is_durable(void *context, struct file_task *task)
         return;
     }
     store->next.state = WAL_NEXT_READY;
+    store->next.told_full = false;
     store->next.sectors = store->segment_bytes / WAL_SECTOR_BYTES;
     if (store->lacks_room) {
         wal_write_now(store);
@@ -350,6 +355,7 @@ void wal_segments_cut(struct wal_store *store)
     struct wal_next *next = &store->next;
     store->world->operations->wake_at(store->world, &next->again, WORLD_NEVER);
     next->state = WAL_NEXT_NONE;
+    next->told_full = false;
     next->file = NULL;
     store->removal.busy = false;
     store->tail = (struct wal_tail){0};

@@ -37,8 +37,9 @@ struct wal_next {
     enum wal_next_state state;
     struct file *file;
     uint32_t sectors;
-    uint64_t size; /* of the file, while it is made */
-    bool recycled; /* a former segment's file */
+    uint64_t size;  /* of the file, while it is made */
+    bool told_full; /* that there is no room for it */
+    bool recycled;  /* a former segment's file */
     struct file_task task;
     struct buffer header;
     struct wakeup again;
