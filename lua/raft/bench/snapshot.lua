@@ -10,6 +10,7 @@ local machine = require "raft.bench.machine"
 local MIB = 2 ^ 20
 local VALUE_BYTES, IN_FLIGHT = 65000, 32
 local TIMEOUT = 600
+local REMOVAL_S = 3 -- in which the files of the log that is gone are removed
 
 local function elapsed_s(start_ns)
   return (core.clock_ns() - start_ns) / 1e9
@@ -37,6 +38,20 @@ local function show(...)
   if os.getenv "BENCH_TRACE" then
     io.stderr:write(("  %8.2f s  leader %7.1f MiB  follower %7.1f MiB  received %7.1f MiB  %6d commits\n"):format(...))
   end
+end
+
+-- In new processes, which hold the state and nothing that the filling has left. Gives who leads.
+local function start_again(c, follower)
+  for _, id in ipairs(c:ids()) do
+    if id ~= follower then
+      assert(c:compact(id, { timeout = TIMEOUT }))
+      c:sleep(REMOVAL_S)
+      c:crash(id)
+      assert(c:restart(id))
+      assert(c:wait_until(function() return not c:status(id).restoring end, TIMEOUT))
+    end
+  end
+  return (assert(c:wait_leader(TIMEOUT)))
 end
 
 -- Until the follower has all; samples on the way.
@@ -85,7 +100,8 @@ return {
     { key = "state", what = "the state", unit = "MiB" },
     { key = "take", what = "taking its snapshot", unit = "s" },
     { key = "seconds", what = "until the follower has caught up", unit = "s" },
-    { key = "growth", what = "the leader's resident size, at most, over that before", unit = "MiB" },
+    { key = "own", what = "the leader's resident size over the state, before", unit = "MiB" },
+    { key = "growth", what = "and at most what it grew by meanwhile", unit = "MiB" },
     { key = "commits", what = "commits meanwhile, one client", unit = "1/s" },
     { key = "stall", what = "the longest time without one (sampled at 0.1 s)", unit = "s" },
   },
@@ -99,6 +115,8 @@ return {
       local start_ns = core.clock_ns()
       assert(c:compact(leader, { timeout = TIMEOUT }))
       record("take", elapsed_s(start_ns))
+      leader = start_again(c, follower)
+      record("own", machine.resident_bytes("raftbench-node-" .. leader) / MIB - size.mib)
       catch_up(c, leader, follower, record)
     end)
   end,
