@@ -2,6 +2,7 @@
 local lu = require "luaunit"
 local command = require "spec.support.command"
 local processes = require "spec.support.processes"
+local raft = require "raft"
 
 local tests = {}
 
@@ -59,6 +60,80 @@ command.add(tests, "ThreeOfThemElectALeaderAndAnotherTakesOver", function(folder
   for id = 1, 3 do
     os.execute("kill -9 " .. list[id].pid .. " 2>/dev/null")
   end
+  if not fine then
+    error(problem, 0)
+  end
+end)
+
+-- ---- with a directory: the same command line brings it back -------------------------------------------------
+
+-- A machine that a spec can look into: it writes its count to a file whenever it changes.
+local COUNTER = [[
+return function(id)
+  local count = 0
+  local function tell()
+    local path = os.getenv "COUNTS" .. "/" .. id
+    local file = assert(io.open(path .. ".new", "w"))
+    file:write(count, "\n")
+    file:close()
+    assert(os.rename(path .. ".new", path))
+  end
+  return {
+    apply = function(add) count = count + add tell() return count end,
+    snapshot = function() return tostring(count) end,
+    restore = function(next_chunk) count = tonumber(next_chunk()) tell() end,
+  }
+end]]
+
+-- Two of three members are processes; the third, here, hands commands over.
+command.add(tests, "KilledItComesBackWithTheSameCommandLine", function(folder)
+  command.write(folder .. "/counts_up.lua", COUNTER)
+  local addresses, pids, total = processes.free_addresses(3), {}, 0
+  local function start(id)
+    local words = ("--id %d --listen %s --peer %d=%s --peer 3=%s --dir %s/data/%d --machine counts_up "
+      .. "--election-timeout 0.5 1"):format(id, addresses[id], 3 - id, addresses[3 - id], addresses[3], folder, id)
+    local line = "COUNTS=%s LUA_PATH='%s/?.lua;;' %sscripts/raftbench node %s >>%s/out%d 2>&1 & echo $!"
+    local pipe = assert(io.popen(line:format(folder, folder, command.interpreter(), words, folder, id)))
+    pids[id] = pipe:read "*l"
+    pipe:close()
+  end
+  local function kill_both()
+    for id = 1, 2 do
+      os.execute("kill -9 " .. pids[id] .. " 2>/dev/null")
+      os.remove(folder .. "/" .. id)
+    end
+  end
+  start(1)
+  start(2)
+  local member = assert(raft.node { id = 3, listen = addresses[3], peers = addresses, dir = folder .. "/data/3",
+    election_timeout = { 0.5, 1 }, machine = { apply = function(add) total = total + add return total end } })
+  local fine, problem = pcall(function()
+    assert(member:start())
+    for round = 1, 3 do
+      processes.wait("a leader", function() return member:read { timeout = 5 } end)
+      for _ = 1, 10 do
+        assert(member:propose(1))
+      end
+      for id = 1, 2 do
+        processes.wait("its count", function()
+          raft.run(0.01)
+          local file = io.open(("%s/%d"):format(folder, id), "r")
+          local text = file and file:read "*l"
+          if file then
+            file:close()
+          end
+          return tonumber(text) == 10 * round
+        end)
+      end
+      kill_both()
+      start(1)
+      start(2)
+    end
+    command.assert_lacks(command.read(folder .. "/out1"), "another disk")
+    command.assert_lacks(command.read(folder .. "/out2"), "another disk")
+  end)
+  member:close()
+  kill_both()
   if not fine then
     error(problem, 0)
   end
