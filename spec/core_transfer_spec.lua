@@ -191,6 +191,20 @@ function tests.test_ReadsAreAnsweredMeanwhile()
   lu.assertEquals(net:answer(1, 7), 2)
 end
 
+function tests.test_TheHashTellsATransferUnderWay()
+  local net = led(3, timed)
+  local before = net:hash(1)
+  local copy = net:copy()
+  copy:cut(1, 2)
+  copy:transfer(1, 2)
+  lu.assertNotEquals(copy:hash(1), before)
+  local other = net:copy()
+  other:cut(1, 3)
+  other:transfer(1, 3)
+  lu.assertNotEquals(other:hash(1), copy:hash(1))
+  lu.assertEquals(other:hash(1, { [2] = 3, [3] = 2 }), copy:hash(1))
+end
+
 -- ---- the target ---------------------------------------------------------------------------------
 
 local function told(net, from, to, fields)
