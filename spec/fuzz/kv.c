@@ -104,7 +104,8 @@ static struct bytes run(struct machine *machine, bool is_query, uint64_t index, 
     } else {
         struct buffer payload = {0};
         machine_payload_write(&payload, &(struct machine_payload){.command = input});
-        ensure(machine_apply(machine, index, buffer_bytes(&payload), out, &failure));
+        enum machine_verdict verdict;
+        ensure(machine_apply(machine, index, buffer_bytes(&payload), out, &verdict, &failure));
         buffer_free(&payload);
     }
     ensure(is_value(buffer_bytes(out)));

@@ -67,7 +67,8 @@ static void apply(struct machine *machine, uint64_t index, struct bytes payload)
 {
     struct failure failure = {0};
     struct buffer result = {0};
-    ensure(machine_apply(machine, index, payload, &result, &failure));
+    enum machine_verdict verdict;
+    ensure(machine_apply(machine, index, payload, &result, &verdict, &failure));
     buffer_free(&result);
 }
 
@@ -81,6 +82,10 @@ static void make_payload(struct input *input, struct buffer *out)
         struct batch *piece = input_piece(input);
         buffer_append(out, piece->data, piece->size);
         batch_release(piece);
+        return;
+    }
+    if ((kind & 12) == 12) { /* its number is small: those below will hit upon it */
+        buffer_append(out, machine_opening_payload.data, machine_opening_payload.size);
         return;
     }
     value_write_map(&command, (kind & 3) == 2 ? 2 : 3);

@@ -19,8 +19,9 @@ static void apply(struct machine *machine, uint64_t index, struct bytes bytes,
                   struct buffer *result)
 {
     struct failure failure = {0};
+    enum machine_verdict verdict;
     buffer_clear(result);
-    ensure(machine_apply(machine, index, bytes, result, &failure));
+    ensure(machine_apply(machine, index, bytes, result, &verdict, &failure));
     ensure(is_value(buffer_bytes(result)));
 }
 

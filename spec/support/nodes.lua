@@ -32,11 +32,12 @@ function M.merge(options, more)
   return options
 end
 
--- f(nodes) with so many that were started in this process, closed whatever happens.
-function M.with_nodes(count, more, f)
+-- f(nodes) with so many that were started in this process, closed whatever happens. `machine`: makes that of a node.
+function M.with_nodes(count, more, f, machine)
   local peers, nodes = processes.free_addresses(count), {}
   for id = 1, count do
-    nodes[id] = assert(raft.node(M.merge({ id = id, listen = peers[id], peers = peers, machine = M.counter() }, more)))
+    local own = { id = id, listen = peers[id], peers = peers, machine = (machine or M.counter)(id) }
+    nodes[id] = assert(raft.node(M.merge(own, more)))
     assert(nodes[id]:start())
   end
   local fine, problem = pcall(f, nodes, peers)

@@ -355,6 +355,7 @@ bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char
     X(NOT_MEMBER, "not_member")                                                                    \
     X(ADDRESS, "address")                                                                          \
     X(UNSUPPORTED, "unsupported")                                                                  \
+    X(SESSION_EXPIRED, "session_expired")                                                          \
     X(STORAGE, "storage")                                                                          \
     X(CLOSED, "closed")
 

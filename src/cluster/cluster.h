@@ -138,14 +138,14 @@ uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, u
 
 struct cluster_request {
     enum node_request_kind kind;
-    uint64_t node; /* 0: the leader, found again where it was none or changed */
-    uint64_t session;
-    uint64_t sequence;
+    uint64_t node;       /* 0: the leader, found again where it was none or changed */
+    uint32_t session;    /* of cluster_new_session: applied exactly once; 0: in none */
     int64_t repeat_ns;   /* with a session: sent again after so long, until it is answered */
     struct bytes body;   /* the command, or the query's request: one encoded value */
     int64_t deadline_ns; /* of the world's clock */
 };
 
+uint32_t cluster_new_session(struct cluster *cluster);
 /* Through the fault model as messages between the endpoint "client" and a node. */
 uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_request *request);
 

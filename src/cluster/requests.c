@@ -189,16 +189,21 @@ void cluster_open_client(struct cluster *cluster)
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
+uint32_t cluster_new_session(struct cluster *cluster)
+{
+    return requests_new_session(cluster->requests);
+}
+
 uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_request *request)
 {
     struct request_order order = {.kind = (enum request_kind)request->kind,
                                   .node = request->node,
                                   .body = request->body,
                                   .deadline_ns = request->deadline_ns,
+                                  .session = request->session,
                                   .repeat_ns = request->session != 0 ? request->repeat_ns : 0};
     if (request->kind == NODE_REQUEST_PROPOSE) {
-        struct machine_payload payload = {
-            .session = request->session, .sequence = request->sequence, .command = request->body};
+        struct machine_payload payload = {.session = request->session, .command = request->body};
         buffer_clear(&cluster->scratch);
         machine_payload_write(&cluster->scratch, &payload);
         order.body = buffer_bytes(&cluster->scratch);

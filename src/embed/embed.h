@@ -75,6 +75,7 @@ struct embed_options {
     const char *directory;                          /* its files; NULL: in memory */
     const struct raft_configuration *first_members; /* NULL or empty: it waits to be added */
     bool forward; /* a follower forwards proposals and reads, and waits for a leader */
+    bool session; /* commands are applied exactly once, and sent again until they are answered */
     /* As node.h has it; NULL: "kv". */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
     void (*on_event)(void *context, const struct embed_event *event);

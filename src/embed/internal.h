@@ -70,6 +70,7 @@ struct embedded {
     bool is_handing_over; /* it is to end, once another leads or that takes too long */
 
     bool forward;
+    bool session;
     bool was_started;
     bool review_requests; /* a node that was asked may no longer answer */
 };

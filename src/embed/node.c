@@ -229,6 +229,7 @@ struct embedded *embed_new(struct embed_loop *loop, const struct embed_options *
     embedded->loop = loop;
     embedded->id = options->raft.id;
     embedded->forward = options->forward;
+    embedded->session = options->session;
     embedded->make_machine = options->make_machine;
     embedded->on_event = options->on_event;
     embedded->on_done = options->on_done;

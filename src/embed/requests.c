@@ -5,6 +5,8 @@
  */
 #include "embed/internal.h"
 
+#define REPEAT_NS INT64_C(1000000000) /* a session's command, until it is answered */
+
 /* An answer of a leader that was replaced, over a connection that stands, comes within so long. */
 static int64_t answer_wait(const struct embedded *embedded)
 {
@@ -145,6 +147,7 @@ const struct request_reach embed_reach = {
     .explain = explain,
     .ready = ready,
     .later = true,
+    .is_node = true,
 };
 
 /* ---- telling -------------------------------------------------------------------------------- */
@@ -200,8 +203,14 @@ static uint64_t ask(struct embedded *embedded, struct request_order *order, int6
 uint64_t embed_propose(struct embedded *embedded, struct bytes command, int64_t timeout_ns)
 {
     struct request_order order = {.kind = REQUEST_PROPOSE};
+    struct machine_payload payload = {.command = command};
+    if (embedded->session) {
+        order.session = REQUEST_SESSION_ANY;
+        order.repeat_ns = REPEAT_NS;
+        payload.session = REQUEST_SESSION_ANY; /* its number is filled in */
+    }
     buffer_clear(&embedded->payload);
-    machine_payload_write(&embedded->payload, &(struct machine_payload){.command = command});
+    machine_payload_write(&embedded->payload, &payload);
     order.body = buffer_bytes(&embedded->payload);
     return ask(embedded, &order, timeout_ns);
 }

@@ -193,7 +193,14 @@ static int64_t deadline_after(const struct cluster *cluster, int64_t length_ns)
     return length_ns >= LUA_NEVER - now_ns ? WORLD_NEVER : now_ns + length_ns;
 }
 
-/* core:request(kind, node, body, timeout_ns, session, sequence, repeat_ns) → ticket */
+/* core:new_session() → its number, for core:request */
+static int new_session(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)cluster_new_session(lua_cluster_check(L)->cluster));
+    return 1;
+}
+
+/* core:request(kind, node, body, timeout_ns, session, repeat_ns) → ticket */
 static int request(lua_State *L)
 {
     static const char *const kinds[] = {"propose", "read", "lease", "stale", NULL};
@@ -202,9 +209,8 @@ static int request(lua_State *L)
     struct cluster_request request = {
         .kind = values[luaL_checkoption(L, 2, NULL, kinds)],
         .node = (uint64_t)luaL_optinteger(L, 3, 0),
-        .session = (uint64_t)luaL_optinteger(L, 6, 0),
-        .sequence = (uint64_t)luaL_optinteger(L, 7, 0),
-        .repeat_ns = luaL_optinteger(L, 8, 0),
+        .session = (uint32_t)luaL_optinteger(L, 6, 0),
+        .repeat_ns = luaL_optinteger(L, 7, 0),
     };
     int64_t timeout_ns = lua_time_check(L, 5);
     /* Without a question a read only waits until it may be answered. */
@@ -353,6 +359,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"committed", committed},
     {"submit", submit},
     {"request", request},
+    {"new_session", new_session},
     {"call", call},
     {"transfer", transfer},
     {"compact", compact},

@@ -159,6 +159,7 @@ static bool make_embedded(lua_State *L, struct lua_embedded *box, struct failure
         .directory = text_field(L, 2, "dir"),
         .first_members = &first,
         .forward = lua_option_boolean(L, 2, "forward"),
+        .session = lua_option_boolean(L, 2, "session"),
         .make_machine = make_machine,
         .on_event = lua_embed_on_event,
         .on_done = lua_embed_on_done,

@@ -7,6 +7,7 @@
 
 #define HEAD_PLAIN 0
 #define HEAD_SESSION 1
+#define HEAD_OPENING 2
 #define HEAD_SESSION_BYTES 17
 
 void machine_payload_write(struct buffer *out, const struct machine_payload *payload)
@@ -20,6 +21,16 @@ void machine_payload_write(struct buffer *out, const struct machine_payload *pay
         store_u64(head + 9, payload->sequence);
     }
     buffer_append(out, payload->command.data, payload->command.size);
+}
+
+static const uint8_t opening[] = {HEAD_OPENING};
+const struct bytes machine_opening_payload = {opening, sizeof opening};
+
+void machine_payload_address(uint8_t *payload, uint64_t session, uint64_t sequence)
+{
+    ensure(payload[0] == HEAD_SESSION && session != 0);
+    store_u64(payload + 1, session);
+    store_u64(payload + 9, sequence);
 }
 
 bool machine_payload_read(struct bytes bytes, struct machine_payload *payload)
@@ -87,33 +98,46 @@ static bool apply_command(struct machine *machine, uint64_t index, struct bytes 
     return true;
 }
 
-bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload,
-                   struct buffer *result, struct failure *failure)
+static bool apply_in_session(struct machine *machine, uint64_t index,
+                             const struct machine_payload *payload, struct buffer *result,
+                             enum machine_verdict *verdict, struct failure *failure)
 {
-    struct machine_payload parsed;
-    if (!machine_payload_read(payload, &parsed)) {
-        value_write_null(result); /* whoever wrote it, it is the same to every replica */
-        return true;
-    }
-    if (parsed.session == 0) {
-        return apply_command(machine, index, parsed.command, result, failure);
-    }
-    const struct session *known = sessions_use(&machine->sessions, parsed.session);
-    if (known != NULL && parsed.sequence == known->sequence) {
-        buffer_append(result, known->result->data, known->result->size);
-        return true;
-    }
-    if (known != NULL && parsed.sequence < known->sequence) {
+    const struct session *known = sessions_use(&machine->sessions, payload->session);
+    if (known == NULL || payload->sequence < known->sequence) {
+        *verdict = known == NULL ? MACHINE_SESSION_UNKNOWN : MACHINE_SESSION_PAST;
         value_write_null(result);
         return true;
     }
+    if (payload->sequence == known->sequence) {
+        buffer_append(result, known->result->data, known->result->size);
+        return true;
+    }
     size_t before = result->size;
-    if (!apply_command(machine, index, parsed.command, result, failure)) {
+    if (!apply_command(machine, index, payload->command, result, failure)) {
         return false;
     }
     struct bytes answer = {result->data + before, result->size - before};
-    sessions_remember(&machine->sessions, parsed.session, parsed.sequence, answer);
+    sessions_remember(&machine->sessions, payload->session, payload->sequence, answer);
     return true;
+}
+
+bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload,
+                   struct buffer *result, enum machine_verdict *verdict, struct failure *failure)
+{
+    struct machine_payload parsed;
+    *verdict = MACHINE_APPLIED;
+    if (!machine_payload_read(payload, &parsed)) {
+        size_t before = result->size;
+        value_write_null(result); /* whoever wrote it, it is the same to every replica */
+        if (bytes_equal(payload, machine_opening_payload)) {
+            struct bytes answer = {result->data + before, result->size - before};
+            sessions_remember(&machine->sessions, index, 0, answer);
+        }
+        return true;
+    }
+    return parsed.session == 0
+               ? apply_command(machine, index, parsed.command, result, failure)
+               : apply_in_session(machine, index, &parsed, result, verdict, failure);
 }
 
 bool machine_query(struct machine *machine, struct bytes request, struct buffer *answer,

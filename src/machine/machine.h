@@ -5,8 +5,9 @@
  *
  * The payload of a COMMAND entry is a head and an encoded value. The head is one byte 0, or one
  * byte 1, then session and sequence (two little-endian u64): a command of a session is applied
- * exactly once. The core does not read it. A machine knows nothing of terms, logs, nodes and the
- * network. It does no I/O and reads no clock.
+ * exactly once. A payload of one byte 2 opens a session, whose number is its entry's index. The
+ * core reads none of it. A machine knows nothing of terms, logs, nodes and the network. It does no
+ * I/O and reads no clock.
  */
 #ifndef RAFTBENCH_MACHINE_H
 #define RAFTBENCH_MACHINE_H
@@ -20,7 +21,11 @@ struct machine_payload {
 };
 
 void machine_payload_write(struct buffer *out, const struct machine_payload *payload);
+/* false: malformed; or it opens a session, and has no command. */
 bool machine_payload_read(struct bytes bytes, struct machine_payload *payload);
+extern const struct bytes machine_opening_payload;
+/* Puts these into the payload of a session's command. */
+void machine_payload_address(uint8_t *payload, uint64_t session, uint64_t sequence);
 
 /* What a state machine does. A machine that answers false has failed (a message is in `failure`),
  * and its node stops: a replica that cannot apply must not go on. */
@@ -58,12 +63,18 @@ struct machine;
 
 struct machine *machine_new(const struct machine_operations *operations, void *self);
 void machine_free(struct machine *machine); /* and what it was made of */
-/* One COMMAND entry's payload. Its result is appended; nothing is where it would be too large. A
- * repeated (session, sequence) gives the result that was remembered
- * and is not applied again; an older one than the latest gives null (the client has seen its
- * answer). Sessions live by the log alone: the table holds the 10,000 used last, by log order. */
+/* What became of a command. Sessions live by the log alone: the table holds the 10,000 used last,
+ * by log order (dissertation 6.3). */
+enum machine_verdict {
+    MACHINE_APPLIED,         /* also earlier: a repeated (session, sequence) gives its result */
+    MACHINE_SESSION_UNKNOWN, /* never opened, or no longer among those used last: not applied */
+    MACHINE_SESSION_PAST,    /* a later one of its session was: not applied now */
+};
+
+/* One COMMAND entry's payload. Its result is appended (null for what is not applied); nothing is
+ * where it would be too large. */
 bool machine_apply(struct machine *machine, uint64_t index, struct bytes payload,
-                   struct buffer *result, struct failure *failure);
+                   struct buffer *result, enum machine_verdict *verdict, struct failure *failure);
 /* false: it has no answer, or one that is too large. */
 bool machine_query(struct machine *machine, struct bytes request, struct buffer *answer,
                    struct failure *failure);

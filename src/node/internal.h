@@ -106,9 +106,16 @@ struct proposals {
 /* One command, its payload a range of `batch`. */
 bool proposals_submit(struct node *node, struct batch *batch, uint32_t offset, uint32_t size,
                       const struct node_asker *asker, struct reply *reply, struct failure *failure);
-/* An entry was applied: those who wait for it are told. `form`: of a configuration. */
-void proposals_applied(struct node *node, uint64_t index, uint64_t term, enum members_form form,
-                       struct bytes result);
+/* An entry as it was applied. */
+struct applied {
+    uint64_t term;
+    enum members_form form;       /* of a configuration */
+    enum machine_verdict verdict; /* of a command; and its result, empty: it is too large */
+    struct bytes result;
+};
+
+/* An entry was applied: those who wait for it are told. */
+void proposals_applied(struct node *node, uint64_t index, const struct applied *applied);
 /* A configuration was applied: the change that waits may be done, or given up. */
 void proposals_change_applied(struct node *node, uint64_t index, uint64_t term,
                               enum members_form form);

@@ -243,17 +243,33 @@ static void first_of_change(struct node *node, const struct waiter *waiter, enum
     }
 }
 
-static void tell_of_entry(struct node *node, const struct waiter *waiter, uint64_t term,
-                          enum members_form form, struct bytes result)
+/* What came of an earlier try of the same command only the client can tell. */
+static void tell_session_expired(struct node *node, const struct waiter *waiter,
+                                 enum machine_verdict verdict)
 {
-    if (waiter->term != term) {
+    struct node_outcome outcome = {.index = waiter->index, .term = waiter->term};
+    failure_set(&outcome.failure, FAILURE_SESSION_EXPIRED, "%s",
+                verdict == MACHINE_SESSION_UNKNOWN
+                    ? "the session has expired: others were used since, more than are "
+                      "remembered; this try of the command was not applied"
+                    : "a later command of the session was applied: this try was not");
+    outcome.failure.unknown = verdict == MACHINE_SESSION_PAST;
+    clients_tell(node, &waiter->asker, &outcome);
+}
+
+static void tell_of_entry(struct node *node, const struct waiter *waiter,
+                          const struct applied *applied)
+{
+    if (waiter->term != applied->term) {
         tell_superseded(node, waiter);
     } else if (waiter->change) {
-        first_of_change(node, waiter, form);
-    } else if (result.size == 0) {
+        first_of_change(node, waiter, applied->form);
+    } else if (applied->verdict != MACHINE_APPLIED) {
+        tell_session_expired(node, waiter, applied->verdict);
+    } else if (applied->result.size == 0) {
         tell_too_large(node, waiter);
     } else {
-        tell_applied(node, waiter, waiter->index, term, result);
+        tell_applied(node, waiter, waiter->index, applied->term, applied->result);
     }
 }
 
@@ -282,16 +298,15 @@ static void give_up_older(struct node *node, uint64_t term)
     array_free(&older);
 }
 
-void proposals_applied(struct node *node, uint64_t index, uint64_t term, enum members_form form,
-                       struct bytes result)
+void proposals_applied(struct node *node, uint64_t index, const struct applied *applied)
 {
     struct proposals *proposals = &node->proposals;
     while (proposals->waiters.count > 0 && ring_at(&proposals->waiters, 0)->index == index) {
         struct waiter waiter = *ring_pop(&proposals->waiters);
-        tell_of_entry(node, &waiter, term, form, result);
+        tell_of_entry(node, &waiter, applied);
     }
-    if (proposals->waiters.count > 0 && proposals->lowest_term < term) {
-        give_up_older(node, term);
+    if (proposals->waiters.count > 0 && proposals->lowest_term < applied->term) {
+        give_up_older(node, applied->term);
     }
 }
 

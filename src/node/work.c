@@ -22,12 +22,13 @@ static void apply_one(struct node *node)
     uint64_t index = work->next;
     struct raft_entry entry = *raft_entry_at(node->raft, index);
     enum members_form form = MEMBERS_SIMPLE;
+    enum machine_verdict verdict = MACHINE_APPLIED;
     buffer_clear(&work->result);
     if (raft_entry_kind(&entry) == RAFT_ENTRY_COMMAND) {
         struct failure failure;
         failure_clear(&failure);
         if (!machine_apply(node->machine, index, raft_entry_payload(&entry), &work->result,
-                           &failure)) {
+                           &verdict, &failure)) {
             machine_failed(node, index, &failure);
             return;
         }
@@ -41,7 +42,11 @@ static void apply_one(struct node *node)
         form = removal_applied(node, index, &entry);
         proposals_change_applied(node, index, entry.term, form);
     }
-    proposals_applied(node, index, entry.term, form, buffer_bytes(&work->result));
+    proposals_applied(node, index,
+                      &(struct applied){.term = entry.term,
+                                        .form = form,
+                                        .verdict = verdict,
+                                        .result = buffer_bytes(&work->result)});
 }
 
 /* One piece of it; false: nothing is due. Reads first: they no longer wait for an entry. */

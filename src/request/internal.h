@@ -35,11 +35,25 @@ struct request {
     bool refused;       /* by `asked` in `asked_term`: not asked again before it is due */
     bool losing;        /* its answer can be expected only for a short time */
     bool maybe_applied; /* an earlier try may have come to something */
+    /* Of a command that is applied exactly once. */
+    uint32_t wanted_session; /* 0: it is none; or ANY */
+    uint32_t session;        /* 0: it has none yet */
+    bool is_waiting_for_session;
+    bool is_opening;    /* what is asked for is to open the session */
+    bool is_addressed;  /* its payload names session and number */
+    uint32_t first_try; /* of what is asked now: answers to earlier ones are of something else */
     struct request_wait wait;
     struct raft_configuration members;
     struct buffer body;
     struct buffer result;
     struct request_outcome outcome; /* the failure: of the last refusal, while it is not done */
+};
+
+/* As the log knows it. */
+struct request_session {
+    uint64_t id;       /* 0: not open, or it has expired */
+    uint64_t sequence; /* of its last command */
+    bool is_busy;
 };
 
 #define REQUEST_NUMBER_BITS 52 /* a number of Lua holds it exactly; above it: the tries */
@@ -52,6 +66,9 @@ struct requests {
     array_of(uint64_t) visited; /* the numbers of those that are being looked at */
     struct list states[REQUEST_STATE_COUNT];
     struct heap due;
+    array_of(struct request_session) sessions; /* by number, from 1 */
+    array_of(uint32_t) pool;                   /* those that are free for whoever wants ANY */
+    uint32_t pool_size;
     struct wakeup alarm;
     int64_t alarm_ns; /* what it is set to */
 };
@@ -61,6 +78,14 @@ void request_move(struct requests *requests, struct request *request, enum reque
 void request_set_due(struct requests *requests, struct request *request, int64_t due_ns);
 struct request *request_first(struct requests *requests, enum request_state state);
 struct request *request_next(struct requests *requests, const struct request *request);
+
+/* ---- sessions.c */
+/* Before each try: gives it a session, and its number in that where it is open. false: none is
+ * free. */
+bool session_prepare(struct requests *requests, struct request *request);
+void session_opened(struct requests *requests, struct request *request, uint64_t id);
+void session_expired(struct requests *requests, struct request *request);
+void session_release(struct requests *requests, struct request *request); /* where it has one */
 
 /* ---- request.c */
 uint64_t request_try_number(const struct request *request);

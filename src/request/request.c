@@ -25,12 +25,20 @@ static bool may_be_lost(const struct request *request)
     return request->wanted_node == 0 && (is_read(request) || request->kind == REQUEST_TRANSFER);
 }
 
+/* Whether it may come to something although nothing more is done. That a session may have been
+ * opened is nothing. */
+static bool may_have_effect(const struct request *request)
+{
+    return request->maybe_applied || (request->state == REQUEST_ASKED && !request->is_opening);
+}
+
 /* ---- how it ends ---------------------------------------------------------------------------- */
 
 void request_complete(struct requests *requests, struct request *request)
 {
     request->outcome.failure.unknown = request->outcome.failure.unknown && !is_read(request);
     request_set_due(requests, request, WORLD_NEVER);
+    session_release(requests, request);
     request_move(requests, request, REQUEST_DONE);
     if (requests->reach->ready != NULL) {
         requests->reach->ready(requests->owner);
@@ -69,6 +77,11 @@ static void fail_not_taken(struct requests *requests, struct request *request)
     if (failure->code == FAILURE_BUSY && request->kind != REQUEST_CALL) {
         return; /* that says why */
     }
+    if (request->is_waiting_for_session) {
+        failure_set(failure, FAILURE_BUSY,
+                    "too many commands that are to be applied exactly once are under way");
+        return;
+    }
     if (request->kind == REQUEST_CALL || request->wanted_node != 0) {
         failure_set(failure, FAILURE_TIMEOUT,
                     "node %llu could not be asked before the time-out: %.120s",
@@ -86,18 +99,18 @@ static void fail_not_taken(struct requests *requests, struct request *request)
 static void time_is_up(struct requests *requests, struct request *request)
 {
     struct failure *failure = &request->outcome.failure;
-    bool asked = request->state == REQUEST_ASKED;
     if (request->kind == REQUEST_WAIT) {
         failure_set(failure, FAILURE_TIMEOUT, "the time-out has passed");
     } else if (request->state == REQUEST_APPLYING) {
         if (request->kind != REQUEST_PROPOSE) { /* else it is committed all the same */
             failure_set(failure, FAILURE_TIMEOUT, "this node did not catch up before the time-out");
         }
-    } else if (asked || request->maybe_applied) {
+    } else if (request->state == REQUEST_ASKED || request->maybe_applied) {
+        bool unknown = may_have_effect(request);
         failure_set(failure, FAILURE_TIMEOUT,
                     "%s went to node %llu, which gave no answer before the time-out",
                     name_of(request), (unsigned long long)request->asked);
-        failure->unknown = true;
+        failure->unknown = unknown;
     } else {
         fail_not_taken(requests, request);
     }
@@ -108,10 +121,9 @@ static void time_is_up(struct requests *requests, struct request *request)
 void request_end(struct requests *requests, struct request *request, enum failure_code code,
                  const char *why)
 {
-    bool asked = request->state == REQUEST_ASKED;
     if (request->state != REQUEST_APPLYING || request->kind != REQUEST_PROPOSE) {
         failure_set(&request->outcome.failure, code, "%s", why);
-        request->outcome.failure.unknown = asked || request->maybe_applied;
+        request->outcome.failure.unknown = may_have_effect(request);
     }
     request_expect_no_answer(requests, request);
     request_complete(requests, request);
@@ -141,23 +153,52 @@ static bool may_ask_again(const struct request *request, const struct failure *f
     }
 }
 
+/* Where it is applied once however often it is sent. `sent`: as above. */
+static bool may_repeat(const struct requests *requests, const struct request *request,
+                       const struct failure *failure, bool sent)
+{
+    if (request->repeat_ns == 0 && request->kind != REQUEST_TRANSFER) {
+        return false;
+    }
+    bool lost = request->repeat_ns > 0 && failure->code == FAILURE_TIMEOUT && failure->unknown;
+    return lost || (failure->code == FAILURE_NODE_DOWN && (sent || !requests->reach->is_node));
+}
+
+/* A first try in a session that has expired: nothing has come of it, so it goes into a new one. */
+static bool may_reopen(const struct request *request, const struct failure *failure)
+{
+    return failure->code == FAILURE_SESSION_EXPIRED && !failure->unknown && !request->maybe_applied;
+}
+
+static void look_again_later(struct requests *requests, struct request *request)
+{
+    int64_t again_ns = world_now_ns(requests->world) + ASK_AGAIN_NS;
+    look(requests, request);
+    request->refused = true;
+    request_set_due(requests, request,
+                    again_ns < request->deadline_ns ? again_ns : request->deadline_ns);
+    request_try(requests, request);
+}
+
 static void refused(struct requests *requests, struct request *request,
                     const struct failure *failure, bool sent)
 {
     failure_copy(&request->outcome.failure, failure);
-    bool repeats = request->repeat_ns > 0 || request->kind == REQUEST_TRANSFER;
-    if (repeats && failure->code == FAILURE_NODE_DOWN) {
+    bool unknown = failure->unknown && !request->is_opening;
+    if (failure->code == FAILURE_SESSION_EXPIRED && request->session != 0) {
+        session_expired(requests, request);
+    }
+    if (may_repeat(requests, request, failure, sent)) {
+        request->maybe_applied = request->maybe_applied || unknown;
         look(requests, request);
-    } else if (may_ask_again(request, failure, sent)) {
-        int64_t again_ns = world_now_ns(requests->world) + ASK_AGAIN_NS;
+    } else if (may_reopen(request, failure)) {
         look(requests, request);
-        request->refused = true;
-        request_set_due(requests, request,
-                        again_ns < request->deadline_ns ? again_ns : request->deadline_ns);
         request_try(requests, request);
+    } else if (may_ask_again(request, failure, sent)) {
+        look_again_later(requests, request);
     } else {
         /* A refusal of this try says nothing of an earlier one whose answer is still out. */
-        request->outcome.failure.unknown = failure->unknown || request->maybe_applied;
+        request->outcome.failure.unknown = unknown || request->maybe_applied;
         request_complete(requests, request);
     }
 }
@@ -168,7 +209,7 @@ static void ask(struct requests *requests, struct request *request, uint64_t nod
     struct request_message message = {
         .kind = request->kind,
         .to = request->to,
-        .body = buffer_bytes(&request->body),
+        .body = request->is_opening ? machine_opening_payload : buffer_bytes(&request->body),
         .members = &request->members,
     };
     int64_t due_ns = request->deadline_ns;
@@ -207,6 +248,11 @@ void request_try(struct requests *requests, struct request *request)
     if (node == 0) {
         node = requests->reach->leader(requests->owner, &term);
     }
+    request->is_waiting_for_session =
+        node != 0 && request->wanted_session != 0 && !session_prepare(requests, request);
+    if (request->is_waiting_for_session) {
+        return;
+    }
     bool same = node == request->asked && term == request->asked_term;
     if (node != 0 && !(request->refused && same)) {
         ask(requests, request, node, term);
@@ -225,6 +271,12 @@ void request_answered(struct requests *requests, struct request *request,
         return;
     }
     failure_clear(&request->outcome.failure);
+    if (request->is_opening) {
+        session_opened(requests, request, outcome->index);
+        look(requests, request);
+        request_try(requests, request);
+        return;
+    }
     if (outcome->index != 0) {
         request->outcome.index = outcome->index;
         request->outcome.term = outcome->term;
@@ -247,15 +299,17 @@ void request_answered(struct requests *requests, struct request *request,
 static void lost(struct requests *requests, struct request *request, const char *why)
 {
     bool again = may_be_lost(request);
-    request->maybe_applied = request->maybe_applied || !(is_read(request) || again);
+    request->maybe_applied =
+        request->maybe_applied || !(is_read(request) || again || request->is_opening);
     if (request->repeat_ns > 0 || again) {
         look(requests, request);
         request_try(requests, request);
         return;
     }
+    bool unknown = may_have_effect(request);
     failure_set(&request->outcome.failure, FAILURE_NODE_DOWN, "node %llu %s and has not answered",
                 (unsigned long long)request->asked, why);
-    request->outcome.failure.unknown = true;
+    request->outcome.failure.unknown = unknown;
     request_expect_no_answer(requests, request);
     request_complete(requests, request);
 }
@@ -286,7 +340,7 @@ void request_is_due(struct requests *requests, struct request *request)
     } else if (request->state == REQUEST_ASKED && request->losing) {
         lost(requests, request, "no longer leads");
     } else {
-        request->maybe_applied = request->maybe_applied || request->state == REQUEST_ASKED;
+        request->maybe_applied = may_have_effect(request);
         look(requests, request);
         request->refused = false;
         request_try(requests, request);

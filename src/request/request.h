@@ -2,7 +2,8 @@
  * request: requests and their outcomes: proposals, reads, changes of members, transfers of
  * leadership, snapshots, calls between nodes, and whatever else its owner can judge. request.c (the
  * life of one: whom to ask, when to ask again, what is not known), requests.c (all of them: their
- * numbers, when they are due, in what order they are done).
+ * numbers, when they are due, in what order they are done), sessions.c (commands that are applied
+ * exactly once).
  *
  * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
  * functions. A request is sent again only if it is certain that the last try had no effect.
@@ -70,6 +71,8 @@ struct request_wait {
     uint64_t scanned;
 };
 
+#define REQUEST_SESSION_ANY UINT32_MAX
+
 struct request_order {
     enum request_kind kind;
     uint64_t node;     /* that one only; 0: the leader */
@@ -81,6 +84,9 @@ struct request_order {
      * comes. 0: never. */
     int64_t repeat_ns;
     bool once; /* never asked again */
+    /* PROPOSE: in this session (requests_new_session), or in ANY of those that are free: applied
+     * exactly once. 0: in none. The payload is one of a session, whose numbers are filled in. */
+    uint32_t session;
     struct request_wait wait;
 };
 
@@ -117,6 +123,8 @@ struct request_reach {
     void (*ready)(void *owner);
     /* What is new waits for requests_judge. false: it is asked at once. */
     bool later;
+    /* The owner is a node: where that does not run, nothing comes of asking it again. */
+    bool is_node;
 };
 
 /* ---- all of them (requests.c) --------------------------------------------------------------- */
@@ -130,6 +138,9 @@ void requests_free(struct requests *requests);
 
 /* Its number: never 0, below 2^52, and not used again soon. */
 uint64_t requests_ask(struct requests *requests, const struct request_order *order);
+/* A session of its own for a client that asks for one thing after the other: what it asks for later
+ * is never applied before something earlier. Its number. */
+uint32_t requests_new_session(struct requests *requests);
 /* Its outcome is no longer needed; unknown numbers are fine. */
 void requests_forget(struct requests *requests, uint64_t number);
 bool requests_are_done(const struct requests *requests); /* some are, and were not taken */

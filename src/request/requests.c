@@ -88,6 +88,7 @@ static struct request *take_slot(struct requests *requests)
 static void release(struct requests *requests, struct request *request)
 {
     request_set_due(requests, request, WORLD_NEVER);
+    session_release(requests, request);
     raft_configuration_free(&request->members);
     request_move(requests, request, REQUEST_FREE);
 }
@@ -121,6 +122,12 @@ static void fill(struct request *request, const struct request_order *order)
     request->refused = false;
     request->losing = false;
     request->maybe_applied = false;
+    request->wanted_session = order->session;
+    request->session = 0;
+    request->is_waiting_for_session = false;
+    request->is_opening = false;
+    request->is_addressed = false;
+    request->first_try = 1;
     request->wait = order->wait;
     buffer_clear(&request->result);
     buffer_clear(&request->body);
@@ -214,7 +221,12 @@ void requests_answered(struct requests *requests, uint64_t number,
     if (request == NULL) {
         return;
     }
-    bool latest = (number >> REQUEST_NUMBER_BITS) == (request->tries & TRIES_MASK);
+    uint32_t tries_since =
+        (request->tries - (uint32_t)(number >> REQUEST_NUMBER_BITS)) & TRIES_MASK;
+    if (request->tries - tries_since < request->first_try) {
+        return; /* to open the session, which is open; or in one that has expired */
+    }
+    bool latest = tries_since == 0;
     /* An answer to an earlier try of what repeats is as good as one to the latest. */
     bool worked = request->repeat_ns > 0 && outcome->failure.code == FAILURE_NONE;
     if ((request->state == REQUEST_ASKED && (latest || worked)) ||
@@ -305,6 +317,8 @@ void requests_free(struct requests *requests)
     }
     array_free(&requests->slots);
     array_free(&requests->visited);
+    array_free(&requests->sessions);
+    array_free(&requests->pool);
     heap_free(&requests->due);
     memory_free(requests);
 }

@@ -65,6 +65,7 @@
 ---@field join? boolean wait to be added to a cluster, never start one
 ---@field cluster? string nodes of another cluster's name are refused; "default" if not given
 ---@field forward? boolean a follower passes proposals and reads on to the leader; true if not given
+---@field session? boolean true: each command is applied exactly once, and sent again until it is answered
 ---@field insecure? boolean listen beyond this machine without encryption, on a network that you trust
 ---@field dir? string where its write-ahead log and snapshots are; without it all is in memory
 ---@field machine? "kv"|raft.machine "kv" if not given

@@ -35,8 +35,7 @@ function clients:client(f, options)
   self.driver:not_in_step("client")
   local client = setmetatable({ cluster = self, session = false }, Client)
   if options.session then
-    self.last_session = (self.last_session or 0) + 1
-    client.session, client.sequence, client.repeat_ns = self.last_session, 0, repeat_ns
+    client.session, client.repeat_ns = self.core:new_session(), repeat_ns
   end
   self.driver:start_client(f, client)
   return client

@@ -34,11 +34,10 @@ end
 local function request(self, client, kind, body, options, length_ns)
   local node = options.node or 0
   if kind == "propose" and client and client.session then
-    client.sequence = client.sequence + 1
-    return self.driver:await_for(client, self.core:request(kind, node, body, length_ns, client.session, client.sequence,
+    return self.driver:await_for(client, self.core:request(kind, node, body, length_ns, client.session,
       client.repeat_ns))
   end
-  return self.driver:await_for(client, self.core:request(kind, node, body, length_ns, 0, 0, 0))
+  return self.driver:await_for(client, self.core:request(kind, node, body, length_ns))
 end
 
 --- Hands a command to a node; does not wait.

@@ -50,6 +50,7 @@ local known = {
     return type(value) == "string" and #value <= NAME_BYTES_MOST and not value:find("%z")
   end },
   forward = { "a boolean", is_boolean },
+  session = { "a boolean", is_boolean },
   insecure = { "a boolean", is_boolean },
   dir = { "a path", function(value) return type(value) == "string" and value ~= "" and not value:find("%z") end },
   machine = { '"kv" or a table { apply = function(command, index), query = function(request) }', is_machine },
@@ -174,6 +175,7 @@ function options.node(given)
     dir = given.dir,
     cluster = given.cluster or "default",
     forward = given.forward ~= false,
+    session = given.session == true,
     machine = type(given.machine) == "table" and given.machine or nil,
   }
   cluster_options.timing(given, result)
