@@ -224,15 +224,12 @@ struct transfer {
 
 #define LEASE_ROUNDS 8U
 
-/* When a round of heartbeats left. */
-struct lease_round {
-    uint64_t round;
-    int64_t sent_ns;
-};
-
-/* The latest rounds that count for a lease, in a ring: number `count` is the youngest. */
+/* When the latest rounds of heartbeats left, in a ring: number `count` is the youngest. */
 struct lease_rounds {
-    struct lease_round sent[LEASE_ROUNDS];
+    struct lease_round {
+        uint64_t round;
+        int64_t sent_ns;
+    } sent[LEASE_ROUNDS];
     uint64_t count;
 };
 
