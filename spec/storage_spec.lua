@@ -185,6 +185,30 @@ clusters.add(tests, "ATornTailIsLeftOutAndTold", { nodes = 3, mode = "sim" }, fu
   lu.assertIsString(told)
 end)
 
+-- A wrong bit that only the reading had is no damage: the disk is read once more.
+clusters.add(tests, "AWrongReadingIsRepeated", { nodes = 3, mode = "sim" }, function(c)
+  c:wait_leader()
+  local told
+  for number = 1, 100 do
+    assert(c:set("a", number))
+    c:disk(1, { corrupt = 0.5 })
+    c:crash(1)
+    local fine, message, code = c:restart(1)
+    c:disk(1, nil)
+    if not fine then -- both readings were wrong
+      lu.assertEquals(code, "storage", message)
+      assert(c:restart(1))
+    end
+    told = notices_of(c, 1):match "the disk was read twice: at first it seemed that disk 1/log%-%d+ is damaged"
+    c:wait_leader()
+    lu.assertEquals(c:get "a", number)
+    if told then
+      break
+    end
+  end
+  lu.assertIsString(told)
+end)
+
 clusters.add(tests, "AFullDiskStopsNothingThatWasAcknowledged", { nodes = 3, mode = "sim" }, function(c)
   local full = c:wait_leader()
   local last = 0

@@ -1,4 +1,4 @@
--- The write-ahead log at work: one sync for all that waits, segments one after the other, and what was cut off stays away.
+-- The write-ahead log at work: one sync for all that waits, segments one after the other, what was cut off stays away.
 -- (Every crash is in crash_matrix_spec, damage in storage_spec, the reader's fuzzer is spec/fuzz/wal.c.)
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"

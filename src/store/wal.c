@@ -8,6 +8,7 @@
 #include "store/wal_store.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- its end -------------------------------------------------------------------------------- */
@@ -104,6 +105,13 @@ static void power_lost(void *context)
 void wal_recovered(struct wal_store *store, const struct failure *failure)
 {
     ensure(store->phase == WAL_RECOVERING);
+    if (failure != NULL && failure->file[0] != 0 && !store->reads_again) {
+        (void)snprintf(store->doubt, sizeof store->doubt, "%s", failure->message);
+        cut_power(store);
+        store->reads_again = true;
+        begin(store); /* it may have been the reading, and not the disk */
+        return;
+    }
     if (failure != NULL) {
         struct failure copy = *failure;
         cut_power(store);
@@ -113,6 +121,9 @@ void wal_recovered(struct wal_store *store, const struct failure *failure)
     wal_recovery_free(store);
     store->formatted = true;
     store->phase = WAL_OPEN;
+    if (store->reads_again) {
+        wal_notice(store, "the disk was read twice: at first it seemed that %s", store->doubt);
+    }
     wal_segments_review(store);
     store->handler.recovered(store->handler.context, NULL);
 }
@@ -122,6 +133,7 @@ static void wal_open(struct store *head, const struct store_handler *handler)
     struct wal_store *store = (struct wal_store *)head;
     ensure(store->phase == WAL_CLOSED || store->phase == WAL_CLOSING);
     store->handler = *handler;
+    store->reads_again = false;
     if (store->phase == WAL_CLOSING) {
         store->reopen = true;
     } else {

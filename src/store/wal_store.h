@@ -116,8 +116,10 @@ struct wal_store {
     uint64_t seed;
     uint64_t disk; /* how many there were before this one */
     enum wal_phase phase;
-    bool formatted; /* `image` is what the disk holds, and not what it shall be made with */
-    bool reopen;    /* once it is closed */
+    bool formatted;   /* `image` is what the disk holds, and not what it shall be made with */
+    bool reopen;      /* once it is closed */
+    bool reads_again; /* what the disk gave at first was damaged: */
+    char doubt[240];
     struct image image;
     struct wal_recovery *recovery; /* while it recovers */
     struct wal_look *look;         /* while it looks */
