@@ -11,7 +11,7 @@
  */
 #include "cores/internal.h"
 
-#define HEAD_BYTES (5 * 8U)
+#define HEAD_BYTES ((size_t)(5 * 8))
 
 static void free_snapshot(struct core_snapshot *snapshot)
 {
@@ -197,7 +197,9 @@ static const struct raft_update *install(struct cores *cores, struct core *core,
     }
     bool is_newer = what.index > last_index(core);
     if (is_newer) {
-        *array_push(&core->snapshots) = snapshot;
+        struct core_snapshot *place = array_push(&core->snapshots);
+        ensure(place != NULL);
+        *place = snapshot;
     }
     struct raft_event event = {
         .kind = RAFT_EVENT_SNAPSHOT_INSTALLED, .snapshot = &what, .message = message};
@@ -215,6 +217,7 @@ const struct raft_update *cores_write_piece(struct cores *cores, uint64_t id, bo
     if (piece == NULL) {
         return NULL;
     }
+    ensure(piece->message.piece != NULL);
     list_remove(&piece->link);
     const struct raft_update *update = NULL;
     if (fail) {
