@@ -325,8 +325,37 @@ function tests.test_WithGaps_WhatWasSeenIsJudgedAsEver()
   assert_violated(settled(gaps):role(2, "leader", 1), "election safety", 1, 2)
   assert_violated(settled(gaps):truncate(2, 3, 3), "committed entries are kept", 2)
   assert_violated(settled(gaps):append(1, 4, { 1, 1, 1, 1 }):append(2, 4, { 1, 1, 1, 1 }, 99), "log matching", 1, 2)
-  local r = run(gaps):start(1, 3, 0, { 1, 3 }):start(2, 3, 0, { 1, 2 }):role(1, "leader", 4)
-  assert_violated(r:event("match", 1, { peer = 2, index = 2 }), "match index is true", 1, 2)
+end
+
+-- Node 1 leads term 4 and takes entry 2 of term 3 to be on the disk of node 2, where one of term 2 was seen.
+local function claimed(options)
+  local r = run(options):start(1, 3, 0, { 1, 3 }):start(2, 3, 0, { 1, 2 }):role(1, "leader", 4)
+  return r:event("match", 1, { peer = 2, index = 2 })
+end
+
+function tests.test_WithGaps_AMatchIsJudgedOnceItIsKnownWhatThePeerHad()
+  local gaps = { gaps = true }
+  assert_violated(claimed(), "match index is true", 1, 2)
+  for _, told in ipairs {
+    function(r) return r:role(2, "follower", 5) end, function(r) return r:start(2, 4, 0, { 1, 2 }) end,
+    function(r) return r:start(2, 4, 0, { 1 }) end,
+  } do
+    local r = claimed(gaps):role(2, "follower", 4)
+    lu.assertNil(r.violation)
+    assert_violated(told(r), "match index is true", 1, 2)
+  end
+  local r = claimed(gaps):role(2, "follower", 4):append(2, 3, { 1, 2, 2 }):write(2, 3, 3):sync(2)
+  r:event("send", 2, { peer = 1, message = "append_response", term = 4, index = 3 })
+  assert_violated(r, "match index is true", 1, 2)
+end
+
+function tests.test_WithGaps_AMatchMayBeToldBeforeWhatMakesItTrue()
+  local gaps = { gaps = true }
+  local r = claimed(gaps):role(2, "follower", 4):truncate(2, 2, 2):durable(2, 2, { 1, 3 })
+  r:event("send", 2, { peer = 1, message = "append_response", term = 4, index = 2 }):role(2, "follower", 5)
+  lu.assertNil(r.violation)
+  lu.assertNil(claimed(gaps):crash(2):start(2, 4, 0, { 1, 3 }).violation)
+  lu.assertNil(claimed(gaps):crash(2):start(2, 5, 0, { 1, 2 }).violation) -- it may have been replaced
 end
 
 -- Behind a gap nothing is known of what was before, so an entry there is held against its own place only.
@@ -369,6 +398,11 @@ function tests.test_EventsThatAreNoneAreRefused()
     lu.assertErrorMsgContains("bad argument 'event'", checker.event, checker, wrong)
   end
   lu.assertNil(checker:event { kind = "role", node = 1, term = 1, role = "follower" })
+end
+
+function tests.test_ASnapshotBeforeAnyTermDoesNoHarm()
+  local r = run():event("start", 1, { commit = 3, prev_term = 1, first = 4, last = 3 })
+  lu.assertNil(r:event("install", 1, { index = 3 }):event("restore", 1, { index = 3 }).violation)
 end
 
 return tests

@@ -66,7 +66,8 @@ end
 local function trace_event(random)
   local made = {
     kind = random:any { "start", "stop", "role", "vote", "send", "append", "truncate", "write", "sync", "match",
-      "commit", "apply", "members", "read", "confirm", "install", "fault", "nonsense" },
+      "commit", "apply", "members", "read", "confirm", "install", "snapshot", "restore", "receive", "notice", "fault",
+      "nonsense" },
     time_ns = random:below(100), node = random:below(4), peer = random:below(4), term = small(random),
     index = small(random), first = small(random), last = small(random), hash = random:below(3),
     role = random:any { "leader", "follower", "candidate" }, message = random:any(kinds), flag = random:one_in(2),

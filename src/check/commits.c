@@ -179,7 +179,9 @@ void commits_start(struct checker *checker, struct check_node *node,
         struct term *term = chain_term(&node->log, index);
         chain_append(committed, &node->log, index - 1);
         chain_extend(committed, index, term);
-        note_committed(checker, event, event->term, index);
+        if (event->term > 0) {
+            note_committed(checker, event, event->term, index);
+        }
     }
     (void)commits_judge_snapshot(checker, node, event, index, "starts from");
 }

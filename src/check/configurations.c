@@ -139,7 +139,9 @@ bool configurations_take(struct checker *checker, struct check_node *node,
     struct value_item index;
     struct value_item bytes;
     while (value_read(&reader, &index) && value_read(&reader, &bytes)) {
-        ensure(index.kind == VALUE_INTEGER && bytes.kind == VALUE_STRING);
+        if (index.kind != VALUE_INTEGER || bytes.kind != VALUE_STRING) {
+            break;
+        }
         struct raft_configuration members;
         uint64_t at = (uint64_t)index.integer;
         if (!raft_configuration_decode(bytes.string, &members)) {

@@ -202,6 +202,11 @@ void durability_start(struct checker *checker, struct check_node *node,
     node->disk_vote = vote_in(event);
     chain_reset(&node->disk, node->log.base, node->log.base_term);
     chain_append(&node->disk, &node->log, node->log.last);
+    /* In a later term it may have replaced what it acknowledged. */
+    if (event->term <= node->claim.term) {
+        (void)durability_judge_claim(checker, node, event);
+    }
+    node->claim.index = 0;
 }
 
 /* ---- promises ------------------------------------------------------------------------------- */
@@ -245,30 +250,59 @@ static struct server server_listed(const struct check_node *leader, struct serve
     return known ? (struct server){listed->id, listed->directory} : answered;
 }
 
+static void report_match(struct checker *checker, const struct check_node *peer,
+                         const struct trace_event *event, const struct claim *claim)
+{
+    bool short_disk = claim->index > peer->disk.last;
+    checker_report(
+        checker, event, CHECK_MATCH_IS_TRUE, event->node == peer->id ? claim->leader : peer->id,
+        "node %" PRIu64 ", leader of term %" PRIu64 ", takes the log of node %" PRIu64
+        " to match its own up to index %" PRIu64 " (term %" PRIu64
+        "), but on that node's disk is %s (its last index there is %" PRIu64 ")",
+        claim->leader, claim->term, peer->id, claim->index,
+        claim->entry == NULL ? 0 : claim->entry->term,
+        short_disk ? "nothing yet at that index" : "an entry of another term", peer->disk.last);
+}
+
+static bool is_true(const struct check_node *peer, const struct claim *claim)
+{
+    const struct term *held = chain_term(&peer->disk, claim->index);
+    return claim->index <= peer->disk.last &&
+           (held == NULL || claim->entry == NULL || held == claim->entry);
+}
+
+bool durability_judge_claim(struct checker *checker, struct check_node *node,
+                            const struct trace_event *event)
+{
+    struct claim claim = node->claim;
+    node->claim.index = 0;
+    if (claim.index == 0 || is_true(node, &claim)) {
+        return true;
+    }
+    report_match(checker, node, event, &claim);
+    return false;
+}
+
 /* A leader's match index of a peer: true of that peer's durable log, unless the peer has moved on
- * to a later term since it answered, when it may have replaced what it had. */
+ * to a later term since it answered, when it may have replaced what it had. Where events may be
+ * missing or come late, the peer may have more by now than was seen: it is judged when the peer
+ * acknowledges that index, moves to a later term, or comes back with its disk. */
 static bool judge_match(struct checker *checker, const struct check_node *node,
                         const struct trace_event *event, struct server server)
 {
-    const struct check_node *peer = checker_server(checker, server);
-    uint64_t index = event->index;
-    if (index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term ||
-        (checker->gaps && peer->term < node->term)) {
-        return true; /* the last: it has answered in this term, but that is not told yet */
-    }
-    const struct term *held = chain_term(&peer->disk, index);
-    const struct term *own = chain_term(&node->log, index);
-    bool short_disk = index > peer->disk.last;
-    if (short_disk ? checker->gaps : held == NULL || own == NULL || held == own) {
+    struct check_node *peer = checker_server(checker, server);
+    if (event->index == 0 || peer == NULL || peer->life == 0 || peer->term > node->term) {
         return true;
     }
-    checker_report(checker, event, CHECK_MATCH_IS_TRUE, peer->id,
-                   "node %" PRIu64 ", leader of term %" PRIu64 ", takes the log of node %" PRIu64
-                   " to match its own up to index %" PRIu64 " (term %" PRIu64
-                   "), but on that node's disk is %s (its last index there is %" PRIu64 ")",
-                   node->id, node->term, peer->id, index, own == NULL ? 0 : own->term,
-                   short_disk ? "nothing yet at that index" : "an entry of another term",
-                   peer->disk.last);
+    struct claim claim = {node->id, node->term, event->index, chain_term(&node->log, event->index)};
+    if (is_true(peer, &claim)) {
+        return true;
+    }
+    if (checker->gaps) {
+        peer->claim = claim;
+        return true;
+    }
+    report_match(checker, peer, event, &claim);
     return false;
 }
 
@@ -337,5 +371,8 @@ void durability_send(struct checker *checker, struct check_node *node,
                        node->id, event->peer, event->term, node->disk_term, node->disk_vote.id);
     } else if (event->message_kind == RAFT_APPEND_RESPONSE) {
         judge_acknowledged(checker, node, event);
+        if (event->term == node->claim.term && event->index >= node->claim.index) {
+            (void)durability_judge_claim(checker, node, event);
+        }
     }
 }

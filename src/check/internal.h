@@ -154,6 +154,15 @@ struct round_answer {
     uint64_t round;
 };
 
+/* A leader's match index of a server, where events may be missing that made it true. index 0: none.
+ */
+struct claim {
+    uint64_t leader;
+    uint64_t term; /* the leader's */
+    uint64_t index;
+    struct term *entry; /* in the leader's log */
+};
+
 /* One server; `former`: those that had its id before, with other disks. */
 struct check_node {
     uint64_t id;
@@ -171,7 +180,8 @@ struct check_node {
     struct chain log;
     /* Of its log: the latest that is committed and those after it; none: not known. */
     array_of(struct check_configuration) configurations;
-    bool members_due; /* another one is in force now, and no MEMBERS has told so yet */
+    struct claim claim; /* judged once what it acknowledged has been seen */
+    bool members_due;   /* another one is in force now, and no MEMBERS has told so yet */
     /* As a leader, of this term: its rounds of reads, and the reads that wait. */
     uint64_t told_term; /* in which it told a server to campaign */
     uint64_t round;
@@ -323,6 +333,9 @@ void durability_write(struct checker *checker, struct check_node *node,
 void durability_sync(struct check_node *node, const struct trace_event *event);
 void durability_match(struct checker *checker, struct check_node *node,
                       const struct trace_event *event);
+/* The node moves to another term: what it acknowledged before is known now. false: reported. */
+bool durability_judge_claim(struct checker *checker, struct check_node *node,
+                            const struct trace_event *event);
 /* A snapshot, which is on its disk, has taken the place of its log. */
 void durability_install(struct check_node *node, uint64_t index, struct term *term);
 void durability_send(struct checker *checker, struct check_node *node,

@@ -191,7 +191,8 @@ static bool has_on_disk(const struct question *question, struct server voter)
         return question->checker->gaps;
     }
     const struct term *held = chain_term(&peer->disk, question->index);
-    return held == NULL || held == question->term;
+    bool may_have_it = question->checker->gaps && peer->term <= question->node->term;
+    return held == NULL || held == question->term || may_have_it;
 }
 
 bool majorities_judge_commit(struct checker *checker, const struct check_node *node,

@@ -20,6 +20,9 @@ bool safety_term(struct checker *checker, struct check_node *node, const struct 
                        node->id, node->term, event->term);
         return false;
     }
+    if (event->term > node->claim.term && !durability_judge_claim(checker, node, event)) {
+        return false;
+    }
     node->term = event->term;
     return true;
 }
