@@ -5,7 +5,7 @@ local clusters = require "spec.support.clusters"
 local nodes_of = require "spec.support.nodes"
 
 local tests = {}
-local in_both = clusters.in_both
+local in_both, in_all = clusters.in_both, clusters.in_all
 
 local LONGEST = 0.3 -- the longest election time-out
 
@@ -37,7 +37,7 @@ local function assert_given_up(c, target, code, most)
   return message, detail
 end
 
-in_both(tests, "EachInTurnLeads", { nodes = 5 }, function(c)
+in_all(tests, "EachInTurnLeads", { nodes = 5 }, function(c)
   local _, term = c:check_one_leader()
   for round = 1, 2 do
     for id = 1, 5 do
@@ -58,12 +58,12 @@ in_both(tests, "EachInTurnLeads", { nodes = 5 }, function(c)
   end
 end)
 
-in_both(tests, "OneThatLeadsAlreadyGoesOn", { nodes = 3 }, function(c)
+in_all(tests, "OneThatLeadsAlreadyGoesOn", { nodes = 3 }, function(c)
   local leader, _, _, term = settled(c)
   lu.assertEquals({ assert(c:transfer_leader(leader)) }, { leader, term })
 end)
 
-in_both(tests, "OnlyToAVoter", { nodes = 3 }, function(c)
+in_all(tests, "OnlyToAVoter", { nodes = 3 }, function(c)
   settled(c)
   assert(c:add_learners { 4 })
   clusters.wait_level(c)
@@ -72,34 +72,34 @@ in_both(tests, "OnlyToAVoter", { nodes = 3 }, function(c)
   clusters.assert_refused("unknown_node", c:transfer_leader(9))
 end)
 
-in_both(tests, "WithoutALeaderItTimesOut", { nodes = 3 }, function(c)
+in_all(tests, "WithoutALeaderItTimesOut", { nodes = 3 }, function(c)
   local leader, target, third = settled(c)
   c:partition({ leader }, { target }, { third })
   clusters.wait_no_leaders(c)
   clusters.assert_refused("no_leader", c:transfer_leader(target, { timeout = 0.2 }))
 end)
 
-in_both(tests, "OneThatCannotBeReachedIsGivenUp", { nodes = 3 }, function(c)
+in_all(tests, "OneThatCannotBeReachedIsGivenUp", { nodes = 3 }, function(c)
   local _, target = settled(c)
   c:disconnect(target)
   assert_given_up(c, target, "timeout")
 end)
 
-in_both(tests, "OneThatIsDownIsGivenUp", { nodes = 3 }, function(c)
+in_all(tests, "OneThatIsDownIsGivenUp", { nodes = 3 }, function(c)
   local _, target = settled(c)
   c:crash(target)
   local _, detail = assert_given_up(c, target, "timeout")
   lu.assertTrue(detail.unknown) -- it was told, as far as the leader knows
 end)
 
-in_both(tests, "OneThatHearsNothingIsGivenUp", { nodes = 3 }, function(c)
+in_all(tests, "OneThatHearsNothingIsGivenUp", { nodes = 3 }, function(c)
   local leader, target = settled(c)
   c:link(leader, target, { cut = true })
   assert_given_up(c, target, "timeout")
 end)
 
 -- The leader does not hear of it, but the third node does, and votes.
-in_both(tests, "OneThatTheLeaderDoesNotHearLeads", { nodes = 3 }, function(c)
+in_all(tests, "OneThatTheLeaderDoesNotHearLeads", { nodes = 3 }, function(c)
   local leader, target, _, term = settled(c)
   c:link(target, leader, { cut = true })
   clusters.assert_refused("timeout", c:transfer_leader(target, { timeout = 1 }))
@@ -109,7 +109,7 @@ in_both(tests, "OneThatTheLeaderDoesNotHearLeads", { nodes = 3 }, function(c)
   c:check_live()
 end)
 
-in_both(tests, "OneThatLagsIsCaughtUpFirst", { nodes = 3 }, function(c)
+in_all(tests, "OneThatLagsIsCaughtUpFirst", { nodes = 3 }, function(c)
   local leader, target = settled(c)
   c:disconnect(target)
   for number = 1, 50 do
@@ -124,7 +124,7 @@ in_both(tests, "OneThatLagsIsCaughtUpFirst", { nodes = 3 }, function(c)
 end)
 
 -- It gets some of the log, and not in time: nobody told it to campaign.
-in_both(tests, "OneThatLagsTooFarIsGivenUp", { nodes = 3, max_message = 1000 }, function(c)
+in_all(tests, "OneThatLagsTooFarIsGivenUp", { nodes = 3, max_message = 1000 }, function(c)
   local leader, target = settled(c)
   c:link(leader, target, { bandwidth = 20000 })
   for _ = 1, 100 do
@@ -156,7 +156,7 @@ in_both(tests, "ALeaderWhoseDiskHangsHandsOver", { nodes = 3 }, function(c)
   c:check_committed("written elsewhere", 2, 10)
 end)
 
-in_both(tests, "APausedTargetIsGivenUpAndHarmlessLater", { nodes = 3 }, function(c)
+in_all(tests, "APausedTargetIsGivenUpAndHarmlessLater", { nodes = 3 }, function(c)
   local _, target = settled(c)
   c:pause(target)
   local _, detail = assert_given_up(c, target, "timeout")
@@ -166,7 +166,7 @@ in_both(tests, "APausedTargetIsGivenUpAndHarmlessLater", { nodes = 3 }, function
 end)
 
 -- Commands are refused while it lasts, by the leader and to whoever asks it.
-in_both(tests, "CommandsAreRefusedMeanwhile", { nodes = 3 }, function(c)
+in_all(tests, "CommandsAreRefusedMeanwhile", { nodes = 3 }, function(c)
   local leader, target = settled(c)
   c:disconnect(target)
   local transfer = c:client(function()
@@ -184,7 +184,7 @@ in_both(tests, "CommandsAreRefusedMeanwhile", { nodes = 3 }, function(c)
 end)
 
 -- A change of members waits for the end of it.
-in_both(tests, "AChangeOfMembersComesAfter", { nodes = 3 }, function(c)
+in_all(tests, "AChangeOfMembersComesAfter", { nodes = 3 }, function(c)
   local leader, target, third = settled(c)
   c:disconnect(target)
   local transfer = c:client(function()
@@ -227,7 +227,7 @@ local function readers(c, count)
   return run
 end
 
-in_both(tests, "UnderSustainedReads", { nodes = 3 }, function(c)
+in_all(tests, "UnderSustainedReads", { nodes = 3 }, function(c)
   local leader, target, third = settled(c)
   assert(c:set("key", 1))
   local run = readers(c, 8)
@@ -246,7 +246,7 @@ in_both(tests, "UnderSustainedReads", { nodes = 3 }, function(c)
 end)
 
 -- Sustained writes: what was told to be committed is there, what was refused never comes.
-in_both(tests, "UnderSustainedWrites", { nodes = 3 }, function(c)
+in_all(tests, "UnderSustainedWrites", { nodes = 3 }, function(c)
   settled(c)
   local committed, refused, over = {}, {}, false
   for client = 1, 4 do
@@ -282,7 +282,7 @@ in_both(tests, "UnderSustainedWrites", { nodes = 3 }, function(c)
 end)
 
 -- The leader loses its quorum while it brings the target level: the next one is asked, and does it.
-in_both(tests, "ALeaderThatIsReplacedMeanwhile", { nodes = 5, max_message = 1000 }, function(c)
+in_all(tests, "ALeaderThatIsReplacedMeanwhile", { nodes = 5, max_message = 1000 }, function(c)
   local leader, target = settled(c)
   c:link(leader, target, { bandwidth = 20000 })
   for _ = 1, 30 do
@@ -301,7 +301,7 @@ in_both(tests, "ALeaderThatIsReplacedMeanwhile", { nodes = 5, max_message = 1000
 end)
 
 -- A removed leader hands over before it goes.
-in_both(tests, "ARemovedLeaderHandsOver", { nodes = 4 }, function(c)
+in_all(tests, "ARemovedLeaderHandsOver", { nodes = 4 }, function(c)
   local leader, _, _, term = settled(c)
   local before = pre_votes(c)
   assert(c:remove_servers({ leader }, { stop = false }))
