@@ -41,7 +41,7 @@ local function converse(mode, exchange, closing)
 end
 
 local function in_both(name, exchange, closing)
-  for _, mode in ipairs { "sim", "tcp" } do
+  for _, mode in ipairs { "sim", "tcp", "process" } do
     tests[("test_%s_%s"):format(name, mode)] = function()
       converse(mode, exchange, closing)
     end

@@ -19,7 +19,7 @@ end
 
 -- ---- the cluster ------------------------------------------------------------------------------
 
-for _, mode in ipairs { "sim", "tcp" } do
+for _, mode in ipairs { "sim", "tcp", "process" } do
   add("FindTheLeaderCrashItSeeTheNext_" .. mode, "--nodes 5 --mode " .. mode, function(t)
     local leader, term = t:ask("c:wait_leader()", "\n(%d), (%d+)")
     t:ask(("c:crash(%s)"):format(leader), "\ntrue")
@@ -62,7 +62,7 @@ local endless = {
   "c:wait_until(function() while true do end end)",
 }
 
-for _, mode in ipairs { "sim", "tcp" } do
+for _, mode in ipairs { "sim", "tcp", "process" } do
   add("CtrlCEndsWhatRunsAndNotTheShell_" .. mode, "--mode " .. mode, function(t)
     for _, line in ipairs(endless) do
       t:mark()
