@@ -306,11 +306,12 @@ void memory_snapshots_read(struct memory_snapshots *snapshots, uint64_t index, u
 
 void memory_snapshots_cut(struct memory_snapshots *snapshots)
 {
-    while (!list_is_empty(&snapshots->writers)) {
-        writer_free(item_of(list_first(&snapshots->writers), struct store_writer, queued));
+    struct list_link *link = list_first(&snapshots->writers);
+    for (; link != NULL; link = list_first(&snapshots->writers)) {
+        writer_free(item_of(link, struct store_writer, queued));
     }
-    while (!list_is_empty(&snapshots->reads)) {
-        read_free(item_of(list_first(&snapshots->reads), struct memory_read, queued));
+    for (link = list_first(&snapshots->reads); link != NULL; link = list_first(&snapshots->reads)) {
+        read_free(item_of(link, struct memory_read, queued));
     }
 }
 
