@@ -107,7 +107,9 @@ static void ready(void *context)
     struct child *child = context;
     (void)channel_write(&child->channel);
     while (channel_read(&child->channel)) {
-        serve_orders(child);
+        if (child->has_looked) { /* before that it has no disk to obey them with */
+            serve_orders(child);
+        }
     }
     if (child->channel.has_ended) {
         _exit(0); /* the parent is gone, or has done with this: nothing of it is to stay */
