@@ -107,7 +107,7 @@ static void ready(void *context)
     struct child *child = context;
     (void)channel_write(&child->channel);
     while (channel_read(&child->channel)) {
-        if (child->has_looked) { /* before that it has no disk to obey them with */
+        if (child->obeys) {
             serve_orders(child);
         }
     }
@@ -220,6 +220,7 @@ static int serve(struct child *child)
         return 1;
     }
     tell(child);
+    child->obeys = true;
     serve_orders(child);
     while (!child->has_ended) {
         tell(child);

@@ -18,6 +18,7 @@ struct child {
     struct buffer seen;    /* what was sent last */
     struct buffer scratch;
     bool has_looked; /* at its directory ... */
+    bool obeys;      /* its directory was looked at: orders that came before that have waited */
     bool has_log;    /* ... which holds one */
     array_of(struct control_address) addresses;
     struct sight sight;          /* its peers and counts, beside the node's own view */
