@@ -3,7 +3,7 @@ local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 
 local tests = {}
-local in_all = clusters.in_all
+local in_both, in_all = clusters.in_both, clusters.in_all
 
 -- What brings nothing new for ten of the longest election time-outs is given up: two seconds here.
 local quick = { nodes = 3, election_timeout = { 0.1, 0.2 }, heartbeat_interval = 0.03 }
@@ -104,7 +104,7 @@ in_all(tests, "APromotionWaitsUntilTheLearnerIsLevel", { nodes = 3, max_message 
   end))
 end)
 
-in_all(tests, "OneThatCannotBeReachedStaysALearner", quick, function(c)
+in_both(tests, "OneThatCannotBeReachedStaysALearner", quick, function(c)
   c:check_one_leader()
   assert(c:add_learners { 4 })
   clusters.wait_level(c)
@@ -144,7 +144,7 @@ in_all(tests, "AServerThatNeverComesUpStallsNothing", quick, function(c)
 end)
 
 -- Of two one does not come up: neither is a member in the end.
-in_all(tests, "AllOrNothing", quick, function(c)
+in_both(tests, "AllOrNothing", quick, function(c)
   c:check_one_leader()
   local stop = c:on({ kind = "start", node = 5 }, function()
     c:crash(5)
@@ -160,7 +160,7 @@ in_all(tests, "AllOrNothing", quick, function(c)
 end)
 
 -- A lone voter would wait for the second for ever, if that counted before it is there.
-in_all(tests, "ALoneVoterAndOneThatNeverComesUp", { nodes = 1, election_timeout = { 0.1, 0.2 },
+in_both(tests, "ALoneVoterAndOneThatNeverComesUp", { nodes = 1, election_timeout = { 0.1, 0.2 },
   heartbeat_interval = 0.03 }, function(c)
   c:check_one_leader()
   cut_off(c, 2)
@@ -190,7 +190,7 @@ in_all(tests, "OneThatCrashesWhileItIsBroughtLevel", quick, function(c)
 end)
 
 -- The caller's time is over before the cluster's patience is: it learns that the change is still under way.
-in_all(tests, "ACallersTimeoutSaysHowFarItIs", quick, function(c)
+in_both(tests, "ACallersTimeoutSaysHowFarItIs", quick, function(c)
   c:check_one_leader()
   cut_off(c, 4)
   local message, detail = clusters.assert_refused("timeout", c:add_servers({ 4 }, { timeout = 0.5 }))
