@@ -18,8 +18,8 @@ struct child {
     struct buffer seen;    /* what was sent last */
     struct buffer scratch;
     bool has_looked; /* at its directory ... */
-    bool obeys;      /* its directory was looked at: orders that came before that have waited */
     bool has_log;    /* ... which holds one */
+    bool obeys;      /* its directory was looked at: orders that came before that have waited */
     array_of(struct control_address) addresses;
     struct sight sight;          /* its peers and counts, beside the node's own view */
     uint64_t lost;               /* events that were left out */
