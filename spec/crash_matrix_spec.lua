@@ -65,6 +65,14 @@ end
 local function check(c, acknowledged)
   c:heal "all"
   c:wait_leader()
+  assert(c:wait_until(function() -- a snapshot's damage is found when it is restored
+    for id = 1, 3 do
+      if c:status(id).restoring then
+        return false
+      end
+    end
+    return true
+  end))
   for id = 1, 3 do
     if c:status(id, "state") == "failed" then
       replace(c, id)
