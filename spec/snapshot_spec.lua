@@ -270,14 +270,17 @@ end)
 in_both(tests, "SessionsSurviveAnInstall", { nodes = 3 }, function(c)
   local leader = c:wait_leader()
   local follower = followers(c, leader)
-  local before = assert(c:set("counter", 20))
-  c:crash(follower)
-  c:link("*", "client", { cut = true })
-  local outcome
+  local opened, outcome
   local add = c:client(function()
+    opened = assert(c:set("counter", 20))
+    assert(c:wait_until(function() return c:status(follower, "state") == "crashed" end))
     outcome = { c:cas("counter", 20, 21, { timeout = 60 }) }
   end, { session = true, repeat_every = 0.2 })
-  assert(c:wait_until(function() return c:status(leader, "applied") > before end, 10, "the command, applied"))
+  assert(c:wait_until(function() return opened end))
+  c:link("*", "client", { cut = true })
+  c:crash(follower)
+  assert(c:wait_until(function() return c:status(leader, "applied") > opened end, 10, "the command, applied"))
+  lu.assertEquals(c:log(leader)[opened + 1].command.op, "cas")
   for _, id in ipairs(c:ids()) do
     if id ~= follower then
       assert(c:compact(id))
