@@ -83,6 +83,26 @@ static void check_view(struct bytes body)
     buffer_free(&twice);
 }
 
+static void check_disk(struct bytes body)
+{
+    struct field_reader reader = {.rest = body};
+    struct control_disk disk;
+    control_read_disk(&reader, &disk);
+    if (!reader.is_bad) {
+        check_entries(reader.rest);
+    }
+}
+
+static void check_addresses(struct bytes body)
+{
+    struct field_reader reader = {.rest = body};
+    struct control_address address;
+    while (reader.rest.size > 0 && !reader.is_bad) {
+        control_read_address(&reader, &address);
+        ensure(strlen(address.address) < sizeof address.address);
+    }
+}
+
 static void check_faults(struct bytes body)
 {
     struct faults *faults = faults_new(1, NULL);
@@ -105,8 +125,9 @@ static void check_faults(struct bytes body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const checks[])(struct bytes body) = {check_open, check_order, check_answer,
-                                                        check_view, check_faults};
+    static void (*const checks[])(struct bytes body) = {check_open,     check_order,  check_answer,
+                                                        check_view,     check_faults, check_disk,
+                                                        check_addresses};
     if (size > 0) {
         checks[data[0] % (sizeof checks / sizeof *checks)]((struct bytes){data + 1, size - 1});
     }
