@@ -344,6 +344,8 @@ static void nothing_new(struct node *node)
     if (last.index != 0 && last.index <= status.applied_index) {
         tell_core(node, &last, first_kept(node, last.index));
     }
+    node->snapshots.since_entries = 0;
+    node->snapshots.since_bytes = 0;
     tell(node, work_applied(node), NULL);
 }
 
