@@ -235,6 +235,8 @@ function tests.test_ASnapshotsMembersAreThoseOfItsIndex()
   assert_violated(install(r, 3, 4, 1, first), "the latest configuration is in force", 3)
   r = with_a_learner()
   assert_violated(install(r, 3, 4, 1, configuration(4, 1, 2, 3, 4)), "the latest configuration is in force", 3)
+  r, _, learner = with_a_learner()
+  assert_violated(install(r, 3, 3, 1, learner), "the latest configuration is in force", 3)
 end
 
 function tests.test_MembersThatWereNotTakenFromASnapshot()

@@ -107,8 +107,8 @@ tell("snapshot_races_power_cut_while_installing", vary { nodes = { 3 }, max_mess
 
 -- ---- joint_replace_leader, through a snapshot ---------------------------------------------------
 
--- A leader that is cut off has a joint configuration in its log, and in force. The others go on and compact: it is a
--- snapshot, with the members of before, that rolls the change back.
+-- A leader that is cut off has a joint configuration in its log, and in force; its own snapshot, from which it starts
+-- again, holds the one before. The others go on and compact: their snapshot rolls the change back.
 tell("joint_is_rolled_back_by_a_snapshot", vary { nodes = { 3, 5 }, pre_vote = { true, false } }, function(c, options)
   local old, term = c:check_one_leader()
   set_many(c, 3)
@@ -119,6 +119,13 @@ tell("joint_is_rolled_back_by_a_snapshot", vary { nodes = { 3, 5 }, pre_vote = {
   assert(c:wait_until(function()
     return c:members(old).voters_old ~= nil
   end))
+  assert(c:compact(old))
+  c:sleep(0.05) -- its disk
+  c:crash(old)
+  assert(c:restart(old))
+  assert(c:wait_until(function()
+    return c:members(old).voters_old ~= nil
+  end, 5))
   assert(c:wait_leader(nil, term))
   set_many(c, 20)
   for _, id in ipairs(clusters.others(c, old)) do

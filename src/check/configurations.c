@@ -217,11 +217,22 @@ bool configurations_judge_snapshot(struct checker *checker, const struct check_n
     struct value_item at;
     struct value_item bytes;
     size_t place = array_place(&checker->configurations, index, index + 1);
-    if (place == 0 || !value_read(&reader, &at) || !value_read(&reader, &bytes)) {
+    if (!value_read(&reader, &at) || !value_read(&reader, &bytes)) {
+        return true;
+    }
+    uint64_t told = (uint64_t)at.integer;
+    if (told > index) {
+        checker_report(checker, event, CHECK_LATEST_CONFIGURATION, 0,
+                       "node %" PRIu64 " has a snapshot as of index %" PRIu64
+                       " with the members of index %" PRIu64
+                       "; a snapshot holds the members as of its index",
+                       node->id, index, told);
+        return false;
+    }
+    if (place == 0) {
         return true;
     }
     const struct check_configuration *known = &checker->configurations.items[place - 1];
-    uint64_t told = (uint64_t)at.integer;
     if (told > known->index || (told == known->index && is_same(&known->members, bytes.string))) {
         return true; /* a later one may not have been seen */
     }
