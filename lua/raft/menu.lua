@@ -18,7 +18,7 @@ local Session = {}
 Session.__index = Session
 
 --- A session without a cluster.
--- @tparam table options `make` (raft.cluster), `mode` ("sim" or "tcp")
+-- @tparam table options `make` (raft.cluster), `mode` ("sim", "tcp" or "process")
 -- @treturn table
 function menu.new(options)
   return setmetatable({ make = options.make, mode = options.mode, nodes_most = NODES_MOST }, Session)

@@ -46,7 +46,7 @@
 ---What raft.cluster takes.
 ---@class raft.cluster_options: raft.shared_options
 ---@field nodes? integer|integer[] how many (ids 1..n), or a list of ids; 3 if not given
----@field mode? "sim"|"tcp" simulated, or real sockets on loopback in this process; $RAFTBENCH_MODE or "sim" if not given
+---@field mode? "sim"|"tcp"|"process" simulated, in this process over TCP, or each node a process; else $RAFTBENCH_MODE or "sim"
 ---@field seed? integer decides everything in the simulated world; $RAFTBENCH_SEED or 1 if not given
 ---@field name? string the run's name in traces
 ---@field link? raft.faults faults that every link starts with; 1 to 5 ms of delay in "sim" if not given, none over TCP

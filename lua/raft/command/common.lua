@@ -35,7 +35,7 @@ end
 --- Adds --mode, --seed and --trace.
 -- @param parser argparse's command
 function common.describe(parser)
-  parser:option("--mode", "The world to run in: sim or tcp."):choices(common.modes)
+  parser:option("--mode", "The world to run in: sim, tcp or process."):choices(common.modes)
   parser:option("--seed", "The seed of every random choice."):convert(common.natural)
   parser:option("--trace", "Write the trace to this file, as JSON lines."):argname("FILE")
 end
