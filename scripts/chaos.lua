@@ -25,10 +25,16 @@ local scenario = {
   },
 }
 
+-- How much clocks may drift, and lease reads rely on; false: there are none.
+local function clock_drift(draw, check_quorum)
+  local drift = draw { false, false, 0.05, 0.1, 0.5 }
+  return check_quorum and drift or nil
+end
+
 function scenario.options(draw, mode)
   local election = draw { { 0.150, 0.300 }, { 0.150, 0.300 }, { 0.100, 0.110 }, { 0.3, 0.9 } }
   local wide = draw { true, false, false } and mode == "sim" and election[1] >= 0.15 -- a network with slower links
-  return {
+  local options = {
     nodes = draw { 3, 3, 4, 5, 5, 6, 7 },
     pre_vote = draw { true, false },
     check_quorum = draw { true, false },
@@ -54,6 +60,8 @@ function scenario.options(draw, mode)
     snapshot_bytes = draw { math.huge, math.huge, 500, 5000 },
     machine = draw { "kv", "kv", machine },
   }
+  options.clock_drift = clock_drift(draw, options.check_quorum)
+  return options
 end
 
 -- ---- the run ------------------------------------------------------------------------------------------------
@@ -88,6 +96,7 @@ function scenario.run(c, given)
   for name, value in pairs(given.parameters) do
     run[name] = value
   end
+  run.leases = given.clock_drift
   c:disk("all", { sync_delay = run.disk })
   clients.start(c, run)
   faults.start(c, run)

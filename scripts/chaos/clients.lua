@@ -30,6 +30,9 @@ end
 -- ended: all clients live in one script, so its order is that of real time.
 local function read(c, register, options)
   local acknowledged = register.acknowledged
+  if options and register.leases and c:random(2) == 1 then
+    options.read = "lease"
+  end
   local value, _, code = c:get(register.key, options)
   if code ~= nil then
     return nil
@@ -162,7 +165,7 @@ function clients.start(c, run)
     end, { session = session })
   end
   for number = 1, 3 do
-    run.registers[number] = { key = "key" .. number, written = 0, acknowledged = 0 }
+    run.registers[number] = { key = "key" .. number, written = 0, acknowledged = 0, leases = run.leases }
     start(writer, number == 2, run.registers[number])
   end
   start(reader, false)

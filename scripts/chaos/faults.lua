@@ -227,7 +227,12 @@ function troubles.late_messages(c)
   end)
 end
 
-function troubles.clock(c)
+-- As wrong as can be; or, where there are lease reads, as wrong as may be.
+function troubles.clock(c, run)
+  if run.leases then
+    c:clock(pick(c, c:ids()), { rate = 1 - run.leases * c:random() })
+    return
+  end
   c:clock(pick(c, c:ids()), { rate = 0.5 + c:random() * 1.5, offset = c:random() * 2 - 1 })
 end
 
