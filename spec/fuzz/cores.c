@@ -257,7 +257,8 @@ static void settle(struct run *run)
     check(run);
 }
 
-/* Who leads in the highest term, and has committed in it; NULL: nobody. */
+/* Who leads in the highest term in which somebody does, and has committed in it; NULL: nobody. One
+ * who was deposed learns of it at its next heartbeat; one who was removed may campaign for ever. */
 static const struct core *leader_of(const struct run *run)
 {
     const struct core *leader = NULL;
@@ -267,12 +268,9 @@ static const struct core *leader_of(const struct run *run)
         struct raft_status status;
         raft_get_status(core->raft, &status);
         bool is_certain = raft_term_at(core->raft, status.commit_index) == status.term;
-        if (status.term > term) {
-            term = status.term;
-            leader = NULL;
-        }
-        if (status.role == RAFT_LEADER && status.term == term && is_certain) {
+        if (status.role == RAFT_LEADER && status.term > term && is_certain) {
             leader = core;
+            term = status.term;
         }
     }
     return leader;
