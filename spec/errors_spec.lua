@@ -210,13 +210,43 @@ clusters.add(tests, "TooLarge", { nodes = 1 }, function(c)
   refused("too_large", c:propose(("x"):rep(16 * 2 ^ 20 + 1)))
 end)
 
-clusters.add(tests, "UnsupportedIsSaid", { nodes = 1 }, function(c)
-  if c.compact then
-    local value, message, code = c:compact(1)
-    lu.assertNil(value)
-    lu.assertEquals(code, "unsupported", tostring(message))
+-- What each world cannot do. A machine of the script's own has no snapshots and no queries unless it
+-- says so.
+local unsupported = {
+  sim = {
+    compact = function(c) return c:compact(1) end,
+    query = function(c) return c:query "key" end,
+  },
+  tcp = {
+    compact = function(c) return c:compact(1) end,
+    disk = function(c) return c:disk(1, { full = true }) end,
+    step = function(c) return c:step() end,
+  },
+  process = {
+    clock = function(c) return c:clock(1, { rate = 2 }) end,
+    disk = function(c) return c:disk(1, { stall = true }) end,
+    intercept = function(c) return c:intercept(function() end) end,
+    step = function(c) return c:step() end,
+  },
+}
+
+local function without_snapshots()
+  return { apply = function(_, command) return command end }
+end
+
+for mode, calls in pairs(unsupported) do
+  tests["test_UnsupportedIsSaid_" .. mode] = function()
+    local machine = mode ~= "process" and without_snapshots or nil
+    clusters.with({ nodes = 1, mode = mode, machine = machine }, function(c)
+      for name, call in pairs(calls) do
+        local value, message, code = call(c)
+        lu.assertEquals({ value, code }, { nil, "unsupported" }, ("%s: %s"):format(name, tostring(message)))
+        lu.assertNotNil(message, name)
+      end
+      assert(c:propose("after"))
+    end)
   end
-end)
+end
 
 clusters.add(tests, "ChecksSayWhatWasExpectedAndSeen", { nodes = 3 }, function(c)
   c:check_one_leader()
