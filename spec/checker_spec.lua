@@ -336,13 +336,13 @@ end
 function tests.test_WithGaps_AMatchIsJudgedOnceItIsKnownWhatThePeerHad()
   local gaps = { gaps = true }
   assert_violated(claimed(), "match index is true", 1, 2)
-  for _, told in ipairs {
+  for _, tell in ipairs {
     function(r) return r:role(2, "follower", 5) end, function(r) return r:start(2, 4, 0, { 1, 2 }) end,
     function(r) return r:start(2, 4, 0, { 1 }) end,
   } do
     local r = claimed(gaps):role(2, "follower", 4)
     lu.assertNil(r.violation)
-    assert_violated(told(r), "match index is true", 1, 2)
+    assert_violated(tell(r), "match index is true", 1, 2)
   end
   local r = claimed(gaps):role(2, "follower", 4):append(2, 3, { 1, 2, 2 }):write(2, 3, 3):sync(2)
   r:event("send", 2, { peer = 1, message = "append_response", term = 4, index = 3 })

@@ -331,4 +331,46 @@ in_both(tests, "FaultsOfAllNodesSpareTheClients", { nodes = 3 }, function(c)
   lu.assertTrue(c:now() - before < 1)
 end)
 
+-- Its own notices, and what its peers say of it.
+local function count_notices(c)
+  return #c:events { kind = "notice" }
+end
+
+-- A server that waits to be added knows nobody whom it could dial: its peers have to find that it runs. `hold` and `go`
+-- make the reading of its disk long.
+local function a_long_recovery(hold, go)
+  return function(c)
+    c:check_one_leader()
+    assert(c:propose("before"))
+    local notices = count_notices(c)
+    assert(c:add_learners({ 4 }, { wait = false }))
+    hold(c)
+    c:sleep(2.5)
+    lu.assertEquals(#c:events { kind = "start", node = 4 }, 0)
+    go(c)
+    c:wait_until(function()
+      return #c:events { kind = "connect", node = 4 } == 3
+    end, 10, "its three peers to be connected")
+    local connected = c:events { kind = "connect", node = 4 }
+    local started = c:events { kind = "start", node = 4 }[1].time
+    lu.assertTrue(connected[3].time - started < 0.2, "within a heartbeat")
+    lu.assertEquals(count_notices(c), notices) -- nobody took it for a node that refuses others
+  end
+end
+
+local WITH_HEARTBEAT = { nodes = 3, heartbeat_interval = 0.2, election_timeout = { 1, 2 } }
+
+in_both(tests, "ANodeThatWasLongInStartingIsConnectedAtOnce", WITH_HEARTBEAT, a_long_recovery(function(c)
+  assert(c:pause(4))
+end, function(c)
+  assert(c:resume(4))
+end))
+
+clusters.add(tests, "ANodeWhoseDiskIsSlowIsConnectedOnceItRuns", clusters.merge(WITH_HEARTBEAT, { mode = "sim" }),
+  a_long_recovery(function(c)
+    assert(c:disk(4, { stall = true }))
+  end, function(c)
+    assert(c:disk(4))
+  end))
+
 return tests

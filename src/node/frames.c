@@ -110,8 +110,7 @@ static bool arrived(struct node *node, struct connection *from, struct batch *ba
     return true;
 }
 
-/* Before its disk has been read it cannot judge a hello: the dialler tries again, a client gets a
- * refusal. */
+/* Before its disk has been read it accepts no connection; a client gets a refusal. */
 static bool arrived_early(struct node *node, const struct connection *from, struct batch *batch,
                           uint32_t offset, const struct frame_head *head)
 {

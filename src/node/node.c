@@ -240,6 +240,7 @@ static void begin_work(struct node *node)
     }
     set_state(node, NODE_RUNNING);
     node->directory = contents.directory;
+    node->world->operations->accept(node->endpoint); /* hellos can be judged now */
     work_begin(node, contents.snapshot.index + 1);
     removal_begin(node, contents.snapshot.index != 0 ? contents.snapshot.members
                                                      : contents.first_members);

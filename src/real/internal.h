@@ -245,6 +245,7 @@ struct endpoint {
     char address[ADDRESS_BYTES];
     struct list connections; /* all of them, the oldest first */
     struct list remotes;
+    bool accepts;    /* until then who has connected waits in the kernel */
     bool is_full;    /* out of descriptors, and a notice was given */
     bool is_waiting; /* so it accepts nothing for a while */
     bool closed;
@@ -254,9 +255,10 @@ bool listener_reserve(struct world *world, uint64_t id, char *address, size_t ad
                       struct failure *failure);
 struct endpoint *listener_open(struct world *world, uint64_t id, const char *address,
                                const struct endpoint_handler *handler, struct failure *failure);
+void listener_accept(struct endpoint *endpoint);
 void listener_close(struct world *world, struct endpoint *endpoint);
 void listener_free_reservations(struct real *real);
-void listener_watch(struct endpoint *endpoint); /* accepts again, unless it has to wait */
+void listener_watch(struct endpoint *endpoint); /* accepts, unless it has to wait */
 
 /* ---- connections (connection.c) ------------------------------------------------------------- */
 

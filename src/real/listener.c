@@ -91,7 +91,7 @@ static void on_accept_again(void *context)
 
 void listener_watch(struct endpoint *endpoint)
 {
-    watch_events(endpoint->listener, endpoint->is_waiting ? 0 : UV_READABLE);
+    watch_events(endpoint->listener, endpoint->accepts && !endpoint->is_waiting ? UV_READABLE : 0);
 }
 
 /* false: no more in this turn of the loop. */
@@ -167,7 +167,7 @@ static struct endpoint *make_endpoint(struct real *real, uint64_t id,
     endpoint->accept_again.fire = on_accept_again;
     endpoint->accept_again.context = endpoint;
     address_of_socket(descriptor, false, endpoint->address);
-    endpoint->listener = watch_open(real, descriptor, UV_READABLE, on_ready, endpoint);
+    endpoint->listener = watch_open(real, descriptor, 0, on_ready, endpoint);
     if (endpoint->listener == NULL) {
         memory_free(endpoint);
         return NULL;
@@ -177,7 +177,7 @@ static struct endpoint *make_endpoint(struct real *real, uint64_t id,
     return endpoint;
 }
 
-/* Those that keep a connection to this node dial it at once. */
+/* Those that want a connection to this node dial it at once. */
 static void call_back(struct real *real, uint64_t opened)
 {
     for (struct endpoint *at = real->endpoints; at != NULL; at = at->next) {
@@ -208,8 +208,15 @@ struct endpoint *listener_open(struct world *world, uint64_t id, const char *add
                     (unsigned long long)id, address, uv_strerror(-errno));
         return NULL;
     }
-    call_back(real, id);
     return endpoint;
+}
+
+void listener_accept(struct endpoint *endpoint)
+{
+    ensure(!endpoint->closed && !endpoint->accepts);
+    endpoint->accepts = true;
+    listener_watch(endpoint);
+    call_back(endpoint->real, endpoint->id);
 }
 
 void listener_close(struct world *world, struct endpoint *endpoint)

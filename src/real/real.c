@@ -296,6 +296,7 @@ static const struct world_operations operations = {
     .flush_cancel = loop_flush_cancel,
     .reserve = listener_reserve,
     .open = listener_open,
+    .accept = listener_accept,
     .close = listener_close,
     .address = endpoint_address,
     .dial = remote_dial,

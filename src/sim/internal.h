@@ -77,6 +77,7 @@ struct endpoint {
     struct sim *sim;
     struct place *place;
     struct endpoint_handler handler;
+    bool accepts;
     char address[ADDRESS_BYTES_MAX + 1];
 };
 

@@ -1,7 +1,7 @@
 /*
  * Virtual connections and the frames on them. Each pair of nodes shares one, whichever side
  * dialled; each end sends once both hellos have been accepted, which takes no time. Whatever makes
- * one possible (a dial, an endpoint that opens, a cut that ends) dials at once; only after a
+ * one possible (a dial, an endpoint that accepts, a cut that ends) dials at once; only after a
  * refusal is there a backoff.
  *
  * It calls an endpoint's owner only for an event of the queue, and never reads a frame beyond its
@@ -120,7 +120,7 @@ void link_try(struct sim_link *link)
     struct sim *sim = link->sim;
     const struct endpoint *listener = link->to->endpoint;
 
-    if (!link->wanted || link->connection != NULL || listener == NULL) {
+    if (!link->wanted || link->connection != NULL || listener == NULL || !listener->accepts) {
         return;
     }
     ensure(link->from->endpoint != NULL);

@@ -201,13 +201,23 @@ static struct endpoint *sim_open(struct world *world, uint64_t id, const char *a
     memcpy(endpoint->address, address, strlen(address) + 1);
     place->endpoint = endpoint;
     place->life++;
+    return endpoint;
+}
+
+/* Those that wait for it dial now. */
+static void sim_accept(struct endpoint *endpoint)
+{
+    struct sim *sim = endpoint->sim;
+    struct place *place = endpoint->place;
+
+    ensure(place->endpoint == endpoint && !endpoint->accepts);
+    endpoint->accepts = true;
     for (size_t i = 0; i < sim->link_list.count; i++) {
         if (sim->link_list.items[i]->to == place) {
             sim->link_list.items[i]->backoff_ns = 0;
             link_try(sim->link_list.items[i]);
         }
     }
-    return endpoint;
 }
 
 static void sim_close(struct world *world, struct endpoint *endpoint)
@@ -374,6 +384,7 @@ static const struct world_operations operations = {
     .flush_cancel = sim_flush_cancel,
     .reserve = sim_reserve,
     .open = sim_open,
+    .accept = sim_accept,
     .close = sim_close,
     .address = sim_address,
     .dial = sim_dial,

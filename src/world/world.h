@@ -210,9 +210,11 @@ struct world_operations {
     bool (*reserve)(struct world *world, uint64_t id, char *address, size_t address_size,
                     struct failure *failure);
     /* Listens. `address`: wanted ("127.0.0.1:7001", or NULL: the world chooses). NULL and a failure
-     * where that does not work. */
+     * where that does not work. Who dials it waits until it accepts. */
     struct endpoint *(*open)(struct world *world, uint64_t id, const char *address,
                              const struct endpoint_handler *handler, struct failure *failure);
+    /* From now on hellos are handed over: those that wait first. Once for each `open`. */
+    void (*accept)(struct endpoint *endpoint);
     /* Ends all its connections at once; no callback comes after. */
     void (*close)(struct world *world, struct endpoint *endpoint);
     const char *(*address)(const struct endpoint *endpoint);
