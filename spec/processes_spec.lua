@@ -63,13 +63,18 @@ function tests.test_TheLogOfAKilledNodeIsReadFromItsDisk()
       assert(c:set("k", ("x"):rep(2000) .. number))
     end
     clusters.wait_level(c)
-    local before = c:log(leader)
-    c:crash(leader)
-    lu.assertEquals(c:log(leader), before)
-    lu.assertEquals(c:log(leader), before) -- and it is free again
-    assert(c:restart(leader))
-    c:pause(leader)
-    clusters.assert_refused("unsupported", c:log(leader))
+    local id = clusters.next_id(c, leader)
+    c:wait_until(function()
+      local status = c:status(leader)
+      return status.peers[id].match == status.last_index
+    end, 10, "all to be on its disk: what is not may go with it")
+    local before = c:log(id)
+    c:crash(id)
+    lu.assertEquals(c:log(id), before)
+    lu.assertEquals(c:log(id), before) -- and it is free again
+    assert(c:restart(id))
+    c:pause(id)
+    clusters.assert_refused("unsupported", c:log(id))
   end)
 end
 
