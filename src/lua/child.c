@@ -81,6 +81,7 @@ static int serve_process(lua_State *L)
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_settop(L, 1);
     lua_newtable(L);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a kill takes what is not written */
     struct child child = {.L = L};
     struct process_serve_options options = {
         .descriptor = PROCESS_DESCRIPTOR,
