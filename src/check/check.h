@@ -112,7 +112,9 @@ struct checker *checker_new(struct trace *trace,
                                              const struct check_violation *violation),
                             void *context);
 /* For nodes that are processes: the last events of one that was killed are missing, and those of
- * different nodes may come out of order. What could be due to that is not judged. */
+ * different nodes may come out of order. What could be due to that is not judged, or once it can no
+ * longer be: a match index when its peer acknowledges it, moves to a later term, or starts again.
+ */
 void checker_expect_gaps(struct checker *checker);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
