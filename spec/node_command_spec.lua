@@ -29,7 +29,7 @@ command.add(tests, "ThreeOfThemElectALeaderAndAnotherTakesOver", function(folder
         words[#words + 1] = ("--peer %d=%s"):format(peer, addresses[peer])
       end
     end
-    local output = ("%s/%d"):format(folder, id)
+    local output = command.write(("%s/%d"):format(folder, id), "") -- it is read before the process is there
     local pipe = assert(io.popen(("%sscripts/raftbench node %s >%s 2>&1 & echo $!"):format(command.interpreter(),
       table.concat(words, " "), output)))
     list[id] = { pid = pipe:read "*l", output = output }
