@@ -412,6 +412,56 @@ in_both(tests, "APausedNodeGoesOnWithItsSnapshot", { nodes = 3, max_message = 25
 end)
 
 
+-- A follower's own snapshot and a received one are on their way to the disk at once, while another leader brings what
+-- the received one covers: whichever is done last, the later one is kept.
+function tests.test_TheLaterOfTwoSnapshotsAtOnceIsKept()
+  local function run(late)
+    return clusters.with({ mode = "sim", nodes = 5, seed = 5 }, function(c)
+      local leader, term = c:wait_leader()
+      set_many(c, 10)
+      local behind = followers(c, leader)
+      caught_up(c, behind)
+      local own = c:status(behind).applied
+      c:disconnect(behind)
+      set_many(c, 20, "more")
+      local received = assert(c:compact(leader))
+      c:disk(behind, { sync_delay = 2 })
+      local is_sent = false
+      c:intercept(function(message)
+        is_sent = is_sent or (message.kind == "snapshot" and message.to == behind)
+      end)
+      local taking = c:client(function()
+        c:wait_until(function() return is_sent end, 5)
+        c:sleep(late)
+        c:compact(behind, { timeout = 20 })
+      end)
+      c:reconnect(behind)
+      assert(c:wait_until(function() return is_sent end, 5))
+      c:sleep(0.01)
+      c:crash(leader)
+      assert(c:wait_leader(nil, term))
+      assert(taking:wait(30))
+      c:disk(behind, {})
+      caught_up(c, behind)
+      -- New files of the log: what was removed stays so.
+      for _ = 1, 40 do
+        assert(c:set("wide", ("x"):rep(10000)))
+      end
+      caught_up(c, behind)
+      c:crash(behind)
+      assert(c:restart(behind))
+      lu.assertEquals(c:status(behind).snapshot_index, received)
+      return #c:events { kind = "snapshot", node = behind, index = own }
+    end)
+  end
+  -- Begun early enough its own one is done first, begun later it gives way; between the two it is close.
+  local taken, runs = 0, 100
+  for step = 1, runs do
+    taken = taken + run(0.0022 + step * 0.000005)
+  end
+  lu.assertTrue(taken > 0 and taken < runs, taken)
+end
+
 -- Small snapshots all the time, crashes and bad links: every invariant holds, and all come to the same.
 function tests.test_ManyCompactionsUnderFaults()
   clusters.over_seeds({ nodes = 5, snapshot_every = 5, max_message = 300 }, function(c)

@@ -16,7 +16,8 @@ struct wal_writer {
     bool is_own;
     bool busy;       /* a task of its is under way */
     bool is_aborted; /* it is freed when that has ended */
-    uint64_t size;   /* written so far */
+    bool is_being_named;
+    uint64_t size; /* written so far */
     struct raft_snapshot meta;
     struct raft_configuration members;
     struct snapshot_encoder encoder; /* an own one */
@@ -147,21 +148,48 @@ static void was_named(void *context, struct file_task *task)
     }
 }
 
-/* All is durable; it takes its place, unless there is a later one. */
+static bool another_is_being_named(const struct wal_writer *writer)
+{
+    list_each(&writer->store->snapshots.writers, at) {
+        if (item_of(at, const struct wal_writer, queued)->is_being_named) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tries_again(void *context, struct file_task *task);
+
+/* All is durable; it takes its place, unless there is a later one. Only one at a time, so that the
+ * latest is the last that did: to wait for the other's turn it goes through the lane once more. */
 static void take_its_place(struct wal_writer *writer)
 {
     struct wal_store *store = writer->store;
+    if (another_is_being_named(writer)) {
+        (void)fresh(writer);
+        ask(writer, FILE_SYNC_DIRECTORY, tries_again);
+        return;
+    }
     if (writer->meta.index <= wal_snapshots_latest(store)->index) {
         wal_snapshots_errand(store, FILE_CLOSE, writer->file, "");
         wal_snapshots_errand(store, FILE_REMOVE, NULL, temporary_name(writer));
         finish_is_done(writer);
         return;
     }
+    writer->is_being_named = true;
     wal_snapshot_name(writer->name, writer->meta.index);
     struct file_task *rename = fresh(writer);
     rename->name = temporary_name(writer);
     rename->new_name = writer->name;
     ask(writer, FILE_RENAME, was_named);
+}
+
+static void tries_again(void *context, struct file_task *task)
+{
+    struct wal_writer *writer = context;
+    if (worked(writer, task)) {
+        take_its_place(writer);
+    }
 }
 
 static void was_written(void *context, struct file_task *task)
