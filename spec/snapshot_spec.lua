@@ -462,6 +462,39 @@ function tests.test_TheLaterOfTwoSnapshotsAtOnceIsKept()
   lu.assertTrue(taken > 0 and taken < runs, taken)
 end
 
+-- While a node reads its snapshot back after a restart, a newer one arrives that its log need not give way to: the one
+-- that is read stays until it was read.
+function tests.test_ANewerSnapshotWhileTheLastOneIsRestored()
+  clusters.with({ mode = "sim", nodes = 5, seed = 5 }, function(c)
+    local leader, term = c:wait_leader()
+    for i = 1, 100 do
+      assert(c:set("wide" .. i, ("x"):rep(20000)))
+    end
+    local behind = followers(c, leader)
+    caught_up(c, behind)
+    assert(c:compact(behind))
+    c:crash(behind)
+    for i = 1, 100 do
+      assert(c:set("wide" .. i, 1))
+    end
+    local received = assert(c:compact(leader))
+    local is_sent = false
+    c:intercept(function(message)
+      is_sent = is_sent or (message.kind == "snapshot" and message.to == behind)
+    end)
+    assert(c:restart(behind))
+    c:disk(behind, { sync_delay = 2 })
+    assert(c:wait_until(function() return is_sent end, 5))
+    c:sleep(0.01)
+    c:crash(leader)
+    assert(c:wait_leader(nil, term))
+    caught_up(c, behind, 60)
+    lu.assertEquals(c:status(behind).state, "running")
+    lu.assertEquals({ c:status(behind).snapshot_index, c:stats(behind).installs }, { received, 0 })
+    lu.assertEquals(assert(c:get("wide7", { node = behind, read = "stale" })), 1)
+  end)
+end
+
 -- Small snapshots all the time, crashes and bad links: every invariant holds, and all come to the same.
 function tests.test_ManyCompactionsUnderFaults()
   clusters.over_seeds({ nodes = 5, snapshot_every = 5, max_message = 300 }, function(c)

@@ -52,6 +52,7 @@ static void complete(struct node *node)
     restores->last_index = restores->index;
     restores->last_term = restores->decoder.meta.term;
     forget(node);
+    snapshots_tidy(node);
     node->has_changed = true;
     application_note(node, NEWS_APPLIED);
     reads_restored(node);
