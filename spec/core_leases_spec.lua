@@ -1,4 +1,4 @@
--- The core's rules of lease reads (dissertation 6.4.1), on bare replicas: what voters promise, and how long a leader may
+-- The core's rules of lease reads (dissertation 6.4.1), on bare replicas: what voters promise, how long a leader may
 -- count on it.
 local lu = require "luaunit"
 local replicas = require "spec.support.replicas"

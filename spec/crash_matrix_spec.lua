@@ -1,6 +1,6 @@
 -- SCENARIOS B, crash_matrix: the power goes after every single operation of a disk in a fixed run, one by one, and each
 -- time what was acknowledged is there again; and again with a second cut after every operation of that recovery. With
--- a torn tail and a lost one, with a flipped bit, on one replica and on all; of a leader, and of a follower that is sent
+-- a torn tail, a lost one and a flipped bit, on one replica and on all; of a leader, and of a follower that is sent
 -- a snapshot. RAFTBENCH_CRASH_MATRIX=10 takes as many runs (`make crash-matrix`); else it is one, and not all pairs.
 local clusters = require "spec.support.clusters"
 local lu = require "luaunit"

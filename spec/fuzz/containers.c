@@ -141,7 +141,7 @@ static void fuzz_latest_numbers(struct input *input)
     struct twin twin = {.count = 0};
     while (input->size > 0) {
         uint8_t byte = input_byte(input);
-        uint64_t number = ((uint64_t)(byte % 16) << 20) + (byte / 16) * 64 + 1;
+        uint64_t number = ((uint64_t)(byte % 16) << 20) + (uint64_t)(byte / 16) * 64 + 1;
         number += (uint64_t)input_byte(input) << 24;
         bool is_new = twin_find(&twin, number) == twin.count;
         ensure(latest_numbers_add(&latest, number, LATEST_MAX) == is_new);

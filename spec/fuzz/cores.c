@@ -152,7 +152,7 @@ static struct raft_configuration first_members(uint64_t id)
 static void compact(struct run *run, uint64_t id, uint8_t tail)
 {
     uint64_t applied = cores_find(run->cores, id)->applied;
-    (void)cores_compact(run->cores, id, applied > tail ? applied + 1 - tail : 0, tail * 8U);
+    (void)cores_compact(run->cores, id, applied > tail ? applied + 1 - tail : 0, (size_t)tail * 8);
     uint64_t *known = &run->digests[applied];
     uint64_t digest = cores_digest(run->cores, id);
     ensure(*known == 0 || *known == digest);
@@ -253,7 +253,7 @@ static void start(struct run *run)
 
 static void settle(struct run *run)
 {
-    ensure(cores_settle(run->cores, NUMBERS_MAX * UNDER_WAY_MAX));
+    ensure(cores_settle(run->cores, (size_t)NUMBERS_MAX * UNDER_WAY_MAX));
     check(run);
 }
 
