@@ -266,8 +266,9 @@ mount -t tmpfs -o size=4m none "$1/disk" || exit 77
 head -c 1500000 /dev/zero >"$1/disk/ballast" && %s "$1/fill.lua" "$1/disk"
 ]]
 
-command.add(tests, "ARealDiskThatIsFullStopsNothingThatWasAcknowledged", function(folder)
-  for name, text in pairs { ["fill.lua"] = fill_a_disk, ["run.sh"] = in_a_small_one:format(processes.interpreter()) } do
+-- What the script says there, which gets the folder of that disk.
+local function on_a_small_disk(folder, script)
+  for name, text in pairs { ["fill.lua"] = script, ["run.sh"] = in_a_small_one:format(processes.interpreter()) } do
     local file = assert(io.open(folder .. "/" .. name, "w"))
     file:write(text)
     file:close()
@@ -277,8 +278,43 @@ command.add(tests, "ARealDiskThatIsFullStopsNothingThatWasAcknowledged", functio
   local words = pipe:read "*a"
   pipe:close()
   lu.skipIf(words:find "%[77%]" or words:find "^unshare", "this user may not mount a file system of its own")
+  return words
+end
+
+command.add(tests, "ARealDiskThatIsFullStopsNothingThatWasAcknowledged", function(folder)
+  local words = on_a_small_disk(folder, fill_a_disk)
   lu.assertStrContains(words, "true\tfailed\tthe disk is full")
   lu.assertStrContains(words, "all are there\ttrue\n[0]")
+end)
+
+-- A snapshot larger than what is left of the disk.
+local no_room_for_a_snapshot = [[
+local raft = require "raft"
+local folder = ...
+local c = raft.cluster { nodes = 1, mode = "tcp", dir = folder .. "/data" }
+c:wait_leader()
+os.remove(folder .. "/ballast")
+for number = 1, 60 do
+  assert(c:set("key " .. number, ("x"):rep(10000)))
+end
+local ballast = assert(io.open(folder .. "/ballast", "w"))
+ballast:setvbuf "no"
+while ballast:write(("x"):rep(4096)) do end
+ballast:close()
+local room = assert(io.open(folder .. "/ballast", "r+")):seek "end" - 200000
+os.execute("truncate -s " .. room .. " " .. folder .. "/ballast")
+print(c:compact(1))
+assert(c:wait_until(function()
+  return not io.open(folder .. "/data/1/snapshot-own")
+end, 5, "the room is given back"))
+print(c:status(1, "state"), c:set("key", "value") ~= nil)
+c:shutdown()
+]]
+
+command.add(tests, "ASnapshotForWhichThereIsNoRoomTakesNone", function(folder)
+  local words = on_a_small_disk(folder, no_room_for_a_snapshot)
+  lu.assertStrContains(words, "nil\tthe snapshot of index ")
+  lu.assertStrContains(words, "running\ttrue\n[0]")
 end)
 
 -- ---- what is asked wrongly --------------------------------------------------------------------------------------

@@ -41,10 +41,31 @@ static void writer_free(struct wal_writer *writer)
     memory_free(writer);
 }
 
+static const char *temporary_name(const struct wal_writer *writer)
+{
+    return writer->is_own ? WAL_OWN_NAME : WAL_RECEIVED_NAME;
+}
+
+/* Whether its file is nobody's but its own: the next writer of its kind uses the same. */
+static bool may_remove_file(const struct wal_writer *writer)
+{
+    list_each(&writer->store->snapshots.writers, at) {
+        const struct wal_writer *other = item_of(at, const struct wal_writer, queued);
+        if (other != writer && other->is_own == writer->is_own) {
+            return false;
+        }
+    }
+    return writer->file != NULL && !writer->is_being_named;
+}
+
+/* Given up: what it has written takes no room any more. */
 static void writer_ends(struct wal_writer *writer)
 {
     if (writer->file != NULL) {
         wal_snapshots_errand(writer->store, FILE_CLOSE, writer->file, "");
+    }
+    if (may_remove_file(writer)) {
+        wal_snapshots_errand(writer->store, FILE_REMOVE, NULL, temporary_name(writer));
     }
     writer_free(writer);
 }
@@ -64,11 +85,6 @@ static struct file_task *fresh(struct wal_writer *writer)
 {
     writer->task = (struct file_task){.file = writer->file};
     return &writer->task;
-}
-
-static const char *temporary_name(const struct wal_writer *writer)
-{
-    return writer->is_own ? WAL_OWN_NAME : WAL_RECEIVED_NAME;
 }
 
 /* What the asker hears of a failure; what else it is stops the node. */
