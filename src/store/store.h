@@ -90,7 +90,8 @@ struct store_operations {
      * gives them their form. NULL: a received one, whose bytes are in that form. One of each at a
      * time. */
     struct store_writer *(*snapshot_begin)(struct store *store, const struct raft_snapshot *meta);
-    /* The next bytes, which stay as they are until `done`. One at a time. */
+    /* The next bytes, which stay as they are until `done`, or until it is given up. One at a time.
+     */
     void (*snapshot_write)(struct store_writer *writer, struct bytes bytes, store_done *done,
                            void *context);
     /* After the last: whole, verified, durable; the store's latest from then on, unless that one's

@@ -22,8 +22,8 @@ struct wal_writer {
     struct raft_configuration members;
     struct snapshot_encoder encoder; /* an own one */
     struct snapshot_decoder decoder; /* a received one: it verifies */
-    struct buffer encoded;
-    struct bytes wanted; /* to be written next */
+    struct buffer encoded; /* what is being written: the writer's, also when it was given up */
+    struct bytes wanted;   /* to be written next */
     store_done *write_done;
     store_finished *finish_done;
     void *context;
@@ -306,13 +306,15 @@ void wal_snapshot_write(struct store_writer *handle, struct bytes bytes, store_d
     ensure(writer->write_done == NULL && writer->finish_done == NULL);
     writer->write_done = done;
     writer->context = context;
-    writer->wanted = bytes;
     if (writer->is_own) {
         snapshot_encode(&writer->encoder, bytes, &writer->encoded);
-        writer->wanted = buffer_bytes(&writer->encoded);
-    } else if (writer->failure.code == FAILURE_NONE) {
-        verify(writer, bytes);
+    } else {
+        buffer_append(&writer->encoded, bytes.data, bytes.size); /* who gives up frees its own */
+        if (writer->failure.code == FAILURE_NONE) {
+            verify(writer, bytes);
+        }
     }
+    writer->wanted = buffer_bytes(&writer->encoded);
     writer->store->head.byte_count += writer->wanted.size;
     write_wanted(writer);
 }
