@@ -317,6 +317,40 @@ command.add(tests, "ASnapshotForWhichThereIsNoRoomTakesNone", function(folder)
   lu.assertStrContains(words, "running\ttrue\n[0]")
 end)
 
+-- ---- a directory's first life -----------------------------------------------------------------------------------
+
+local begin_in_a_directory = [[
+local c = require("raft").cluster { nodes = 1, mode = "tcp", dir = ... }
+c:wait_leader()
+assert(c:set("key", "value"))
+c:shutdown()
+]]
+
+-- What is durable in a directory is found again only where its own name is durable too, whoever made it: here nobody
+-- knows whether "made" is. Later lives need not ask again.
+command.add(tests, "TheDirectoriesAboveALogAreDurableToo", function(folder)
+  local file = assert(io.open(folder .. "/begin.lua", "w"))
+  file:write(begin_in_a_directory)
+  file:close()
+  local function synced_above()
+    local pipe = assert(io.popen(([[f=%s; mkdir -p $f/made
+      strace -f -y -e trace=fsync -o $f/trace env %s $f/begin.lua $f/made/data 2>&1; echo "[$?]"]]):format(folder,
+      processes.interpreter())))
+    local words = pipe:read "*a"
+    pipe:close()
+    lu.skipIf(words:find "%[127%]" or words:find "ptrace", "strace is not to be had here")
+    lu.assertEquals(words, "[0]\n")
+    local text = assert(io.open(folder .. "/trace")):read "*a"
+    local found = {}
+    for directory in text:gmatch(" fsync%(%d+<(.-)>%)") do
+      found[directory:match "[^/]*$"] = true
+    end
+    return { found[folder:match "[^/]*$"] == true, found["made"] == true, found["data"] == true }
+  end
+  lu.assertEquals(synced_above(), { true, true, true })
+  lu.assertEquals(synced_above(), { false, false, false })
+end)
+
 -- ---- what is asked wrongly --------------------------------------------------------------------------------------
 
 tests.test_WhatIsNoFaultOfADiskIsRefused = function()

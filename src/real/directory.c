@@ -32,6 +32,7 @@ void file_fail(struct job *job, int problem, const char *format, ...)
 
 /* ---- the directory -------------------------------------------------------------------------- */
 
+/* Where this user may not read it there is nothing to be done. */
 static bool sync_parent(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -45,17 +46,23 @@ static bool sync_parent(char *path)
     if (slash != NULL) {
         *slash = '/';
     }
-    bool worked = parent >= 0 && fsync(parent) == 0;
-    int problem = errno;
-    if (parent >= 0) {
-        (void)close(parent);
+    if (parent < 0) {
+        return errno == EACCES;
     }
+    bool worked = fsync(parent) == 0 || errno == EINVAL || errno == EROFS;
+    int problem = errno;
+    (void)close(parent);
     errno = problem;
     return worked;
 }
 
-/* Each directory of the path that is missing; false with errno set. */
-static bool make_directories(const char *path)
+static bool make_directory(char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+/* Each directory of the path, from the first; false with errno set. */
+static bool for_each_directory(const char *path, bool (*step)(char *path))
 {
     char *copy = memory_new(strlen(path) + 1);
     bool worked = true;
@@ -66,11 +73,7 @@ static bool make_directories(const char *path)
         }
         char mark = *end;
         *end = 0;
-        if (mkdir(copy, 0777) == 0) {
-            worked = sync_parent(copy);
-        } else {
-            worked = errno == EEXIST;
-        }
+        worked = step(copy);
         *end = mark;
     }
     int problem = errno;
@@ -204,11 +207,17 @@ static void tell_holder(struct lane *lane, int lock)
 void directory_lock(struct lane *lane)
 {
     struct real_files *files = lane->files;
-    if (!make_directories(files->path)) {
+    if (!for_each_directory(files->path, make_directory)) {
         file_fail(&lane->job, errno, "making the directory %s", files->path);
         return;
     }
     if (!directory_open(lane)) {
+        return;
+    }
+    /* In its first life, whoever made it: what is durable in it must be found again. */
+    if (faccessat(files->directory, LOCK_NAME, F_OK, 0) < 0 &&
+        !for_each_directory(files->path, sync_parent)) {
+        file_fail(&lane->job, errno, "the sync of the directories above %s", files->path);
         return;
     }
     int lock = openat(files->directory, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
