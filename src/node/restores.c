@@ -21,6 +21,11 @@ bool restores_is_under_way(const struct node *node)
     return node->restores.index != 0;
 }
 
+bool restores_reads(const struct node *node, uint64_t index)
+{
+    return node->restores.index == index;
+}
+
 uint64_t restores_last(const struct node *node, uint64_t *term)
 {
     *term = node->restores.last_term;

@@ -83,7 +83,7 @@ void snapshots_tidy(struct node *node)
     struct snapshots *snapshots = &node->snapshots;
     for (size_t i = snapshots->former.count; i > 0; i--) {
         uint64_t index = snapshots->former.items[i - 1];
-        if (index != node->restores.index && !raft_sends_snapshot(node->raft, index)) {
+        if (!restores_reads(node, index) && !raft_sends_snapshot(node->raft, index)) {
             store_of(node)->snapshot_drop(node->store, index);
             array_remove(&snapshots->former, i - 1, 1);
         }

@@ -96,6 +96,7 @@ struct restores {
 
 void restores_begin(struct node *node, const struct raft_snapshot *snapshot, bool is_install);
 bool restores_is_under_way(const struct node *node);
+bool restores_reads(const struct node *node, uint64_t index); /* that one is under way */
 /* Of the snapshot that the machine was made from; 0: it began empty. */
 uint64_t restores_last(const struct node *node, uint64_t *term);
 void restores_catch_up(struct node *node);
