@@ -57,6 +57,7 @@ struct batch *orders_await(struct process *process, uint64_t call, struct contro
                            struct failure *failure)
 {
     int64_t until_ms = process_monotonic_ms() + CALL_MS;
+    process_ready(process); /* it may have been read already, for another's sake */
     struct wanted_result *wanted = find(process, call);
     while (wanted != NULL && wanted->result == NULL && process_is_alive(process) &&
            process_monotonic_ms() < until_ms) {

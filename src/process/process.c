@@ -333,6 +333,7 @@ void process_stop(struct process *process, bool removed)
 void process_await_end(struct process *process)
 {
     int64_t until_ms = process_monotonic_ms() + STOP_MS;
+    process_ready(process); /* what was read already, for another's sake */
     while (process_is_alive(process) && process_monotonic_ms() < until_ms) {
         channel_wait(&process->channel, process->output.descriptor,
                      (int)(until_ms - process_monotonic_ms()));
