@@ -377,4 +377,26 @@ flooded("OfAStrangersAppends", { per_second = 1000, keep = 64, payloads = each(f
   return table.concat(list)
 end) })
 
+-- A connection of a stranger that is gone, and of which nothing was read, does not keep the loop awake.
+function tests.test_StrangersThatVanishedCostNothing()
+  local hellos = {}
+  for i = 1, 600 do
+    hellos[i] = forged.hello(1000 + i, (i - 1) % 3 + 1, { address = ("127.0.0.1:%d"):format(20000 + i) })
+  end
+  clusters.with({ mode = "tcp", nodes = 3 }, function(c)
+    c:wait_leader()
+    local ports = {}
+    for i, id in ipairs(c:ids()) do
+      ports[i] = tonumber(c:status(id).address:match ":(%d+)$")
+    end
+    local process, descriptor = assert(core.bench.flood(hellos, "", 20000, 64, 0.5))
+    core.bench.flood_start(process, descriptor, ports)
+    c:sleep(0.6)
+    core.bench.flood_end(process, descriptor)
+    local begun = os.clock()
+    c:sleep(1)
+    lu.assertTrue(os.clock() - begun < 0.5, "an idle cluster takes a processor for itself")
+  end)
+end
+
 return tests

@@ -236,10 +236,9 @@ static void finish_dialling(struct tcp_connection *connection)
 
 void connection_watch(struct tcp_connection *connection)
 {
-    bool is_stranger = strangers_has(connection);
-    bool reads = !list_holds(&connection->of_held) && !(is_stranger && connection->blocked);
-    watch_events(connection->watch,
-                 (reads ? UV_READABLE : 0) | (connection->blocked ? UV_WRITABLE : 0));
+    bool waits = connection->blocked && !connection->broken;
+    bool reads = !list_holds(&connection->of_held) && !(strangers_has(connection) && waits);
+    watch_events(connection->watch, (reads ? UV_READABLE : 0) | (waits ? UV_WRITABLE : 0));
 }
 
 /* One that asks and does not read its answers is not read either. */

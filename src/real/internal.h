@@ -282,6 +282,7 @@ struct tcp_connection {
     struct wakeup due; /* gives up dialling, waiting for a hello, draining */
     enum tcp_state state;
     bool blocked; /* the socket takes no more; its watch tells when it does */
+    bool broken;  /* nothing can be written any more: it is only read, to its end */
     bool closed;
     bool ways[2]; /* open out and in by the fault model, when it came up */
     int64_t up_ns;

@@ -95,6 +95,8 @@ void writer_write(struct tcp_connection *connection)
         } else {
             /* The poll tells its end, once what has come before that is read. */
             connection->blocked = true;
+            connection->broken = true;
+            connection_watch(connection);
             return;
         }
     }
