@@ -42,11 +42,12 @@ void wal_recovery_ask(struct wal_store *store, enum file_task_kind kind,
 bool wal_recovery_worked(struct wal_store *store, const struct file_task *task)
 {
     struct failure failure;
-    if (task->error != FILE_OK) {
-        failure_set(&failure, FAILURE_STORAGE, "%s", task->problem);
-        fail(store, &failure);
+    if (task->error == FILE_OK) {
+        return true;
     }
-    return task->error == FILE_OK;
+    failure_set(&failure, FAILURE_STORAGE, "%s", task->problem);
+    fail(store, &failure); /* and the recovery is gone, with its task */
+    return false;
 }
 
 /* Snapshots that were given up, and those that the latest makes needless. */
