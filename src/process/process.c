@@ -400,6 +400,7 @@ void process_free(struct process *process)
     array_free(&process->words);
     array_free(&process->wanted);
     array_free(&process->askers);
+    sight_forget_log(process);
     array_free(&process->entries);
     buffer_free(&process->storage);
     sight_free(&process->sight);
