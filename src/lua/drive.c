@@ -223,6 +223,16 @@ static int request(lua_State *L)
     return ticket_push(L, box, cluster_send_request(box->cluster, &request));
 }
 
+/* What was asked can be waited for by that; 0: it was refused. */
+static int push_ticket(lua_State *L, uint64_t ticket, const struct failure *failure)
+{
+    if (ticket == 0) {
+        return lua_failure_push(L, failure);
+    }
+    lua_pushinteger(L, (lua_Integer)ticket);
+    return 1;
+}
+
 /* core:call(from, to, value, deadline_ns) → ticket, or nil, message, code */
 static int call(lua_State *L)
 {
@@ -234,11 +244,7 @@ static int call(lua_State *L)
     struct failure failure = {0};
     uint64_t ticket = cluster_call(box->cluster, from, to, value, deadline_ns, &failure);
     lua_cluster_leave(L, box);
-    if (ticket == 0) {
-        return lua_failure_push(L, &failure);
-    }
-    lua_pushinteger(L, (lua_Integer)ticket);
-    return 1;
+    return push_ticket(L, ticket, &failure);
 }
 
 /* core:transfer(id, deadline_ns) → ticket, or nil, message, code */
@@ -250,11 +256,7 @@ static int transfer(lua_State *L)
     struct failure failure = {0};
     uint64_t ticket = cluster_transfer(box->cluster, target, deadline_ns, &failure);
     lua_cluster_leave(L, box);
-    if (ticket == 0) {
-        return lua_failure_push(L, &failure);
-    }
-    lua_pushinteger(L, (lua_Integer)ticket);
-    return 1;
+    return push_ticket(L, ticket, &failure);
 }
 
 /* core:compact(id, deadline_ns) → ticket, or nil, message, code */
@@ -266,11 +268,7 @@ static int compact(lua_State *L)
     struct failure failure = {0};
     uint64_t ticket = cluster_compact(box->cluster, id, deadline_ns, &failure);
     lua_cluster_leave(L, box);
-    if (ticket == 0) {
-        return lua_failure_push(L, &failure);
-    }
-    lua_pushinteger(L, (lua_Integer)ticket);
-    return 1;
+    return push_ticket(L, ticket, &failure);
 }
 
 static uint64_t *id_list(lua_State *L, int index, size_t *count)
@@ -298,11 +296,7 @@ static int change(lua_State *L)
     struct failure failure = {0};
     uint64_t ticket = cluster_change_members(box->cluster, &change, &failure);
     lua_cluster_leave(L, box);
-    if (ticket == 0) {
-        return lua_failure_push(L, &failure);
-    }
-    lua_pushinteger(L, (lua_Integer)ticket);
-    return 1;
+    return push_ticket(L, ticket, &failure);
 }
 
 /* core:begin_change(node, voters, learners) → index, term, at once; or nil, message, code */

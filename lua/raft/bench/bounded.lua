@@ -2,6 +2,7 @@
 -- resident size and its directory must not grow either. With BENCH_TRACE set a line is printed for each hundredth.
 -- @module raft.bench.bounded
 
+local clusters = require "raft.bench.clusters"
 local core = require "raft.core"
 local loop = require "raft.loop"
 local machine = require "raft.bench.machine"
@@ -15,10 +16,6 @@ local function directory_bytes(directory)
   local bytes = tonumber(pipe:read("*a"):match "^%d+")
   pipe:close()
   return bytes
-end
-
-local function new_directory()
-  return ("%s/raftbench-bench-%d"):format(os.getenv "TMPDIR" or "/var/tmp", core.clock_ns())
 end
 
 -- Keeps so many under way until all are applied; calls sample(done) after each hundredth.
@@ -102,11 +99,8 @@ return {
     { key = "directory", what = "its directory, at most after that", unit = "MiB" },
   },
   run = function(size, record)
-    local directory = new_directory()
-    local fine, problem = xpcall(measure, debug.traceback, directory, size.commands, record)
-    os.execute(("rm -rf '%s'"):format(directory:gsub("'", "'\\''")))
-    if not fine then
-      error(problem, 0)
-    end
+    clusters.with_directory(function(directory)
+      measure(directory, size.commands, record)
+    end)
   end,
 }

@@ -1,6 +1,7 @@
 --- What the measurements of whole clusters share: a cluster that leads, and waiting until all have applied.
 -- @module raft.bench.clusters
 
+local core = require "raft.core"
 local raft_cluster = require "raft.cluster"
 
 local clusters = {}
@@ -19,6 +20,18 @@ function clusters.with(options, f)
     f(c, leader)
   end, debug.traceback)
   c:shutdown()
+  if not fine then
+    error(problem, 0)
+  end
+end
+
+--- Calls f(directory) with the name of a new one, and removes it whatever happens. It is below $TMPDIR, else /var/tmp,
+-- where a real disk is more likely than in /tmp.
+-- @tparam function f
+function clusters.with_directory(f)
+  local directory = ("%s/raftbench-bench-%d"):format(os.getenv "TMPDIR" or "/var/tmp", core.clock_ns())
+  local fine, problem = xpcall(f, debug.traceback, directory)
+  os.execute(("rm -rf '%s'"):format(directory:gsub("'", "'\\''")))
   if not fine then
     error(problem, 0)
   end

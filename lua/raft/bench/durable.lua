@@ -10,19 +10,6 @@ local statistics = require "raft.bench.statistics"
 local SECTOR_BYTES, STRETCH, CLIENTS, ECHOES = 512, 100, 64, 4
 local TIMEOUT = 600
 
-local function new_directory()
-  return ("%s/raftbench-bench-%d"):format(os.getenv "TMPDIR" or "/var/tmp", core.clock_ns())
-end
-
-local function with_directory(f)
-  local directory = new_directory()
-  local fine, problem = xpcall(f, debug.traceback, directory)
-  os.execute(("rm -rf '%s'"):format(directory:gsub("'", "'\\''")))
-  if not fine then
-    error(problem, 0)
-  end
-end
-
 -- One client's commits, and the bare syncs, in turn in short stretches: a disk's speed changes from second to second.
 local function measure_one_client(c, directory, size, record, context)
   local command, commits_ns, syncs_ns = ("x"):rep(64), {}, {}
@@ -60,7 +47,7 @@ local function measure_many_clients(c, leader, size, record)
 end
 
 local function measure_restart(size, record)
-  with_directory(function(directory)
+  clusters.with_directory(function(directory)
     local options = { mode = "tcp", nodes = 1, dir = directory, invariants = false, keep_events = 0,
       snapshot_every = math.huge, snapshot_bytes = math.huge, max_uncommitted = 2 ^ 40 }
     clusters.with(options, function(c, leader)
@@ -97,7 +84,7 @@ return {
     { key = "restart", what = "restart with a million entries in its log", unit = "ms" },
   },
   run = function(size, record, context)
-    with_directory(function(directory)
+    clusters.with_directory(function(directory)
       clusters.with({ mode = "tcp", nodes = 3, dir = directory }, function(c, leader)
         measure_one_client(c, directory, size, record, context)
         measure_many_clients(c, leader, size, record)
