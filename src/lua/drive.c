@@ -327,16 +327,7 @@ static int begin_change(lua_State *L)
 /* core:random() → [0, 1); core:random(low, high) → an integer, both included */
 static int cluster_random(lua_State *L)
 {
-    struct lua_cluster *box = lua_cluster_check(L);
-    if (lua_isnoneornil(L, 2)) {
-        lua_pushnumber(L, (lua_Number)(random_next(&box->random) >> 11) * 0x1p-53);
-        return 1;
-    }
-    lua_Integer low = luaL_checkinteger(L, 2);
-    lua_Integer high = luaL_checkinteger(L, 3);
-    luaL_argcheck(L, low <= high, 3, "interval is empty");
-    lua_pushinteger(L, (lua_Integer)random_between(&box->random, low, high));
-    return 1;
+    return lua_random_push(L, &lua_cluster_check(L)->random);
 }
 
 const luaL_Reg lua_drive_methods[] = {

@@ -19,6 +19,7 @@ static const luaL_Reg functions[] = {
     {"user_error", lua_user_error_function},
     {"own_files", lua_own_files},
     {"cores", lua_cores_new},
+    {"stream", lua_stream_new},
     {NULL, NULL},
 };
 
@@ -31,6 +32,7 @@ int luaopen_raft_core(lua_State *L)
     lua_frame_register(L);
     lua_replica_register(L);
     lua_cores_register(L);
+    lua_stream_register(L);
     lua_checker_register(L);
     lua_embed_loop_register(L);
     lua_newtable(L);

@@ -6,8 +6,8 @@
  * (messages from tables), machine.c (Lua machines), members.c (configurations), embed.h,
  * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
  * core), cores.c (several), child.c (one node of a cluster, as a process), checker.c (the checker
- * alone), codec.c (JSON, hashes), terminal.c (lines and signals), prompt.c (prompts: waiting,
- * interrupts), bench.c (measurements).
+ * alone), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines and signals),
+ * prompt.c (prompts: waiting, interrupts), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -175,6 +175,10 @@ struct machine *lua_machine_make(void *context, uint64_t id, struct failure *fai
 /* ---- parts of the module */
 int lua_replica_new(lua_State *L);
 void lua_replica_register(lua_State *L);
+int lua_stream_new(lua_State *L);
+/* Arguments 2 and 3: none, or low and high. Pushes a number of [0, 1), or an integer. */
+int lua_random_push(lua_State *L, struct random *random);
+void lua_stream_register(lua_State *L);
 int lua_cores_new(lua_State *L);
 void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);

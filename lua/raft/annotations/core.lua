@@ -108,6 +108,21 @@ function core.json_decode(text) end
 ---@return integer
 function core.crc32c(bytes) end
 
+---A stream of random numbers by name: one more draw in it changes no other.
+---@param seed integer
+---@param name string
+---@return raft.core.stream
+function core.stream(seed, name) end
+
+---@class raft.core.stream
+local stream = {}
+
+---The next of it.
+---@param low? integer
+---@param high? integer
+---@return number # of [0, 1); an integer where there are bounds, both included
+function stream:random(low, high) end
+
 ---A message's form on the wire, without its frame.
 ---@param message raft.message
 ---@return string bytes
