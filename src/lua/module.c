@@ -45,6 +45,7 @@ int luaopen_raft_core(lua_State *L)
     luaL_setfuncs(L, lua_child_functions, 0);
     lua_cluster_functions(L);
     lua_log_reader_register(L);
+    lua_workers_register(L);
     lua_bench_push(L);
     lua_setfield(L, -2, "bench");
     lua_pushliteral(L, VERSION);

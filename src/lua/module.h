@@ -7,7 +7,8 @@
  * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
  * core), cores.c (several), child.c (one node of a cluster, as a process), checker.c (the checker
  * alone), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines and signals),
- * prompt.c (prompts: waiting, interrupts), bench.c (measurements).
+ * prompt.c (prompts: waiting, interrupts), workers.c (children that are copies of this process),
+ * bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -184,6 +185,7 @@ void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);
 void lua_checker_register(lua_State *L);
 void lua_log_reader_register(lua_State *L); /* its functions into the table on top (log_reader.c) */
+void lua_workers_register(lua_State *L);    /* the same (workers.c) */
 int lua_embed_loop_function(lua_State *L);
 void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
@@ -202,5 +204,7 @@ extern const luaL_Reg lua_prompt_functions[];
 void lua_interrupt_came(int number); /* from the signal handler */
 /* While a prompt is open: a signal came, and the prompt has not taken it yet. */
 bool lua_interrupt_is_pending(void);
+/* In a child made by fork: no prompt is open there, and signals do what they do to any process. */
+void lua_interrupts_forget(void);
 
 #endif

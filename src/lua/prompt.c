@@ -127,6 +127,21 @@ static int end_prompt(lua_State *L)
     return 0;
 }
 
+void lua_interrupts_forget(void)
+{
+    if (main_state != NULL) {
+        watch(main_state, 0);
+    }
+    prompts = 0;
+    everywhere = 0;
+    pending = 0;
+    main_state = NULL;
+    lua_signal_target(NULL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)lua_signal_seen();
+}
+
 /* core.watch_thread(thread): a coroutine that was there before the prompt is interrupted too */
 static int watch_thread(lua_State *L)
 {

@@ -316,6 +316,20 @@ function core.serve_process(make) end
 ---@return string? message
 function core.interpreter() end
 
+---A child made by fork, in which f(tell, take) runs (raft.workers).
+---@package
+---@param f fun(tell:fun(record:any),take:fun():any):integer
+---@return userdata? worker nil, message
+---@return string? message
+function core.worker_start(f) end
+
+---Waits until something has come from a worker.
+---@package
+---@param workers userdata[]
+---@param timeout_ms integer -1: for ever
+---@return boolean # false: a signal ended it
+function core.workers_poll(workers, timeout_ms) end
+
 ---Whether one of a cluster's calls is under way, which has called back.
 ---@package
 ---@param handle userdata
