@@ -84,9 +84,11 @@ end
 -- `options = function(draw, mode)`, a table of options and parameters of which draw(choices) picks by the seed
 -- @tparam function make raft.cluster
 -- @tparam ?string name what the run is called where the scenario has no name
+-- @tparam ?function look look(c, raised, options) is called at the end, before the cluster is closed; raised: what went
+-- wrong, or nil
 -- @treturn table {time, hash}; hash in "sim" only; nil and a message where there is no cluster to run it in.
 -- Raises what the scenario raised
-function scenario.run(definition, make, name)
+function scenario.run(definition, make, name, look)
   local options, parameters = options_of(definition, name)
   local c, problem = make(options)
   if not c then
@@ -102,6 +104,9 @@ function scenario.run(definition, make, name)
     raised = value
     return value
   end)
+  if look then
+    look(c, not fine and (raised or "failed") or nil, options)
+  end
   open.close(c, not fine and (raised or "failed") or nil)
   if not fine then
     error(summary, 0)

@@ -7,7 +7,7 @@ local open = require "raft.open"
 local quote = require "raft.quote"
 local report = require "raft.report"
 local scenario = require "raft.scenario"
-local settings = require "raft.command.settings"
+local settings = require "raft.settings"
 
 local run = {}
 
@@ -125,6 +125,7 @@ local function run_file(path, arguments)
     return CANNOT_RUN
   end
   defaults.set("replay", replay_hint(path, arguments))
+  math.randomseed(defaults.get "seed" or 1) -- what a script draws there is the seed's, too
   set_parameters(arguments)
   local kept = arg
   arg = { [0] = path }

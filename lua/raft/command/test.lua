@@ -9,7 +9,7 @@ local records = require "raft.test.records"
 local quote = require "raft.quote"
 local report = require "raft.report"
 local runner = require "raft.test.runner"
-local settings = require "raft.command.settings"
+local settings = require "raft.settings"
 local spec = require "raft.test.spec"
 local terminal = require "raft.view.terminal"
 

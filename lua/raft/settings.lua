@@ -2,7 +2,7 @@
 --
 -- A value is a Lua expression (2, true, {0.1, 0.2}); anything else is a string. NAME may lead into
 -- tables (link.drop=0.1).
--- @module raft.command.settings
+-- @module raft.settings
 
 local settings = {}
 

@@ -1,0 +1,163 @@
+--- One run of a scenario under one seed, and what came of it, as a plain table.
+--
+-- A run leaves nothing behind: globals that the file made and modules that it loaded are forgotten, so that the next is
+-- what it would be in a fresh process. It prints nothing and starts no process.
+-- @module raft.fuzz.one
+
+local defaults = require "raft.defaults"
+local failure = require "raft.failure"
+local open = require "raft.open"
+local report = require "raft.report"
+local scenario = require "raft.scenario"
+local settings = require "raft.settings"
+
+local one = {}
+
+-- ---- the file ---------------------------------------------------------------------------------
+
+local chunks = {} -- by path: read once
+
+local function names_of(t)
+  local names = {}
+  for name in pairs(t) do
+    names[name] = true
+  end
+  return names
+end
+
+-- Forgets what is in a table now and was not before; modules of ours stay.
+local function restore(t, before)
+  for name in pairs(names_of(t)) do
+    if not before[name] and not tostring(name):find "^raft%f[.%z]" then
+      t[name] = nil
+    end
+  end
+end
+
+--- Calls f(definition) with what a scenario's file returns; what the file changed in this process is undone after it.
+-- @tparam string|table file its path, or the scenario itself
+-- @tparam function f
+-- @return what f returns; nil and a message if the file is not a scenario's
+function one.with_definition(file, f)
+  if type(file) == "table" then
+    return f(file)
+  end
+  local problem
+  if not chunks[file] then
+    chunks[file], problem = loadfile(file)
+    if not chunks[file] then
+      return nil, (problem:gsub("^cannot open (.*)$", "cannot read %1"))
+    end
+  end
+  local globals, loaded, kept = names_of(_G), names_of(package.loaded), arg
+  arg = { [0] = file }
+  local outcome = report.protect(chunks[file], file)
+  arg = kept
+  local results
+  if not outcome.fine then
+    results = { nil, outcome.text }
+  elseif not scenario.is(outcome.value) then
+    results = { nil, file .. " is not a scenario: it does not return a table with `run`" }
+  else
+    results = { f(outcome.value) }
+  end
+  restore(_G, globals)
+  restore(package.loaded, loaded)
+  return results[1], results[2]
+end
+
+-- ---- the run ----------------------------------------------------------------------------------
+
+local function base_name(path)
+  return (path:gsub("^.*/", ""):gsub("%.lua$", ""))
+end
+
+local function sums_of(c)
+  local stats = c:stats()
+  return {
+    elections = stats.elections, commits = stats.commits, messages = stats.messages.total, drops = stats.drops,
+    events = c.core:world_events(),
+  }
+end
+
+local function plain(options)
+  local list = {}
+  for name, value in pairs(options) do
+    if type(value) ~= "function" and type(value) ~= "userdata" then
+      list[name] = value
+    end
+  end
+  return list
+end
+
+-- What is known of the cluster at the end, before it is closed.
+local function look_at(outcome)
+  return function(c, _, options)
+    if not c:is_closed() then
+      outcome.time = c:now()
+      outcome.hash = c:mode() == "sim" and c:trace_hash() or nil
+      outcome.stats = sums_of(c)
+    end
+    outcome.goals = c.inner.goals or {}
+    outcome.options = plain(options)
+  end
+end
+
+local function run(definition, given)
+  local raft = require "raft"
+  local problem = settings.problem(definition, given.settings or {})
+  if problem then
+    return nil, problem
+  end
+  local outcome = { seed = given.seed, time = 0, stats = {}, goals = {}, options = {} }
+  local made = false
+  local protected = report.protect(scenario.run, settings.apply(definition, given.settings or {}), function(options)
+    local c, why = raft.cluster(options)
+    made = true
+    return c, why
+  end, type(given.file) == "string" and base_name(given.file) or nil, look_at(outcome))
+  outcome.fine = protected.fine
+  if protected.interrupted then
+    error(protected.error, 0)
+  elseif not made or protected.missing then
+    return nil, protected.text
+  elseif not protected.fine then
+    open.close_all(protected.error)
+    local shown = report.without_replay(protected.text, given.replay or "")
+    outcome.failure = failure.of(protected.error, shown)
+    outcome.failure.time = outcome.failure.time or outcome.time
+  end
+  return outcome
+end
+
+--- Runs a scenario once.
+-- @tparam table given `file`: its path, or the scenario itself; `seed`; `settings`: list of parsed --set; `mode`
+-- ("sim"); `replay`: the command that runs it again, which violations and assertions name
+-- @treturn ?table { fine, time (virtual seconds), hash, stats = { elections, commits, messages, drops, events }, goals,
+-- options, seed, failure }; failure as raft.failure has it; nil and a message where it could not be run. An interrupt
+-- is raised
+function one.run(given)
+  local core = require "raft.core"
+  local before = {}
+  for name, value in pairs { seed = given.seed, mode = given.mode or "sim", replay = given.replay or "" } do
+    before[name] = defaults.get(name) or false
+    defaults.set(name, value ~= "" and value or nil)
+  end
+  math.randomseed(given.seed)
+  core.set_replay(given.replay)
+  local outcome, problem = one.with_definition(given.file, function(definition)
+    for _, name in ipairs { "seed", "mode" } do
+      if definition[name] ~= nil then
+        return nil, ("the scenario fixes its %s (%s = %s): leave that to the command line"):format(name, name,
+          tostring(definition[name]))
+      end
+    end
+    return run(definition, given)
+  end)
+  for name, value in pairs(before) do
+    defaults.set(name, value or nil)
+  end
+  return outcome, problem
+end
+
+return one
