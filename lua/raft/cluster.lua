@@ -15,7 +15,8 @@ local cluster = {}
 
 local Cluster = {}
 
-for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "members", "looking", "clients" } do
+for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "members", "looking", "clients",
+  "workloads" } do
   for name, method in pairs(require("raft.cluster." .. subject)) do
     assert(Cluster[name] == nil, name)
     Cluster[name] = method

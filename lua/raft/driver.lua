@@ -1,12 +1,13 @@
 --- Waiting: lets the world of one cluster go on until what is waited for has happened, and runs the clients'
 -- coroutines beside the main script.
 --
--- A wait is a table { ticket, predicate, client, done, outcome, value }. The main script's wait drives the world;
--- a client's yields, and is resumed by the call that drives.
+-- A wait is a table { ticket, predicate, client, done, outcome, value }. The main script's wait drives the world; a
+-- client's yields, and is resumed by the call that drives.
 -- @module raft.driver
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local violation = require "raft.violation"
 
 local driver = {}
 
@@ -41,24 +42,11 @@ function driver.new(handle)
   }, Driver)
 end
 
-local violation_metatable = {
-  __tostring = function(violation)
-    local nodes = table.concat(violation.nodes, ", ")
-    return string.format("%s is violated at %.6f s (nodes %s): %s%s", violation.property, violation.time, nodes,
-      violation.message, violation.replay and "\n  replay: " .. violation.replay or "")
-  end,
-}
-
-local function as_violation(self, violation)
-  violation.replay = self.replay
-  return setmetatable(violation, violation_metatable)
-end
-
 --- Raises the violation that the checker saw, if it saw one.
 function Driver:raise_violation()
-  local violation = self.core:violation()
-  if violation then
-    error(as_violation(self, violation), 0)
+  local broken = self.core:violation()
+  if broken then
+    error(violation.new(broken, self.replay), 0)
   end
 end
 
@@ -391,6 +379,16 @@ end
 -- @treturn table its outcome
 function Driver:await_for(client, ticket)
   return await(self, new_wait(client, ticket))
+end
+
+--- Ends somebody's wait for a time at once.
+-- @tparam integer ticket
+function Driver:cut_short(ticket)
+  local wait = self.waits[ticket]
+  if wait then
+    forget(self, wait)
+    finish(self, wait, TIME_IS_UP)
+  end
 end
 
 --- Waits until a predicate is true; it is asked at once and after each event.

@@ -108,9 +108,9 @@ local function ended(recording, call)
 end
 
 -- Calls that give something back that can be used later.
-local gives_more = { on = true, after = true, client = true }
+local gives_more = { on = true, after = true, client = true, workload = true }
 
--- What is given back and can be used later: the end of `on` or `after`, a client.
+-- What is given back and can be used later: the end of `on` or `after`, a client, a workload's history.
 local function followed(recording, call, result)
   if (call.name == "on" or call.name == "after") and type(result) == "function" then
     local name = keep(recording, call)
@@ -121,7 +121,7 @@ local function followed(recording, call, result)
         ended(recording, end_call)
       end
     end
-  elseif call.name == "client" and type(result) == "table" then
+  elseif (call.name == "client" or call.name == "workload") and type(result) == "table" then
     recording.kept[result] = keep(recording, call)
   end
   return result
@@ -300,6 +300,16 @@ function script.object_call(recording, object, call, where)
   return function()
     ended(recording, entry)
   end
+end
+
+--- Seconds as an argument in source; "" for nil.
+-- @tparam ?number value
+-- @treturn string
+function script.seconds(value)
+  if value == nil then
+    return ""
+  end
+  return value < math.huge and ("%.17g"):format(value) or "math.huge"
 end
 
 --- The last call was ended half-way by somebody at a prompt.

@@ -109,7 +109,10 @@ end
 local files = { -- file -> the classes in it
   { path = "lua/raft/annotations/raft.lua", meta = "raft", classes = { "raft.module", "raft.assert" }, gives = "raft" },
   { path = "lua/raft/annotations/cluster.lua", meta = "_", classes = { "raft.cluster" } },
-  { path = "lua/raft/annotations/clients.lua", meta = "_", classes = { "raft.client", "raft.message" } },
+  {
+    path = "lua/raft/annotations/clients.lua", meta = "_",
+    classes = { "raft.client", "raft.history", "raft.message" },
+  },
   { path = "lua/raft/annotations/node.lua", meta = "_", classes = { "raft.node", "raft.attached" } },
 }
 

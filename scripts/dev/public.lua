@@ -61,6 +61,7 @@ function public.classes()
     class("raft.assert", "assertions", ".", raft.assert),
     class("raft.cluster", "cluster", ":", methods_of(cluster)),
     class("raft.client", "client", ":", methods_of(client)),
+    class("raft.history", "history", ":", methods_of(require("raft.history").new())),
     class("raft.message", "message", ":", methods_of(message)),
     class("raft.node", "node", ":", methods_of(node)),
     class("raft.attached", "attached", ":", methods_of(attached)),

@@ -12,6 +12,30 @@ local client = {}
 ---@return raft.detail? detail
 function client:wait(timeout) end
 
+---@class raft.history
+local history = {}
+
+---Ends its workload: no client begins anything more, what is under way is waited for. What remains open is "info".
+---@param timeout? number seconds, 10 if not given
+---@return boolean # true
+function history:stop(timeout) end
+
+---Waits until its workload has ended by itself: its time is over, its generator has no more.
+---@param timeout? number seconds, 10 if not given
+---@return boolean? # true; nil, message, "timeout", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function history:wait(timeout) end
+
+---Writes it as JSON lines, which raft.read_history and `raftbench check` read.
+---@param path string
+---@return string? # the path; nil, message, "storage", detail
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function history:write(path) end
+
 ---@class raft.message
 local message = {}
 

@@ -510,6 +510,13 @@ function cluster:after(s, f) end
 ---@return fun() # ends it
 function cluster:on(filter, f) end
 
+-- Workloads; see raft.workload.
+
+---Starts clients that go on asking the cluster, and records what they ask and are told.
+---@param options? raft.workload_options
+---@return raft.history # the history, which grows while the world goes on
+function cluster:workload(options) end
+
 -- What was done to a cluster, kept as calls, and written as a stand-alone script that does it again.
 
 ---The calls made so far as a stand-alone script; in the simulated world one that gives the same trace.

@@ -111,6 +111,54 @@
 ---@field session? boolean its commands are applied exactly once
 ---@field repeat_every? number seconds after which a session's command is sent again until it is answered; 1 if not given
 
+---What c:workload takes.
+---@class raft.workload_options
+---@field kind? "register"|"cas-register"|"kv"|"append"|"set"|"queue" what is asked; "register" if not given
+---@field clients? integer how many, 5 if not given
+---@field rate? number operations a second of all together; each as fast as it is answered if not given
+---@field time? number seconds after which it ends; never if not given
+---@field count? integer operations after which it ends
+---@field keys? integer|raft.value[] how many keys, or which; 1, for "kv" 5 if not given
+---@field prefix? string what the keys' names begin with
+---@field mix? table<string, integer> weights by operation
+---@field values? integer so many different values only, from 0; each written once if not given
+---@field ask? "leader"|"known"|"any"|table<string, integer> whom clients ask, or weights of that
+---@field read? "lease"|"stale" how reads are answered; linearizable if not given
+---@field session? boolean commands are applied exactly once, and sent again until they are answered
+---@field timeout? number seconds of an operation, 1 if not given
+---@field generator? fun(client: integer, n: integer): raft.operation? a client's n-th operation; nil: it is done
+---@field perform? fun(client: integer, operation: raft.operation): any, any, string?, raft.detail? does it, and returns as `propose` does
+---@field operations? raft.operation[] what was done before, to do it again
+---@field model? raft.model what the history is checked by at a scenario's end; by its kind if not given
+
+---@class raft.operation
+---@field f string what is done
+---@field key? raft.value
+---@field value? raft.value
+---@field at? number seconds of the world's clock
+---@field client? integer
+---@field node? integer the node that is asked; the leader if not given
+---@field timeout? number seconds
+---@field read? "lease"|"stale"
+
+---@class raft.history_entry
+---@field index integer
+---@field process integer|"nemesis"
+---@field type "invoke"|"ok"|"fail"|"info" info: it may have had an effect, or may have one later
+---@field f string
+---@field key? raft.value
+---@field value? raft.value what was written, or what was read (raft.null: absent)
+---@field result? raft.value
+---@field seen? raft.value the value that kept a cas from being done
+---@field error? string
+---@field time integer nanoseconds of the world's clock
+---@field log_index? integer the command's, or the one at which a read was answered
+---@field node? integer
+---@field timeout? number
+---@field read? "lease"|"stale"
+
+---@alias raft.model "register"|"cas-register"|"kv"|"append"|"set"|"queue"|table
+
 ---@class raft.disk_faults
 ---@field sync_delay? number seconds that each sync lasts longer
 ---@field stall? boolean nothing ends until it is taken back, also what is under way

@@ -63,8 +63,7 @@ function Client:wait(timeout)
   local cluster = self.cluster
   local length_ns = arguments.seconds("timeout", timeout, 10)
   cluster.driver:check_may_wait("client:wait")
-  local words = timeout and timeout < math.huge and ("%.17g"):format(timeout) or timeout and "math.huge" or ""
-  local returned = script.object_call(cluster.recording, self, (":wait(%s)"):format(words))
+  local returned = script.object_call(cluster.recording, self, (":wait(%s)"):format(script.seconds(timeout)))
   local in_time = cluster.driver:await_client(self, cluster:deadline_ns(length_ns))
   returned()
   return outcome_of(cluster.driver, self, in_time, length_ns)

@@ -1,0 +1,126 @@
+--- Histories: what clients asked and what they were told, in the order in which it happened. A history is a list of
+-- entries { index, process, type = "invoke" "ok" "fail" "info", f, key, value, time (integer ns), error }; an operation
+-- is an invoke and the next entry of the same process, and where there is none, nobody knows what became of it.
+--
+-- It keeps and writes entries; raft.workload makes them, raft.linearizable judges them.
+-- @module raft.history
+
+local core = require "raft.core"
+local script = require "raft.script"
+local null = core.null
+
+local history = {}
+
+local methods = {}
+
+-- In this order, so that equal histories are equal files.
+local fields = {
+  "index", "process", "type", "f", "key", "value", "result", "seen", "error", "time", "log_index", "node", "timeout",
+  "read",
+}
+
+local function line_of(entry)
+  local parts = {}
+  for _, name in ipairs(fields) do
+    local value = entry[name]
+    if value == nil and name == "value" then
+      value = null
+    end
+    if value ~= nil then
+      parts[#parts + 1] = ("%q:%s"):format(name, core.json_encode(value))
+    end
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+--- What the clients did, as `c:workload { operations = … }` takes it to do it again.
+-- @treturn table list of { at = s, client, f, key, value, node, timeout, read }
+local function operations(self)
+  local list, clients = {}, self.clients or 1
+  for _, entry in ipairs(self) do
+    if entry.type == "invoke" and type(entry.process) == "number" then
+      list[#list + 1] = {
+        at = entry.time / 1e9, client = (entry.process - 1) % clients + 1, f = entry.f, key = entry.key,
+        value = entry.value, node = entry.node, timeout = entry.timeout, read = entry.read,
+      }
+    end
+  end
+  return list
+end
+
+local metatable = {
+  __name = "raft.history",
+  methods = methods,
+  __index = function(self, name)
+    if name == "operations" then
+      return operations(self)
+    end
+    return methods[name]
+  end,
+  __tostring = function(self)
+    local count = 0
+    for _, entry in ipairs(self) do
+      count = count + (entry.type == "invoke" and 1 or 0)
+    end
+    return ("raft.history (%d operation%s%s)"):format(count, count == 1 and "" or "s",
+      self.kind and ", " .. self.kind or "")
+  end,
+}
+
+--- An empty history.
+-- @tparam ?table given its fields: kind, model, clients
+-- @treturn raft.history
+function history.new(given)
+  return setmetatable(given or {}, metatable)
+end
+
+--- Ends its workload: no client begins anything more, what is under way is waited for. What remains open is "info".
+-- @tparam[opt=10] ?number timeout seconds
+-- @treturn boolean true
+function methods:stop(timeout)
+  local run = self.run
+  if not run then
+    return true
+  end
+  local returned = script.object_call(run.cluster.recording, self, (":stop(%s)"):format(script.seconds(timeout)))
+  run:stop(timeout)
+  returned()
+  return true
+end
+
+--- Waits until its workload has ended by itself: its time is over, its generator has no more.
+-- @tparam[opt=10] ?number timeout seconds
+-- @treturn ?boolean true; nil, message, "timeout", detail
+function methods:wait(timeout)
+  local run = self.run
+  if not run then
+    return true
+  end
+  local returned = script.object_call(run.cluster.recording, self, (":wait(%s)"):format(script.seconds(timeout)))
+  local fine, message, code, detail = run:wait(timeout)
+  returned()
+  return fine, message, code, detail
+end
+
+--- Writes it as JSON lines, which raft.read_history and `raftbench check` read.
+-- @tparam string path
+-- @treturn ?string the path; nil, message, "storage", detail
+function methods:write(path)
+  local file, problem = io.open(path, "w")
+  local fine = file ~= nil
+  for _, entry in ipairs(self) do
+    if fine then
+      fine, problem = file:write(line_of(entry), "\n")
+    end
+  end
+  if file then
+    local closed, why = file:close()
+    fine, problem = fine and closed, problem or why
+  end
+  if not fine then
+    return nil, ("the history cannot be written to %s: %s"):format(path, tostring(problem)), "storage", {}
+  end
+  return path
+end
+
+return history

@@ -1,0 +1,249 @@
+--- One client of a workload: draws or is given an operation, waits for its time, asks, and records what came of it.
+--
+-- What it asks for is one command or query of raft.workload.kinds, or the script's own `perform`. It never decides
+-- what a workload consists of.
+-- @module raft.workload.client
+
+local client = {}
+
+local REST_LEAST, REST_MOST = 5000000, 50000000 -- ns, after a refusal
+local STAYS_MOST = 40 -- operations that a client asks one node, which it takes for the leader
+local KNOWN_TIMEOUT = 0.15 -- of the time-out: who is cut off answers nothing, and is asked the more
+local AT_ONCE = 1000000 -- ns, after an answer that took no time: the world has to go on
+
+-- ---- whom it asks -------------------------------------------------------------------------------------------
+
+local function any_node(run, self)
+  local ids = run.cluster.core:ids()
+  return ids[self.stream:random(1, #ids)]
+end
+
+-- The node that it takes for the leader: one of those that believe it themselves, cut off or not.
+local function believed_leader(run, self)
+  local leaders = run.cluster:leaders()
+  local node = #leaders > 0 and leaders[self.stream:random(1, #leaders)].id or any_node(run, self)
+  self.stays = self.stream:random(1, STAYS_MOST)
+  return node
+end
+
+local function choose_node(run, self)
+  if self.asks == "any" then
+    return any_node(run, self)
+  end
+  self.stays = (self.stays or 0) - 1
+  if self.stays < 0 then
+    self.node = believed_leader(run, self)
+  end
+  return self.node
+end
+
+-- It is no leader: the one that it names, or another.
+local function was_refused(self, outcome)
+  if self.asks == "known" and outcome.code ~= "busy" then
+    self.node = outcome.leader
+    self.stays = outcome.leader and self.stream:random(1, STAYS_MOST) or 0
+  end
+end
+
+-- ---- the entries --------------------------------------------------------------------------------------------
+
+local function add(run, entry)
+  local history = run.history
+  local index = #history + 1
+  entry.index = index
+  history[index] = entry
+end
+
+local function invoke(run, self, operation)
+  local entry = {
+    index = 0, process = self.process, type = "invoke", f = operation.f, key = operation.key, value = operation.value,
+    time = run.cluster.core:now_ns(), node = operation.node, timeout = operation.timeout, read = operation.read,
+  }
+  add(run, entry)
+  self.pending = entry
+  return entry
+end
+
+local function complete(run, self, entry)
+  self.pending = nil
+  if run.is_closed then -- what came later is unknown for good
+    return
+  end
+  entry.time = run.cluster.core:now_ns()
+  add(run, entry)
+  if entry.type == "info" then -- as far as anybody knows that process still waits
+    self.process = self.process + run.clients
+  elseif run.notes and (entry.type == "ok" or entry.error == "mismatch") then
+    run:note(entry)
+  end
+end
+
+-- ---- asking -------------------------------------------------------------------------------------------------
+
+-- What cannot have had an effect has failed, as has a read without an answer.
+local function note_failure(entry, operation, code, unknown, is_read)
+  entry.type, entry.error = unknown and not is_read and "info" or "fail", code
+  entry.value = operation.value
+end
+
+local function ask(run, self, operation, entry)
+  local kind = run.operations[operation.f]
+  local cluster = run.cluster
+  local what = kind.is_read and (operation.read or "read") or "propose"
+  local length_ns = operation.timeout and math.floor(operation.timeout * 1e9 + 0.5) or run.timeout_ns
+  local node = operation.node or 0
+  local ticket
+  local thread = self.thread
+  if thread.session and what == "propose" then
+    ticket = cluster.core:request(what, node, kind.body(operation), length_ns, thread.session, thread.repeat_ns)
+  else
+    ticket = cluster.core:request(what, node, kind.body(operation), length_ns)
+  end
+  local outcome = cluster.driver:await_for(thread, ticket)
+  local code = outcome.code
+  if code then
+    note_failure(entry, operation, code, outcome.unknown, kind.is_read)
+    was_refused(self, outcome)
+    return
+  end
+  entry.log_index = outcome.index
+  kind.answered(entry, operation, outcome.result)
+end
+
+local function judge_performed(entry, operation, is_read, index, result, code, detail)
+  if index == nil then
+    local unknown = type(detail) ~= "table" or detail.unknown
+    note_failure(entry, operation, code or tostring(result), unknown, is_read)
+  elseif index == false then
+    entry.type, entry.error, entry.seen, entry.value = "fail", "mismatch", result, operation.value
+  else
+    entry.log_index = type(index) == "number" and index or nil
+    entry.value = operation.value
+    if operation.value ~= nil then
+      entry.result = result
+    else
+      entry.value = result
+    end
+  end
+end
+
+-- ---- its life -----------------------------------------------------------------------------------------------
+
+local function sleep_until(run, self, time_ns)
+  local cluster = run.cluster
+  local ticket = cluster.core:wait_time(time_ns)
+  self.sleeps = ticket
+  cluster.driver:await_for(self.thread, ticket)
+  self.sleeps = nil
+end
+
+local function perform(run, self, operation)
+  local asked = invoke(run, self, operation)
+  local entry = {
+    index = 0, process = asked.process, type = "ok", f = operation.f, key = operation.key, value = nil, time = 0,
+  }
+  if run.perform then
+    judge_performed(entry, operation, operation.f == "read", run.perform(self.number, operation))
+  else
+    ask(run, self, operation, entry)
+  end
+  complete(run, self, entry)
+  if run.over or run.given then -- what is done again has its times
+    return
+  elseif entry.type == "fail" and entry.error ~= "mismatch" then
+    sleep_until(run, self, entry.time + self.stream:random(REST_LEAST, REST_MOST))
+  elseif entry.time == asked.time then
+    sleep_until(run, self, entry.time + AT_ONCE)
+  end
+end
+
+-- ---- where its operations come from: `time` says when it asks next (nil: never), `operation` what it asks then ----
+
+-- Clients at a rate make up for little of what they were late.
+local function next_time(run, self)
+  local now_ns = run.cluster.core:now_ns()
+  local at_ns = now_ns
+  if run.gap_ns then
+    at_ns = math.max((self.next_ns or now_ns) + self.stream:random(0, 2 * run.gap_ns), now_ns - 2 * run.gap_ns)
+    self.next_ns = at_ns
+  end
+  return at_ns < run.end_ns and at_ns or nil
+end
+
+local function draw_name(run, stream)
+  if #run.names > 1 then
+    local at = stream:random(1, run.weight)
+    for position, weight in ipairs(run.weights) do
+      at = at - weight
+      if at <= 0 then
+        return run.names[position]
+      end
+    end
+  end
+  return run.names[1]
+end
+
+local function draw(run, self)
+  local name = draw_name(run, self.stream)
+  local kind = run.operations[name]
+  local key, value = kind.draw(run, self.stream)
+  local operation = { f = name, key = key, value = value, read = kind.is_read and run.read or nil }
+  if self.asks ~= "leader" then
+    operation.node = choose_node(run, self)
+    operation.timeout = self.asks == "known" and run.timeout * KNOWN_TIMEOUT or nil
+  end
+  return operation
+end
+
+local function generate(run, self)
+  self.asked = self.asked + 1
+  local operation = run.generator(self.number, self.asked)
+  if operation ~= nil then
+    run:check_operation(operation)
+  end
+  return operation
+end
+
+local function given_time(_, self)
+  local operation = self.given[self.asked + 1]
+  return operation and math.floor(operation.at * 1e9 + 0.5)
+end
+
+local function given(_, self)
+  self.asked = self.asked + 1
+  return self.given[self.asked]
+end
+
+--- Drawn from its stream, by the kind's mix.
+client.drawn = { time = next_time, operation = draw }
+--- The script's own generator.
+client.generated = { time = next_time, operation = generate }
+--- A list of what it did before.
+client.repeated = { time = given_time, operation = given }
+
+--- What a client does until there is nothing left to do.
+-- @tparam table run the workload
+-- @tparam table self the client: number, process, stream, asks, asked = 0
+-- @tparam table source where its operations come from
+function client.run(run, self, source)
+  local core = run.cluster.core
+  while not run.over and run.left > 0 do
+    local at_ns = source.time(run, self)
+    if not at_ns then
+      break
+    elseif at_ns > core:now_ns() then
+      sleep_until(run, self, at_ns)
+    end
+    if run.over or run.left <= 0 then
+      break
+    end
+    local operation = source.operation(run, self)
+    if not operation then
+      break
+    end
+    run.left = run.left - 1
+    perform(run, self, operation)
+  end
+end
+
+return client

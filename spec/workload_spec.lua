@@ -1,0 +1,202 @@
+-- Workloads: what clients ask and are told, and the history of it.
+local lu = require "luaunit"
+local raft = require "raft"
+local clusters = require "spec.support.clusters"
+local workload = require "raft.workload"
+
+local tests = {}
+
+-- Each invoke is followed by at most one completion of its process, and times never go back. → counts by type.
+local function check_form(h)
+  local open, counts, time = {}, { invoke = 0, ok = 0, fail = 0, info = 0 }, 0
+  for index, entry in ipairs(h) do
+    lu.assertEquals(entry.index, index)
+    lu.assertTrue(entry.time >= time, "times go back")
+    time = entry.time
+    counts[entry.type] = counts[entry.type] + 1
+    if entry.type == "invoke" then
+      lu.assertNil(open[entry.process], "a process asks before it was answered")
+      open[entry.process] = entry
+    else
+      local asked = open[entry.process]
+      lu.assertNotNil(asked, "an answer to nothing")
+      lu.assertEquals({ entry.f, entry.key }, { asked.f, asked.key })
+      open[entry.process] = entry.type == "info" and "never again" or nil
+    end
+  end
+  return counts
+end
+
+-- Reads of a register by one client alone give what it wrote last.
+clusters.in_all(tests, "OneClientReadsWhatItWrote", { nodes = 3 }, function(c)
+  local h = c:workload { kind = "cas-register", clients = 1, count = 60, ask = "leader", timeout = 10 }
+  assert(h:wait(60))
+  local counts = check_form(h)
+  lu.assertEquals(counts.invoke, 60)
+  lu.assertEquals(counts.info + counts.fail, #h - 120 + counts.info + counts.fail)
+  local value, reads = raft.null, 0
+  for _, entry in ipairs(h) do
+    if entry.type == "ok" then
+      if entry.f == "read" then
+        lu.assertEquals(entry.value, value)
+        reads = reads + 1
+      else
+        value = entry.f == "cas" and entry.value[2] or entry.value
+      end
+      lu.assertIsNumber(entry.log_index)
+    elseif entry.error == "mismatch" then
+      lu.assertEquals(entry.seen, value)
+    end
+  end
+  lu.assertTrue(reads > 10)
+end)
+
+clusters.in_both(tests, "AValueIsWrittenOnce", { nodes = 3 }, function(c)
+  local h = c:workload { kind = "kv", rate = 300, time = 1 }
+  assert(h:wait(30))
+  check_form(h)
+  local seen = {}
+  for _, entry in ipairs(h) do
+    local value = entry.f == "cas" and entry.value[2] or entry.f == "write" and entry.value
+    if entry.type == "invoke" and value then
+      lu.assertNil(seen[value])
+      seen[value] = true
+    end
+  end
+  lu.assertTrue(#h > 300)
+end)
+
+-- Clients that stay with a leader that is cut off put entries into its log that no other has.
+clusters.add(tests, "TailsDivergeBehindALeaderThatIsCutOff", {
+  nodes = 5, mode = "sim", check_quorum = false, pre_vote = false,
+}, function(c)
+  local old = c:wait_leader()
+  local h = c:workload { rate = 200, ask = { leader = 1, known = 2 } }
+  c:sleep(1)
+  c:disconnect(old)
+  local new = c:wait_leader(10, c:status(old, "term"))
+  c:sleep(2)
+  lu.assertTrue(c:status(old, "last_index") - c:status(old, "commit") >= 5)
+  lu.assertTrue(c:status(new, "commit") > c:status(old, "commit"))
+  h:stop()
+  lu.assertTrue(check_form(h).info >= 5)
+end)
+
+-- The same operations at the same times.
+clusters.add(tests, "ItsOperationsAreDoneAgain", { nodes = 3, mode = "sim" }, function(c)
+  local h = c:workload { kind = "cas-register", rate = 100, time = 2 }
+  assert(h:wait())
+  clusters.with({ nodes = 3, mode = "sim", seed = clusters.seed() }, function(d)
+    local again = d:workload { kind = "cas-register", operations = h.operations }
+    lu.assertEquals(again.clients, h.clients)
+    assert(again:wait())
+    lu.assertEquals(#again, #h)
+    for index, entry in ipairs(h) do
+      lu.assertEquals(again[index], entry)
+    end
+    lu.assertEquals(again.operations, h.operations)
+  end)
+end)
+
+-- One more draw of another stream changes nothing here.
+tests.test_ItsRandomnessIsItsOwn = function()
+  local function operations(draws)
+    return clusters.with({ nodes = 3, mode = "sim", seed = 3 }, function(c)
+      local h = c:workload { kind = "kv", rate = 100, time = 1 }
+      for _ = 1, draws do
+        c:random()
+      end
+      c:sleep(1.5)
+      return h.operations
+    end)
+  end
+  lu.assertEquals(operations(0), operations(7))
+end
+
+clusters.add(tests, "StopEndsItAtOnce", { nodes = 3, mode = "sim" }, function(c)
+  local h = c:workload { rate = 0.001 }
+  c:sleep(1)
+  local before = c:now()
+  h:stop()
+  lu.assertTrue(c:now() - before < 1.5)
+  local count = #h
+  c:sleep(2)
+  lu.assertEquals(#h, count)
+  lu.assertTrue(h:stop())
+  lu.assertTrue(h:wait())
+end)
+
+clusters.add(tests, "WhatRemainsIsUnknown", { nodes = 3, mode = "sim" }, function(c)
+  c:partition({ 1 }, { 2 }, { 3 })
+  local h = c:workload { clients = 2, mix = { write = 1 }, ask = "leader", timeout = 100 }
+  c:sleep(1)
+  lu.assertTrue(h:stop(0.5))
+  lu.assertEquals(h[#h].type, "info")
+  lu.assertEquals(h[#h].error, "stopped")
+  c:heal()
+  c:sleep(5)
+  lu.assertEquals(#h, 4)
+  local fine, message, code = c:workload { rate = 1 }:wait(0.1)
+  lu.assertNil(fine)
+  lu.assertEquals(code, "timeout")
+  lu.assertStrContains(message, "did not end within 0.1 s")
+end)
+
+clusters.in_both(tests, "AGeneratorAndPerform", { nodes = 3 }, function(c)
+  local h = c:workload {
+    clients = 2,
+    generator = function(client, n)
+      return n <= 3 and { f = n == 2 and "read" or "write", key = "of " .. client, value = n ~= 2 and n or nil } or nil
+    end,
+    perform = function(_, operation)
+      if operation.f == "read" then
+        return true, (c:get(operation.key))
+      end
+      return c:set(operation.key, operation.value)
+    end,
+  }
+  assert(h:wait(30))
+  local counts = check_form(h)
+  lu.assertEquals(counts.invoke, 6)
+  lu.assertEquals(counts.ok, 6)
+  for _, entry in ipairs(h) do
+    if entry.type == "ok" and entry.f == "read" then
+      lu.assertEquals(entry.value, 1)
+    end
+  end
+  lu.assertIs(workload.of(c)[1], h)
+end)
+
+clusters.add(tests, "ASecondOneHasOtherKeys", { nodes = 1, mode = "sim" }, function(c)
+  local first, second = c:workload { count = 1 }, c:workload { count = 1 }
+  assert(first:wait())
+  assert(second:wait())
+  lu.assertNotEquals(first[1].key, second[1].key)
+end)
+
+clusters.add(tests, "WrongOptions", { nodes = 1, mode = "sim" }, function(c)
+  local function refused(options, ...)
+    clusters.assert_raises(function() c:workload(options) end, ...)
+  end
+  refused({ kind = "log" }, "options.kind", "register")
+  refused({ clients = 0 }, "options.clients")
+  refused({ mix = { cas = 1 } }, "options.mix", "there is no 'cas'", "read, write")
+  refused({ mix = { read = 0 } }, "options.mix", "at least one weight")
+  refused({ speed = 1 }, "there is no option 'speed'")
+  refused({ ask = "leaders" }, "options.ask", "there is no 'leaders'")
+  refused({ operations = { { f = "write", value = 1 } } }, "options.operations[1].at")
+  refused({ operations = { { at = 1, f = "jump" } } }, "options.operations[1]", "no operation 'jump'")
+  refused({ perform = print }, "options.perform")
+end)
+
+-- The calls as a script give the same run.
+clusters.add(tests, "AsAScript", { nodes = 3, mode = "sim" }, function(c)
+  local h = c:workload { kind = "register", rate = 50 }
+  c:sleep(1)
+  h:stop()
+  local text = assert(c:script())
+  lu.assertStrContains(text, 'c:workload({ kind = "register", rate = 50 })')
+  lu.assertStrContains(text, ":stop()")
+end)
+
+return tests
