@@ -11,7 +11,7 @@ PACKAGES_BUILD = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libuv1-dev l
 PACKAGES_lua5.3 = lua5.3 liblua5.3-dev
 PACKAGES_luajit = luajit libluajit-5.1-dev
 PACKAGES_RUN = $(PACKAGES_$(LUA)) lua-cjson lua-unit lua-argparse lua-luv
-PACKAGES_TEST = tmux
+PACKAGES_TEST = tmux patch
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
@@ -100,6 +100,12 @@ TIME = 60
 torture: deps ## nodes as processes, killed at random for TIME=60 seconds while clients write; nothing may be lost
 	@$(SUBMAKE) all
 	@$(RAFTBENCH) run scripts/torture.lua --set parameters.time=$(TIME)
+
+MUTANTS_FLAGS = --build $(BUILD) --seconds $(if $(filter 600,$(SECONDS)),60,$(SECONDS)) $(if $(SEEDS),--seeds $(SEEDS))
+
+mutants: deps ## known Raft bugs, each built into a copy and looked for (MUTANTS="a b", SECONDS=60, SEEDS=1: the first)
+	@$(SUBMAKE) all
+	@$(LUA) scripts/dev/mutants.lua $(MUTANTS_FLAGS) $(MUTANTS)
 
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
@@ -211,4 +217,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds torture crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help
+.PHONY: all deps demo test seeds torture mutants crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint tidy annotations ready install uninstall install-to uninstall-from clean help

@@ -1,0 +1,256 @@
+-- Mutants: each patch of spec/mutants puts one known Raft bug into a copy of src. Builds each copy, lets the stock
+-- scenarios look for it, shows that the changed line ran, and prints a table.
+--
+--   make mutants                                       all of them, and the unmutated source first
+--   make mutants MUTANTS="figure-8 none" SECONDS=10    some; at most so long for each sample of seeds
+--   lua5.4 scripts/dev/mutants.lua --build-only figure-8
+--
+-- The table is also written to build/mutants/table.txt and table.json. Exit codes: 0; 1 if a mutant was not found, its
+-- changed line never ran, or the unmutated source failed; 2 for wrong usage; 3 if one does not apply or build.
+local argparse = require "argparse"
+local cjson = require "cjson"
+local uv = require "luv"
+
+local UNMUTATED = "none" -- a name like a mutant's
+local SCENARIOS = { "scripts/chaos.lua" }
+local SAMPLE_DISTANCE = 1000000 -- the seeds of two samples are never the same
+local HANG_SECONDS = 30 -- of real time, for one seed
+
+-- ---- files and commands -----------------------------------------------------------------------------------------
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- The output and whether it ended well.
+local function output_of(command)
+  local pipe = assert(io.popen(command .. " 2>&1; echo $?", "r"))
+  local text = pipe:read "*a"
+  pipe:close()
+  local said, status = text:match "^(.-)(%d+)\n$"
+  return said, status == "0", tonumber(status)
+end
+
+local function must(command, what)
+  local said, fine = output_of(command)
+  if not fine then
+    io.stderr:write(("mutants: %s\n%s"):format(what, said))
+    os.exit(3)
+  end
+end
+
+local function read_file(path)
+  local file = assert(io.open(path, "r"))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+-- ---- patches ------------------------------------------------------------------------------------------------------
+
+-- Its head (idea, section, breaks, needs) and, for each file, the lines of the new one that it changed; where it only
+-- removes lines, the line that follows.
+local function read_patch(path)
+  local patch = { head = {}, files = {} }
+  local lines, at
+  for line in read_file(path):gmatch "([^\n]*)\n" do
+    local file = line:match "^%+%+%+ b/(%S+)"
+    local start = line:match "^@@ %-%S+ %+(%d+)"
+    local field, value = line:match "^(%l+): (.*)$"
+    if file then
+      lines = {}
+      patch.files[#patch.files + 1] = { path = file, lines = lines }
+    elseif start then
+      at = tonumber(start)
+    elseif not lines and field then
+      patch.head[field] = value
+    elseif lines and line:match "^%+" then
+      lines[at], at = true, at + 1
+    elseif lines and line:match "^%-" and not line:match "^%-%-%- " then
+      lines[at] = true
+    elseif lines and line:match "^ " then
+      at = at + 1
+    end
+  end
+  return patch
+end
+
+local function names_of(folder)
+  local names = {}
+  for path in output_of("ls " .. quoted(folder)):gmatch "[^\n]+" do
+    names[#names + 1] = path:match "^(.*)%.patch$"
+  end
+  table.sort(names)
+  return names
+end
+
+-- ---- builds -------------------------------------------------------------------------------------------------------
+
+-- A folder with the sources (links, which `patch` breaks where it writes) and the objects, so that only what changed is
+-- compiled. Changed files count how often each line runs (gcov), also in processes that leave by _exit or abort.
+local function make_build(options, name)
+  local folder = options.build .. "/mutants/" .. name
+  must(("rm -rf %s && mkdir -p %s/build"):format(quoted(folder), quoted(folder)), "cannot make " .. folder)
+  must(("cp -al src Makefile %s/ && cp -a %s/src %s/raft %s/build/"):format(quoted(folder), quoted(options.build),
+    quoted(options.build), quoted(folder)), "cannot copy the sources to " .. folder)
+  if name == UNMUTATED then
+    return folder
+  end
+  must(("patch -s -p1 -d %s < spec/mutants/%s.patch"):format(quoted(folder), name), name .. " does not apply")
+  must(("cc -O2 -fPIC -c -o %s/build/leave.o scripts/dev/mutants/leave.c"):format(quoted(folder)),
+    "scripts/dev/mutants/leave.c does not build")
+  must(("make -s -C %s all OPTIMIZE='-O2 -g --coverage' LDFLAGS='build/leave.o --coverage %s'"):format(quoted(folder),
+    "-Wl,--wrap=_exit -Wl,--wrap=abort"), name .. " does not build")
+  return folder
+end
+
+-- Whether one of the changed lines ran.
+local function has_run(folder, patch)
+  for _, file in ipairs(patch.files) do
+    local objects = "build/" .. file.path:match "^(.*)/"
+    local said = output_of(("cd %s && gcov -t -o %s %s"):format(quoted(folder), quoted(objects), quoted(file.path)))
+    for count, line in said:gmatch "\n%s*(%d+)%*?:%s*(%d+):" do
+      if file.lines[tonumber(line)] and count ~= "0" then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- ---- looking for it -----------------------------------------------------------------------------------------------
+
+local function seconds_since(start_ns)
+  return (uv.hrtime() - start_ns) / 1e9
+end
+
+-- What a run's output says of its end, in words, and how many seconds passed in its world.
+local function read_end(said, status)
+  local virtual = said:match "passed %(([%d.]+) s" or said:match " at ([%d.]+) s " or "0"
+  local text = status == 124 and "hang" or said:match "raftbench: (.-)\n" or said:match "([^\n]*)\n"
+  return text, tonumber(virtual)
+end
+
+-- Runs seeds from `first` on, each scenario in turn, until one fails or the time is over.
+local function hunt(options, folder, first)
+  local found = { seeds = 0, virtual = 0 }
+  local start_ns = uv.hrtime()
+  repeat
+    for _, scenario in ipairs(SCENARIOS) do
+      local seed = first + found.seeds
+      local run = "RAFTBENCH_BUILD=%s timeout %d scripts/raftbench run %s --mode sim --seed %d"
+      local said, fine, status = output_of(run:format(quoted(folder .. "/build"), HANG_SECONDS, scenario, seed))
+      local text, virtual = read_end(said, status)
+      found.virtual = found.virtual + virtual
+      if not fine then
+        found.failed, found.seed, found.text = true, seed, text
+        break
+      end
+    end
+    found.seeds = found.seeds + 1
+    found.real = seconds_since(start_ns)
+  until found.failed or found.real > options.seconds
+  return found
+end
+
+local function try(options, name)
+  local row = { name = name, samples = {} }
+  local folder = make_build(options, name)
+  local patch = name ~= UNMUTATED and read_patch("spec/mutants/" .. name .. ".patch") or nil
+  row.section = patch and patch.head.section or ""
+  for sample = 1, options.samples do
+    row.samples[sample] = hunt(options, folder, options.seeds + (sample - 1) * SAMPLE_DISTANCE)
+  end
+  row.ran = patch == nil or has_run(folder, patch)
+  must("rm -rf " .. quoted(folder), "cannot remove " .. folder)
+  return row
+end
+
+-- ---- the table ----------------------------------------------------------------------------------------------------
+
+local function is_fine(row)
+  for _, sample in ipairs(row.samples) do
+    if (sample.failed or false) == (row.name == UNMUTATED) then
+      return false
+    end
+  end
+  return row.ran
+end
+
+local function line_of(row)
+  local parts = { ("%-30s"):format(row.name) }
+  for _, sample in ipairs(row.samples) do
+    parts[#parts + 1] = ("%-9s %4d seeds %7.1f s %6.1f s"):format(sample.failed and "found" or "not found",
+      sample.seeds, sample.virtual, sample.real)
+  end
+  parts[#parts + 1] = row.ran and "" or "  NEVER RAN"
+  parts[#parts + 1] = row.samples[1].text and row.samples[1].text:sub(1, 60) or ""
+  return table.concat(parts, "  ")
+end
+
+local function median_of(rows)
+  local times = {}
+  for _, row in ipairs(rows) do
+    for _, sample in ipairs(row.name ~= UNMUTATED and row.samples or {}) do
+      times[#times + 1] = sample.failed and sample.real or math.huge
+    end
+  end
+  table.sort(times)
+  return times[math.ceil(#times / 2)] or 0
+end
+
+local function report(options, rows)
+  local lines, bad = {}, 0
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = line_of(row)
+    bad = bad + (is_fine(row) and 0 or 1)
+  end
+  lines[#lines + 1] = ("%d of %d as expected; median %.1f s"):format(#rows - bad, #rows, median_of(rows))
+  write_file(options.build .. "/mutants/table.txt", table.concat(lines, "\n") .. "\n")
+  write_file(options.build .. "/mutants/table.json", cjson.encode(rows) .. "\n")
+  print(lines[#lines])
+  return bad == 0
+end
+
+-- ---- the command --------------------------------------------------------------------------------------------------
+
+local function read_arguments()
+  local parser = argparse("mutants.lua", "Builds known bugs into copies of the source and looks for them.")
+  parser:argument("name", "of spec/mutants; \"none\" is the unmutated source (default: all, none first)"):args "*"
+  parser:option("--seconds", "for each sample of seeds", 60):convert(tonumber)
+  parser:option("--seeds", "the first seed", 1):convert(tonumber)
+  parser:option("--samples", "how many samples of seeds", 2):convert(tonumber)
+  parser:option("--build", "the folder of the unmutated build", "build")
+  parser:flag("--build-only", "leaves the builds in build/mutants/NAME/build and looks for nothing")
+  return parser:parse()
+end
+
+local function main()
+  local options = read_arguments()
+  local names = options.name
+  if #names == 0 then
+    names = names_of "spec/mutants"
+    table.insert(names, 1, UNMUTATED)
+  end
+  local rows = {}
+  for at, name in ipairs(names) do
+    if options.build_only then
+      print(make_build(options, name) .. "/build")
+    else
+      rows[at] = try(options, name)
+      print(line_of(rows[at]))
+      io.stdout:flush()
+    end
+  end
+  if not options.build_only and not report(options, rows) then
+    os.exit(1)
+  end
+end
+
+main()
