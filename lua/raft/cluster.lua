@@ -6,6 +6,7 @@ local arguments = require "raft.arguments"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local driver = require "raft.driver"
+local inputs = require "raft.inputs"
 local open = require "raft.open"
 local options = require "raft.options"
 local report = require "raft.report"
@@ -31,6 +32,7 @@ end
 -- them makes is told from a script's own (raft.script keeps those).
 local inner_metatable = { __index = Cluster }
 local metatable = { __name = "raft.cluster" }
+local recorded_metatable = {} -- of a cluster whose inputs are kept: the same, its methods apart
 
 --- Makes a cluster and starts its nodes.
 -- @tparam ?raft.cluster_options given the options; see the README
@@ -54,9 +56,11 @@ function cluster.new(given)
     core = handle, options = made, driver = driver.new(handle), changed_clocks = {}, changed_disks = {},
   }, inner_metatable)
   inner.recording = script.begin(given, made, inner.driver)
+  inner.inputs = inputs.is_on() and inputs.new(given, inner) or nil
   local self = setmetatable({
     core = handle, options = made, driver = inner.driver, recording = inner.recording, inner = inner,
-  }, metatable)
+    inputs = inner.inputs,
+  }, inner.inputs and recorded_metatable or metatable)
   inner.handle = self
   script.own(self)
   self.driver.replay = defaults.get("replay") or ("seed %d, mode %s"):format(made.seed, made.mode)
@@ -132,5 +136,10 @@ metatable.__tostring = function(self)
   return ("raft.cluster (%d node%s, %s)"):format(count, count == 1 and "" or "s",
     leader and ("leader %d, term %d"):format(leader, term) or "no leader")
 end
+
+for name, value in pairs(metatable) do
+  recorded_metatable[name] = value
+end
+recorded_metatable.__index = inputs.wrap(cluster.methods)
 
 return cluster

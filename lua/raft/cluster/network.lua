@@ -2,6 +2,7 @@
 -- @module raft.cluster.network
 
 local arguments = require "raft.arguments"
+local inputs = require "raft.inputs"
 local script = require "raft.script"
 
 local network = {}
@@ -207,6 +208,9 @@ function Message:deliver()
       cluster.core:state(receiver)), "node_down", {}
   end
   local driver, handle = take(self, "deliver")
+  if cluster.inputs then
+    inputs.delivered(cluster.inputs, frame, handle:now_ns())
+  end
   return driver:control(function()
     handle:deliver(frame)
     return true
@@ -225,6 +229,9 @@ end
 
 -- What becomes of a message, by what the script's function returned: what raft.core takes for it.
 local function judge(self, verdict, message, frame)
+  if self.inputs and verdict ~= nil then
+    inputs.judged(self.inputs, message, frame, verdict, self.core:now_ns())
+  end
   if verdict == nil or verdict == "drop" then
     return verdict
   elseif verdict == "hold" then

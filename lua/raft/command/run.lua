@@ -21,6 +21,7 @@ function run.describe(parser)
   common.describe(parser)
   parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
   parser:flag("--verbose", "Print the trace as readable lines.")
+  parser:flag("--shrink", "Make a run that fails as small as it can be, and write it as a script.")
 end
 
 local function base_name(path)
@@ -42,6 +43,32 @@ local function replay_hint(path, arguments)
   return quote.command(words)
 end
 
+-- Runs a file once more, whatever it is: what came of it, as raft.failure has it; nil: nothing.
+local function fail_again(path, arguments)
+  local failures = require "raft.failure"
+  local seed = defaults.get("seed") or 1
+  local outcome = require("raft.fuzz.one").run {
+    file = path, seed = seed, settings = arguments.settings, replay = defaults.get "replay",
+  }
+  if outcome then
+    return outcome.failure
+  end
+  local protected = report.protect(assert(loadfile(path)), path) -- a plain script
+  open.close_all(protected.error)
+  return not protected.fine and failures.of(protected.error, protected.text) or nil
+end
+
+local function shrink_failure(path, arguments)
+  if (defaults.get("mode") or "sim") ~= "sim" then
+    report.problem "--shrink needs the simulated world: what happens in real time cannot be done again"
+    return
+  end
+  require("raft.shrink.story").tell {
+    path = ("repro-%s-%.0f.lua"):format(base_name(path), defaults.get("seed") or 1),
+    run = function() return fail_again(path, arguments) end,
+  }
+end
+
 local function tell_failure(outcome, path, arguments)
   local leftover = open.close_all(outcome.error)
   report.problem(report.without_replay(outcome.text, replay_hint(path, arguments)))
@@ -52,6 +79,9 @@ local function tell_failure(outcome, path, arguments)
     return CANNOT_RUN
   end
   io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
+  if arguments.shrink then
+    shrink_failure(path, arguments)
+  end
   return FAILED
 end
 

@@ -1,0 +1,162 @@
+--- Shrinking: a run that fails is made as small as it can be, and still fails in the same way.
+--
+-- What is shrunk are the recorded inputs (raft.inputs), as a plan (raft.shrink.plan); the passes are in
+-- raft.shrink.*. Candidates run in children of this process, in the simulated world: an abort is a failure like any
+-- other.
+-- @module raft.shrink
+
+local core = require "raft.core"
+local failures = require "raft.failure"
+local inputs = require "raft.inputs"
+local kinds = require "raft.shrink.kinds"
+local milder = require "raft.shrink.milder"
+local nodes = require "raft.shrink.nodes"
+local oracles = require "raft.shrink.oracle"
+local past = require "raft.shrink.past"
+local plans = require "raft.shrink.plan"
+local printed = require "raft.shrink.printed"
+local replay = require "raft.shrink.replay"
+local servers = require "raft.shrink.server"
+local text = require "raft.shrink.text"
+local times = require "raft.shrink.times"
+local workers = require "raft.workers"
+local works = require "raft.shrink.work"
+
+local shrink = {}
+
+local REPLAYS, SECONDS = 400, 60 -- at most
+local ROUNDS_MOST = 5
+local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
+local HUNG_S = 20 -- a replay that takes so long hangs
+
+local function clock()
+  return core.clock_ns() / 1e9
+end
+
+-- ---- passes ---------------------------------------------------------------------------------------------------
+
+-- In rounds, until nothing changes; then once.
+local in_rounds = {
+  { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
+}
+local at_last = {
+  { "time between inputs away", times.gaps }, { "milder faults", milder.all },
+  { "faults and operations away", kinds.chunks }, { "times that are easy to read", times.round },
+  { "calls in the main script", milder.direct },
+}
+
+--- Makes a plan that fails smaller.
+-- @tparam table plan
+-- @tparam table oracle
+-- @tparam ?function told told(what) before each pass
+-- @treturn table the smallest that was found
+-- @tparam ?function replayed replayed(work) after each replay
+function shrink.plan(plan, oracle, told, replayed)
+  local work = works.new(plan, oracle)
+  oracle.progress = replayed and function() replayed(work) end
+  local function pass(one)
+    work.pass = one[1]
+    if told then
+      told(work)
+    end
+    one[2](work)
+  end
+  for _ = 1, ROUNDS_MOST do
+    work.changed = false
+    for _, one in ipairs(in_rounds) do
+      pass(one)
+    end
+    if not work.changed or oracle:is_spent() then
+      break
+    end
+  end
+  for _, one in ipairs(at_last) do
+    pass(one)
+  end
+  return work.plan
+end
+
+-- ---- in children ----------------------------------------------------------------------------------------------
+
+-- The diagram of a plan's run, and the events that led to its failure.
+local function look_at(plan)
+  local answer = workers.call(function()
+    local found = {}
+    local raised = replay.run(plan, plan.seed, function(c)
+      local nodes_of = (c.core:violation() or {}).nodes or {}
+      found.events, found.diagram = past.of(c.core:event_lines(false), nodes_of)
+    end)
+    found.text = raised ~= nil and failures.of(raised).text or nil
+    return found
+  end, HUNG_S)
+  return answer.value or {}
+end
+
+-- ---- the whole ------------------------------------------------------------------------------------------------
+
+--- Runs something that fails, with its inputs recorded.
+-- @tparam function run run() → what came of it: a failure as raft.failure has it; nil: none
+-- @treturn ?table failure
+-- @treturn ?table recorded, as raft.inputs keeps it; nil: there was no cluster
+function shrink.record(run)
+  inputs.begin()
+  local fine, failure = pcall(run)
+  inputs.stop()
+  if not fine then
+    error(failure, 0)
+  end
+  return failure, inputs.latest()
+end
+
+-- Why what was recorded cannot be shrunk; nil: it can.
+local function obstacle(failure, recorded)
+  if not failure then
+    return "it did not fail when its inputs were recorded"
+  elseif not recorded then
+    return "it made no cluster"
+  elseif recorded.is_full then
+    return "it made too many calls to be recorded"
+  elseif recorded.cluster.options.mode ~= "sim" then
+    return "only runs in the simulated world can be done again"
+  end
+  return nil
+end
+
+--- Shrinks a run that fails.
+-- @tparam table given `run`: run() → a failure, or nil; `replays` (400) and `seconds` (60) at most; `told`: told(work)
+-- before each pass, `replayed`: replayed(work) after each replay
+-- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others }; nil and why it
+-- cannot be shrunk
+function shrink.run(given)
+  local began = clock()
+  local failure, recorded = shrink.record(given.run)
+  local why = obstacle(failure, recorded)
+  if why then
+    return nil, why
+  end
+  local recorded_plan = plans.new(recorded, failure)
+  local writer = text.writer()
+  local server = servers.new(writer)
+  local oracle = oracles.new {
+    failure = failure, replays = given.replays or REPLAYS, seconds = given.seconds or SECONDS, clock = clock,
+    write = function(plan) return writer:plan(plan) end,
+    run = function(written, seed) return server:run(written, seed) end,
+  }
+  local first = oracle:try(recorded_plan, FIRST_TRIES)
+  local plan = first and shrink.plan(first, oracle, given.told, given.replayed)
+  server:close()
+  if not first then
+    return nil, "what was recorded does not fail in the same way when it is done again"
+  end
+  local found = look_at(plan)
+  local about = ("%s\nShrunk by Raftbench: %s. It passes once that is mended."):format(
+    (found.text or failure.text):match "[^\n]*", plans.words(plan))
+  local script, refused = printed.write(plan, about)
+  return {
+    failure = failure, before = recorded_plan, plan = plan, replays = oracle.replays, seconds = clock() - began,
+    script = script, refused = refused, events = found.events, diagram = found.diagram, text = found.text,
+    others = oracle.others,
+  }
+end
+
+return shrink

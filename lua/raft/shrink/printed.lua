@@ -1,0 +1,169 @@
+--- A plan as a stand-alone script, in the words that scenarios are written in. It makes the same calls in the same
+-- order as raft.shrink.replay, so that its run is the same to the last event.
+-- @module raft.shrink.printed
+
+local functions = require "raft.script.functions"
+local plans = require "raft.shrink.plan"
+local source = require "raft.script.source"
+
+local printed = {}
+
+local WIDTH = 116
+
+local Printer = {}
+Printer.__index = Printer
+
+function Printer:add(text, ...)
+  self.lines[#self.lines + 1] = select("#", ...) > 0 and text:format(...) or text
+end
+
+-- A remark, wrapped.
+function Printer:remark(text)
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    local words = "--"
+    for word in line:gmatch "%S+" do
+      if #words + #word + 1 > WIDTH then
+        self:add((words:gsub("%%", "%%%%")))
+        words = "--"
+      end
+      words = words .. " " .. word
+    end
+    self:add((words:gsub("%%", "%%%%")))
+  end
+end
+
+local function seconds(ns)
+  return (("%.9f"):format(ns / 1e9):gsub("0+$", ""):gsub("%.$", ""))
+end
+
+-- A value as source; what cannot be written is told, and the script is not stand-alone.
+function Printer:value(value, what, depth)
+  local text, why = source.write(value, self.context, depth)
+  if not text then
+    self.refused[#self.refused + 1] = ("%s: %s"):format(what, why)
+    return nil
+  end
+  return text
+end
+
+function Printer:options(plan)
+  local options = plans.with(plan.options, { seed = plan.seed })
+  self:add "local c = assert(raft.cluster {"
+  for _, name in ipairs(source.keys(options)) do
+    local text = self:value(options[name], "the option '" .. name .. "'", 1)
+    if text then
+      self:add((("  %s = %s,"):format(name, text):gsub("%%", "%%%%")))
+    end
+  end
+  self:add "})"
+end
+
+local function is_fate(step)
+  return step.name == "late" or step.name == "lose"
+end
+
+-- Messages that come late or never, where there are such.
+function Printer:fates(plan)
+  local needed = false
+  for _, step in ipairs(plan.steps) do
+    needed = needed or is_fate(step)
+  end
+  if not needed then
+    return
+  end
+  self:add [[
+
+-- Of what is listed here the next message of that link and kind comes so many seconds later, or never.
+local late = {}
+c:intercept(function(message)
+  for position, which in ipairs(late) do
+    if which.from == message.from and which.to == message.to and which.kind == message.kind then
+      table.remove(late, position)
+      return which.by or "drop"
+    end
+  end
+end)]]
+end
+
+function Printer:workloads(plan)
+  for place, workload in ipairs(plan.workloads) do
+    local name = ("h%d"):format(place)
+    local text = self:value(workload, "a workload", 0)
+    if text then
+      self:add((("local %s = c:workload %s"):format(name, text):gsub("%%", "%%%%")))
+    end
+  end
+end
+
+function Printer:step(step)
+  local parts = {}
+  for place = 1, step.count do
+    parts[place] = self:value(step[place], "c:" .. step.name, 0) or "nil"
+  end
+  local text
+  if is_fate(step) then
+    text = ("late[#late + 1] = %s"):format(parts[1])
+  else
+    text = ("c:%s(%s)"):format(step.name, table.concat(parts, ", "))
+    if plans.waits(step.name) and not step.is_direct then
+      text = ("c:client(function() %s end%s)"):format(text, step.session and ", { session = true }" or "")
+    end
+  end
+  self:add((text:gsub("%%", "%%%%")))
+end
+
+function Printer:steps(plan)
+  local now_ns = 0
+  local function sleep_until(at_ns)
+    if at_ns > now_ns then
+      self:add("c:sleep(%s)", seconds(at_ns - now_ns))
+      now_ns = at_ns
+    end
+  end
+  for _, step in ipairs(plan.steps) do
+    sleep_until(step.at_ns)
+    self:step(step)
+  end
+  sleep_until(plan.ends_ns)
+end
+
+function Printer:tail(plan)
+  if plan.tail == "live" then
+    self:add 'assert(c:heal "all")'
+    self:add "c:check_live()"
+  elseif plan.tail == "check" then
+    for place in ipairs(plan.workloads) do
+      self:add("h%d:stop()", place)
+      self:add("assert(h%d:check())", place)
+    end
+  end
+end
+
+--- Writes a plan as a script.
+-- @tparam table plan
+-- @tparam ?string about what it shows, for the remark at its head
+-- @treturn string the script
+-- @treturn string[] what could not be written, and why
+function printed.write(plan, about)
+  local function is_known(name, value)
+    return name == "raft" and value == package.loaded.raft
+  end
+  local printer = setmetatable({
+    lines = {}, refused = {},
+    context = { write_function = function(f) return functions.write(f, is_known) end },
+  }, Printer)
+  if about then
+    printer:remark(about)
+  end
+  printer:add 'local raft = require "raft"\n'
+  printer:options(plan)
+  printer:fates(plan)
+  printer:add ""
+  printer:workloads(plan)
+  printer:steps(plan)
+  printer:tail(plan)
+  printer:add "c:shutdown()"
+  return table.concat(printer.lines, "\n") .. "\n", printer.refused
+end
+
+return printed

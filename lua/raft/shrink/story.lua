@@ -1,0 +1,145 @@
+--- Shrinking as a user sees it: a line that tells how far it is, then the property, the events that led to its failure,
+-- the diagram, and a script that fails every time.
+-- @module raft.shrink.story
+
+local core = require "raft.core"
+local defaults = require "raft.defaults"
+local failures = require "raft.failure"
+local plans = require "raft.shrink.plan"
+local report = require "raft.report"
+local shrink = require "raft.shrink"
+local terminal = require "raft.view.terminal"
+local workers = require "raft.workers"
+
+local story = {}
+
+local load_text = loadstring or load -- luacheck: ignore 113
+
+local TCP_RUNS = 5
+local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
+local HUNG_S = 60
+local LINE_EVERY_S = 0.1
+
+-- ---- while it goes on ------------------------------------------------------------------------------------------
+
+local function clock()
+  return core.clock_ns() / 1e9
+end
+
+-- A line that is written over on a terminal; elsewhere one for each pass.
+local function progress()
+  local live, latest = terminal.is_terminal(2), 0
+  local function line(work)
+    local text = ("shrinking, replay %d, %s: %s"):format(work.oracle.replays, work.pass, plans.words(work.plan))
+    io.stderr:write(live and "\r\27[K" or "", text, live and "" or "\n")
+  end
+  return {
+    told = line,
+    replayed = live and function(work)
+      if clock() - latest > LINE_EVERY_S then
+        latest = clock()
+        line(work)
+      end
+    end or nil,
+    finish = function()
+      io.stderr:write(live and "\r\27[K" or "")
+    end,
+  }
+end
+
+-- ---- the script --------------------------------------------------------------------------------------------------
+
+-- What a script's run raises, in a child: a failure; nil: it passed.
+local function run_script(script, mode)
+  local answer = workers.call(function()
+    defaults.set("mode", mode)
+    local outcome = report.protect(assert(load_text(script, "=repro.lua")))
+    return outcome.fine and {} or { failure = failures.of(outcome.error, outcome.text) }
+  end, HUNG_S)
+  if answer.value then
+    return answer.value.failure
+  end
+  return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end"
+end
+
+local function write(path, script)
+  local file, problem = io.open(path, "w")
+  if not file or not file:write(script) or not file:close() then
+    return nil, tostring(problem)
+  end
+  return true
+end
+
+-- How often the script fails over TCP.
+local function over_tcp(found)
+  if found.plan.ends_ns / 1e9 > TCP_LONGEST_S then
+    return ("over TCP it was not tried: it lasts %.0f s"):format(found.plan.ends_ns / 1e9)
+  end
+  local failed, other = 0, nil
+  for _ = 1, TCP_RUNS do
+    local failure = run_script(found.script, "tcp")
+    if failure and failures.is_same(failure, found.failure) then
+      failed = failed + 1
+    else
+      other = failure or other
+    end
+  end
+  local words = ("over TCP it fails so in %d of %d runs"):format(failed, TCP_RUNS)
+  return other and words .. "; otherwise: " .. other.text:match "[^\n]*" or words
+end
+
+-- ---- the whole ---------------------------------------------------------------------------------------------------
+
+local function show(found, path)
+  local function say(text, ...)
+    io.stdout:write(select("#", ...) > 0 and text:format(...) or text, "\n")
+  end
+  say "\nShrunk:"
+  say("  %s", (found.text or found.failure.text):match "[^\n]*")
+  say("  from %s\n  to   %s (%d replays, %.1f s)", plans.words(found.before), plans.words(found.plan), found.replays,
+    found.seconds)
+  for _, other in ipairs(found.others) do
+    say("  seen on the way: %s", other.failure.text:match "[^\n]*")
+  end
+  say "\nWhat led to it:"
+  for _, line in ipairs(found.events or {}) do
+    say("  %s", line)
+  end
+  say("\n%s", found.diagram or "")
+  say("%s", found.script)
+  local again = run_script(found.script, "sim")
+  if #found.refused > 0 then
+    say("The script does not stand alone: %s", table.concat(found.refused, "; "))
+  elseif not failures.is_same(again, found.failure) then
+    say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
+  end
+  local fine, problem = write(path, found.script)
+  if fine then
+    say("written to %s: raftbench run %s", path, path)
+  else
+    report.problem(("the script cannot be written to %s: %s"):format(path, problem))
+  end
+  if #found.refused == 0 then
+    say("%s", over_tcp(found))
+  end
+end
+
+--- Shrinks a run that fails, and tells of it.
+-- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
+-- script goes; `replays`, `seconds`
+-- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
+function story.tell(given)
+  local line = progress()
+  local found, why = shrink.run {
+    run = given.run, replays = given.replays, seconds = given.seconds, told = line.told, replayed = line.replayed,
+  }
+  line.finish()
+  if not found then
+    report.problem("this failure cannot be shrunk: " .. why)
+    return nil
+  end
+  show(found, given.path)
+  return found
+end
+
+return story

@@ -1,0 +1,72 @@
+--- Plans as text and back: what a child is sent, and what tells equal candidates.
+-- @module raft.shrink.text
+
+local core = require "raft.core"
+local source = require "raft.script.source"
+
+local text = {}
+
+local load_text = loadstring or load -- luacheck: ignore 113
+
+local Writer = {}
+Writer.__index = Writer
+
+--- A writer; functions (a machine, say) are kept by number, for a child that is made after the first plan was written.
+-- @treturn table
+function text.writer()
+  local self = setmetatable({ kept = {}, numbers = {}, of_step = setmetatable({}, { __mode = "k" }) }, Writer)
+  self.context = { write_function = function(f) return self:keep(f) end }
+  return self
+end
+
+function Writer:keep(f)
+  if not self.numbers[f] then
+    self.kept[#self.kept + 1] = f
+    self.numbers[f] = #self.kept
+  end
+  return ("kept[%d]"):format(self.numbers[f])
+end
+
+function Writer:value(value)
+  return assert(source.write(value, self.context))
+end
+
+-- A step without what it undoes.
+function Writer:step(step)
+  local known = self.of_step[step]
+  if known then
+    return known
+  end
+  local parts = {}
+  for place = 1, step.count do
+    parts[place] = ("[%d] = %s"):format(place, self:value(step[place]))
+  end
+  for _, name in ipairs { "name", "count", "at_ns", "session", "is_direct" } do
+    parts[#parts + 1] = ("%s = %s"):format(name, self:value(step[name]))
+  end
+  known = "{ " .. table.concat(parts, ", ") .. " }"
+  self.of_step[step] = known
+  return known
+end
+
+--- A plan as text.
+-- @tparam table plan
+-- @treturn string
+function Writer:plan(plan)
+  local steps = {}
+  for place, step in ipairs(plan.steps) do
+    steps[place] = self:step(step)
+  end
+  return ("return { options = %s, ends_ns = %d, tail = %s, workloads = %s, steps = {\n%s } }"):format(
+    self:value(plan.options), plan.ends_ns, self:value(plan.tail), self:value(plan.workloads),
+    table.concat(steps, ",\n"))
+end
+
+--- The plan again.
+-- @tparam string written
+-- @treturn table
+function Writer:read(written)
+  return assert(load_text(("local kept, raft = ... %s"):format(written)))(self.kept, { null = core.null })
+end
+
+return text

@@ -1,0 +1,99 @@
+--- Passes 1 and 5: the time before the first input, the gaps between inputs, and times that are easy to read.
+-- @module raft.shrink.times
+
+local plans = require "raft.shrink.plan"
+
+local times = {}
+
+local HALVINGS = 3 -- of one gap, in one round
+local GAP_LEAST_NS = 1000000
+
+local function add(list, seen, at_ns)
+  if not seen[at_ns] then
+    seen[at_ns] = true
+    list[#list + 1] = at_ns
+  end
+end
+
+-- When something is done, and the end.
+local function moments(plan)
+  local list, seen = {}, {}
+  for _, step in ipairs(plan.steps) do
+    add(list, seen, step.at_ns)
+  end
+  for _, workload in ipairs(plan.workloads) do
+    for _, operation in ipairs(workload.operations) do
+      add(list, seen, math.floor(operation.at * 1e9 + 0.5))
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- What lies between two moments takes so much less time.
+local function closer(plan, from_ns, to_ns, less_ns)
+  return plans.retime(plan, function(at_ns)
+    if at_ns >= to_ns then
+      return at_ns - less_ns
+    elseif at_ns > from_ns then
+      return math.min(at_ns, to_ns - less_ns)
+    end
+    return at_ns
+  end)
+end
+
+-- Halves one gap as often as the plan still fails; first of all it tries to do without.
+local function close_gap(work, from_ns, to_ns)
+  if to_ns - from_ns < GAP_LEAST_NS then
+    return
+  elseif work:try_nicer(closer(work.plan, from_ns, to_ns, to_ns - from_ns)) then
+    return
+  end
+  for _ = 1, HALVINGS do
+    local less_ns = math.floor((to_ns - from_ns) / 2)
+    if less_ns < GAP_LEAST_NS or not work:try_nicer(closer(work.plan, from_ns, to_ns, less_ns)) then
+      return
+    end
+    to_ns = to_ns - less_ns
+  end
+end
+
+--- The time before the first input.
+-- @tparam table work
+function times.head(work)
+  local first = moments(work.plan)[1]
+  if first then
+    close_gap(work, 0, first)
+  end
+end
+
+--- All gaps at once, then each, the longest first.
+-- @tparam table work
+function times.gaps(work)
+  local half = plans.retime(work.plan, function(at_ns) return math.floor(at_ns / 2) end)
+  while #moments(work.plan) > 1 and work.plan.ends_ns > 100 * GAP_LEAST_NS and work:try(half) do
+    half = plans.retime(work.plan, function(at_ns) return math.floor(at_ns / 2) end)
+  end
+  local count = #moments(work.plan)
+  for place = count, 2, -1 do
+    local list = moments(work.plan)
+    if list[place] and not work.oracle:is_spent() then
+      close_gap(work, list[place - 1], list[place])
+    end
+  end
+  times.head(work)
+end
+
+-- To whole hundredths of a second, or thousandths.
+function times.round(work)
+  for _, unit_ns in ipairs { 50000000, 10000000, 1000000 } do
+    local rounded = plans.retime(work.plan, function(at_ns)
+      return math.floor(at_ns / unit_ns + 0.5) * unit_ns
+    end)
+    if work:try(rounded) then
+      return
+    end
+  end
+end
+
+return times

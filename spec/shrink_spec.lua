@@ -1,0 +1,209 @@
+-- Shrinking: recorded inputs, what is taken away, and the script that fails every time.
+local lu = require "luaunit"
+local chunks = require "raft.shrink.chunks"
+local inputs = require "raft.inputs"
+local one = require "raft.fuzz.one"
+local plans = require "raft.shrink.plan"
+local raft = require "raft"
+local report = require "raft.report"
+local shrink = require "raft.shrink"
+
+local tests = {}
+
+local load_text = loadstring or load -- luacheck: ignore 113
+
+-- A counter that loses one where it is made from a snapshot: its answers then differ from those of other nodes.
+local function forgetful()
+  local count = 0
+  return {
+    apply = function()
+      count = count + 1
+      return count
+    end,
+    query = function()
+      return count
+    end,
+    snapshot = function()
+      return tostring(count)
+    end,
+    restore = function(next_chunk)
+      count = math.max(0, tonumber(next_chunk()) - 1)
+    end,
+  }
+end
+
+local function propose_for(c, seconds)
+  return function()
+    local stop = c:now() + seconds
+    while c:now() < stop do
+      c:propose({ "add" }, { timeout = 0.5 })
+      c:sleep(0.05)
+    end
+  end
+end
+
+local function any(c)
+  return c:random(#c:ids())
+end
+
+local faults = {
+  function(c) c:crash(any(c)) end,
+  function(c) c:restart "all" end,
+  function(c) c:restart "all" end,
+  function(c) c:disconnect(any(c)) end,
+  function(c) c:heal() end,
+  function(c) c:link(any(c), "*", { drop = 0.3, delay = { 0, 0.02 } }) end,
+  function(c) c:compact(any(c), { timeout = 0.2 }) end,
+  function(c) c:clock(any(c), { rate = 0.9 }) end,
+}
+
+local forgetful_scenario = {
+  nodes = 5, window = 8, machine = forgetful, keep_events = 100,
+  run = function(c)
+    for _ = 1, 3 do
+      c:client(propose_for(c, 20))
+    end
+    for _ = 1, 100 do
+      c:sleep(0.2)
+      faults[c:random(#faults)](c)
+    end
+  end,
+}
+
+local function fail_with(scenario, seed)
+  return function()
+    local outcome, problem = one.run { file = scenario, seed = seed }
+    assert(outcome, problem)
+    return outcome.failure
+  end
+end
+
+-- ---- inputs ----------------------------------------------------------------------------------------------------
+
+local function record(f)
+  inputs.begin()
+  local c = assert(raft.cluster { nodes = 3, mode = "sim", seed = 1 })
+  inputs.stop()
+  f(c)
+  c:shutdown()
+  return inputs.latest()
+end
+
+local function names(list)
+  local words = {}
+  for position, call in ipairs(list) do
+    words[position] = ("%d:%d %s"):format(call.client, call.number, call.name)
+  end
+  return table.concat(words, ", ")
+end
+
+function tests.test_CallsOfTheScriptOfClientsAndOfCallbacksAreRecorded()
+  local recorded = record(function(c)
+    c:wait_leader()
+    c:after(0.5, function() c:disconnect(3) end)
+    local client = c:client(function()
+      c:set("k", 1)
+      c:sleep(1)
+      c:crash(2)
+    end)
+    c:pause(1)
+    c:resume(1)
+    client:wait()
+  end)
+  lu.assertEquals(names(recorded.calls), "1:1 set, 0:1 pause, 0:2 resume, -1:1 disconnect, 1:2 crash")
+  lu.assertEquals(recorded.calls[5][1], 2)
+  lu.assertTrue(recorded.calls[5].at_ns > recorded.calls[4].at_ns)
+end
+
+function tests.test_WhatAnInterceptDoesToAMessageIsRecorded()
+  local recorded = record(function(c)
+    c:intercept(function(message)
+      return message.kind == "pre_vote" and message.to == 2 and "hold" or nil
+    end)
+    c:wait_leader()
+    c:held()[1]:deliver()
+  end)
+  local fate = recorded.fates[1]
+  lu.assertEquals({ fate.kind, fate.to, #fate.arrives_ns }, { "pre_vote", 2, 1 })
+  lu.assertTrue(fate.arrives_ns[1] > fate.at_ns)
+end
+
+function tests.test_CallsThatAreLeftOutChangeNothing()
+  inputs.begin { ["0:1"] = true, ["1:1"] = true }
+  local c = assert(raft.cluster { nodes = 3, mode = "sim", seed = 1 })
+  inputs.stop()
+  c:wait_leader()
+  c:crash(1)
+  local client = c:client(function() return c:set("k", 1) end)
+  local _, index, _, code = client:wait()
+  lu.assertEquals({ c:is_alive(1), index, code }, { true, nil, "timeout" })
+  lu.assertEquals(#inputs.latest().calls, 0)
+  lu.assertNil(c:get "k")
+  c:shutdown()
+end
+
+function tests.test_AClusterThatIsNotRecordedHasTheSameTrace()
+  local hashes = {}
+  for place, wanted in ipairs { true, false } do
+    if wanted then
+      inputs.begin()
+    end
+    local c = assert(raft.cluster { nodes = 3, mode = "sim", seed = 4 })
+    inputs.stop()
+    c:wait_leader()
+    c:crash(c:leader())
+    c:set("k", 1)
+    hashes[place] = c:trace_hash()
+    lu.assertEquals(c.inputs ~= nil, wanted)
+    c:shutdown()
+  end
+  lu.assertEquals(hashes[1], hashes[2])
+end
+
+-- ---- taking away -----------------------------------------------------------------------------------------------
+
+function tests.test_ChunksFindTheFewItemsThatMatter()
+  local items, matters, tried = {}, { [17] = true, [18] = true, [90] = true, [150] = true, [199] = true }, 0
+  for number = 1, 200 do
+    items[number] = number
+  end
+  local left = chunks.remove(items, function(rest)
+    local count = 0
+    tried = tried + 1
+    for _, number in ipairs(rest) do
+      count = count + (matters[number] and 1 or 0)
+    end
+    return count == 5
+  end, function() return false end)
+  lu.assertEquals(left, { 17, 18, 90, 150, 199 })
+  lu.assertTrue(tried <= 100)
+end
+
+-- ---- the whole ---------------------------------------------------------------------------------------------------
+
+function tests.test_AFailureOfManyFaultsIsShrunkToFewAndItsScriptFailsEveryTime()
+  local found, why = shrink.run { run = fail_with(forgetful_scenario, 3) }
+  assert(found, why)
+  local before, after = plans.count(found.before), plans.count(found.plan)
+  lu.assertTrue(before.steps > 50)
+  lu.assertTrue(after.faults <= 3)
+  lu.assertTrue(after.operations <= 3)
+  lu.assertTrue(found.replays <= 400)
+  lu.assertEquals(found.refused, {})
+  lu.assertTrue(#found.events > 0 and #found.events <= 12)
+  lu.assertStrContains(found.diagram, "VIOLATION")
+  for _ = 1, 20 do
+    local outcome = report.protect(assert(load_text(found.script)))
+    lu.assertFalse(outcome.fine)
+    lu.assertEquals(outcome.error.property, found.failure.property)
+    require("raft.open").close_all()
+  end
+end
+
+function tests.test_WhatDoesNotFailCannotBeShrunk()
+  local found, why = shrink.run { run = fail_with({ nodes = 3, run = function(c) c:wait_leader() end }, 1) }
+  lu.assertNil(found)
+  lu.assertStrContains(why, "did not fail")
+end
+
+return tests
