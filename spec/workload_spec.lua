@@ -66,6 +66,47 @@ clusters.in_both(tests, "AValueIsWrittenOnce", { nodes = 3 }, function(c)
   lu.assertTrue(#h > 300)
 end)
 
+-- What the machine holds in the end is what a history says, of each kind.
+local function of_each_kind(c, kind, mix)
+  local h = c:workload { kind = kind, mix = mix, clients = 1, count = 80, ask = "leader", timeout = 10, prefix = kind }
+  assert(h:wait(60))
+  lu.assertEquals(check_form(h).info, 0)
+  local state = {}
+  for _, entry in ipairs(h) do
+    if entry.type == "ok" then
+      local old, value = state[entry.key], entry.value
+      if entry.f == "append" and kind == "kv" then
+        state[entry.key] = (old or "") .. value
+      elseif entry.f == "append" or entry.f == "enqueue" or entry.f == "add" and entry.result then
+        state[entry.key] = clusters.merge(old, { [#(old or {}) + 1] = value })
+      elseif entry.f == "dequeue" then
+        lu.assertEquals(value, old and old[1] or raft.null)
+        table.remove(old or {}, 1)
+      elseif entry.f == "remove" or entry.f == "contains" then
+        local at
+        for position, one in ipairs(old or {}) do
+          at = one == value and position or at
+        end
+        lu.assertEquals(entry.result, at ~= nil)
+        if entry.f == "remove" and at then
+          table.remove(old, at)
+        end
+      elseif entry.f == "read" then
+        lu.assertEquals(value, old or kind == "kv" and raft.null or {})
+      elseif entry.f ~= "add" then
+        state[entry.key] = entry.f == "cas" and value[2] or value
+      end
+    end
+  end
+end
+
+clusters.in_both(tests, "WhatEachKindDoes", { nodes = 1 }, function(c)
+  of_each_kind(c, "append")
+  of_each_kind(c, "set")
+  of_each_kind(c, "queue")
+  of_each_kind(c, "kv", { read = 2, write = 1, cas = 1, append = 2, delete = 1 })
+end)
+
 -- Clients that stay with a leader that is cut off put entries into its log that no other has.
 clusters.add(tests, "TailsDivergeBehindALeaderThatIsCutOff", {
   nodes = 5, mode = "sim", check_quorum = false, pre_vote = false,

@@ -10,7 +10,7 @@
 /* What valid commands made of it, in the order of first setting. */
 struct pair_of {
     struct bytes key;
-    struct bytes value;
+    struct buffer value;
 };
 
 struct model {
@@ -36,15 +36,20 @@ static void put(struct model *model, struct bytes key, struct bytes value)
         model->trusted = false;
         return;
     }
+    struct buffer kept = {0}; /* `value` may be a view of what is there */
+    buffer_append(&kept, value.data, value.size);
     if (pair == NULL) {
         pair = &model->pairs[model->count++];
+        *pair = (struct pair_of){key, {0}};
     }
-    *pair = (struct pair_of){key, value};
+    buffer_free(&pair->value);
+    pair->value = kept;
 }
 
 static void drop(struct model *model, struct pair_of *pair)
 {
     if (pair != NULL) {
+        buffer_free(&pair->value);
         *pair = model->pairs[--model->count];
     }
 }
@@ -64,13 +69,118 @@ static void compare_and_set(struct model *model, struct bytes command, struct by
     struct bytes wanted = {NULL, 0};
     struct pair_of *pair = find(model, key);
     bool has_expected = value_field(command, "old", &expected);
-    bool as_expected =
-        pair == NULL ? !has_expected : has_expected && bytes_equal(pair->value, expected);
+    bool as_expected = pair == NULL
+                           ? !has_expected
+                           : has_expected && bytes_equal(buffer_bytes(&pair->value), expected);
     if (as_expected && value_field(command, "new", &wanted)) {
         put(model, key, wanted);
     } else if (as_expected) {
         drop(model, pair);
     }
+}
+
+/* ---- lists, element by element ---- */
+
+struct element_list {
+    struct bytes elements[STEPS_MAX + 1]; /* one more than commands can have made */
+    size_t count;
+};
+
+/* false: it is no list, or one that was set whole with more than fit. */
+static bool read_list(struct model *model, struct bytes key, struct element_list *list)
+{
+    struct pair_of *pair = find(model, key);
+    list->count = 0;
+    if (pair == NULL) {
+        return true;
+    }
+    struct value_reader reader = {pair->value.data, pair->value.size, 0};
+    struct value_item head;
+    if (!value_read(&reader, &head) || head.kind != VALUE_ARRAY) {
+        return false;
+    }
+    if (head.count > STEPS_MAX) {
+        model->trusted = false;
+        return false;
+    }
+    while (list->count < head.count) {
+        size_t start = reader.position;
+        ensure(value_skip(&reader));
+        list->elements[list->count++] =
+            (struct bytes){pair->value.data + start, reader.position - start};
+    }
+    return true;
+}
+
+static void put_list(struct model *model, struct bytes key, const struct element_list *list)
+{
+    struct buffer value = {0};
+    struct buffer nested = {0};
+    value_write_array(&value, list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_append(&value, list->elements[i].data, list->elements[i].size);
+    }
+    value_write_array(&nested, 1);
+    buffer_append(&nested, value.data, value.size);
+    if (is_value(buffer_bytes(&nested))) { /* an answer can hold it */
+        put(model, key, buffer_bytes(&value));
+    }
+    buffer_free(&value);
+    buffer_free(&nested);
+}
+
+static void remove_at(struct element_list *list, size_t position)
+{
+    list->count--;
+    for (size_t i = position; i < list->count; i++) {
+        list->elements[i] = list->elements[i + 1];
+    }
+}
+
+static void change_list(struct model *model, struct bytes operation, struct bytes key,
+                        struct bytes value)
+{
+    struct element_list list;
+    if (!read_list(model, key, &list)) {
+        return;
+    }
+    size_t found = 0;
+    while (found < list.count && !bytes_equal(list.elements[found], value)) {
+        found++;
+    }
+    if (is_word(operation, "pop") && list.count > 0) {
+        remove_at(&list, 0);
+    } else if (is_word(operation, "remove") && found < list.count) {
+        remove_at(&list, found);
+    } else if (is_word(operation, "push") || (is_word(operation, "add") && found == list.count)) {
+        list.elements[list.count++] = value;
+    } else {
+        return;
+    }
+    put_list(model, key, &list);
+}
+
+static void append_text(struct model *model, struct bytes key, struct bytes more)
+{
+    struct pair_of *pair = find(model, key);
+    struct buffer text = {0};
+    struct buffer value = {0};
+    bool fine = true;
+    for (int part = pair == NULL ? 1 : 0; part < 2; part++) {
+        struct bytes from = part == 0 ? buffer_bytes(&pair->value) : more;
+        struct value_reader reader = {from.data, from.size, 0};
+        struct value_item item;
+        fine = fine && value_read(&reader, &item) && item.kind == VALUE_STRING;
+        if (fine) {
+            buffer_append(&text, item.string.data, item.string.size);
+        }
+    }
+    if (fine) {
+        value_write_string(&value, text.data, text.size);
+        put(model, key, buffer_bytes(&value));
+    }
+    buffer_free(&text);
+    buffer_free(&value);
 }
 
 static void apply_to_model(struct model *model, struct bytes command)
@@ -91,6 +201,15 @@ static void apply_to_model(struct model *model, struct bytes command)
         drop(model, find(model, key));
     } else if (is_word(operation, "cas")) {
         compare_and_set(model, command, key);
+    } else if (is_word(operation, "pop")) {
+        change_list(model, operation, key, (struct bytes){NULL, 0});
+    } else if (value_field(command, "value", &value)) {
+        if (is_word(operation, "append")) {
+            append_text(model, key, value);
+        } else if (is_word(operation, "push") || is_word(operation, "add") ||
+                   is_word(operation, "remove")) {
+            change_list(model, operation, key, value);
+        }
     }
 }
 
@@ -164,6 +283,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     check_state(one, &model);
+    while (model.count > 0) {
+        drop(&model, &model.pairs[model.count - 1]);
+    }
     while (count > 0) {
         batch_release(pieces[--count]);
     }

@@ -165,6 +165,30 @@ struct kv {
     struct kv_restore restore;
 };
 
+/* ---- its commands (kv.c, kv_parts.c) -------------------------------------------------------- */
+
+/* The fields of a command or a query that count; `data` is NULL for one that is absent. */
+struct kv_fields {
+    struct bytes operation;
+    struct bytes key;
+    struct bytes value;
+    struct bytes old_value;
+    struct bytes new_value;
+};
+
+const struct kv_item *kv_find(const struct kv *kv, struct bytes key); /* NULL: absent */
+void kv_set(struct kv *kv, struct bytes key, struct bytes value);
+
+/* Commands that change a part of a value. */
+enum kv_part { KV_NO_PART, KV_APPEND, KV_PUSH, KV_POP, KV_ADD, KV_REMOVE };
+
+/* What is wrong with it, in words, and then nothing is changed; NULL: it is done. There is a key.
+ */
+const char *kv_change_part(struct kv *kv, enum kv_part part, const struct kv_fields *fields,
+                           struct buffer *result);
+
+/* ---- its snapshots: what commands ask ------------------------------------------------------- */
+
 /* Before the item of this slot is changed or removed: false: a snapshot needs it as it is. */
 bool kv_may_change(const struct kv *kv, const struct kv_slot *slot);
 /* Takes over an item that was taken out of the table, and that the snapshot needs. */

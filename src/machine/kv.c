@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-/* The fields of a command or a query that count; `data` is NULL for one that is absent. */
-struct kv_fields {
-    struct bytes operation;
-    struct bytes key;
-    struct bytes value;
-    struct bytes old_value;
-    struct bytes new_value;
-};
-
 #define DROPPED_A_COMMAND 64U /* items that a restore has dropped, freed with each command */
 
 void *kv_new(void)
@@ -33,7 +24,7 @@ static void kv_free(void *self)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-static const struct kv_item *find(const struct kv *kv, struct bytes key)
+const struct kv_item *kv_find(const struct kv *kv, struct bytes key)
 {
     const struct kv_slot *slot = kv_table_find(&kv->table, key, kv_hash(key));
     return slot == NULL ? NULL : slot->item;
@@ -68,7 +59,7 @@ static void replace(struct kv *kv, struct kv_slot *slot, struct bytes key, struc
     memcpy(item->data + item->key_size, value.data, value.size);
 }
 
-static void set(struct kv *kv, struct bytes key, struct bytes value)
+void kv_set(struct kv *kv, struct bytes key, struct bytes value)
 {
     uint64_t hash = kv_hash(key);
     struct kv_slot *slot = kv_table_find(&kv->table, key, hash);
@@ -155,14 +146,14 @@ static bool read_fields(struct bytes input, struct kv_fields *fields)
 
 static void compare_and_set(struct kv *kv, const struct kv_fields *fields, struct buffer *result)
 {
-    const struct kv_item *item = find(kv, fields->key);
+    const struct kv_item *item = kv_find(kv, fields->key);
     bool as_expected = item == NULL ? fields->old_value.data == NULL
                                     : fields->old_value.data != NULL &&
                                           bytes_equal(kv_item_value(item), fields->old_value);
     value_write_array(result, as_expected || item == NULL ? 1 : 2);
     value_write_boolean(result, as_expected);
     if (as_expected && fields->new_value.data != NULL) {
-        set(kv, fields->key, fields->new_value);
+        kv_set(kv, fields->key, fields->new_value);
     } else if (as_expected) {
         (void)delete (kv, fields->key);
     } else if (item != NULL) {
@@ -178,6 +169,20 @@ static void answer_problem(const char *problem, struct buffer *out)
     value_write_string(out, problem, strlen(problem));
 }
 
+static enum kv_part part_of(const struct kv_fields *fields)
+{
+    static const char *const names[] = {
+        [KV_APPEND] = "append", [KV_PUSH] = "push",     [KV_POP] = "pop",
+        [KV_ADD] = "add",       [KV_REMOVE] = "remove",
+    };
+    for (enum kv_part part = KV_APPEND; part <= KV_REMOVE; part++) {
+        if (is_text(fields->operation, names[part])) {
+            return part;
+        }
+    }
+    return KV_NO_PART;
+}
+
 /* Why it is no command of kv's; NULL: it is one. */
 static const char *command_problem(const struct kv_fields *fields)
 {
@@ -187,8 +192,9 @@ static const char *command_problem(const struct kv_fields *fields)
     if (is_text(fields->operation, "noop")) {
         return NULL;
     }
-    if (!is_set && !is_delete && !is_cas) {
-        return "kv has no such operation (it has set, delete, cas and noop)";
+    if (!is_set && !is_delete && !is_cas && part_of(fields) == KV_NO_PART) {
+        return "kv has no such operation (it has set, delete, cas, append, push, pop, add, remove "
+               "and noop)";
     }
     if (fields->key.data == NULL) {
         return "kv: a key is missing";
@@ -211,11 +217,16 @@ static bool kv_apply(void *self, uint64_t index, struct bytes command, struct bu
     if (problem != NULL) {
         answer_problem(problem, result);
     } else if (is_text(fields.operation, "set")) {
-        set(kv, fields.key, fields.value);
+        kv_set(kv, fields.key, fields.value);
     } else if (is_text(fields.operation, "delete")) {
         value_write_boolean(result, delete (kv, fields.key));
     } else if (is_text(fields.operation, "cas")) {
         compare_and_set(kv, &fields, result);
+    } else if (part_of(&fields) != KV_NO_PART) {
+        problem = kv_change_part(kv, part_of(&fields), &fields, result);
+        if (problem != NULL) {
+            answer_problem(problem, result);
+        }
     }
     return true;
 }
@@ -232,7 +243,7 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
     if (is_text(fields.operation, "size")) {
         value_write_integer(answer, (int64_t)kv->table.count);
     } else if (is_text(fields.operation, "get") && fields.key.data != NULL) {
-        const struct kv_item *item = find(kv, fields.key);
+        const struct kv_item *item = kv_find(kv, fields.key);
         value_write_array(answer, item == NULL ? 0 : 1);
         if (item != NULL) {
             buffer_append(answer, kv_item_value(item).data, item->value_size);

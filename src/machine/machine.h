@@ -97,9 +97,12 @@ size_t machine_kept_bytes(const struct machine *machine);
 
 /* The key-value machine. Commands are maps: {op="set", key, value} → null; {op="delete", key} →
  * true where it was there, else false; {op="cas", key, old, new} (absent `old`: the key must be
- * absent; absent `new`: delete) → [true] or [false, present value] ([false] where absent). Keys are
- * any values. Anything else commits with no effect and null. Query {op="get", key} → [value], or []
- * where it is missing; {op="size"} → count; others fail no node: null. */
+ * absent; absent `new`: delete) → [true] or [false, present value] ([false] where absent);
+ * {op="append", key, value} of strings → null; lists: {op="push", key, value} → null, {op="pop",
+ * key} → [first] or []; sets, which are lists: {op="add", key, value} and {op="remove", …} →
+ * whether that changed it. What is absent is empty. Keys are any values. Anything else commits with
+ * no effect and null. Query {op="get", key} → [value], or [] where it is missing; {op="size"} →
+ * count; others fail no node: null. */
 extern const struct machine_operations kv_operations;
 void *kv_new(void);
 

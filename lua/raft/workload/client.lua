@@ -107,7 +107,12 @@ local function ask(run, self, operation, entry)
     return
   end
   entry.log_index = outcome.index
-  kind.answered(entry, operation, outcome.result)
+  local result = outcome.result
+  if type(result) == "table" and result.error ~= nil then -- the machine has refused it
+    note_failure(entry, operation, result.error, false)
+  else
+    kind.answered(entry, operation, result)
+  end
 end
 
 local function judge_performed(entry, operation, is_read, index, result, code, detail)

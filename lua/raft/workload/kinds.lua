@@ -27,6 +27,12 @@ local function new_value(run, stream)
   return run.written
 end
 
+-- What "append" is to add to has to be text.
+local function new_content(run, stream)
+  local value = new_value(run, stream)
+  return run.is_text and ("%d "):format(value) or value
+end
+
 -- Keys that are read whole change, so that what is read stays small.
 local function growing_key(run, stream, grows)
   local count = #run.keys
@@ -45,7 +51,7 @@ function draw.read(run, stream)
 end
 
 function draw.write(run, stream)
-  return any_key(run, stream), new_value(run, stream)
+  return any_key(run, stream), new_content(run, stream)
 end
 
 -- Mostly from the value that was seen last, so that some succeed.
@@ -55,15 +61,11 @@ function draw.cas(run, stream)
   if old == nil then
     old = null
   end
-  return key, { old, new_value(run, stream) }
+  return key, { old, new_content(run, stream) }
 end
 
 function draw.delete(run, stream)
   return any_key(run, stream), nil
-end
-
-function draw.append_text(run, stream)
-  return any_key(run, stream), ("%d "):format(new_value(run, stream))
 end
 
 function draw.grow(run, stream)
@@ -196,7 +198,7 @@ kinds.by_name = {
   kv = {
     mix = { read = 2, write = 2, cas = 1 }, keys = 5, operations = {
       read = read, write = write, cas = cas, delete = delete,
-      append = { draw = draw.append_text, body = command "append", answered = took_effect },
+      append = { draw = draw.write, body = command "append", answered = took_effect },
     },
   },
   append = {

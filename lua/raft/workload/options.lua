@@ -53,6 +53,15 @@ local function weights_of(name, given, allowed)
   return names, weights, sum
 end
 
+local function has(list, wanted)
+  for _, one in ipairs(list) do
+    if one == wanted then
+      return true
+    end
+  end
+  return false
+end
+
 local function kind_of(given)
   local name = given.kind
   if name == nil and not given.perform then
@@ -209,6 +218,7 @@ function options.of(given, number, never)
   timing(given, run, never)
   if kind then
     run.names, run.weights, run.weight = weights_of("mix", given.mix or kind.mix, kind.operations)
+    run.is_text = name == "kv" and has(run.names, "append")
     run.notes = run.operations.cas ~= nil and not given.generator and not given.operations
   end
   run.asks = deal_ask(given.ask)
