@@ -78,7 +78,7 @@ function tests.test_WhatFailedIsNamed()
   lu.assertEquals({ kind_of "local x = nil + 1" },
     { "error", "FILE:2: attempt to perform arithmetic on a nil value", 1 })
   lu.assertEquals({ kind_of "c:crash { 1, 2 } c:check_live()" }, { "liveness",
-    "the cluster does not live: no leader within # s", 0 })
+    "no leader within # s", 0 })
   lu.assertEquals({ kind_of "c:client(function() c:sleep(0.1) error 'in 1 client' end) c:sleep(1)" },
     { "check", "FILE:2: in # client", 1 })
 end

@@ -454,12 +454,12 @@ function Driver:await_client(client, deadline_ns)
   return client.finished or false
 end
 
---- The clients that have not ended, the one that asks left out.
+--- The clients that have not ended, the one that asks left out, and those that nobody waits for.
 -- @treturn table a list, the oldest first
 function Driver:running_clients()
   local list = {}
   for _, client in pairs(self.clients) do
-    if client ~= self.current then
+    if client ~= self.current and not client.is_background then
       list[#list + 1] = client
     end
   end

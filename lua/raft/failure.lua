@@ -51,9 +51,6 @@ local function of_words(words, shown)
     place = split_place(first_line(shown))
   end
   local property = "check"
-  if rest:find "^the cluster does not live: " then
-    property, place = "liveness", nil -- wherever it was looked at
-  end
   for _, pattern in ipairs(lua_errors) do
     property = rest:find(pattern) and "error" or property
   end

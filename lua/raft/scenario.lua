@@ -5,6 +5,7 @@
 -- @module raft.scenario
 
 local defaults = require "raft.defaults"
+local nemesis = require "raft.nemesis"
 local open = require "raft.open"
 
 local scenario = {}
@@ -16,11 +17,13 @@ function scenario.is(value)
   return type(value) == "table" and type(value.run) == "function"
 end
 
+local LIVE_S = 60 -- so long may it take until the cluster lives again
+
 -- A node that has failed, and that the scenario did not start again itself, fails the run: none of its faults asked
--- for that.
-local function check_none_failed(c)
+-- for that, but for one whose disk was made to lie.
+local function check_none_failed(c, liars)
   for _, id in ipairs(c:ids()) do
-    if c:status(id, "state") == "failed" then
+    if c:status(id, "state") == "failed" and not liars[id] then
       error(("node %d has failed and was not started again: %s"):format(id, c:status(id, "error")), 0)
     end
   end
@@ -28,12 +31,24 @@ end
 
 -- Undoes every fault, so that what does not work afterwards is the cluster's own fault.
 local function settle(c)
-  check_none_failed(c)
+  local nemeses, liars = nemesis.of(c.inner), {}
+  for _, one in ipairs(nemeses) do
+    nemesis.undo(one)
+    liars[one.liar or 0] = true
+  end
+  check_none_failed(c, liars)
   local fine, message = c:heal "all"
   if not fine then
     error("a node does not start again after the scenario: " .. tostring(message), 0)
   end
-  c:check_live()
+  for _, one in ipairs(nemeses) do
+    fine, message = nemesis.settle(one)
+    if not fine then
+      c:check_live(LIVE_S) -- says what stands still, and why
+      error(message, 0)
+    end
+  end
+  c:check_live(LIVE_S)
 end
 
 -- draw(choices) picks one of a list, by the seed: numbers of Park and Miller's, exact in every Lua.

@@ -108,7 +108,7 @@ local function ended(recording, call)
 end
 
 -- Calls that give something back that can be used later.
-local gives_more = { on = true, after = true, client = true, workload = true }
+local gives_more = { on = true, after = true, client = true, nemesis = true, workload = true }
 
 -- What is given back and can be used later: the end of `on` or `after`, a client, a workload's history.
 local function followed(recording, call, result)

@@ -63,6 +63,7 @@ function public.classes()
     class("raft.client", "client", ":", methods_of(client)),
     class("raft.history", "history", ":", methods_of(require("raft.history").new())),
     class("raft.message", "message", ":", methods_of(message)),
+    class("raft.nemesis", "nemesis", ":", methods_of(cluster:nemesis { "pause" })),
     class("raft.node", "node", ":", methods_of(node)),
     class("raft.attached", "attached", ":", methods_of(attached)),
   }

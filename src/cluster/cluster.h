@@ -218,6 +218,9 @@ void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint3
 void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
                       const struct link_faults *link);
 void cluster_heal(struct cluster *cluster);
+/* As faults_effect_count, of the nodes in this process. */
+uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint64_t to,
+                              enum fault_effect effect);
 void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context);
 /* A frame that a hook held arrives at its receiver now; the caller keeps its reference. */
 void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame);

@@ -190,6 +190,12 @@ void cluster_heal(struct cluster *cluster)
     links_changed(cluster);
 }
 
+uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint64_t to,
+                              enum fault_effect effect)
+{
+    return faults_effect_count(cluster->faults, from, to, effect);
+}
+
 void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context)
 {
     faults_set_hook(cluster->faults, hook, context);

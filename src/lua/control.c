@@ -181,6 +181,22 @@ static int control_link(lua_State *L)
     return finish(L, box, true, NULL);
 }
 
+/* core:fault_effects(from, to) → {partition, disconnected, cut, drop, duplicate, reorder, delay}:
+ * how many messages of those links each has changed so far */
+static int control_fault_effects(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t from = end_check(L, 2);
+    uint64_t to = end_check(L, 3);
+
+    lua_createtable(L, 0, EFFECT_COUNT);
+    for (enum fault_effect effect = 0; effect < EFFECT_COUNT; effect++) {
+        lua_set_integer(L, fault_effect_name(effect),
+                        cluster_effect_count(box->cluster, from, to, effect));
+    }
+    return 1;
+}
+
 static int control_heal(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_enter(L);
@@ -229,6 +245,7 @@ const luaL_Reg lua_control_methods[] = {
     {"partition", control_partition},
     {"link", control_link},
     {"heal", control_heal},
+    {"fault_effects", control_fault_effects},
     {"note", control_note},
     {"verdict", control_verdict},
     {"deliver", lua_frame_deliver},

@@ -163,6 +163,25 @@ static int look_status(lua_State *L)
     return 1;
 }
 
+/* core:last_term(id) → the term of the last entry of its log, 0 where it has none; nil: no such
+ * node
+ */
+static int look_last_term(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    const struct node_view *view = cluster_view(node);
+    const struct raft_entry *last = cluster_log_read(node, view->last_index);
+    uint64_t term = last != NULL                               ? last->term
+                    : view->snapshot_index == view->last_index ? view->snapshot_term
+                                                               : 0;
+    lua_pushinteger(L, (lua_Integer)term);
+    return 1;
+}
+
 static int look_ids(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -440,6 +459,7 @@ static int look_violation(lua_State *L)
 
 const luaL_Reg lua_look_methods[] = {
     {"status", look_status},
+    {"last_term", look_last_term},
     {"ids", look_ids},
     {"state", look_state},
     {"is_connected", look_is_connected},

@@ -88,6 +88,7 @@ static void drop_on_link(struct faults *faults, struct fault_link *link, int64_t
                          const struct batch *frame, const char *reason)
 {
     faults_count_drop(faults, link->from);
+    faults_count_lost(link, reason);
     report_drop(faults, link->from, link->to, now_ns, frame, reason);
 }
 
@@ -275,6 +276,14 @@ static bool happens(const struct draws *draws, enum stream_kind stream, uint64_t
     return (draws->of[stream] >> 32) < chance;
 }
 
+/* The longest delay of a link that has no faults of its own. */
+static int64_t usual_delay_ns(const struct faults *faults, const struct fault_link *link)
+{
+    bool is_clients = link->from == WORLD_CLIENT || link->to == WORLD_CLIENT;
+
+    return is_clients ? 0 : faults->of_links_by_default.delay_max_ns;
+}
+
 /* Sends on what was not dropped: late, twice, behind its successors. */
 static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
                  struct batch *frame, bool urgent, const struct draws *draws)
@@ -294,6 +303,9 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
     struct batch *copy =
         happens(draws, STREAM_DUPLICATE, of_link->duplicate) ? batch_hold(frame) : NULL;
 
+    link->effects[EFFECT_DELAY] += leaves_ns > now_ns || delay_ns > usual_delay_ns(faults, link);
+    link->effects[EFFECT_DUPLICATE] += copy != NULL;
+    link->effects[EFFECT_REORDER] += reordered;
     if (!reordered) {
         emit(faults, link, frame, urgent, due_in_order(link, leaves_ns + delay_ns, overtakes));
     }

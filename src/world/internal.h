@@ -52,6 +52,7 @@ struct fault_link {
     struct list held; /* reordered frames, in order of sending */
     struct random streams[STREAM_COUNT];
     const char *lost_reason; /* why the epoch last went up */
+    uint64_t effects[EFFECT_COUNT];
 };
 
 /* One call of faults_set_link that still matters. */
@@ -97,6 +98,7 @@ struct faults {
 struct fault_link *faults_link(struct faults *faults, uint64_t from, uint64_t to);
 void faults_links_free(struct faults *faults);
 void faults_count_drop(struct faults *faults, uint64_t from);
+void faults_count_lost(struct fault_link *link, const char *reason);
 /* What is in force has changed: each link follows it. */
 void faults_refresh(struct faults *faults);
 #define FAULTS_DELAY_MAX_NS (INT64_MAX / 4)

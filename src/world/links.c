@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LINKS_FEW 256 /* are never looked through */
 
@@ -214,6 +215,42 @@ uint64_t faults_drop_count(const struct faults *faults, uint64_t from)
     size_t place = array_place(&faults->drops, from, from);
     bool is_there = place < faults->drops.count && faults->drops.items[place].from == from;
     return is_there ? faults->drops.items[place].count : 0;
+}
+
+const char *fault_effect_name(enum fault_effect effect)
+{
+    static const char *const names[] = {
+#define X(name, text) [EFFECT_##name] = (text),
+        FAULT_EFFECTS(X)
+#undef X
+    };
+    ensure(effect < EFFECT_COUNT);
+    return names[effect];
+}
+
+void faults_count_lost(struct fault_link *link, const char *reason)
+{
+    for (enum fault_effect effect = 0; effect <= EFFECT_DROP; effect++) {
+        if (strcmp(reason, fault_effect_name(effect)) == 0) {
+            link->effects[effect]++;
+        }
+    }
+    link->effects[EFFECT_DELAY] += strcmp(reason, "queue full") == 0;
+}
+
+uint64_t faults_effect_count(const struct faults *faults, uint64_t from, uint64_t to,
+                             enum fault_effect effect)
+{
+    uint64_t count = 0;
+
+    ensure(effect < EFFECT_COUNT);
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        const struct fault_link *link = faults->link_list.items[i];
+        if (names(from, link->from) && names(to, link->to)) {
+            count += link->effects[effect];
+        }
+    }
+    return count;
 }
 
 void faults_trim(struct faults *faults, faults_needs *needs, void *context)

@@ -362,6 +362,28 @@ void faults_drop(struct faults *faults, int64_t now_ns, uint64_t from, uint64_t 
 int64_t faults_deadline(const struct faults *faults);
 void faults_release(struct faults *faults, int64_t now_ns);
 uint64_t faults_drop_count(const struct faults *faults, uint64_t from);
+
+/* What faults have done to messages, counted on each link. */
+#define FAULT_EFFECTS(X)                                                                           \
+    X(PARTITION, "partition")       /* lost for that reason, */                                    \
+    X(DISCONNECTED, "disconnected") /* as the drop events have it, */                              \
+    X(CUT, "cut")                                                                                  \
+    X(DROP, "drop")                                                                                \
+    X(DUPLICATE, "duplicate")                                                                      \
+    X(REORDER, "reorder")                                                                          \
+    X(DELAY, "delay") /* later than the usual link, or lost for want of room there */
+
+enum fault_effect {
+#define X(name, text) EFFECT_##name,
+    FAULT_EFFECTS(X)
+#undef X
+        EFFECT_COUNT
+};
+
+const char *fault_effect_name(enum fault_effect effect);
+/* Of the links from here to there; FAULTS_EVERY: of each node. */
+uint64_t faults_effect_count(const struct faults *faults, uint64_t from, uint64_t to,
+                             enum fault_effect effect);
 /* Where there are many links, those go that nobody needs: ids that strangers give come without end.
  * One that is used again begins anew. */
 typedef bool faults_needs(void *context, uint64_t from, uint64_t to);

@@ -131,7 +131,8 @@ function cluster:check_not_committed(command) end
 function cluster:commits(id) end
 
 ---Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
----up. Heals nothing. Raises an error that says what stands still and why.
+---up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message, time,
+---nodes, standing} with __tostring.
 ---@param timeout? number seconds, 10 if not given
 function cluster:check_live(timeout) end
 
@@ -308,6 +309,16 @@ function cluster:remove_servers(ids, options) end
 ---@return string? code
 ---@return raft.detail? detail
 function cluster:promote(ids, options) end
+
+-- Faults that come and go by themselves.
+
+---Starts a nemesis: faults that come and go while the script goes on. Its list holds names of faults, tables of a name
+---and options ({ "partition", shape = "halves", weight = 3 }), functions f(c) that do something and return what takes
+---it back, and { mix = list }, { sequence = list }, { stagger = list }. One begins each `every` seconds and lasts for
+---`lasts`; an entry with an `every` of its own keeps its own time.
+---@param options raft.nemesis_options the list, and `every` = {1, 4}, `lasts` = {0.5, 3}, `time` seconds after which it stops, `disk`: what each disk does wrong all the time, `actions`: those of an earlier one, to be done again, in place of the list, `symbolic`: to whoever has the role that the target had then
+---@return raft.nemesis # the nemesis, with `stop` and `actions`
+function cluster:nemesis(options) end
 
 -- The network's faults, intercepted messages, calls between nodes.
 

@@ -131,6 +131,33 @@
 ---@field operations? raft.operation[] what was done before, to do it again
 ---@field model? raft.model what the history is checked by at a scenario's end; by its kind if not given
 
+---The name of a fault; a table of that and its options; a function that does something and may return what takes it
+---back; or a list of them: { mix = list }, { sequence = list }, { stagger = list }. Tables have `every`, `lasts`, `weight`.
+---@alias raft.fault string|table|fun(c: raft.cluster): function?
+
+---What c:nemesis takes.
+---@class raft.nemesis_options
+---@field [integer] raft.fault
+---@field every? number|number[] seconds, or {min, max}, between the beginnings of two faults; {1, 4} if not given
+---@field lasts? number|number[] how long a fault lasts; {0.5, 3} if not given
+---@field time? number seconds after which it stops; never if not given
+---@field disk? raft.disk_faults what each disk does wrong all the time
+---@field actions? raft.action[] those of an earlier one, to be done again, in place of the list
+---@field symbolic? boolean they are done to whoever has the role that the target had then
+
+---What a nemesis did: a call of the cluster's, and its arguments; or "ambush" and a table.
+---@class raft.action
+---@field at number seconds of the world's clock
+---@field [integer] any
+---@field who? string what its target was then: "leader", "follower", …
+---@field kind string the fault that it is of
+---@field undoes? integer the action that it takes back
+---@field had_effect boolean whether it changed something
+
+---@class raft.nemesis
+---@field actions raft.action[] what it has done
+---@field left_out table<string, string> the faults that this world cannot express, and why
+
 ---@class raft.operation
 ---@field f string what is done
 ---@field key? raft.value

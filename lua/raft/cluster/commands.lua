@@ -249,12 +249,21 @@ local function operate(self, timeout)
   return outcome.index
 end
 
+local not_alive_metatable = {
+  __tostring = function(failure)
+    return ("the cluster does not live: %s\n  %s"):format(failure.message, failure.standing)
+  end,
+}
+
 local function not_alive(self, why, ...)
-  arguments.raise("the cluster does not live: " .. why .. "\n  %s", ..., standing.describe(self))
+  error(setmetatable({
+    property = "liveness", message = why:format(...), standing = standing.describe(self), time = self:now(), nodes = {},
+  }, not_alive_metatable), 0)
 end
 
 --- Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
--- up. Heals nothing. Raises an error that says what stands still and why.
+-- up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message, time,
+-- nodes, standing} with __tostring.
 -- @tparam[opt=10] ?number timeout seconds
 function commands:check_live(timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)

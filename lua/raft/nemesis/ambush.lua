@@ -1,0 +1,64 @@
+--- An ambush: at the next event of a kind something is done to the node that it is of, in the same instant, and taken
+-- back later. Plain data, so that it can be recorded and done again; it outlives the fault that laid it.
+-- @module raft.nemesis.ambush
+
+local effects = require "raft.nemesis.effects"
+local hand = require "raft.nemesis.hand"
+
+local ambush = {}
+
+local WITHIN_S = 1
+
+--- What can be done to the node.
+ambush.acts = { crash = true, pause = true, disconnect = true }
+
+-- By a hand of its own, which records nothing: the ambush is in the list, and will do it again.
+local function take_back(nemesis, name)
+  if nemesis.in_force[name] and not nemesis.is_over then
+    local c = hand.new(nemesis, "ambush")
+    c.is_recorded = false
+    hand.take_back(c, { name })
+  end
+end
+
+local function strike(nemesis, kept, how, id)
+  local name = how.act .. "/" .. id
+  if nemesis.cluster.core:state(id) == "running" then
+    effects.seen(kept)
+  end
+  hand.ended(nemesis, { name })
+  hand.begun(nemesis, { name }, kept)
+  nemesis.cluster[how.act](nemesis.cluster, id)
+  nemesis.cluster:after(how.back, function()
+    take_back(nemesis, name)
+  end)
+end
+
+--- Lays an ambush.
+-- @tparam table c the fault's hand
+-- @tparam table how `kind` of event; `act`: "crash", "pause" or "disconnect"; `node` (nil: whichever it is); `who`:
+-- "leader": not that node is struck but the one that leads then; `skip`: so many events are let pass; `within`: seconds
+-- after which it is given up, 1 if not given; `back`: seconds after which the node is back
+function ambush.set(c, how)
+  local nemesis = c.nemesis
+  if c.is_over then
+    return
+  end
+  local kept = hand.record(c, "ambush", 1, how)
+  kept.action.had_effect = false
+  local skip, is_over = how.skip or 0, false
+  local stop = nemesis.cluster:on({ kind = how.kind }, function(event)
+    local id = event.node
+    if is_over or nemesis.is_over or id == 0 or how.node and id ~= how.node then
+      return
+    elseif skip > 0 then
+      skip = skip - 1
+      return
+    end
+    is_over = true
+    strike(nemesis, kept, how, how.who == "leader" and nemesis.cluster.core:leader() or id)
+  end)
+  nemesis.cluster:after(how.within or WITHIN_S, stop)
+end
+
+return ambush

@@ -1,0 +1,52 @@
+--- Snapshots at bad times: they leave nothing of a log, and crashes meet them half-way.
+-- @module raft.nemesis.snapshots
+
+local ambush = require "raft.nemesis.ambush"
+local pick = require "raft.nemesis.pick"
+
+local snapshots = {}
+
+-- Of one node, the leader, or all; waited for or not.
+snapshots.compact = {
+  options = { target = true },
+  start = function(c, given)
+    local which = given.target and 3 or c.nemesis.stream:random(1, 4)
+    if which == 1 then
+      c:compact("all", { timeout = 0.5 })
+    elseif which == 2 then
+      c:compact(pick.target(c, "leader"), { timeout = 0.001 })
+    else
+      c:compact(pick.target(c, given.target or "any"), { timeout = 1 })
+    end
+  end,
+}
+
+-- A follower is cut off until the others have nothing of the log left that it lacks; then it is back.
+snapshots.left_behind = {
+  options = {},
+  start = function(c)
+    local away = pick.target(c, "follower")
+    c:disconnect(away)
+    c:sleep(0.1 + c.nemesis.stream:random() * 0.6)
+    for _, id in ipairs(pick.ids(c.nemesis)) do
+      if id ~= away then
+        c:compact(id, { timeout = 0.2 })
+      end
+    end
+    c:reconnect(away)
+  end,
+}
+
+-- A crash in the middle of taking a snapshot, of sending one, or right after it was installed.
+snapshots.ambush_snapshot = {
+  options = {},
+  start = function(c)
+    ambush.set(c, {
+      kind = pick.one(c.nemesis, { "snapshot", "install", "restore", "install" }), act = "crash",
+      back = c.nemesis.stream:random(), who = pick.chance(c.nemesis, 0.5) and "leader" or nil,
+    })
+    c:compact(pick.target(c, "any"), { timeout = 0.5 })
+  end,
+}
+
+return snapshots
