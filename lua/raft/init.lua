@@ -23,6 +23,8 @@ local raft = {
   cluster = require("raft.cluster").new,
   --- One replica, for an application; see raft.node.
   node = require("raft.node").new,
+  --- Whether a history of clients is linearizable; see raft.linearizable.
+  linearizable = require("raft.linearizable").check,
   --- Drives the loop of an application's nodes, where it has none; see raft.loop.
   run = loop.run,
   --- Ends raft.run.

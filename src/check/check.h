@@ -3,7 +3,7 @@
  * (leaders, logs), configurations.c (which one is in force), majorities.c (votes, commits and reads
  * that need one), commits.c (what is committed), durability.c (votes, terms, disks, promises),
  * leases.c (reads without a majority), machines.c (applies, answers), chains.c (the memory of
- * logs). Later: histories, linearizability, exploration.
+ * logs); and the histories of clients, by linear.h, which this includes.
  *
  * Each rule is judged where it is made, when the node acts on it, and not only by what follows: a
  * leader with too few votes is told of at once, and not when a committed entry is lost.
@@ -118,5 +118,7 @@ struct checker *checker_new(struct trace *trace,
 void checker_expect_gaps(struct checker *checker);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
+
+#include "check/linear.h"
 
 #endif

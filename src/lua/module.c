@@ -34,6 +34,7 @@ int luaopen_raft_core(lua_State *L)
     lua_cores_register(L);
     lua_stream_register(L);
     lua_checker_register(L);
+    lua_history_register(L);
     lua_embed_loop_register(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
@@ -43,6 +44,7 @@ int luaopen_raft_core(lua_State *L)
     luaL_setfuncs(L, lua_event_functions, 0);
     luaL_setfuncs(L, lua_prompt_functions, 0);
     luaL_setfuncs(L, lua_child_functions, 0);
+    luaL_setfuncs(L, lua_linear_functions, 0);
     lua_cluster_functions(L);
     lua_log_reader_register(L);
     lua_workers_register(L);

@@ -6,7 +6,8 @@
  * (messages from tables), machine.c (Lua machines), members.c (configurations), embed.h,
  * embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c (one bare
  * core), cores.c (several), child.c (one node of a cluster, as a process), checker.c (the checker
- * alone), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines and signals),
+ * alone), history.h, history.c and linear.c (histories of clients and whether they are
+ * linearizable), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines and signals),
  * prompt.c (prompts: waiting, interrupts), workers.c (children that are copies of this process),
  * bench.c (measurements).
  *
@@ -183,6 +184,9 @@ void lua_stream_register(lua_State *L);
 int lua_cores_new(lua_State *L);
 void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);
+int lua_history_new(lua_State *L);
+void lua_history_register(lua_State *L);
+extern const luaL_Reg lua_linear_functions[];
 void lua_checker_register(lua_State *L);
 void lua_log_reader_register(lua_State *L); /* its functions into the table on top (log_reader.c) */
 void lua_workers_register(lua_State *L);    /* the same (workers.c) */

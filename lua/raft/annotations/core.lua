@@ -104,6 +104,25 @@ function core.json_encode(value) end
 ---@return string? message
 function core.json_decode(text) end
 
+---Numbers the values of a history and pairs its calls and returns. An entry that does not fit raises an error.
+---@param entries table
+---@return raft.core.history
+function core.history(entries) end
+
+---@class raft.core.history
+
+---What raft.linearizable is made of; a "no" is told by entries, without words.
+---@param history raft.core.history
+---@param model string|table
+---@param options table timeout_ns, memory, progress; `only`: one way of checking ("witness", "distinct", "register", "general")
+---@return boolean? verdict
+---@return any detail
+---@return string? code "timeout"; "unsupported" where that one way cannot tell
+function core.linearizable(history, model, options) end
+
+---@return string[]
+function core.linear_models() end
+
 ---@param bytes string
 ---@return integer
 function core.crc32c(bytes) end

@@ -34,6 +34,15 @@ function raft.shell(c) end
 ---@return fun():any,any # to be used as `for key, value in raft.sorted(t) do`
 function raft.sorted(t) end
 
+---Whether a history is linearizable.
+---@param history table list of entries, see the module's head
+---@param model string|table "register", "cas-register", "kv", "set", "queue", "append", or `{ init = state, step = function(state, operation) → the next state, or nil where it cannot come next, key = function(operation) → what to split by, pure = function(operation) → whether it never changes a state }` (the last two optional), operation being {f, key, value, result, known}
+---@param options? table `timeout` in real seconds, `memory` in bytes, `progress` function(done, all)
+---@return boolean? # true; false where it is not; nil where a limit was reached before it was decided
+---@return raft.explanation? # why not, with __tostring; or the message
+---@return string? # "timeout"
+function raft.linearizable(history, model, options) end
+
 ---Drives the loop, where the application has none. A SIGTERM that nobody else catches closes all nodes in order, so
 ---that this returns.
 ---@param seconds? number for so long at most; nil: until nothing is alive or raft.stop is called

@@ -392,3 +392,28 @@
 ---@field time number seconds
 ---@field nodes integer[]
 ---@field replay string how to run it again
+
+---An operation of a history: a call and what became of it.
+---@class raft.operation
+---@field process integer
+---@field f string
+---@field key? any
+---@field value? any of the call
+---@field outcome string "ok", "fail" or "info"
+---@field result? any of an ok
+---@field error? string
+---@field seen? any what a refused cas found
+---@field invoke integer the entry of the call
+---@field complete? integer the entry of its end
+---@field text string in words
+
+---Why a history is not linearizable; tostring puts it in words.
+---@class raft.explanation
+---@field rung string how it was found: "distinct", "register", "general"
+---@field key? any whose operations these are
+---@field operation raft.operation all can be explained until just before it returned
+---@field reason? string why `certificate` is a contradiction, with %1 for its first operation
+---@field certificate? raft.operation[]
+---@field kept raft.operation[] enough to see it
+---@field configurations table[] { state, pending = { { operation, legal, why }, … } }, before it ends
+---@field longest table by the entry of an operation's call the longest linearization that holds it, { { operation, state }, … }

@@ -1,0 +1,294 @@
+/*
+ * Rung D: any model. The search of linear_search.c over states that are numbered by their bytes and
+ * operations that are numbered by what they are: a model is asked once for each pair of them.
+ */
+#include "check/linear_search.h"
+
+#include <stdlib.h>
+
+enum { UNDO_USE = SEARCH_OWN };
+
+#define NOT_LEGAL (UINT32_MAX - 1)
+
+/* Operations that are alike. */
+struct alike {
+    uint32_t example;
+    bool pure;
+    uint32_t first; /* of the unknown ones in `unknown`, which are used in order of inv */
+    uint32_t count;
+    uint32_t used;
+    uint64_t proposed_at; /* the branch at which one of them was proposed */
+};
+
+struct candidate {
+    uint32_t operation;
+    uint32_t ret;
+};
+
+struct general_search {
+    struct search search;
+    struct interner states;
+    struct number_map steps; /* state and class → the next state */
+    struct buffer next;      /* scratch */
+    uint32_t *class_of;
+    struct {
+        array_of(struct alike);
+    } classes;
+    uint32_t *unknown;
+    struct {
+        array_of(uint32_t);
+    } unknown_classes; /* those that have unknown operations, by the first one's inv */
+    uint64_t branches;
+    struct {
+        array_of(struct candidate);
+    } candidates;
+};
+
+static struct general_search *own(struct search *search)
+{
+    return (struct general_search *)(void *)((char *)search -
+                                             offsetof(struct general_search, search));
+}
+
+/* The state after an operation of this class; NOT_LEGAL. false: the model failed. */
+static bool step(struct general_search *self, uint32_t class, uint32_t *next)
+{
+    uint64_t pair = (uint64_t)self->search.state << 32 | class;
+    *next = *number_map_at(&self->steps, pair);
+    if (*next != UINT32_MAX) {
+        return true;
+    }
+    bool legal = false;
+    const struct alike *alike = &self->classes.items[class];
+    buffer_clear(&self->next);
+    if (!linear_step(self->search.part, interner_bytes(&self->states, self->search.state),
+                     &self->search.operations[alike->example], &legal, &self->next)) {
+        return false;
+    }
+    *next = legal ? interner_number(&self->states, buffer_bytes(&self->next)) : NOT_LEGAL;
+    *number_map_at(&self->steps, pair) = *next;
+    return true;
+}
+
+static bool settle(struct search *search)
+{
+    struct general_search *self = own(search);
+    search->due = NO_OPERATION;
+    for (uint32_t place = search->next[0]; place != 0;) {
+        uint32_t operation = search_at(search, place);
+        if (search_is_return(search, place)) {
+            search->due = operation;
+            return true;
+        }
+        uint32_t after = search->next[place];
+        uint32_t class = self->class_of[operation];
+        uint32_t next = NOT_LEGAL;
+        if (self->classes.items[class].pure && !step(self, class, &next)) {
+            return false;
+        }
+        if (next == search->state) {
+            if (after == search->returns[operation]) {
+                after = search->next[after];
+            }
+            search_lift(search, operation);
+            search_remember(search, operation, search->state, 0);
+        }
+        place = after;
+    }
+    return true;
+}
+
+/* ---- branching ------------------------------------------------------------------------------ */
+
+static bool consider(struct general_search *self, uint32_t operation)
+{
+    struct search *search = &self->search;
+    uint32_t class = self->class_of[operation];
+    uint32_t next = NOT_LEGAL;
+    if (!step(self, class, &next)) {
+        return false;
+    }
+    search_remember_candidate(search, operation, next != NOT_LEGAL);
+    struct alike *alike = &self->classes.items[class];
+    uint32_t ret = search->operations[operation].ret;
+    if (next == NOT_LEGAL || (next == search->state && ret == HISTORY_NEVER)) {
+        return true;
+    }
+    if (alike->proposed_at != self->branches) {
+        alike->proposed_at = self->branches;
+        *array_push(&self->candidates) = (struct candidate){operation, ret};
+        return true;
+    }
+    for (size_t i = 0; i < self->candidates.count; i++) { /* among equals the earliest return */
+        struct candidate *candidate = &self->candidates.items[i];
+        if (self->class_of[candidate->operation] == class && candidate->ret > ret) {
+            *candidate = (struct candidate){operation, ret};
+        }
+    }
+    return true;
+}
+
+static bool consider_unknown(struct general_search *self)
+{
+    const struct search *search = &self->search;
+    for (size_t i = 0; i < self->unknown_classes.count; i++) {
+        const struct alike *alike = &self->classes.items[self->unknown_classes.items[i]];
+        uint32_t before = search->operations[search->due].ret;
+        if (search->operations[self->unknown[alike->first]].inv > before) {
+            return true;
+        }
+        if (alike->used < alike->count) {
+            uint32_t operation = self->unknown[alike->first + alike->used];
+            if (search->operations[operation].inv < before && !consider(self, operation)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool branch(struct search *search)
+{
+    struct general_search *self = own(search);
+    self->branches++;
+    self->candidates.count = 0;
+    for (uint32_t place = search->next[0]; !search_is_return(search, place);
+         place = search->next[place]) {
+        if (!consider(self, search_at(search, place))) {
+            return false;
+        }
+    }
+    /* By their returns: what is due stands first. */
+    for (size_t i = 1; i < self->candidates.count; i++) {
+        struct candidate moved = self->candidates.items[i];
+        size_t at = i;
+        for (; at > 0 && self->candidates.items[at - 1].ret > moved.ret; at--) {
+            self->candidates.items[at] = self->candidates.items[at - 1];
+        }
+        self->candidates.items[at] = moved;
+    }
+    if (!consider_unknown(self)) {
+        return false;
+    }
+    for (size_t i = 0; i < self->candidates.count; i++) {
+        search_propose(search, self->candidates.items[i].operation);
+    }
+    return true;
+}
+
+static bool apply(struct search *search, uint32_t operation)
+{
+    struct general_search *self = own(search);
+    uint32_t next = NOT_LEGAL;
+    bool fine = step(self, self->class_of[operation], &next);
+    ensure(fine && next != NOT_LEGAL); /* it was proposed */
+    search_set_state(search, next);
+    if (search->operations[operation].ret != HISTORY_NEVER) {
+        search_lift(search, operation);
+    } else {
+        self->classes.items[self->class_of[operation]].used++;
+        search->print ^= search_word(search, operation, 0);
+        search_note(search, UNDO_USE, operation);
+    }
+    search_remember(search, operation, search->state, 0);
+    return true;
+}
+
+static void undo(struct search *search, uint32_t what, uint32_t operation)
+{
+    struct general_search *self = own(search);
+    if (what == UNDO_USE) {
+        self->classes.items[self->class_of[operation]].used--;
+        search->print ^= search_word(search, operation, 0);
+    }
+}
+
+static size_t memory(const struct search *search)
+{
+    const struct general_search *self =
+        (const struct general_search *)(const void *)((const char *)search -
+                                                      offsetof(struct general_search, search));
+    return interner_memory(&self->states) + number_map_memory(&self->steps);
+}
+
+static const struct search_rules rules = {settle, branch, apply, undo, memory};
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static bool class_all(struct general_search *self)
+{
+    struct interner names = {0};
+    bool fine = true;
+    for (uint32_t i = 0; fine && i < self->search.count; i++) {
+        const struct linear_operation *operation = &self->search.operations[i];
+        uint32_t name[3] = {operation->kind, operation->a, operation->b};
+        uint32_t class = interner_number(&names, (struct bytes){(uint8_t *)name, sizeof name});
+        self->class_of[i] = class;
+        if (class == self->classes.count) {
+            struct alike *alike = array_push(&self->classes);
+            *alike = (struct alike){.example = i};
+            fine = linear_pure(self->search.part, operation, &alike->pure);
+        }
+        if (operation->ret == HISTORY_NEVER) {
+            struct alike *alike = &self->classes.items[class];
+            if (alike->count++ == 0) {
+                *array_push(&self->unknown_classes) = class;
+            }
+        }
+    }
+    interner_free(&names);
+    return fine;
+}
+
+static void place_unknown(struct general_search *self)
+{
+    uint32_t first = 0;
+    for (size_t i = 0; i < self->unknown_classes.count; i++) {
+        struct alike *alike = &self->classes.items[self->unknown_classes.items[i]];
+        alike->first = first;
+        first += alike->count;
+    }
+    for (uint32_t i = 0; i < self->search.count; i++) {
+        if (self->search.operations[i].ret == HISTORY_NEVER) {
+            struct alike *alike = &self->classes.items[self->class_of[i]];
+            self->unknown[alike->first + alike->used++] = i;
+        }
+    }
+    for (size_t i = 0; i < self->classes.count; i++) {
+        self->classes.items[i].used = 0;
+    }
+}
+
+enum linear_verdict linear_search_general(const struct linear_part *part, uint64_t seed,
+                                          struct linear_budget *budget, uint32_t *furthest,
+                                          struct linear_record *record)
+{
+    struct general_search self = {0};
+    search_begin(&self.search, part, &rules, seed, record);
+    size_t count = (size_t)self.search.count + 1;
+    self.class_of = memory_new_zeroed(count, sizeof *self.class_of);
+    self.unknown = memory_new_zeroed(count, sizeof *self.unknown);
+    linear_initial(part, &self.next);
+    self.search.state = interner_number(&self.states, buffer_bytes(&self.next));
+    enum linear_verdict verdict = LINEAR_FAILED;
+    if (class_all(&self)) {
+        place_unknown(&self);
+        verdict = search_run(&self.search, budget);
+    }
+    *furthest = self.search.furthest_operation;
+    if (record != NULL) {
+        interner_free(&record->states);
+        record->states = self.states;
+        self.states = (struct interner){0};
+    }
+    interner_free(&self.states);
+    number_map_free(&self.steps);
+    buffer_free(&self.next);
+    memory_free(self.class_of);
+    memory_free(self.unknown);
+    array_free(&self.classes);
+    array_free(&self.unknown_classes);
+    array_free(&self.candidates);
+    search_end(&self.search);
+    return verdict;
+}
