@@ -1,9 +1,10 @@
 /*
  * check: judges a run by its trace. checker.c (subscription, nodes, the first violation), safety.c
- * (leaders, logs), configurations.c (which one is in force), majorities.c (votes, commits and reads
- * that need one), commits.c (what is committed), durability.c (votes, terms, disks, promises),
- * leases.c (reads without a majority), machines.c (applies, answers), chains.c (the memory of
- * logs); and the histories of clients, by linear.h, which this includes.
+ * (leaders, logs), answers.c (new terms, what candidates are answered), configurations.c (which one
+ * is in force), majorities.c (votes, commits and reads that need one), commits.c (what is
+ * committed), durability.c (votes, terms, disks, promises), leases.c (reads without a majority),
+ * machines.c (applies, answers), chains.c (the memory of logs); and the histories of clients, by
+ * linear.h, which this includes.
  *
  * Each rule is judged where it is made, when the node acts on it, and not only by what follows: a
  * leader with too few votes is told of at once, and not when a committed entry is lost.
@@ -30,6 +31,12 @@
  *   ONE_VOTE              looked at where the vote is given, where its answer leaves (it must be
  *                         durable then), and at a restart
  *   VOTE_BY_LOG           a vote goes only to a candidate whose log is at least as complete
+ *   VOTE_REFUSAL          a vote is refused only in a later term, to a log that is less complete,
+ *                         or where it went to another
+ *   PRE_VOTE_ANSWER       a pre-vote is granted to a log that is at least as complete, for a later
+ *                         term, and for no other; the answer names the right term
+ *   TERM_BY_CANDIDATE     a node's term rises only when it becomes a candidate, or by a message of
+ *                         that term, which asking for a pre-vote is not
  *   VOTE_MAJORITY         a leader has the votes of more than half of the voters that the latest
  *                         configuration in its log lists, of both sets while joint, given in its
  *                         term; its own is durable
@@ -45,6 +52,7 @@
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
  *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
+ *   MATCH_RISES           while a leader leads and a server is listed
  *   MATCH_IS_TRUE         of that follower's durable log; and a follower acknowledges only what is
  *                         durable there, with the term that its log and its leader's have there
  *   COMMITTED_IS_KEPT     no node removes a committed entry, or forgets one at a restart that it
@@ -62,6 +70,9 @@
     X(MONOTONIC_COMMIT, "monotonic commit")                                                        \
     X(ONE_VOTE, "one vote in a term")                                                              \
     X(VOTE_BY_LOG, "votes go to complete logs")                                                    \
+    X(VOTE_REFUSAL, "a vote is refused only for a reason")                                         \
+    X(PRE_VOTE_ANSWER, "a pre-vote is answered by term and log")                                   \
+    X(TERM_BY_CANDIDATE, "a term begins with a candidate")                                         \
     X(VOTE_MAJORITY, "a leader has a majority of votes")                                           \
     X(COMMIT_MAJORITY, "what is committed is on a majority of disks")                              \
     X(READ_MAJORITY, "a read is confirmed by a majority")                                          \
@@ -69,6 +80,7 @@
     X(LATEST_CONFIGURATION, "the latest configuration is in force")                                \
     X(ONE_CHANGE, "one change of members at a time")                                               \
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \
+    X(MATCH_RISES, "a match index never goes back")                                                \
     X(MATCH_IS_TRUE, "match index is true")                                                        \
     X(COMMITTED_IS_KEPT, "committed entries are kept")                                             \
     X(NO_CONTRADICTION, "no leader contradicts what is committed")                                 \

@@ -247,7 +247,8 @@ static inline bool says_nothing(const struct trace_event *event)
 {
     if (event->kind == TRACE_SEND) {
         return event->message_kind != RAFT_APPEND_RESPONSE &&
-               event->message_kind != RAFT_VOTE_RESPONSE && event->message_kind != RAFT_READ &&
+               event->message_kind != RAFT_VOTE_RESPONSE &&
+               event->message_kind != RAFT_PRE_VOTE_RESPONSE && event->message_kind != RAFT_READ &&
                event->message_kind != RAFT_TIMEOUT_NOW;
     }
     return event->kind == TRACE_RECEIVE && event->message_kind != RAFT_READ_RESPONSE;
@@ -258,6 +259,9 @@ static void read_event(void *context, const struct trace_event *event)
     struct checker *checker = context;
     if (checker->is_violated) {
         return; /* what follows from a violation is not news */
+    }
+    if (event->kind == TRACE_RECEIVE) {
+        answers_received(checker, event);
     }
     if (event->node == 0 || says_nothing(event)) {
         return;
@@ -274,6 +278,7 @@ static void read_event(void *context, const struct trace_event *event)
         } else if (event->message_kind == RAFT_TIMEOUT_NOW) {
             leases_told(node, event);
         } else {
+            answers_sent(checker, node, event);
             durability_send(checker, node, event);
         }
         break;
@@ -344,6 +349,7 @@ static void free_servers(struct check_node *node)
         configurations_forget(node);
         array_free(&node->configurations);
         array_free(&node->answers);
+        array_free(&node->matches);
         ring_free(&node->reads);
         ring_free(&node->writes);
         memory_free(node);

@@ -262,6 +262,7 @@ void configurations_members(struct checker *checker, struct check_node *node,
     struct value_item index;
     struct value_item bytes;
     node->members_due = false;
+    durability_forget_matches(node, false);
     if (latest == NULL || !value_read(&reader, &index) || !value_read(&reader, &bytes)) {
         return;
     }

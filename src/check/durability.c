@@ -174,6 +174,7 @@ static void reset_node(struct checker *checker, struct check_node *node,
     node->writes.count = 0;
     configurations_forget(node);
     majorities_forget_reads(node);
+    durability_forget_matches(node, true);
 }
 
 /* Of a server that is new nothing is known that its disk would have to hold. */
@@ -306,12 +307,62 @@ static bool judge_match(struct checker *checker, const struct check_node *node,
     return false;
 }
 
+/* What is not known counts. */
+static bool lists(const struct check_node *leader, uint64_t id)
+{
+    const struct check_configuration *in_force = configurations_in_force(leader);
+    return in_force == NULL || raft_configuration_find(&in_force->members, id) != NULL;
+}
+
+void durability_forget_matches(struct check_node *node, bool all)
+{
+    size_t kept = 0;
+    for (size_t i = 0; !all && i < node->matches.count; i++) {
+        const struct told_match *match = &node->matches.items[i];
+        if (lists(node, match->server.id)) {
+            node->matches.items[kept++] = *match;
+        }
+    }
+    node->matches.count = kept;
+}
+
+/* Each MATCH tells of more than before: a late answer must not make a leader forget what it knows.
+ * false: reported. */
+static bool judge_rise(struct checker *checker, struct check_node *node,
+                       const struct trace_event *event, struct server server)
+{
+    for (size_t i = 0; i < node->matches.count; i++) {
+        struct told_match *match = &node->matches.items[i];
+        if (!server_equal(match->server, server)) {
+            continue;
+        }
+        if (event->index <= match->index) {
+            checker_report(checker, event, CHECK_MATCH_RISES, server.id,
+                           "node %" PRIu64 ", leader of term %" PRIu64
+                           ", took the log of node %" PRIu64
+                           " to match its own up to index %" PRIu64 ", and now up to %" PRIu64
+                           " again; what matches once matches as long as it leads",
+                           node->id, node->term, server.id, match->index, event->index);
+            return false;
+        }
+        match->index = event->index;
+        return true;
+    }
+    if (lists(node, server.id)) { /* one that was removed begins anew if it comes back */
+        *array_push(&node->matches) = (struct told_match){server, event->index};
+    }
+    return true;
+}
+
 /* Of whoever answered, and of the server that the leader takes it for. */
 void durability_match(struct checker *checker, struct check_node *node,
                       const struct trace_event *event)
 {
     struct server answered = {event->peer, event->directory};
     struct server listed = server_listed(node, answered);
+    if (!judge_rise(checker, node, event, answered)) {
+        return;
+    }
     if (judge_match(checker, node, event, answered) && !server_equal(answered, listed)) {
         (void)judge_match(checker, node, event, listed);
     }

@@ -154,6 +154,12 @@ struct round_answer {
     uint64_t round;
 };
 
+/* The match index that a leader told last of a server. */
+struct told_match {
+    struct server server;
+    uint64_t index;
+};
+
 /* A leader's match index of a server, where events may be missing that made it true. index 0: none.
  */
 struct claim {
@@ -187,6 +193,7 @@ struct check_node {
     uint64_t round;
     array_of(struct round_answer) answers;
     ring_of(struct read) reads;
+    array_of(struct told_match) matches;
     /* The disk, as far as it was synced. */
     struct chain disk;
     uint64_t disk_term;
@@ -198,6 +205,17 @@ static inline struct server server_of(const struct check_node *node)
 {
     return (struct server){node->id, node->directory};
 }
+
+/* The latest message that any node has received. to 0: none. */
+struct received {
+    struct server from;
+    uint64_t to;
+    uint64_t term;
+    uint64_t prev_index;
+    uint64_t prev_term;
+    uint8_t kind;
+    bool reject;
+};
 
 /* What a machine's state was at an index. */
 struct state_digest {
@@ -221,6 +239,7 @@ struct checker {
     struct chain committed; /* what any node was seen to commit */
     /* The configurations among it, by rising index; not the first. */
     array_of(struct check_configuration) configurations;
+    struct received received;
     struct term *leading; /* the highest term whose leader is known */
     struct hashes answers;
     array_of(struct state_digest) states; /* by rising index */
@@ -257,6 +276,15 @@ void safety_truncate(struct checker *checker, struct check_node *node,
 /* Takes the event's entries into the node's log, behind its last. false: reported. */
 bool safety_take_entries(struct checker *checker, struct check_node *node,
                          const struct trace_event *event);
+
+/* ---- answers.c ------------------------------------------------------------------------------ */
+
+void answers_received(struct checker *checker, const struct trace_event *event);
+/* Before the term of a ROLE is taken over. false: reported. */
+bool answers_judge_term(struct checker *checker, const struct check_node *node,
+                        const struct trace_event *event);
+void answers_sent(struct checker *checker, const struct check_node *node,
+                  const struct trace_event *event);
 
 /* ---- configurations.c ----------------------------------------------------------------------- */
 
@@ -333,6 +361,8 @@ void durability_write(struct checker *checker, struct check_node *node,
 void durability_sync(struct check_node *node, const struct trace_event *event);
 void durability_match(struct checker *checker, struct check_node *node,
                       const struct trace_event *event);
+/* Match indexes are told anew: of all servers, or only of those that the leader lists no more. */
+void durability_forget_matches(struct check_node *node, bool all);
 /* The node moves to another term: what it acknowledged before is known now. false: reported. */
 bool durability_judge_claim(struct checker *checker, struct check_node *node,
                             const struct trace_event *event);

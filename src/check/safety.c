@@ -61,11 +61,12 @@ static void elected(struct checker *checker, struct check_node *node,
 
 void safety_role(struct checker *checker, struct check_node *node, const struct trace_event *event)
 {
-    if (!safety_term(checker, node, event)) {
+    if (!answers_judge_term(checker, node, event) || !safety_term(checker, node, event)) {
         return;
     }
     node->leads = event->role == RAFT_LEADER;
     majorities_forget_reads(node);
+    durability_forget_matches(node, true);
     if (node->leads && event->term > 0) {
         elected(checker, node, event);
     }
