@@ -129,10 +129,18 @@ in_sim("AFullDiskStopsNothingThatWasAcknowledged", { nodes = 3 }, function(c)
 end)
 
 in_sim("ADiskThatIsNoLongerFullIsUsed", { nodes = 3 }, function(c)
+  local told = {}
+  c:on({ kind = "notice" }, function(event)
+    told[event.node] = told[event.node] or event.text:find("the disk is full", 1, true) ~= nil
+  end)
   assert(c:disk("all", { full = true }))
-  set_many(c, 1, 8, 5000)
+  local count = 0
+  repeat
+    count = count + 1
+    set_many(c, count, count, 300)
+  until told[1] and told[2] and told[3]
   assert(c:disk("all"))
-  set_many(c, 9, 40, 5000)
+  set_many(c, count + 1, 40, 5000)
   for id = 1, 3 do
     lu.assertEquals(state_of(c, id), "running")
   end

@@ -45,7 +45,7 @@ command.add(tests, "ClientsShareSyncs_tcp", function(folder)
   end)
 end)
 
--- A simulated segment has 64 KiB: here are many of them, with entries that are larger than one, too.
+-- A simulated segment has 8 to 64 KiB: here are many of them, with entries that are larger than one, too.
 clusters.add(tests, "ManySegmentsAndLargeEntries", { nodes = 3, mode = "sim" }, function(c)
   c:wait_leader()
   for number = 1, 60 do

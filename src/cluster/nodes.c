@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define CLUSTER_NAME "cluster"
-/* So small that turns of segments occur in tests. */
-#define SIM_SEGMENT_BYTES (64U << 10)
+/* So small that turns of segments occur in tests: the least, doubled three times at most. */
+#define SIM_SEGMENT_BYTES_MIN (8U << 10)
 
 struct member *cluster_member(const struct cluster *cluster, uint64_t id)
 {
@@ -107,6 +107,13 @@ static uint64_t seed_of_disks(const struct cluster *cluster)
     return seed;
 }
 
+/* Drawn for each run, so that some have a turn with every few writes, and others hardly any. */
+static uint32_t sim_segment_bytes(const struct cluster *cluster)
+{
+    struct random stream = random_stream(cluster->options.seed, "disk/segment");
+    return SIM_SEGMENT_BYTES_MIN << (random_next(&stream) >> 62);
+}
+
 /* On the simulated disk, or in files; over TCP in memory where no directory was given. */
 static struct store *new_store(struct cluster *cluster, uint64_t id, struct failure *failure)
 {
@@ -124,8 +131,8 @@ static struct store *new_store(struct cluster *cluster, uint64_t id, struct fail
     }
     struct store_wal_options options = {.id = id,
                                         .cluster_name = CLUSTER_NAME,
-                                        .segment_bytes =
-                                            real ? STORE_SMALL_SEGMENT_BYTES : SIM_SEGMENT_BYTES,
+                                        .segment_bytes = real ? STORE_SMALL_SEGMENT_BYTES
+                                                              : sim_segment_bytes(cluster),
                                         .seed = seed_of_disks(cluster)};
     return store_wal_new(cluster->world, files, &options);
 }
