@@ -19,6 +19,17 @@ local fields = {
   "read",
 }
 
+-- Most values are whole numbers and plain words.
+local function json_of(value)
+  local kind = type(value)
+  if kind == "number" and value % 1 == 0 and value < 2 ^ 53 and value > -2 ^ 53 then
+    return ("%d"):format(value)
+  elseif kind == "string" and not value:find "[^%w _/.-]" then
+    return '"' .. value .. '"'
+  end
+  return core.json_encode(value)
+end
+
 local function line_of(entry)
   local parts = {}
   for _, name in ipairs(fields) do
@@ -27,7 +38,7 @@ local function line_of(entry)
       value = null
     end
     if value ~= nil then
-      parts[#parts + 1] = ("%q:%s"):format(name, core.json_encode(value))
+      parts[#parts + 1] = '"' .. name .. '":' .. json_of(value)
     end
   end
   return "{" .. table.concat(parts, ",") .. "}"

@@ -72,4 +72,17 @@ function raft.sorted(t)
   end
 end
 
+--- Reads a history of what clients asked and were told: JSON lines, as `history:write` makes them, or Jepsen's EDN.
+-- @tparam string path
+-- @tparam ?fun(done:integer,all:integer) progress called now and then with the bytes that were read, and all
+-- @treturn ?raft.history the history; where the file cannot be read or is no history nil, message (with line and
+-- column), "storage", detail
+function raft.read_history(path, progress)
+  arguments.text("path", path)
+  if progress ~= nil then
+    arguments.callable("progress", progress)
+  end
+  return require("raft.history.read").file(path, progress)
+end
+
 return raft --[[@as raft.module]]

@@ -337,6 +337,13 @@ bool json_write_value(struct buffer *out, struct bytes value);
  * was. */
 bool json_read(struct bytes text, struct buffer *out, size_t *offset, const char **problem);
 
+/* ---- EDN, of Jepsen's histories (edn_read.c) ------------------------------------------------- */
+
+/* The next form of a text, from `*at` on, to a value (appended to `out`); `*at` is then behind it.
+ * `*over`: there is none, only blanks and comments. On failure false, `*at` tells where and
+ * `*problem` what, in words, and `out` is as it was. */
+bool edn_read(struct bytes text, size_t *at, struct buffer *out, bool *over, const char **problem);
+
 /* ---- failures (failure.c) ------------------------------------------------------------------- */
 
 /* API.md's codes. FAILURE_NONE is success. */

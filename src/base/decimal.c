@@ -46,3 +46,18 @@ double decimal_read(const char *text)
     plain_end(plain, previous);
     return number;
 }
+
+bool whole_number(struct bytes digits, bool is_negative, int64_t *number)
+{
+    uint64_t limit = is_negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        uint64_t digit = (uint64_t)(digits.data[i] - '0');
+        if (sum > (limit - digit) / 10) {
+            return false;
+        }
+        sum = sum * 10 + digit;
+    }
+    *number = (int64_t)(is_negative ? 0 - sum : sum);
+    return true;
+}

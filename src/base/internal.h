@@ -44,6 +44,27 @@ bool base64_read(struct buffer *out, struct bytes text);
 void decimal_write(struct buffer *out, double number);
 double decimal_read(const char *text);
 
+/* One pair of a map that is being read, by its places in the output (pairs.c). */
+struct map_pair {
+    size_t key; /* where the encoded key begins */
+    size_t value;
+    size_t end;
+    size_t offset;       /* of the key in the text, for messages */
+    const uint8_t *data; /* of the output, while pairs are sorted */
+    bool marked;         /* the reader's own */
+};
+
+/* Puts the pairs that stand in the output from `start` on into their order, behind their head.
+ * Returns one whose key is there twice, and then the output is as it was; NULL: done. */
+const struct map_pair *pairs_write(struct buffer *out, size_t start, struct map_pair *pairs,
+                                   size_t count, struct buffer *scratch);
+/* Puts an array's head in front of its contents, which stand in the output from `start` on. */
+void array_head_insert(struct buffer *out, size_t start, size_t count);
+/* A character of Unicode as UTF-8. */
+void utf8_append(struct buffer *out, uint32_t character);
+/* Exact where it fits into 64 bits; false: it does not. */
+bool whole_number(struct bytes digits, bool is_negative, int64_t *number);
+
 /* How JSON marks what it cannot hold: an object of this one key holds bytes in base 64; a key with
  * this and a colon in front is bytes too; any other key that starts with a dollar gets one more. */
 #define JSON_BYTES_MARK "$bytes"

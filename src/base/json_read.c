@@ -5,20 +5,9 @@
  */
 #include "base/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MARK_SIZE (sizeof JSON_BYTES_MARK - 1)
-
-/* One pair of a map that is being read, by its places in the output. */
-struct member {
-    size_t key; /* where the encoded key begins */
-    size_t value;
-    size_t end;
-    size_t offset;       /* of the key in the text, for messages */
-    const uint8_t *data; /* of the output, while members are sorted */
-    bool is_mark;        /* the key, as it stands in the text, is JSON_BYTES_MARK */
-};
 
 struct parser {
     const uint8_t *text;
@@ -27,7 +16,7 @@ struct parser {
     struct buffer *out;
     struct buffer string;  /* the characters of the string that was read last */
     struct buffer bytes;   /* what its base 64 means */
-    struct buffer members; /* struct member: a stack of those of the maps that are open */
+    struct buffer members; /* struct map_pair: a stack of those of the maps that are open */
     struct buffer sorted;  /* a map's pairs in their final order */
     const char *problem;
 };
@@ -90,20 +79,6 @@ static bool read_unit(struct parser *parser, uint32_t *unit)
     return true;
 }
 
-static void append_character(struct buffer *out, uint32_t character)
-{
-    if (character < 0x80) {
-        buffer_append_byte(out, (uint8_t)character);
-        return;
-    }
-    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    uint32_t lead = more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0;
-    buffer_append_byte(out, (uint8_t)(lead | character >> (6 * more)));
-    while (more-- > 0) {
-        buffer_append_byte(out, (uint8_t)(0x80 | (character >> (6 * more) & 0x3f)));
-    }
-}
-
 /* What follows "\u": one unit, or the two of a surrogate pair. */
 static bool read_unicode(struct parser *parser, size_t start)
 {
@@ -124,7 +99,7 @@ static bool read_unicode(struct parser *parser, size_t start)
         }
         character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
     }
-    append_character(&parser->string, character);
+    utf8_append(&parser->string, character);
     return true;
 }
 
@@ -191,22 +166,6 @@ static size_t skip_digits(struct parser *parser)
     return parser->at - start;
 }
 
-/* Exact where it fits into 64 bits; false: it does not. */
-static bool whole_number(const uint8_t *digits, size_t count, bool is_negative, int64_t *number)
-{
-    uint64_t limit = is_negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t digit = (uint64_t)(digits[i] - '0');
-        if (sum > (limit - digit) / 10) {
-            return false;
-        }
-        sum = sum * 10 + digit;
-    }
-    *number = (int64_t)(is_negative ? 0 - sum : sum);
-    return true;
-}
-
 static bool write_float(struct parser *parser, size_t start)
 {
     buffer_clear(&parser->string);
@@ -245,7 +204,8 @@ static bool read_number(struct parser *parser)
         }
     }
     int64_t number = 0;
-    if (is_whole && whole_number(parser->text + first, count, is_negative, &number)) {
+    if (is_whole &&
+        whole_number((struct bytes){parser->text + first, count}, is_negative, &number)) {
         value_write_integer(parser->out, number);
         return true;
     }
@@ -293,13 +253,7 @@ static bool read_array(struct parser *parser, unsigned depth)
         }
         count++;
     }
-    /* The head goes in front of its contents only now that their number is known. */
-    uint8_t head[CBOR_HEAD_BYTES_MAX];
-    size_t head_size = cbor_head(head, CBOR_ARRAY, count);
-    size_t contents_size = parser->out->size - start;
-    (void)buffer_extend(parser->out, head_size);
-    memmove(parser->out->data + start + head_size, parser->out->data + start, contents_size);
-    memcpy(parser->out->data + start, head, head_size);
+    array_head_insert(parser->out, start, count);
     return true;
 }
 
@@ -325,11 +279,11 @@ static bool write_key(struct parser *parser, size_t offset, bool *is_mark)
 static bool read_member(struct parser *parser, unsigned depth)
 {
     skip_space(parser);
-    struct member member = {.key = parser->out->size, .offset = parser->at};
+    struct map_pair member = {.key = parser->out->size, .offset = parser->at};
     if (peek(parser) != '"') {
         return fail(parser, parser->at, "a key in quotes is expected");
     }
-    if (!read_string(parser) || !write_key(parser, member.offset, &member.is_mark)) {
+    if (!read_string(parser) || !write_key(parser, member.offset, &member.marked)) {
         return false;
     }
     skip_space(parser);
@@ -358,46 +312,13 @@ static bool replace_by_bytes(struct parser *parser, size_t start, struct bytes d
     return true;
 }
 
-static int compare_members(const void *left, const void *right)
-{
-    const struct member *a = left;
-    const struct member *b = right;
-    int order = bytes_compare((struct bytes){a->data + a->key, a->value - a->key},
-                              (struct bytes){b->data + b->key, b->value - b->key});
-    return order != 0 ? order : (a->offset > b->offset) - (a->offset < b->offset);
-}
-
-/* Puts the pairs that stand in the output from `start` on into their order, behind their head. */
-static bool write_sorted(struct parser *parser, size_t start, struct member *members, size_t count)
-{
-    const uint8_t *data = parser->out->data;
-    for (size_t i = 0; i < count; i++) {
-        members[i].data = data;
-    }
-    qsort(members, count, sizeof *members, compare_members);
-    buffer_clear(&parser->sorted);
-    for (size_t i = 0; i < count; i++) {
-        const struct member *member = &members[i];
-        struct bytes key = {data + member->key, member->value - member->key};
-        if (i > 0 && bytes_equal(key, (struct bytes){data + members[i - 1].key,
-                                                     members[i - 1].value - members[i - 1].key})) {
-            return fail(parser, member->offset, "a key that appears twice");
-        }
-        buffer_append(&parser->sorted, key.data, member->end - member->key);
-    }
-    parser->out->size = start;
-    value_write_map(parser->out, count);
-    buffer_append(parser->out, parser->sorted.data, parser->sorted.size);
-    return true;
-}
-
 /* `*is_bytes`: it was no map. */
 static bool close_map(struct parser *parser, size_t start, size_t base, bool *is_bytes)
 {
-    size_t count = (parser->members.size - base) / sizeof(struct member);
-    struct member *members = (struct member *)(void *)(parser->members.data + base);
+    size_t count = (parser->members.size - base) / sizeof(struct map_pair);
+    struct map_pair *members = (struct map_pair *)(void *)(parser->members.data + base);
     parser->members.size = base;
-    if (count == 1 && members[0].is_mark) {
+    if (count == 1 && members[0].marked) {
         struct value_reader reader = {parser->out->data, parser->out->size, members[0].value};
         struct value_item item;
         ensure(value_read(&reader, &item));
@@ -406,7 +327,8 @@ static bool close_map(struct parser *parser, size_t start, size_t base, bool *is
             return replace_by_bytes(parser, start, item.string, members[0].offset);
         }
     }
-    return write_sorted(parser, start, members, count);
+    const struct map_pair *twice = pairs_write(parser->out, start, members, count, &parser->sorted);
+    return twice == NULL || fail(parser, twice->offset, "a key that appears twice");
 }
 
 static bool read_map(struct parser *parser, unsigned depth)

@@ -1,8 +1,8 @@
 /*
  * Which bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing beyond U+10FFFF. It
- * never repairs anything.
+ * never repairs anything. And a character as UTF-8.
  */
-#include "base/base.h"
+#include "base/internal.h"
 
 #include <string.h>
 
@@ -61,4 +61,18 @@ bool bytes_are_utf8(struct bytes bytes)
         at += size;
     }
     return true;
+}
+
+void utf8_append(struct buffer *out, uint32_t character)
+{
+    if (character < 0x80) {
+        buffer_append_byte(out, (uint8_t)character);
+        return;
+    }
+    int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    uint32_t lead = more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0;
+    buffer_append_byte(out, (uint8_t)(lead | character >> (6 * more)));
+    while (more-- > 0) {
+        buffer_append_byte(out, (uint8_t)(0x80 | (character >> (6 * more) & 0x3f)));
+    }
 }

@@ -98,6 +98,31 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
+/* core.edn_decode(text, at) → value, the byte behind it; nothing where only blanks and comments
+ * follow; nil, what is wrong, at which byte */
+static int edn_decode(lua_State *L)
+{
+    struct bytes text = bytes_argument(L, 1);
+    lua_Integer at = luaL_optinteger(L, 2, 1);
+    luaL_argcheck(L, at >= 1 && (size_t)at <= text.size + 1, 2, "outside the text");
+    struct buffer *out = scratch_new(L);
+    size_t offset = (size_t)at - 1;
+    const char *problem = NULL;
+    bool over = false;
+    if (!edn_read(text, &offset, out, &over, &problem)) {
+        lua_pushnil(L);
+        lua_pushstring(L, problem);
+        lua_pushinteger(L, (lua_Integer)offset + 1);
+        return 3;
+    }
+    if (over) {
+        return 0;
+    }
+    lua_value_push(L, buffer_bytes(out));
+    lua_pushinteger(L, (lua_Integer)offset + 1);
+    return 2;
+}
+
 /* core.crc32c(bytes) → integer */
 static int crc32c_function(lua_State *L)
 {
@@ -190,6 +215,7 @@ const luaL_Reg lua_codec_functions[] = {
     {"value_decode", value_decode},
     {"json_encode", json_encode},
     {"json_decode", json_decode},
+    {"edn_decode", edn_decode},
     {"crc32c", crc32c_function},
     {"message_encode", message_encode},
     {"message_decode", message_decode},

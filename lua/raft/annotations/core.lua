@@ -123,6 +123,15 @@ function core.linearizable(history, model, options) end
 ---@return string[]
 function core.linear_models() end
 
+---The next form of a text in EDN. Keywords and symbols are strings, lists, vectors and sets arrays; nil where only
+---blanks and comments follow.
+---@param text string
+---@param at? integer the byte at which to begin, 1 if not given
+---@return raft.value? value
+---@return integer|string? next the byte behind it; where it is no EDN what is wrong with it
+---@return integer? offset where that is
+function core.edn_decode(text, at) end
+
 ---@param bytes string
 ---@return integer
 function core.crc32c(bytes) end

@@ -34,6 +34,13 @@ function raft.shell(c) end
 ---@return fun():any,any # to be used as `for key, value in raft.sorted(t) do`
 function raft.sorted(t) end
 
+---Reads a history of what clients asked and were told: JSON lines, as `history:write` makes them, or Jepsen's EDN.
+---@param path string
+---@param progress? fun(done:integer,all:integer) called now and then with the bytes that were read, and all
+---@return raft.history? # the history; where the file cannot be read or is no history nil, message (with line and column), "storage", detail
+---@return string? message
+function raft.read_history(path, progress) end
+
 ---Whether a history is linearizable.
 ---@param history table list of entries, see the module's head
 ---@param model string|table "register", "cas-register", "kv", "set", "queue", "append", or `{ init = state, step = function(state, operation) → the next state, or nil where it cannot come next, key = function(operation) → what to split by, pure = function(operation) → whether it never changes a state }` (the last two optional), operation being {f, key, value, result, known}

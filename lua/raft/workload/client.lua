@@ -4,6 +4,8 @@
 -- what a workload consists of.
 -- @module raft.workload.client
 
+local null = require("raft.core").null
+
 local client = {}
 
 local REST_LEAST, REST_MOST = 5000000, 50000000 -- ns, after a refusal
@@ -70,6 +72,9 @@ local function complete(run, self, entry)
     return
   end
   entry.time = run.cluster.core:now_ns()
+  if entry.value == nil and entry.type == "ok" then
+    entry.value = null
+  end
   add(run, entry)
   if entry.type == "info" then -- as far as anybody knows that process still waits
     self.process = self.process + run.clients
