@@ -17,7 +17,7 @@ local cluster = {}
 local Cluster = {}
 
 for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "members", "looking", "clients",
-  "workloads", "nemeses" } do
+  "workloads", "nemeses", "goals" } do
   for name, method in pairs(require("raft.cluster." .. subject)) do
     assert(Cluster[name] == nil, name)
     Cluster[name] = method

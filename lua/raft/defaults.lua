@@ -14,8 +14,9 @@ local variables = {
 }
 
 -- Known names that no variable stands for: `name` is the running test's, `replay` the command that runs it
--- again, `verbose` asks for log lines.
-local known = { mode = true, seed = true, speed = true, trace = true, name = true, replay = true, verbose = true }
+-- again, `verbose` asks for log lines, `situations` that the situations of clusters are kept.
+local known = { mode = true, seed = true, speed = true, trace = true, name = true, replay = true, verbose = true,
+  situations = true }
 
 local given = {}
 
@@ -42,7 +43,8 @@ local function from_environment(name)
 end
 
 --- The default of one option.
--- @tparam string name `mode`, `seed`, `speed`, `trace`, `name`, `replay` or `verbose`
+-- @tparam string name `mode`, `seed`, `speed`, `trace`, `name`, `replay`, `verbose` or
+-- `situations`
 -- @return its value, or nil where nobody gave one
 function defaults.get(name)
   if not known[name] then

@@ -290,6 +290,8 @@ function Driver:turn(until_ns, each_event)
     self:raise_violation()
   elseif turn == "signal" then
     error("interrupted", 0)
+  elseif turn == "limit" then
+    error(violation.hang(self.core:world_events(), self.core:now_ns() / 1e9), 0)
   end
   if not self.is_closed then
     take_ready(self)

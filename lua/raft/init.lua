@@ -49,6 +49,13 @@ function raft.shell(c)
   return require("raft.shell").open(c, raft)
 end
 
+--- Runs a scenario under many seeds in worker processes, as `raftbench fuzz` does.
+-- @tparam raft.fuzz_options options
+-- @treturn ?raft.fuzz_report nil and a message where the scenario cannot be run
+function raft.fuzz(options)
+  return require("raft.fuzz").run(options)
+end
+
 --- As `pairs`, in an order that is the same in every run: numbers, then strings, then booleans, each rising. `pairs`
 -- itself goes through a table in an order of the process's own, so that a script that decides by it is not the same
 -- under the same seed. Keys of other types raise an error: they have no such order.

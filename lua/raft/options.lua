@@ -246,6 +246,7 @@ local function tracing(given, result)
   result.verbose = defaults.get("verbose") or false
   result.keep_events = given.keep_events or 100000
   result.keep_hash = true
+  result.keep_situations = defaults.get("situations") or false
 end
 
 --- Limits of messages and logs.

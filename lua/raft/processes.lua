@@ -25,13 +25,24 @@ local function find_interpreter()
   return nil, ("this program, %s, is no Lua interpreter that could run them; set RAFTBENCH_LUA to one"):format(name)
 end
 
+--- The words that start another Lua that finds our modules where this one does, and runs a piece of Lua.
+-- @tparam string code
+-- @treturn ?table words; nil and a message where this program is no Lua interpreter
+function processes.words(code)
+  local interpreter, problem = find_interpreter()
+  if not interpreter then
+    return nil, problem
+  end
+  return { interpreter, "-e", ("package.path, package.cpath = %q, %q %s"):format(package.path, package.cpath, code) }
+end
+
 --- What raft.core needs to start the processes of a cluster.
 -- @tparam table given the options of raft.cluster
 -- @treturn ?table `command`: words; `directory`: nil for a temporary one; `machine`: "kv" or a module's name; nil,
 -- message, "unsupported" where there can't be any, or they cannot have what is asked for
 function processes.of(given)
-  local interpreter, problem = find_interpreter()
-  if not interpreter then
+  local words, problem = processes.words "os.exit(require('raft.processes').serve(), true)"
+  if not words then
     return nil, "nodes cannot be processes: " .. problem, "unsupported"
   elseif type(given.machine) == "function" then
     return nil, "a function of the script cannot be the machine of a node in a process of its own: give `machine` "
@@ -41,11 +52,7 @@ function processes.of(given)
       "unsupported"
   end
   return {
-    command = {
-      interpreter, "-e",
-      ("package.path, package.cpath = %q, %q os.exit(require('raft.processes').serve(), true)"):format(package.path,
-        package.cpath),
-    },
+    command = words,
     machine = given.machine or "kv",
     directory = given.dir,
   }

@@ -44,6 +44,21 @@ function settings.parse(text)
   return { path = path, value = value_of(value) }
 end
 
+--- Reads several.
+-- @tparam table texts a list of `NAME=VALUE`
+-- @treturn table|nil a list of what `parse` gives; nil and a message if one is not one
+function settings.parse_all(texts)
+  local list = {}
+  for position, text in ipairs(texts) do
+    local setting, problem = settings.parse(text)
+    if not setting then
+      return nil, problem
+    end
+    list[position] = setting
+  end
+  return list
+end
+
 --- The parameters that a spec or a plain script is given: what is set below `parameters`.
 -- @tparam ?table texts a list of `parameters.NAME=VALUE`
 -- @treturn table|nil by name; nil and a message where one is not of that form

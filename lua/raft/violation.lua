@@ -20,4 +20,19 @@ function violation.new(fields, replay)
   return setmetatable(fields, metatable)
 end
 
+local hang_metatable = {
+  __tostring = function(self)
+    return self.message
+  end,
+}
+
+--- What is raised where a run has had as many events as it may have.
+-- @tparam integer events
+-- @tparam number time seconds
+-- @treturn table { property = "hang", message, time, nodes = {} }
+function violation.hang(events, time)
+  return setmetatable({ property = "hang", key = "", time = time, nodes = {}, message =
+    ("after %d events and %.3f virtual s the run is not at its end"):format(events, time) }, hang_metatable)
+end
+
 return violation

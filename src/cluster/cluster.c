@@ -237,6 +237,7 @@ void cluster_free(struct cluster *cluster)
     buffer_free(&cluster->scratch);
     array_free(&cluster->members);
     array_free(&cluster->covered);
+    situations_free(&cluster->situations);
     memory_free(cluster);
 }
 

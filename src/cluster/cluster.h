@@ -3,8 +3,9 @@
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
  * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
  * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
- * where), listed.c (whose disk is needed), local.c (a node in
- * this process), children.c (nodes in processes of their own), temporary.c (directories for those).
+ * where), listed.c (whose disk is needed), situations.c (what it looks like from afar), local.c (a
+ * node in this process), children.c (nodes in processes of their own), temporary.c (directories for
+ * those).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.
@@ -58,6 +59,7 @@ struct cluster_options {
     void *context;
     size_t keep_events; /* the trace's ring; 0: none */
     bool keep_hash;     /* of all events, for cluster_trace */
+    bool keep_situations;
     bool invariants;
 };
 
@@ -99,6 +101,10 @@ bool cluster_is_connected(const struct cluster *cluster, uint64_t id);
  * cluster is made is one of the disks that were given: they hold what no run can have written. */
 const struct check_violation *cluster_violation(const struct cluster *cluster);
 
+/* The situations (situations.c) that it was in, by hashes, in the order in which each was met
+ * first; with keep_situations, and of at most 16 nodes. */
+const uint64_t *cluster_situations(const struct cluster *cluster, size_t *count);
+
 /* ---- driving (drive.c) ---------------------------------------------------------------------- */
 
 enum cluster_turn {
@@ -106,10 +112,13 @@ enum cluster_turn {
     CLUSTER_EVENT,   /* each_event: one event ("sim") or one turn of the loop (TCP) is over */
     CLUSTER_READY,   /* tickets are ready: cluster_take */
     CLUSTER_STOPPED, /* a violation was seen, or cluster_interrupt was called */
+    CLUSTER_LIMIT,   /* the world has had as many events as cluster_limit_events allows */
 };
 
 /* Lets the world go on until one of these; not from within any callback of the world. */
 enum cluster_turn cluster_drive(struct cluster *cluster, int64_t until_ns, bool each_event);
+/* A limit of deliveries and wake-ups, so that a run without end is told from a long one. */
+void cluster_limit_events(struct cluster *cluster, uint64_t most);
 /* Makes the drive that is under way (or the next) return STOPPED after the present step. */
 void cluster_interrupt(struct cluster *cluster);
 /* Rises whenever a role, an applied index, members or a node's state changed: cheap to poll. */

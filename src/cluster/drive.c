@@ -9,6 +9,11 @@ void cluster_interrupt(struct cluster *cluster)
     cluster->interrupted = true;
 }
 
+void cluster_limit_events(struct cluster *cluster, uint64_t most)
+{
+    cluster->events_most = most;
+}
+
 static bool was_stopped(struct cluster *cluster)
 {
     bool stopped = cluster->interrupted;
@@ -21,6 +26,9 @@ static void judge(struct cluster *cluster)
 {
     if (cluster->judged_changes != cluster->changes) {
         cluster->judged_changes = cluster->changes;
+        if (cluster->options.keep_situations) {
+            situations_look(cluster);
+        }
         requests_judge(cluster->requests);
     }
 }
@@ -34,6 +42,9 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
         }
         if (requests_are_done(cluster->requests)) {
             return CLUSTER_READY;
+        }
+        if (cluster->events_most != 0 && cluster->world->events >= cluster->events_most) {
+            return CLUSTER_LIMIT;
         }
         if (!cluster->world->operations->step(cluster->world, until_ns)) {
             judge(cluster);

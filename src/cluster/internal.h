@@ -103,6 +103,22 @@ struct covered_command {
     uint64_t hash;
 };
 
+/* situations.c: those that this cluster was in. */
+#define CLUSTER_SITUATION_NODES 16U /* of larger clusters none are told */
+
+struct situations {
+    array_of(uint64_t) met; /* hashes, in the order in which they were met first */
+    uint64_t *slots;        /* the same, to be looked up */
+    size_t slot_count;
+    uint64_t latest;
+    array_of(uint8_t) cuts; /* by node */
+    bool links_changed;     /* since `cuts` were noted */
+};
+
+/* Looks at it as it is now. */
+void situations_look(struct cluster *cluster);
+void situations_free(struct situations *situations);
+
 struct cluster {
     array_of(struct covered_command) covered; /* by rising index */
     uint64_t covered_to;
@@ -119,6 +135,8 @@ struct cluster {
     array_of(struct member) members; /* sorted by id */
     uint64_t changes;
     uint64_t judged_changes;
+    uint64_t events_most; /* of the world; 0: no limit */
+    struct situations situations;
     bool driving;
     bool interrupted;
     struct requests *requests;

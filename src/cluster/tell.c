@@ -18,6 +18,7 @@ static void emit(struct cluster *cluster, const char *call, uint64_t node)
         .value = buffer_bytes(&cluster->scratch),
     };
     trace_emit(cluster->trace, &event);
+    cluster->situations.links_changed = true;
 }
 
 /* The value's buffer, empty. NULL: these events have no reader. */

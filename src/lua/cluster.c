@@ -280,6 +280,7 @@ int lua_cluster_new(lua_State *L)
         .context = box,
         .keep_events = (size_t)lua_option_integer(L, 2, "keep_events"),
         .keep_hash = lua_option_boolean(L, 2, "keep_hash"),
+        .keep_situations = lua_option_boolean(L, 2, "keep_situations"),
         .invariants = lua_option_boolean(L, 2, "invariants"),
     };
     lua_raft_options_read(L, 2, &options.raft);
@@ -420,8 +421,9 @@ void lua_cluster_register(lua_State *L)
     lua_pushcfunction(L, cluster_gc);
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);
-    const luaL_Reg *const methods[] = {life_methods, lua_control_methods, lua_drive_methods,
-                                       lua_look_methods, lua_callback_methods};
+    const luaL_Reg *const methods[] = {life_methods,         lua_control_methods,
+                                       lua_drive_methods,    lua_look_methods,
+                                       lua_callback_methods, lua_campaign_methods};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         lua_pushvalue(L, -2); /* the metatable, for box_of */
         luaL_setfuncs(L, methods[i], 1);

@@ -4,14 +4,13 @@
 #include <string.h>
 
 static const char *const turn_names[] = {
-    [CLUSTER_TIME_UP] = "time",
-    [CLUSTER_EVENT] = "event",
-    [CLUSTER_READY] = "ready",
-    [CLUSTER_STOPPED] = "stopped",
+    [CLUSTER_TIME_UP] = "time",    [CLUSTER_EVENT] = "event", [CLUSTER_READY] = "ready",
+    [CLUSTER_STOPPED] = "stopped", [CLUSTER_LIMIT] = "limit",
 };
 
-/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped" or "signal"; "failed" and
- * what a callback raised: the caller has to tidy up, and a protected call costs more than that. */
+/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped", "limit" or "signal";
+ * "failed" and what a callback raised: the caller has to tidy up, and a protected call costs more
+ * than that. */
 static int cluster_drive_method(lua_State *L)
 {
     int64_t until_ns = lua_time_check(L, 2);

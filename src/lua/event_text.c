@@ -120,6 +120,7 @@ static bool read_event(lua_State *L, struct trace_event *event, struct buffer *v
     return true;
 }
 
+/* core.event_line(event) → its line in the trace's log; tostring(event) */
 static int event_tostring(lua_State *L)
 {
     struct trace_event event = {0};
@@ -184,6 +185,7 @@ static int value_words(lua_State *L)
 
 const luaL_Reg lua_event_functions[] = {
     {"event_phrase", event_phrase},
+    {"event_line", event_tostring},
     {"value_words", value_words},
     {NULL, NULL},
 };

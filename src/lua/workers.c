@@ -4,12 +4,13 @@
  * nothing of its parent's but the pipes: it leaves by _exit, so that no trace file is written twice
  * and no socket closed. This file knows nothing of what a worker does.
  */
-#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for pipe2 */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for pipe2, sched_getaffinity */
 #include "lua/module.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,18 @@ static int worker_gc(lua_State *L)
     return 0;
 }
 
+/* core.processors() → how many this process may run on */
+static int processors(lua_State *L)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        count = CPU_COUNT(&set);
+    }
+    lua_pushinteger(L, count > 0 ? (lua_Integer)count : 1);
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"take", worker_take}, {"send", worker_send}, {"ended", worker_ended}, {"text", worker_text},
     {"kill", worker_kill}, {"pid", worker_pid},   {"__gc", worker_gc},     {NULL, NULL},
@@ -452,6 +465,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
     {"worker_start", worker_start},
     {"workers_poll", workers_poll},
+    {"processors", processors},
     {NULL, NULL},
 };
 

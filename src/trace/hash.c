@@ -86,4 +86,7 @@ void trace_hash_read(void *context, const struct trace_event *event)
     struct trace *trace = context;
     uint64_t hash = hash_mix(trace->hash, numbers_hash(event));
     trace->hash = has_contents(event) ? contents_hash(hash, event) : hash;
+    if (++trace->hashed % TRACE_MARK_EVENTS == 0) {
+        *array_push(&trace->marks) = trace->hash;
+    }
 }

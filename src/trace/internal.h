@@ -117,6 +117,8 @@ struct trace {
     bool has_ended_subscribers;
     bool keeps_hash;
     uint64_t hash;
+    uint64_t hashed;                  /* events in it */
+    array_of(uint64_t) marks;         /* the hash after each TRACE_MARK_EVENTS of them */
     ring_of(struct event_copy) queue; /* what readers emitted */
     struct recent recent;
     struct json_file file;

@@ -25,6 +25,7 @@ void trace_free(struct trace *trace)
     ensure(trace->queue.count == 0);
     ring_free(&trace->queue);
     array_free(&trace->subscribers);
+    array_free(&trace->marks);
     memory_free(trace);
 }
 
@@ -150,4 +151,15 @@ void trace_keep_hash(struct trace *trace)
 uint64_t trace_hash(const struct trace *trace)
 {
     return trace->hash;
+}
+
+size_t trace_mark_count(const struct trace *trace)
+{
+    return trace->marks.count;
+}
+
+uint64_t trace_mark_at(const struct trace *trace, size_t position)
+{
+    ensure(position < trace->marks.count);
+    return trace->marks.items[position];
 }

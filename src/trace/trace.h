@@ -159,6 +159,11 @@ uint64_t trace_count(const struct trace *trace);
  * event's own number is not in it. */
 void trace_keep_hash(struct trace *trace);
 uint64_t trace_hash(const struct trace *trace);
+/* What the hash was after each TRACE_MARK_EVENTS events: where two runs part, the first mark that
+ * differs says when. */
+#define TRACE_MARK_EVENTS 1000U
+size_t trace_mark_count(const struct trace *trace);
+uint64_t trace_mark_at(const struct trace *trace, size_t position);
 
 /* The ring of the latest `capacity` events (0: none); grows up to it. Called again, it begins
  * empty. Positions: 0 is the oldest kept. */

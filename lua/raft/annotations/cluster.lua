@@ -136,6 +136,15 @@ function cluster:commits(id) end
 ---@param timeout? number seconds, 10 if not given
 function cluster:check_live(timeout) end
 
+-- Goals: what a scenario means to reach at least now and then, so that a campaign of many seeds tells where it never did.
+
+---A goal: over a campaign (`raftbench fuzz`) it must have been true at least once; a goal that no seed reached fails
+---the campaign. In a single run it changes nothing.
+---@param name string what was to happen, for people
+---@param condition any a value: true where it is so now; a filter (a table): true once such an event comes; a function(event): asked when a node starts, stops, changes its role or members, removes entries, takes or installs a snapshot, and at each fault, until it is true. The function must not wait
+---@return boolean # whether it was true in this run so far
+function cluster:sometimes(name, condition) end
+
 -- Who leads.
 
 ---The agreed leader now.

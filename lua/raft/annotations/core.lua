@@ -358,6 +358,17 @@ function core.worker_start(f) end
 ---@return boolean # false: a signal ended it
 function core.workers_poll(workers, timeout_ms) end
 
+---An event's line in the trace's log.
+---@package
+---@param event table
+---@return string
+function core.event_line(event) end
+
+---How many processors this process may run on.
+---@package
+---@return integer
+function core.processors() end
+
 ---Whether one of a cluster's calls is under way, which has called back.
 ---@package
 ---@param handle userdata

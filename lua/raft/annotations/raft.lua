@@ -27,6 +27,11 @@ function raft.cluster(given) end
 ---@param c? raft.cluster nil: the one opened last, or a new one of three nodes, which is shut down at the end
 function raft.shell(c) end
 
+---Runs a scenario under many seeds in worker processes, as `raftbench fuzz` does.
+---@param options raft.fuzz_options
+---@return raft.fuzz_report? # nil and a message where the scenario cannot be run
+function raft.fuzz(options) end
+
 ---As `pairs`, in an order that is the same in every run: numbers, then strings, then booleans, each rising. `pairs`
 ---itself goes through a table in an order of the process's own, so that a script that decides by it is not the same
 ---under the same seed. Keys of other types raise an error: they have no such order.

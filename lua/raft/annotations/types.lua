@@ -145,6 +145,44 @@
 ---@field actions? raft.action[] those of an earlier one, to be done again, in place of the list
 ---@field symbolic? boolean they are done to whoever has the role that the target had then
 
+---@class raft.fuzz_options
+---@field scenario string|table a scenario's path, or the scenario itself
+---@field seeds? integer|integer[] how many, or {first, last}; 1000 if not given
+---@field jobs? integer worker processes; as many as there are processors if not given
+---@field time? number real seconds at most
+---@field keep_going? boolean collects failures; otherwise the first one ends it
+---@field set? string[] options of the scenario, "NAME=VALUE"
+---@field shard? integer[] {I, N}: part I of N
+---@field patience? number real seconds that one run may take; 120 if not given
+---@field events_most? integer deliveries and wake-ups that one run may have; 10 million if not given
+---@field replay? fun(seed:integer):string the command that runs a seed again, as failures tell it
+---@field progress? fun(campaign:table) called several times a second
+---@field tell_finding? fun(finding:raft.finding) called for each new failure
+
+---@class raft.fuzz_report
+---@field passed boolean nothing failed, and every goal was reached
+---@field seeds integer how many have run
+---@field time number virtual seconds
+---@field real_time number seconds
+---@field interrupted boolean
+---@field stats table<string, integer> faults, elections, commits, messages, drops, events
+---@field goals table<string, integer> in how many seeds each goal was reached
+---@field missed string[] goals that no seed reached
+---@field situations integer distinct ones
+---@field new_situations integer of these, in the latest hundred seeds
+---@field findings raft.finding[] each failure once, the one that shows soonest first
+
+---@class raft.finding
+---@field property string what broke: an invariant's name, "linearizability", "liveness", "check", "error", "abort", "hang", "not deterministic"
+---@field key string with the property, what makes two failures the same
+---@field text string
+---@field seed integer the one that shows it soonest
+---@field time? number virtual seconds at which it shows there
+---@field nodes? integer[]
+---@field count integer how many seeds have it
+---@field seeds integer[] some of them
+---@field note? string
+
 ---What a nemesis did: a call of the cluster's, and its arguments; or "ambush" and a table.
 ---@class raft.action
 ---@field at number seconds of the world's clock

@@ -197,16 +197,13 @@ end
 -- @tparam table arguments parsed
 -- @treturn integer the exit code: the worst of all files'
 function run.run(arguments)
-  arguments.settings = {}
-  for position, text in ipairs(arguments.set or {}) do
-    local setting, problem = settings.parse(text)
-    if not setting then
-      report.problem(problem)
-      return USAGE
-    end
-    arguments.settings[position] = setting
+  local fine, problem
+  arguments.settings, problem = settings.parse_all(arguments.set or {})
+  if not arguments.settings then
+    report.problem(problem)
+    return USAGE
   end
-  local fine, problem = common.apply(arguments)
+  fine, problem = common.apply(arguments)
   if not fine then
     report.problem(problem)
     return CANNOT_RUN

@@ -4,8 +4,10 @@
 -- what it would be in a fresh process. It prints nothing and starts no process.
 -- @module raft.fuzz.one
 
+local cluster = require "raft.cluster"
 local defaults = require "raft.defaults"
 local failure = require "raft.failure"
+local nemesis = require "raft.nemesis"
 local open = require "raft.open"
 local report = require "raft.report"
 local scenario = require "raft.scenario"
@@ -72,9 +74,21 @@ local function base_name(path)
   return (path:gsub("^.*/", ""):gsub("%.lua$", ""))
 end
 
+-- Actions of nemeses that changed something.
+local function count_faults(c)
+  local count = 0
+  for _, one_of_them in ipairs(nemesis.of(c.inner)) do
+    for _, action in ipairs(one_of_them.actions) do
+      count = count + (action.had_effect and not action.undoes and 1 or 0)
+    end
+  end
+  return count
+end
+
 local function sums_of(c)
   local stats = c:stats()
   return {
+    faults = count_faults(c),
     elections = stats.elections, commits = stats.commits, messages = stats.messages.total, drops = stats.drops,
     events = c.core:world_events(),
   }
@@ -97,6 +111,8 @@ local function look_at(outcome)
       outcome.time = c:now()
       outcome.hash = c:mode() == "sim" and c:trace_hash() or nil
       outcome.stats = sums_of(c)
+      outcome.situations = c.core:situations()
+      outcome.marks = c.core:trace_marks()
     end
     outcome.goals = c.inner.goals or {}
     outcome.options = plain(options)
@@ -104,7 +120,6 @@ local function look_at(outcome)
 end
 
 local function run(definition, given)
-  local raft = require "raft"
   local problem = settings.problem(definition, given.settings or {})
   if problem then
     return nil, problem
@@ -112,8 +127,11 @@ local function run(definition, given)
   local outcome = { seed = given.seed, time = 0, stats = {}, goals = {}, options = {} }
   local made = false
   local protected = report.protect(scenario.run, settings.apply(definition, given.settings or {}), function(options)
-    local c, why = raft.cluster(options)
+    local c, why = cluster.new(options)
     made = true
+    if c and given.events_most then
+      c.core:limit_events(given.events_most)
+    end
     return c, why
   end, type(given.file) == "string" and base_name(given.file) or nil, look_at(outcome))
   outcome.fine = protected.fine
@@ -132,14 +150,16 @@ end
 
 --- Runs a scenario once.
 -- @tparam table given `file`: its path, or the scenario itself; `seed`; `settings`: list of parsed --set; `mode`
--- ("sim"); `replay`: the command that runs it again, which violations and assertions name
+-- ("sim"); `replay`: the command that runs it again, which violations and assertions name; `situations`: true keeps
+-- them; `events_most`: a run with more does not end; `trace`: a path for JSON lines
 -- @treturn ?table { fine, time (virtual seconds), hash, stats = { elections, commits, messages, drops, events }, goals,
--- options, seed, failure }; failure as raft.failure has it; nil and a message where it could not be run. An interrupt
--- is raised
+-- options, seed, failure, situations (8 bytes each), marks (the hash after each thousand events, 8 bytes each) };
+-- failure as raft.failure has it; nil and a message where it could not be run. An interrupt is raised
 function one.run(given)
   local core = require "raft.core"
   local before = {}
-  for name, value in pairs { seed = given.seed, mode = given.mode or "sim", replay = given.replay or "" } do
+  for name, value in pairs { seed = given.seed, mode = given.mode or "sim", replay = given.replay or "",
+    situations = given.situations or false, trace = given.trace or "" } do
     before[name] = defaults.get(name) or false
     defaults.set(name, value ~= "" and value or nil)
   end
