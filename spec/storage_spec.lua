@@ -97,6 +97,26 @@ with_files(tests, "OldSegmentsGo", { nodes = 1, snapshot_every = 8 }, function(c
   lu.assertEquals(#c:get "key", 2000000)
 end)
 
+-- Sectors carry the number of the life that wrote them, so that what two lives began in one place is never taken for one
+-- write. What cannot be read behind the log's end may be the only trace of such a life: its number does not come again.
+with_files(tests, "ALifeWhoseTraceIsUnreadableKeepsItsNumber", { nodes = 1 }, function(c, data)
+  local function last_record()
+    local result = command.run { "log", data .. "/1", "--json", "--records" }
+    local records = raft.core.json_decode(result.out).records
+    return records[#records]
+  end
+  c:wait_leader()
+  assert(c:set("a", 1))
+  c:crash(1)
+  local before = last_record()
+  damage(data .. "/1/log-0000000001", before.offset + 2 * 512 + 100) -- of a write of which the first sector is not there
+  assert(c:restart(1))
+  c:wait_leader()
+  assert(c:set("a", 2))
+  c:crash(1)
+  lu.assertEquals(last_record().life, before.life + 2)
+end)
+
 -- ---- refused ------------------------------------------------------------------------------------
 
 with_files(tests, "DamageIsToldAndNotCutOff", {}, function(c, data)

@@ -176,6 +176,7 @@ struct wal_scan {
     array_of(struct wal_segment) segments;
     uint64_t base_index; /* the log's first entry in these segments has this index */
     uint32_t life;       /* the highest that was seen */
+    uint32_t bad_sectors;
     uint32_t used;       /* how many of the segments have groups */
     uint32_t position;   /* behind the last group */
     uint32_t last_group; /* where the last group begins; 0: there is none */

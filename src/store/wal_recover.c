@@ -91,7 +91,9 @@ static void take_over(struct wal_store *store)
         store->next.sectors = (uint32_t)(scan->segments.items[used].bytes / WAL_SECTOR_BYTES);
         store->next.state = WAL_NEXT_READY;
     }
-    store->life = scan->life + 1;
+    /* A sector that cannot be read now may be all that another life has left, and a life's number
+     * must not come again: sectors of two writes would pass for one. */
+    store->life = scan->life + scan->bad_sectors + 1;
     store->identity.directory = scan->header.identity.directory;
     image_free(&store->image);
     store->image = recovery->image;

@@ -174,6 +174,9 @@ static void take_sector(struct wal_scan *scan, const uint8_t *bytes)
     if (whole && sector.life > scan->life) {
         scan->life = sector.life;
     }
+    if (state == WAL_SECTOR_BAD) {
+        scan->bad_sectors++;
+    }
     if (!scan->stopped && scan->group_at == 0) {
         bool begins = whole && begins_next_group(scan, &sector);
         if (begins && wal_sector_count(sector.size) <= sectors_left(scan)) {
