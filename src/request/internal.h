@@ -65,6 +65,7 @@ struct requests {
     array_of(struct request *) slots;
     array_of(uint64_t) visited; /* the numbers of those that are being looked at */
     struct list states[REQUEST_STATE_COUNT];
+    uint32_t transfers; /* of leadership, among those that are asked */
     struct heap due;
     array_of(struct request_session) sessions; /* by number, from 1 */
     array_of(uint32_t) pool;                   /* those that are free for whoever wants ANY */
@@ -97,6 +98,9 @@ void request_answered(struct requests *requests, struct request *request,
 /* It is due: to give up, to ask again, or to stop expecting its answer. */
 void request_is_due(struct requests *requests, struct request *request);
 void request_review(struct requests *requests, struct request *request);
+/* Another may lead now: what a transfer waits for, also where the node that was asked cannot hear
+ * of it. */
+void request_see_leader(struct requests *requests, struct request *request);
 /* The answer of the node that it asked is no longer expected. */
 void request_expect_no_answer(struct requests *requests, struct request *request);
 void request_end(struct requests *requests, struct request *request, enum failure_code code,

@@ -333,6 +333,20 @@ void request_review(struct requests *requests, struct request *request)
     }
 }
 
+void request_see_leader(struct requests *requests, struct request *request)
+{
+    uint64_t term = 0;
+    if (request->kind == REQUEST_TRANSFER &&
+        requests->reach->leader(requests->owner, &term) == request->to &&
+        term > request->asked_term) {
+        request_expect_no_answer(requests, request);
+        failure_clear(&request->outcome.failure);
+        request->outcome.index = request->to;
+        request->outcome.term = term;
+        request_complete(requests, request);
+    }
+}
+
 void request_is_due(struct requests *requests, struct request *request)
 {
     if (world_now_ns(requests->world) >= request->deadline_ns) {

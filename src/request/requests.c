@@ -22,6 +22,10 @@ struct request *request_next(struct requests *requests, const struct request *re
 
 void request_move(struct requests *requests, struct request *request, enum request_state state)
 {
+    if (request->kind == REQUEST_TRANSFER) {
+        requests->transfers -= request->state == REQUEST_ASKED;
+        requests->transfers += state == REQUEST_ASKED;
+    }
     list_remove(&request->link);
     request->state = state;
     list_append(&requests->states[state], &request->link);
@@ -257,6 +261,9 @@ static void for_each(struct requests *requests, enum request_state state,
 void requests_judge(struct requests *requests)
 {
     for_each(requests, REQUEST_LOOKING, request_try);
+    if (requests->transfers > 0) {
+        for_each(requests, REQUEST_ASKED, request_see_leader);
+    }
 }
 
 void requests_review(struct requests *requests)
