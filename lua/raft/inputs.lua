@@ -98,7 +98,7 @@ local function begin(list, inner, name, ...)
   end
   local call = {
     name = name, count = count, at_ns = inner.core:now_ns(), client = who, number = number,
-    session = client and client.session and true or nil, raised = true, ...
+    session = client and client.session and who or nil, raised = true, ...
   }
   for position = 1, select("#", ...) do
     call[position] = position <= count and source.copy(call[position]) or nil

@@ -4,7 +4,7 @@
 -- A plan is never changed in place: each change gives a new one, which shares what is the same.
 --
 --     plan = { options, seed, steps, workloads, ends_ns, tail }
---     step = { name, count, arguments…, at_ns, client, session, undoes = the step that it ends, or nil }
+--     step = { name, count, arguments…, at_ns, client, session = its client's, undoes = the step that it ends }
 --     tail = "live": all is healed, and the cluster must live · "check": histories are checked · false
 -- @module raft.shrink.plan
 
@@ -79,7 +79,8 @@ local function from_calls(steps, calls)
   for _, call in ipairs(calls) do
     local is_passed_check = sorts[call.name] == "check" and not call.raised and call.name ~= "check_live"
     if not void[call.code] and not is_passed_check then
-      steps[#steps + 1] = call
+      -- A callback's call comes after what its moment brings.
+      steps[#steps + 1] = call.client == -1 and plan.with(call, { at_ns = call.at_ns + 1 }) or call
     end
   end
 end
@@ -93,7 +94,8 @@ local function from_fates(steps, fates)
       which.by = (first - fate.at_ns) / 1e9
       which.again = again and (again - first) / 1e9 or nil
     end
-    steps[#steps + 1] = { name = first and "late" or "lose", count = 1, which, at_ns = fate.at_ns, client = -1 }
+    local at_ns = math.max(0, fate.at_ns - 1) -- before it is sent
+    steps[#steps + 1] = { name = first and "late" or "lose", count = 1, which, at_ns = at_ns, client = -1 }
   end
 end
 
@@ -187,6 +189,25 @@ local function pair_up(steps)
   end
 end
 
+-- What a workload did, as the options that do it again.
+local function from_history(history)
+  local run = history.run
+  return {
+    kind = run.kind, model = run.model, session = run.session, timeout = run.timeout, perform = run.perform,
+    operations = history.operations,
+  }
+end
+
+local function from_histories(histories)
+  local list = {}
+  for _, history in ipairs(histories) do
+    if #history > 0 then
+      list[#list + 1] = from_history(history)
+    end
+  end
+  return list
+end
+
 --- A plan of what was recorded.
 -- @tparam table recorded as raft.inputs keeps it
 -- @tparam table failure { time, property } of the run
@@ -195,8 +216,8 @@ function plan.new(recorded, failure)
   local steps = {}
   from_calls(steps, recorded.calls)
   from_fates(steps, recorded.fates)
-  for _, actions in ipairs(recorded.nemeses or {}) do
-    from_nemesis(steps, actions)
+  for _, nemesis in ipairs(recorded.cluster.nemeses or {}) do
+    from_nemesis(steps, nemesis.actions)
   end
   plan.sort_steps(steps)
   pair_up(steps)
@@ -205,7 +226,7 @@ function plan.new(recorded, failure)
   options.seed, options.mode, options.trace, options.name = nil, nil, nil, nil
   options.nodes = options.nodes or 3
   return {
-    options = options, seed = seed, steps = steps, workloads = recorded.workloads or {},
+    options = options, seed = seed, steps = steps, workloads = from_histories(recorded.cluster.workloads or {}),
     ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5),
     tail = failure.property == "liveness" and "live" or failure.property == "linearizability" and "check" or false,
   }
@@ -274,6 +295,20 @@ function plan.retime(of, map)
     workloads[place] = plan.with(workload, { operations = operations })
   end
   return plan.with(of, { steps = steps, workloads = workloads, ends_ns = map(of.ends_ns) })
+end
+
+--- The steps of each session, in order.
+-- @tparam table of
+-- @treturn table by the session's name
+function plan.sessions(of)
+  local sessions = {}
+  for _, step in ipairs(of.steps) do
+    if step.session then
+      sessions[step.session] = sessions[step.session] or {}
+      table.insert(sessions[step.session], step)
+    end
+  end
+  return sessions
 end
 
 --- Whether a call waits.

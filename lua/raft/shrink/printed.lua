@@ -17,18 +17,23 @@ function Printer:add(text, ...)
   self.lines[#self.lines + 1] = select("#", ...) > 0 and text:format(...) or text
 end
 
+-- A line as it is.
+function Printer:plain(text)
+  self.lines[#self.lines + 1] = text
+end
+
 -- A remark, wrapped.
 function Printer:remark(text)
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do
     local words = "--"
     for word in line:gmatch "%S+" do
       if #words + #word + 1 > WIDTH then
-        self:add((words:gsub("%%", "%%%%")))
+        self:plain(words)
         words = "--"
       end
       words = words .. " " .. word
     end
-    self:add((words:gsub("%%", "%%%%")))
+    self:plain(words)
   end
 end
 
@@ -52,7 +57,7 @@ function Printer:options(plan)
   for _, name in ipairs(source.keys(options)) do
     local text = self:value(options[name], "the option '" .. name .. "'", 1)
     if text then
-      self:add((("  %s = %s,"):format(name, text):gsub("%%", "%%%%")))
+      self:plain(("  %s = %s,"):format(name, text))
     end
   end
   self:add "})"
@@ -79,6 +84,9 @@ c:intercept(function(message)
   for position, which in ipairs(late) do
     if which.from == message.from and which.to == message.to and which.kind == message.kind then
       table.remove(late, position)
+      if which.again then
+        c:after(which.by + which.again, function() message:deliver() end)
+      end
       return which.by or "drop"
     end
   end
@@ -90,30 +98,47 @@ function Printer:workloads(plan)
     local name = ("h%d"):format(place)
     local text = self:value(workload, "a workload", 0)
     if text then
-      self:add((("local %s = c:workload %s"):format(name, text):gsub("%%", "%%%%")))
+      self:plain(("local %s = c:workload %s"):format(name, text))
     end
   end
 end
 
-function Printer:step(step)
+function Printer:call(step)
   local parts = {}
   for place = 1, step.count do
     parts[place] = self:value(step[place], "c:" .. step.name, 0) or "nil"
   end
-  local text
-  if is_fate(step) then
-    text = ("late[#late + 1] = %s"):format(parts[1])
-  else
-    text = ("c:%s(%s)"):format(step.name, table.concat(parts, ", "))
-    if plans.waits(step.name) and not step.is_direct then
-      text = ("c:client(function() %s end%s)"):format(text, step.session and ", { session = true }" or "")
+  return is_fate(step) and ("late[#late + 1] = %s"):format(parts[1])
+    or ("c:%s(%s)"):format(step.name, table.concat(parts, ", "))
+end
+
+function Printer:session(steps)
+  self:add "c:client(function()"
+  local before_ns
+  for _, step in ipairs(steps) do
+    if before_ns and step.at_ns > before_ns then
+      self:add("  c:sleep(math.max(0, %s - c:now()))", seconds(step.at_ns))
     end
+    before_ns = step.at_ns
+    self:plain("  " .. self:call(step))
   end
-  self:add((text:gsub("%%", "%%%%")))
+  self:add "end, { session = true })"
+end
+
+function Printer:step(step, session)
+  if session then
+    if session[1] == step then
+      self:session(session)
+    end
+  elseif plans.waits(step.name) and not step.is_direct then
+    self:plain(("c:client(function() %s end)"):format(self:call(step)))
+  else
+    self:plain(self:call(step))
+  end
 end
 
 function Printer:steps(plan)
-  local now_ns = 0
+  local now_ns, sessions = 0, plans.sessions(plan)
   local function sleep_until(at_ns)
     if at_ns > now_ns then
       self:add("c:sleep(%s)", seconds(at_ns - now_ns))
@@ -122,7 +147,7 @@ function Printer:steps(plan)
   end
   for _, step in ipairs(plan.steps) do
     sleep_until(step.at_ns)
-    self:step(step)
+    self:step(step, sessions[step.session])
   end
   sleep_until(plan.ends_ns)
 end

@@ -31,22 +31,36 @@ local function call(c, step)
   end
 end
 
-local function perform(c, step, fates)
-  if step.name == "late" or step.name == "lose" then
-    fates:add(step[1])
-  elseif plans.waits(step.name) and not step.is_direct then
-    c:client(function()
-      call(c, step)
-    end, step.session and { session = true } or nil)
-  else
-    call(c, step)
-  end
-end
-
 local function sleep_until(c, at_ns)
   local left_ns = at_ns - c.core:now_ns()
   if left_ns > 0 then
     c:sleep(left_ns / 1e9)
+  end
+end
+
+-- The calls of one session, one after the other, each at its time or as soon as the one before it is answered.
+local function run_session(c, steps)
+  c:client(function()
+    for _, step in ipairs(steps) do
+      sleep_until(c, step.at_ns)
+      call(c, step)
+    end
+  end, { session = true })
+end
+
+local function perform(c, step, fates, session)
+  if step.name == "late" or step.name == "lose" then
+    fates:add(step[1])
+  elseif session then
+    if session[1] == step then
+      run_session(c, session)
+    end
+  elseif plans.waits(step.name) and not step.is_direct then
+    c:client(function()
+      call(c, step)
+    end)
+  else
+    call(c, step)
   end
 end
 
@@ -56,6 +70,14 @@ Fates.__index = Fates
 
 function Fates:add(which)
   self[#self + 1] = which
+end
+
+-- Later, or never; and once more.
+local function decide(c, which, message)
+  if which.again then
+    c:after(which.by + which.again, function() message:deliver() end)
+  end
+  return which.by or "drop"
 end
 
 local function start_fates(c, steps)
@@ -69,7 +91,7 @@ local function start_fates(c, steps)
       for position, which in ipairs(fates) do
         if which.from == message.from and which.to == message.to and which.kind == message.kind then
           table.remove(fates, position)
-          return which.by or "drop"
+          return decide(c, which, message)
         end
       end
     end)
@@ -87,9 +109,10 @@ function replay.follow(c, plan, strict)
   for position, workload in ipairs(plan.workloads) do
     histories[position] = c:workload(workload)
   end
+  local sessions = plans.sessions(plan)
   for _, step in ipairs(plan.steps) do
     sleep_until(c, step.at_ns)
-    perform(c, step, fates)
+    perform(c, step, fates, sessions[step.session])
   end
   sleep_until(c, plan.ends_ns + (strict and 0 or SLACK_NS))
   if plan.tail == "live" then
@@ -111,7 +134,7 @@ end
 function replay.run(plan, seed, look)
   local options = plans.shallow(plan.options)
   options.seed, options.mode = seed, "sim"
-  options.keep_events = look and 100000 or 0
+  options.keep_events = look and 1000000 or 0
   local raft = require "raft"
   local raised, c, time
   local fine, problem = xpcall(function()

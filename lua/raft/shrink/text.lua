@@ -49,6 +49,25 @@ function Writer:step(step)
   return known
 end
 
+-- A workload; its operations are written once each.
+function Writer:workload(workload)
+  local parts, operations = {}, {}
+  for _, name in ipairs(source.keys(workload)) do
+    if name ~= "operations" then
+      parts[#parts + 1] = ("%s = %s"):format(name, self:value(workload[name]))
+    end
+  end
+  for place, operation in ipairs(workload.operations) do
+    local known = self.of_step[operation]
+    if not known then
+      known = self:value(operation)
+      self.of_step[operation] = known
+    end
+    operations[place] = known
+  end
+  return ("{ %s, operations = {\n%s } }"):format(table.concat(parts, ", "), table.concat(operations, ",\n"))
+end
+
 --- A plan as text.
 -- @tparam table plan
 -- @treturn string
@@ -57,8 +76,12 @@ function Writer:plan(plan)
   for place, step in ipairs(plan.steps) do
     steps[place] = self:step(step)
   end
-  return ("return { options = %s, ends_ns = %d, tail = %s, workloads = %s, steps = {\n%s } }"):format(
-    self:value(plan.options), plan.ends_ns, self:value(plan.tail), self:value(plan.workloads),
+  local workloads = {}
+  for place, workload in ipairs(plan.workloads) do
+    workloads[place] = self:workload(workload)
+  end
+  return ("return { options = %s, ends_ns = %d, tail = %s, workloads = { %s }, steps = {\n%s } }"):format(
+    self:value(plan.options), plan.ends_ns, self:value(plan.tail), table.concat(workloads, ",\n"),
     table.concat(steps, ",\n"))
 end
 
