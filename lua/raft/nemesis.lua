@@ -272,7 +272,7 @@ function nemesis.new(cluster, given)
   self.has_lies = given.actions == nil and entries.has(list, "lies")
   watch_disks(self)
   if given.disk then
-    self.base_disk, self.has_base = given.disk, true
+    self.base_disk, self.base_given, self.has_base = given.disk, given.disk, true
     assert(cluster:disk("all", given.disk))
   end
   if given.actions then

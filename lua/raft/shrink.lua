@@ -26,6 +26,8 @@ local shrink = {}
 
 local REPLAYS, SECONDS = 400, 60 -- at most
 local ROUNDS_MOST = 5
+local SHARE_OF_ROUNDS = 0.7 -- of the limits; the rest is for what makes the result easy to read
+local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
 local HUNG_S = 20 -- a replay that takes so long hangs
 
@@ -37,6 +39,7 @@ end
 
 -- In rounds, until nothing changes; then once.
 local in_rounds = {
+  { "the beginning away", times.beginning }, { "the end away", times.ending },
   { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {
@@ -61,8 +64,9 @@ function shrink.plan(plan, oracle, told, replayed)
     end
     one[2](work)
   end
-  for _ = 1, ROUNDS_MOST do
-    work.changed = false
+  for round = 1, ROUNDS_MOST do
+    work.changed, work.tries = false, round == 1 and TRIES_AT_FIRST or TRIES
+    oracle:allow(SHARE_OF_ROUNDS)
     for _, one in ipairs(in_rounds) do
       pass(one)
     end
@@ -70,6 +74,7 @@ function shrink.plan(plan, oracle, told, replayed)
       break
     end
   end
+  oracle:allow(1)
   for _, one in ipairs(at_last) do
     pass(one)
   end
@@ -124,7 +129,8 @@ end
 
 --- Shrinks a run that fails.
 -- @tparam table given `run`: run() → a failure, or nil; `replays` (400) and `seconds` (60) at most; `told`: told(work)
--- before each pass, `replayed`: replayed(work) after each replay
+-- before each pass, `replayed`: replayed(work) after each replay; `is_scenario`: its file runs nothing when it is
+-- loaded
 -- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others }; nil and why it
 -- cannot be shrunk
 function shrink.run(given)
@@ -151,7 +157,7 @@ function shrink.run(given)
   local found = look_at(plan)
   local about = ("%s\nShrunk by Raftbench: %s. It passes once that is mended."):format(
     (found.text or failure.text):match "[^\n]*", plans.words(plan))
-  local script, refused = printed.write(plan, about)
+  local script, refused = printed.write(plan, about, given.is_scenario)
   return {
     failure = failure, before = recorded_plan, plan = plan, replays = oracle.replays, seconds = clock() - began,
     script = script, refused = refused, events = found.events, diagram = found.diagram, text = found.text,

@@ -58,18 +58,18 @@ local function fail_again(path, arguments)
   return not protected.fine and failures.of(protected.error, protected.text) or nil
 end
 
-local function shrink_failure(path, arguments)
+local function shrink_failure(path, arguments, is_scenario)
   if (defaults.get("mode") or "sim") ~= "sim" then
     report.problem "--shrink needs the simulated world: what happens in real time cannot be done again"
     return
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(base_name(path), defaults.get("seed") or 1),
-    run = function() return fail_again(path, arguments) end,
+    run = function() return fail_again(path, arguments) end, is_scenario = is_scenario,
   }
 end
 
-local function tell_failure(outcome, path, arguments)
+local function tell_failure(outcome, path, arguments, is_scenario)
   local leftover = open.close_all(outcome.error)
   report.problem(report.without_replay(outcome.text, replay_hint(path, arguments)))
   if leftover then
@@ -80,7 +80,7 @@ local function tell_failure(outcome, path, arguments)
   end
   io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
   if arguments.shrink then
-    shrink_failure(path, arguments)
+    shrink_failure(path, arguments, is_scenario)
   end
   return FAILED
 end
@@ -113,7 +113,7 @@ local function run_scenario(path, definition, arguments)
     if outcome.interrupted then
       error(outcome.error, 0)
     end
-    return tell_failure(outcome, path, arguments)
+    return tell_failure(outcome, path, arguments, true)
   end
   local summary = outcome.value.summary
   local hash = summary.hash and ", trace " .. summary.hash or ""

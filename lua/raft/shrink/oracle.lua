@@ -21,15 +21,21 @@ local LATER_NS = 1000 -- the run ends so much after the failure was seen
 function oracle.new(options)
   return setmetatable({
     failure = options.failure, write = options.write, run = options.run, replays = 0, replays_most = options.replays,
-    clock = options.clock, ends_at = options.clock() + options.seconds, progress = nil, others = {},
+    clock = options.clock, began = options.clock(), seconds = options.seconds, share = 1, progress = nil, others = {},
     known = {}, -- what was tried and did not fail so, by text and seed
   }, Oracle)
+end
+
+--- Sets the share of the limits that may be used so far.
+-- @tparam number share from 0 to 1
+function Oracle:allow(share)
+  self.share = share
 end
 
 --- Whether the limits are reached.
 -- @treturn boolean
 function Oracle:is_spent()
-  return self.replays >= self.replays_most or self.clock() >= self.ends_at
+  return self.replays >= self.replays_most * self.share or self.clock() - self.began >= self.seconds * self.share
 end
 
 -- Another failure is a find of its own: kept, not followed.

@@ -99,15 +99,25 @@ local function from_fates(steps, fates)
   end
 end
 
--- What a nemesis did, by its own list.
-local function from_nemesis(steps, actions)
-  local made = {}
-  for position, action in ipairs(actions) do
-    local step = { name = action[1], count = 0, at_ns = math.floor(action.at * 1e9 + 0.5), client = -2 }
-    for place = 2, #action do
-      step[place - 1] = source.copy(action[place])
-      step.count = place - 1
+local function from_action(action)
+  local step = { name = action[1], count = 0, at_ns = math.floor(action.at * 1e9 + 0.5), client = -2 }
+  for place, value in pairs(action) do
+    if type(place) == "number" and place > 1 then
+      step[place - 1] = source.copy(value)
+      step.count = math.max(step.count, place - 1)
     end
+  end
+  return step
+end
+
+-- What a nemesis did, by its own list.
+local function from_nemesis(steps, nemesis)
+  local made = {}
+  if nemesis.has_base then
+    steps[#steps + 1] = { name = "disk", count = 2, "all", nemesis.base_given, at_ns = 0, client = -2 }
+  end
+  for position, action in ipairs(nemesis.actions) do
+    local step = from_action(action)
     made[position] = step
     local undoes = action.undoes and made[action.undoes]
     if undoes then
@@ -216,8 +226,8 @@ function plan.new(recorded, failure)
   local steps = {}
   from_calls(steps, recorded.calls)
   from_fates(steps, recorded.fates)
-  for _, nemesis in ipairs(recorded.cluster.nemeses or {}) do
-    from_nemesis(steps, nemesis.actions)
+  for _, nemesis in ipairs(require("raft.nemesis").of(recorded.cluster)) do
+    from_nemesis(steps, nemesis)
   end
   plan.sort_steps(steps)
   pair_up(steps)
@@ -226,7 +236,8 @@ function plan.new(recorded, failure)
   options.seed, options.mode, options.trace, options.name = nil, nil, nil, nil
   options.nodes = options.nodes or 3
   return {
-    options = options, seed = seed, steps = steps, workloads = from_histories(recorded.cluster.workloads or {}),
+    options = options, seed = seed, steps = steps,
+    workloads = from_histories(require("raft.workload").of(recorded.cluster)),
     ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5),
     tail = failure.property == "liveness" and "live" or failure.property == "linearizability" and "check" or false,
   }

@@ -37,6 +37,28 @@ function Printer:remark(text)
   end
 end
 
+-- A function that a file returns, or a table that it returns has: as a call that loads that file.
+local function of_file(f)
+  local info = debug.getinfo(f, "S")
+  local path = info.source:match "^@(.*)$"
+  local chunk = path and loadfile(path)
+  local fine, value = pcall(chunk or error, path)
+  local function is_it(one)
+    local other = type(one) == "function" and debug.getinfo(one, "S")
+    return other and other.source == info.source and other.linedefined == info.linedefined
+  end
+  if fine and is_it(value) then
+    return ("dofile(%q)"):format(path)
+  elseif fine and type(value) == "table" then
+    for _, name in ipairs(source.keys(value)) do
+      if source.is_name(name) and is_it(value[name]) then
+        return ("dofile(%q).%s"):format(path, name)
+      end
+    end
+  end
+  return nil
+end
+
 local function seconds(ns)
   return (("%.9f"):format(ns / 1e9):gsub("0+$", ""):gsub("%.$", ""))
 end
@@ -108,6 +130,9 @@ function Printer:call(step)
   for place = 1, step.count do
     parts[place] = self:value(step[place], "c:" .. step.name, 0) or "nil"
   end
+  if step.name == "ambush" then
+    return ("c:nemesis { actions = { { at = c:now(), %q, %s } } }"):format(step.name, parts[1])
+  end
   return is_fate(step) and ("late[#late + 1] = %s"):format(parts[1])
     or ("c:%s(%s)"):format(step.name, table.concat(parts, ", "))
 end
@@ -117,7 +142,7 @@ function Printer:session(steps)
   local before_ns
   for _, step in ipairs(steps) do
     if before_ns and step.at_ns > before_ns then
-      self:add("  c:sleep(math.max(0, %s - c:now()))", seconds(step.at_ns))
+      self:add("  at(%s)", seconds(step.at_ns))
     end
     before_ns = step.at_ns
     self:plain("  " .. self:call(step))
@@ -141,10 +166,16 @@ function Printer:steps(plan)
   local now_ns, sessions = 0, plans.sessions(plan)
   local function sleep_until(at_ns)
     if at_ns > now_ns then
-      self:add("c:sleep(%s)", seconds(at_ns - now_ns))
+      self:add("at(%s)", seconds(at_ns))
       now_ns = at_ns
     end
   end
+  self:add [[
+local function at(time)
+  c:sleep(math.max(0, time - c:now()))
+end
+]]
+  self:workloads(plan)
   for _, step in ipairs(plan.steps) do
     sleep_until(step.at_ns)
     self:step(step, sessions[step.session])
@@ -167,15 +198,25 @@ end
 --- Writes a plan as a script.
 -- @tparam table plan
 -- @tparam ?string about what it shows, for the remark at its head
+-- @tparam ?boolean may_load whether the files that functions came from may be loaded once more
 -- @treturn string the script
 -- @treturn string[] what could not be written, and why
-function printed.write(plan, about)
+function printed.write(plan, about, may_load)
   local function is_known(name, value)
     return name == "raft" and value == package.loaded.raft
   end
   local printer = setmetatable({
     lines = {}, refused = {},
-    context = { write_function = function(f) return functions.write(f, is_known) end },
+    context = {
+      write_function = function(f)
+        local written, why = functions.write(f, is_known)
+        if written or not may_load then
+          return written, why
+        end
+        written = of_file(f)
+        return written, why
+      end,
+    },
   }, Printer)
   if about then
     printer:remark(about)
@@ -184,7 +225,6 @@ function printed.write(plan, about)
   printer:options(plan)
   printer:fates(plan)
   printer:add ""
-  printer:workloads(plan)
   printer:steps(plan)
   printer:tail(plan)
   printer:add "c:shutdown()"

@@ -51,6 +51,8 @@ end
 local function perform(c, step, fates, session)
   if step.name == "late" or step.name == "lose" then
     fates:add(step[1])
+  elseif step.name == "ambush" then
+    c:nemesis { actions = { { at = c:now(), "ambush", step[1] } } }
   elseif session then
     if session[1] == step then
       run_session(c, session)

@@ -126,12 +126,13 @@ end
 
 --- Shrinks a run that fails, and tells of it.
 -- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
--- script goes; `replays`, `seconds`
+-- script goes; `is_scenario`; `replays`, `seconds`
 -- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
 function story.tell(given)
   local line = progress()
   local found, why = shrink.run {
     run = given.run, replays = given.replays, seconds = given.seconds, told = line.told, replayed = line.replayed,
+    is_scenario = given.is_scenario,
   }
   line.finish()
   if not found then

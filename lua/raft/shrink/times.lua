@@ -7,6 +7,7 @@ local times = {}
 
 local HALVINGS = 3 -- of one gap, in one round
 local GAP_LEAST_NS = 1000000
+local LEAD_NS = 500000000 -- until there is a leader
 
 local function add(list, seen, at_ns)
   if not seen[at_ns] then
@@ -55,6 +56,48 @@ local function close_gap(work, from_ns, to_ns)
       return
     end
     to_ns = to_ns - less_ns
+  end
+end
+
+-- What happens from a moment on, as if the run began a little before.
+local function from(plan, first_ns)
+  local less_ns = math.max(0, first_ns - LEAD_NS)
+  local function stays(at_ns)
+    return at_ns >= first_ns
+  end
+  local workloads = {}
+  for place, workload in ipairs(plan.workloads) do
+    workloads[place] = plans.with(workload, {
+      operations = plans.filter(workload.operations, function(operation) return stays(operation.at * 1e9) end),
+    })
+  end
+  local rest = plans.with(plan, {
+    workloads = workloads, steps = plans.filter(plan.steps, function(step) return stays(step.at_ns) end),
+  })
+  return plans.retime(rest, function(at_ns) return math.max(0, at_ns - less_ns) end)
+end
+
+--- What came first, without which most failures come too: of a long run nearly all, or half, or a quarter.
+-- @tparam table work
+function times.beginning(work)
+  for _, share in ipairs { 0.95, 0.85, 0.7, 0.5, 0.25 } do
+    local last = work.plan.ends_ns
+    while last > 2 * LEAD_NS and not work.oracle:is_spent() and work:try(from(work.plan, math.floor(last * share))) do
+      if work.plan.ends_ns >= last then
+        break
+      end
+      last = work.plan.ends_ns
+    end
+  end
+end
+
+--- The end of a run that is judged after it: nothing happens after the last input.
+-- @tparam table work
+function times.ending(work)
+  local list = moments(work.plan)
+  local last = list[#list] or 0
+  if work.plan.tail and last < work.plan.ends_ns then
+    work:try(plans.with(work.plan, { ends_ns = last }))
   end
 end
 

@@ -9,15 +9,14 @@ local work = {}
 local Work = {}
 Work.__index = Work
 
-local TRIES = 4 -- network seeds for a candidate
-local TRIES_OF_LITTLE = 2 -- for one that only makes the plan nicer
+local TRIES_OF_LITTLE = 2 -- network seeds for a candidate that only makes the plan nicer
 
 --- Begins.
 -- @tparam table plan one that fails
 -- @tparam table oracle
 -- @treturn table
 function work.new(plan, oracle)
-  return setmetatable({ plan = plan, oracle = oracle, changed = false }, Work)
+  return setmetatable({ plan = plan, oracle = oracle, changed = false, tries = TRIES_OF_LITTLE }, Work)
 end
 
 local function try(self, candidate, tries)
@@ -32,7 +31,7 @@ end
 -- @tparam table candidate
 -- @treturn boolean
 function Work:try(candidate)
-  return try(self, candidate, TRIES)
+  return try(self, candidate, self.tries)
 end
 
 --- The same for one that has not less in it, but is milder or easier to read.
