@@ -91,7 +91,7 @@ seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seed
 	@$(SUBMAKE) all
 	@RAFTBENCH_SPEC_SEEDS=1 $(TEST) --mode sim --seeds $(N) --pattern '!_tcp$$' spec/reference_spec.lua \
 		spec/reference_defaults_spec.lua $(wildcard spec/scenarios_*_spec.lua) spec/servers_spec.lua \
-		spec/chaos_spec.lua
+		spec/chaos_spec.lua spec/minority_spec.lua
 
 crash-matrix: deps ## a power cut after every operation of a disk in N=20 runs, and again in each recovery
 	@$(SUBMAKE) all

@@ -12,7 +12,7 @@ local cjson = require "cjson"
 local uv = require "luv"
 
 local UNMUTATED = "none" -- a name like a mutant's
-local SCENARIOS = { "scripts/chaos.lua" }
+local SCENARIOS = { "scripts/chaos.lua", "scripts/minority.lua" } -- the stock ones
 local SAMPLE_DISTANCE = 1000000 -- the seeds of two samples are never the same
 local HANG_SECONDS = 30 -- of real time, for one seed
 
