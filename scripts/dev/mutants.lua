@@ -15,6 +15,7 @@ local UNMUTATED = "none" -- a name like a mutant's
 local SCENARIOS = { "scripts/chaos.lua", "scripts/minority.lua" } -- the stock ones
 local SAMPLE_DISTANCE = 1000000 -- the seeds of two samples are never the same
 local HANG_SECONDS = 30 -- of real time, for one seed
+local FIRST_SLICE = 0.5 -- of real time, for each scenario's first turn
 
 -- ---- files and commands -----------------------------------------------------------------------------------------
 
@@ -130,32 +131,43 @@ local function seconds_since(start_ns)
   return (uv.hrtime() - start_ns) / 1e9
 end
 
--- What a run's output says of its end, in words, and how many seconds passed in its world.
-local function read_end(said, status)
-  local virtual = said:match "passed %(([%d.]+) s" or said:match " at ([%d.]+) s " or "0"
-  local text = status == 124 and "hang" or said:match "raftbench: (.-)\n" or said:match "([^\n]*)\n"
-  return text, tonumber(virtual)
+-- A campaign of one scenario on one core for so many seconds, at most; what it says of it (its --json).
+local function fuzz(folder, scenario, first, seconds)
+  local results = folder .. "/results.json"
+  os.remove(results)
+  local run = "RAFTBENCH_BUILD=%s scripts/raftbench fuzz %s --seeds %d..%d --jobs 1 --time %g --patience %d --no-shrink"
+    .. " --json %s"
+  local said = output_of(run:format(quoted(folder .. "/build"), scenario, first, first + SAMPLE_DISTANCE - 1, seconds,
+    HANG_SECONDS, quoted(results)))
+  local file = io.open(results, "r")
+  if not file then
+    io.stderr:write(("mutants: %s could not be run:\n%s"):format(scenario, said))
+    os.exit(3)
+  end
+  file:close()
+  return cjson.decode(read_file(results)).tally
 end
 
--- Runs seeds from `first` on, each scenario in turn, until one fails or the time is over.
+-- The scenarios take turns, a little longer each time, until one fails or the time is over.
 local function hunt(options, folder, first)
   local found = { seeds = 0, virtual = 0 }
-  local start_ns = uv.hrtime()
-  repeat
+  local start_ns, slice, done = uv.hrtime(), FIRST_SLICE, {}
+  while not found.failed and seconds_since(start_ns) < options.seconds do
     for _, scenario in ipairs(SCENARIOS) do
-      local seed = first + found.seeds
-      local run = "RAFTBENCH_BUILD=%s timeout %d scripts/raftbench run %s --mode sim --seed %d"
-      local said, fine, status = output_of(run:format(quoted(folder .. "/build"), HANG_SECONDS, scenario, seed))
-      local text, virtual = read_end(said, status)
-      found.virtual = found.virtual + virtual
-      if not fine then
-        found.failed, found.seed, found.text = true, seed, text
+      local left = math.max(0.1, options.seconds - seconds_since(start_ns))
+      local tally = fuzz(folder, scenario, first + (done[scenario] or 0), math.min(slice, left))
+      done[scenario] = (done[scenario] or 0) + tally.seeds
+      found.seeds, found.virtual = found.seeds + tally.seeds, found.virtual + tally.time
+      local finding = tally.findings[1]
+      if finding then
+        found.failed, found.scenario, found.seed = true, scenario, finding.seed
+        found.property, found.key, found.text = finding.property, finding.key, finding.text
         break
       end
     end
-    found.seeds = found.seeds + 1
-    found.real = seconds_since(start_ns)
-  until found.failed or found.real > options.seconds
+    slice = slice * 1.5
+  end
+  found.real = seconds_since(start_ns)
   return found
 end
 
@@ -190,7 +202,9 @@ local function line_of(row)
       sample.seeds, sample.virtual, sample.real)
   end
   parts[#parts + 1] = row.ran and "" or "  NEVER RAN"
-  parts[#parts + 1] = row.samples[1].text and row.samples[1].text:sub(1, 60) or ""
+  for _, sample in ipairs(row.samples) do
+    parts[#parts + 1] = sample.property
+  end
   return table.concat(parts, "  ")
 end
 
