@@ -42,7 +42,7 @@ LINE_MODULE = $(BUILD)/raft/line.so
 FUZZERS = $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_SOURCES = $(wildcard spec/fuzz/*.c spec/fuzz/support/*.c)
 FUZZ_SHARED = $(filter-out %/replay.c,$(wildcard spec/fuzz/support/*.c)) \
-	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim real)) src/process/messages.c
+	$(wildcard $(patsubst %,src/%/*.c,base trace raft cores world machine store node sim real check)) src/process/messages.c
 LUA_FILES = $(shell find lua spec scripts -name '*.lua' 2>/dev/null) $(wildcard scripts/raftbench)
 
 # As many jobs as there are cores, unless the user said how many.
@@ -96,6 +96,10 @@ seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seed
 crash-matrix: deps ## a power cut after every operation of a disk in N=20 runs, and again in each recovery
 	@$(SUBMAKE) all
 	@RAFTBENCH_CRASH_MATRIX=$(if $(filter 1000,$(N)),20,$(N)) $(TEST) --mode sim spec/crash_matrix_spec.lua
+
+linear-twins: deps ## each check of linearizability against all orders, on N=100000 random histories of each model
+	@$(SUBMAKE) all replays
+	@RAFTBENCH_LINEAR_TWINS=$(if $(filter 1000,$(N)),100000,$(N)) $(TEST) --mode sim spec/linear_twins_spec.lua
 
 TIME = 60
 

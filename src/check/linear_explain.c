@@ -106,6 +106,12 @@ static bool see_operation(struct cutter *self, const struct linear_operation *op
     case KIND_HAS:
         see(self, operation->a);
         return true;
+    case KIND_ADD:
+    case KIND_REMOVE:
+        if (operation->b != 0) { /* it says whether its element was there */
+            see(self, operation->a);
+        }
+        return true;
     default:
         return true;
     }
@@ -129,7 +135,7 @@ static void keep_writers(struct cutter *self)
             if (self->goes[i] && writes && (sees_all || is_seen(self, written))) {
                 self->goes[i] = false;
                 (void)see_operation(self, operation);
-                changed = changed || operation->kind == KIND_CAS;
+                changed = true;
             }
         }
     }

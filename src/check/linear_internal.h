@@ -13,8 +13,8 @@ enum linear_kind {
     KIND_CAS,         /* from a to b, it succeeded; or may have */
     KIND_NOT,         /* a cas was refused: at that moment the value was not a */
     KIND_APPEND,      /* a is put at the end: of a string ("kv"), of a list */
-    KIND_ADD,         /* a is put into the set */
-    KIND_REMOVE,      /* a is taken out of the set */
+    KIND_ADD,         /* a is put into the set; b is 0, or true: it was not there */
+    KIND_REMOVE,      /* a is taken out of the set; b is 0, or true: it was there */
     KIND_HAS,         /* whether a is in the set was answered by b, true or false */
     KIND_ENQUEUE,     /* a */
     KIND_DEQUEUE,     /* a was taken */
@@ -111,6 +111,15 @@ struct linear_certificate {
     uint32_t operations[4]; /* positions in the part */
     uint32_t count;
 };
+
+/* Operations by the places that they have to have in any order; sorted. Whether none of a later
+ * place returned before one of an earlier place began. */
+struct linear_placed {
+    uint32_t place;
+    uint32_t operation;
+};
+enum linear_verdict linear_walk(const struct linear_part *part, const struct linear_placed *placed,
+                                size_t count, struct linear_certificate *certificate);
 
 enum linear_verdict linear_distinct_register(const struct linear_part *part,
                                              struct linear_certificate *certificate);

@@ -185,7 +185,34 @@ static bool convert_whole(struct splitter *splitter, const struct history_operat
     return true;
 }
 
+/* Where an addition or a removal says whether it changed anything: one that did not only tells. */
+static void convert_change(const struct splitter *splitter, struct linear_operation *out)
+{
+    bool adds = out->kind == KIND_ADD;
+    if (out->ret == HISTORY_NEVER || out->b != splitter->no) {
+        out->b = out->ret != HISTORY_NEVER && out->b == splitter->yes ? splitter->yes : 0;
+        return;
+    }
+    out->kind = KIND_HAS;
+    out->b = adds ? splitter->yes : splitter->no;
+}
+
 /* An element of a set that is split is a register of whether it is there. */
+static void make_register(const struct splitter *splitter, struct linear_operation *out)
+{
+    bool changed = out->b != 0;
+    uint32_t after = out->kind == KIND_ADD ? splitter->yes : splitter->no;
+    if (out->kind == KIND_HAS) {
+        out->kind = KIND_READ;
+        out->a = out->b;
+        out->b = 0;
+    } else {
+        out->kind = changed ? KIND_CAS : KIND_WRITE;
+        out->a = !changed ? after : (after == splitter->yes ? splitter->no : splitter->yes);
+        out->b = changed ? after : 0;
+    }
+}
+
 static bool convert_element(const struct splitter *splitter,
                             const struct history_operation *operation, enum linear_kind kind,
                             struct linear_operation *out)
@@ -193,16 +220,14 @@ static bool convert_element(const struct splitter *splitter,
     if (!give_value(splitter, operation, kind, out)) {
         return false;
     }
-    if (kind == KIND_HAS) {
-        out->b = operation->result;
-        if (out->ret != HISTORY_NEVER && out->b != splitter->yes && out->b != splitter->no) {
-            return malformed(splitter, operation, "the result of 'contains' is true or false");
-        }
+    out->b = operation->result;
+    if (kind != KIND_HAS) {
+        convert_change(splitter, out);
+    } else if (out->ret != HISTORY_NEVER && out->b != splitter->yes && out->b != splitter->no) {
+        return malformed(splitter, operation, "the result of 'contains' is true or false");
     }
     if (!splitter->whole) {
-        out->kind = kind == KIND_HAS ? KIND_READ : KIND_WRITE;
-        out->a = kind == KIND_HAS ? out->b : (kind == KIND_ADD ? splitter->yes : splitter->no);
-        out->b = 0;
+        make_register(splitter, out);
     }
     return true;
 }

@@ -49,7 +49,8 @@ void search_begin(struct search *search, const struct linear_part *part,
         .rules = rules,
         .operations = part->operations.items,
         .count = (uint32_t)part->operations.count,
-        .seed = random_scramble(seed),
+        .seed = random_scramble(
+            seed + 0x9e3779b97f4a7c15ULL), /* of 0 it would be 0, and so the first word */
         .due = NO_OPERATION,
         .furthest_operation = NO_OPERATION,
         .record = record,

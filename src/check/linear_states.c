@@ -157,7 +157,7 @@ static bool step_set(const struct linear_part *part, struct bytes state,
     }
     bool adds = operation->kind == KIND_ADD;
     if (found == adds) {
-        return give(next, state);
+        return operation->b == 0 && give(next, state);
     }
     value_write_array(next, adds ? count + 1 : count - 1);
     buffer_append(next, elements.data, offset);
