@@ -194,6 +194,19 @@ add("AFailureNamesItsSeed", function(run, path)
   end
 end)
 
+add("SeedsThatFailAlikeAreOneFailure", function(run)
+  local result = assert_sums(run([[
+local seed = require("raft.defaults").get "seed"
+return {
+  test_a = function() assert(seed % 2 == 1, "seed " .. seed .. " is even") assert(seed ~= 5, "it is five") end,
+  test_b = function() error "always" end,
+}]], "--seeds", "6"), 2, 10, 0)
+  local _, told = result.out:gsub("again: ", "")
+  lu.assertEquals(told, 3)
+  command.assert_has(result.out, "FAILED  some.test_a (seed 4): as under seed 2", "\nFailed:\n",
+    "  some.test_a (3 seeds, as seed 2)\n", "  some.test_a (seed 5)\n", "  some.test_b (6 seeds, as seed 1)\n")
+end)
+
 -- Of each line that ran, only which test it was.
 local function order_of(result)
   local list = {}

@@ -3,6 +3,7 @@
 -- @module raft.test.text
 
 local display = require "raft.view.display"
+local failure = require "raft.failure"
 
 local text = {}
 
@@ -18,7 +19,7 @@ Text.__index = Text
 -- @treturn table
 function text.new(options)
   return setmetatable({
-    options = options, done = 0, failures = {}, skips = {}, by_name = {}, tests = {},
+    options = options, done = 0, failures = {}, groups = {}, skips = {}, by_name = {}, tests = {},
     job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
   }, Text)
 end
@@ -39,7 +40,27 @@ local function seconds(duration_ns)
   return string.format("%.3f s", duration_ns / 1e9)
 end
 
+-- What fails alike under several seeds: the same test, by the same property and words but for numbers. The group, and
+-- whether it is a new one.
+local function group_of(self, record)
+  local what = failure.of(record.message or "no message")
+  local name = table.concat({ record.name, what.property, what.key }, "\n")
+  local group = self.groups[name]
+  if group then
+    group.count = group.count + 1
+    return group, false
+  end
+  group = { record = record, count = 1 }
+  self.groups[name], self.failures[#self.failures + 1] = group, group
+  return group, true
+end
+
 local function print_failure(self, record)
+  local group, is_new = group_of(self, record)
+  if not is_new then
+    print_line(self, ("FAILED  %s (seed %.0f): as under seed %.0f"):format(record.name, record.seed, group.record.seed))
+    return
+  end
   print_line(self, string.format("FAILED  %s (seed %.0f, %s)", record.name, record.seed, seconds(record.duration_ns)))
   print_line(self, indented(record.message or "no message", "        "))
   if record.trace and record.trace ~= "" then
@@ -82,7 +103,6 @@ function Text:record(record)
   sums[record.status] = sums[record.status] + 1
   sums.duration_ns = sums.duration_ns + record.duration_ns
   if record.status == "failed" then
-    self.failures[#self.failures + 1] = record
     print_failure(self, record)
   elseif not self.options.many then
     if record.status == "skipped" then
@@ -117,8 +137,9 @@ end
 -- What failed: how to run it again stands where it failed.
 local function print_failures(self)
   print_line(self, "\nFailed:")
-  for _, record in ipairs(self.failures) do
-    print_line(self, ("  %s (seed %.0f)"):format(record.name, record.seed))
+  for _, group in ipairs(self.failures) do
+    print_line(self, ("  %s (%s%.0f)"):format(group.record.name,
+      group.count > 1 and ("%d seeds, as seed "):format(group.count) or "seed ", group.record.seed))
   end
 end
 
