@@ -2,6 +2,7 @@
 local lu = require "luaunit"
 local raft = require "raft"
 local clusters = require "spec.support.clusters"
+local processes = require "spec.support.processes"
 
 local tests = {}
 local in_both = clusters.in_both
@@ -194,6 +195,139 @@ end }, function(c)
   lu.assertEquals(problem.property, "machines answer alike")
   lu.assertStrContains(tostring(problem), "machines answer alike")
 end)
+
+-- The run until its violation.
+local function violation_of(c)
+  local ok, problem = pcall(function()
+    for number = 1, 5 do
+      assert(c:propose { add = number })
+    end
+    c:sleep(1)
+  end)
+  lu.assertFalse(ok)
+  return problem
+end
+
+clusters.add(tests, "AnotherAnswerIsShownBesideTheFirst", { nodes = 3, machine = function(id)
+  return {
+    apply = function(command)
+      return id == 2 and command.add == 3 and "two" or "all"
+    end,
+  }
+end }, function(c)
+  local message = violation_of(c).message
+  lu.assertStrContains(message, 'the command is {"add":3}; node 2 answers "two", and node ')
+  lu.assertStrContains(message, 'answered "all"')
+end)
+
+local drifting = { nodes = 3, machine = "spec.support.drifting" }
+
+-- The answers are alike, the states are not: they are compared where the machine has a digest, after each command.
+clusters.in_all(tests, "StatesAreComparedAfterEachCommand", drifting, function(c)
+  local problem = violation_of(c)
+  lu.assertEquals(problem.property, "machines answer alike")
+  lu.assertStrContains(problem.message, " has another state after the command at index ")
+  if c:mode() ~= "process" then
+    lu.assertStrContains(problem.message, 'the command is {"add":3}')
+  end
+end)
+
+clusters.add(tests, "StatesAreNotComparedWithoutADigest", { nodes = 3, machine = function(id)
+  local sum = 0
+  return {
+    apply = function(command)
+      sum = sum + command.add + id
+      return true
+    end,
+  }
+end }, function(c)
+  for number = 1, 5 do
+    assert(c:propose { add = number })
+  end
+  c:check_live()
+end)
+
+-- ---- strict -------------------------------------------------------------------------------------------------
+
+local not_deterministic = {
+  ["os.time"] = function() local now = os.time() return now end,
+  ["os.clock"] = function() local now = os.clock() return now end,
+  ["os.date"] = function() local now = os.date() return now end,
+  ["os.getenv"] = function() local home = os.getenv "HOME" return home end,
+  ["math.random"] = function() local drawn = math.random(6) return drawn end,
+  ["math.randomseed"] = function() math.randomseed(1) return true end,
+  pairs = function() local sum = 0 for _, value in pairs { a = 1, b = 2 } do sum = sum + value end return sum end,
+  next = function() local key = next { a = 1, b = 2 } return key end,
+}
+
+function tests.test_WhatDiffersBetweenNodesRaisesInAStrictMachine()
+  for name, apply in raft.sorted(not_deterministic) do
+    local make = function() return { apply = apply } end
+    clusters.with({ mode = "sim", nodes = 1, machine = make }, function(c)
+      assert(c:propose "as it likes")
+    end)
+    clusters.with({ mode = "sim", nodes = 1, machine = make, strict = true }, function(c)
+      local problem = clusters.assert_raises(function()
+        c:propose "strictly"
+      end, name .. " inside apply", "strict")
+      lu.assertStrContains(tostring(problem), "machine_spec.lua:") -- where it was called
+      lu.assertEquals(c:status(1, "state"), "failed")
+      lu.assertTrue(os.time() > 0 and math.random(6) > 0 and next(_G) ~= nil) -- nobody else is held to it
+    end)
+  end
+end
+
+function tests.test_AStrictMachineGoesThroughTablesInOrder()
+  local words = { b = 1, a = 2, [3] = 4, [1] = 5 }
+  clusters.with({ mode = "sim", nodes = 3, strict = true, machine = function()
+    return {
+      apply = function()
+        local text = {}
+        for key, value in raft.sorted(words) do
+          text[#text + 1] = key .. "=" .. value
+        end
+        for key in pairs { only = true } do
+          text[#text + 1] = key
+        end
+        return table.concat(text, " ")
+      end,
+    }
+  end }, function(c)
+    lu.assertEquals(select(2, assert(c:propose(1))), "1=5 3=4 a=2 b=1 only")
+    c:check_live()
+  end)
+end
+
+function tests.test_ANodeOfAnApplicationCanBeStrict()
+  local address = processes.free_addresses(1)[1]
+  local told
+  local node = assert(raft.node { id = 1, listen = address, strict = true, machine = {
+    apply = function() local now = os.time() return now end,
+  } })
+  node:on("error", function(message)
+    told = message
+  end)
+  assert(node:start())
+  node:propose("now", function() end)
+  for _ = 1, 100 do
+    if told then
+      break
+    end
+    raft.run(0.05)
+  end
+  lu.assertStrContains(tostring(told), "os.time inside apply")
+  node:close()
+end
+
+function tests.test_ANodesProcessCanBeStrict()
+  clusters.with({ mode = "process", nodes = 1, machine = "spec.support.timed", strict = true }, function(c)
+    c:propose("now", { timeout = 1 })
+    lu.assertEquals(c:status(1, "state"), "failed")
+    lu.assertStrContains(c:status(1, "error"), "os.time inside apply")
+  end)
+end
+
+-- ---- what is no machine -------------------------------------------------------------------------------------
 
 function tests.test_OneWithoutApplyIsRefused()
   for _, machine in ipairs { {}, setmetatable({}, { __index = { query = print } }) } do

@@ -10,7 +10,7 @@ local filters = {}
 local kind_of_field = {}
 for kind, names in pairs {
   number = "time node peer candidate term number index first last entries prev_index prev_term commit vote sequence "
-    .. "hash answer_hash directory vote_directory",
+    .. "hash answer_hash state_hash directory vote_directory",
   string = "role message what reason call property name text",
   boolean = "reject flag",
 } do

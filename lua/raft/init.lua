@@ -7,6 +7,8 @@
 --
 -- @module raft
 
+local pairs = pairs -- under `strict` the global one raises inside apply, where raft.sorted is called
+
 local arguments = require "raft.arguments"
 local core = require "raft.core"
 local loop = require "raft.loop"

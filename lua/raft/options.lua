@@ -5,6 +5,7 @@ local arguments = require "raft.arguments"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local processes = require "raft.processes"
+local strict = require "raft.strict"
 
 local options = {}
 
@@ -90,6 +91,7 @@ local known = {
   end },
   keep_events = { "a number of events from 0", is_count(0) },
   invariants = { "a boolean", is_kind "boolean" },
+  strict = { "a boolean", is_kind "boolean" },
 }
 
 --- The options of raft.cluster: name -> {what it should be in words, the test of it}.
@@ -295,6 +297,9 @@ function options.cluster(given)
     machine = mode ~= "process" and machine_of(given.machine) or nil,
     invariants = first_of(given.invariants, true),
   }
+  if given.strict then
+    result.machine = strict.maker(result.machine)
+  end
   options.timing(given, result)
   options.safety(given, result)
   options.limits(given, result)

@@ -5,6 +5,7 @@
 -- @module raft.processes
 
 local core = require "raft.core"
+local strict = require "raft.strict"
 
 local processes = {}
 
@@ -41,7 +42,8 @@ end
 -- @treturn ?table `command`: words; `directory`: nil for a temporary one; `machine`: "kv" or a module's name; nil,
 -- message, "unsupported" where there can't be any, or they cannot have what is asked for
 function processes.of(given)
-  local words, problem = processes.words "os.exit(require('raft.processes').serve(), true)"
+  local words, problem = processes.words(
+    ("os.exit(require('raft.processes').serve(%s), true)"):format(given.strict and "true" or ""))
   if not words then
     return nil, "nodes cannot be processes: " .. problem, "unsupported"
   elseif type(given.machine) == "function" then
@@ -68,9 +70,12 @@ local function make_machine(id, name)
 end
 
 --- What a node's process does: it is one node of a cluster until that ends.
+-- @tparam ?boolean is_strict whether its machine is (see raft.strict)
 -- @treturn integer the exit status
-function processes.serve()
-  return core.serve_process(make_machine)
+function processes.serve(is_strict)
+  return core.serve_process(is_strict and function(id, name)
+    return strict.machine(make_machine(id, name))
+  end or make_machine)
 end
 
 return processes

@@ -59,7 +59,8 @@
  *                         had durably
  *   NO_CONTRADICTION      no leader sends what contradicts an entry that its receiver knows to be
  *                         committed
- *   SAME_ANSWERS          the machines' answers at an index are alike, also after a restart */
+ *   SAME_ANSWERS          the machines' answers at an index, and their states after it, are
+ *                         alike, also after a restart */
 #define CHECK_PROPERTIES(X)                                                                        \
     X(ELECTION_SAFETY, "election safety")                                                          \
     X(LEADER_APPEND_ONLY, "leader append-only")                                                    \
@@ -101,7 +102,7 @@ struct check_violation {
     int64_t time_ns;
     uint64_t nodes[8];
     uint32_t node_count;
-    char message[400]; /* for people: which nodes, terms, indexes, and what was expected */
+    char message[600]; /* for people: which nodes, terms, indexes, and what was expected */
 };
 
 struct checker;

@@ -124,6 +124,7 @@ void checker_forget(struct checker *checker)
     }
     checker->forgotten = low;
     hashes_forget(&checker->answers, low);
+    hashes_forget(&checker->applied_states, low);
     machines_forget(checker, low);
     configurations_trim(checker, low);
     for (size_t i = 0; i < checker->terms.list.count; i++) {
@@ -374,6 +375,8 @@ void checker_free(struct checker *checker)
     chain_free(&checker->committed);
     terms_free(&checker->terms);
     hashes_free(&checker->answers);
+    hashes_free(&checker->applied_states);
+    memory_free(checker->kept);
     array_free(&checker->states);
     array_free(&checker->nodes);
     memory_free(checker->table);

@@ -218,6 +218,18 @@ struct received {
 };
 
 /* What a machine's state was at an index. */
+#define KEPT_ANSWERS 512U
+#define KEPT_BYTES 88U
+
+/* The first answer at an index, to be shown beside one that differs. */
+struct kept_answer {
+    uint64_t index;
+    uint64_t node;
+    uint64_t state_hash;
+    uint32_t size; /* more than KEPT_BYTES: not kept */
+    uint8_t bytes[KEPT_BYTES];
+};
+
 struct state_digest {
     uint64_t index;
     uint64_t digest;
@@ -242,7 +254,9 @@ struct checker {
     struct received received;
     struct term *leading; /* the highest term whose leader is known */
     struct hashes answers;
-    array_of(struct state_digest) states; /* by rising index */
+    struct hashes applied_states;         /* of the machine after the command at an index */
+    array_of(struct state_digest) states; /* of snapshots, by rising index */
+    struct kept_answer *kept;             /* KEPT_ANSWERS of them, by index; NULL: none yet */
     uint64_t forgotten;                   /* hashes below this index are gone */
 };
 

@@ -3,11 +3,13 @@
  * repeated, only what is committed, and the same answer to the same entry on every node and after
  * every restart.
  *
- * It knows of answers only their hashes.
+ * It judges answers and states by their hashes; the latest answers it keeps to show them.
  */
 #include "check/internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Is it the entry that was committed there? */
 static bool judge_entry(struct checker *checker, const struct check_node *node,
@@ -73,6 +75,111 @@ static uint64_t applied_elsewhere(const struct checker *checker, const struct ch
     return 0;
 }
 
+/* ---- answers and states ---------------------------------------------------------------------- */
+
+static void keep(struct checker *checker, const struct trace_event *event)
+{
+    if (checker->kept == NULL) {
+        checker->kept = memory_new_zeroed(KEPT_ANSWERS, sizeof *checker->kept);
+    }
+    struct kept_answer *kept = &checker->kept[event->index % KEPT_ANSWERS];
+    struct bytes answer = event->applied == NULL ? (struct bytes){0} : event->applied->answer;
+    *kept = (struct kept_answer){.index = event->index,
+                                 .node = event->node,
+                                 .state_hash = event->state_hash,
+                                 .size = (uint32_t)answer.size};
+    if (answer.size > 0 && answer.size <= KEPT_BYTES) {
+        memcpy(kept->bytes, answer.data, answer.size);
+    }
+}
+
+/* NULL: it is no longer known. */
+static const struct kept_answer *kept_at(const struct checker *checker, uint64_t index)
+{
+    const struct kept_answer *kept =
+        checker->kept == NULL ? NULL : &checker->kept[index % KEPT_ANSWERS];
+    return kept != NULL && kept->index == index ? kept : NULL;
+}
+
+/* An encoded value as JSON, cut short; what is not known as "?". */
+static const char *shown(char *text, size_t size, struct bytes value)
+{
+    struct buffer out = {0};
+    if (value.size == 0 || !json_write_value(&out, value)) {
+        (void)snprintf(text, size, "?");
+    } else {
+        (void)snprintf(text, size, "%.*s%s", (int)(out.size < size - 4 ? out.size : size - 4),
+                       (const char *)out.data, out.size < size - 4 ? "" : "...");
+    }
+    buffer_free(&out);
+    return text;
+}
+
+/* Which command it was, and what each of the two made of it. */
+static void describe(const struct checker *checker, const struct trace_event *event, bool state,
+                     char *text, size_t size)
+{
+    char command[120];
+    char here[KEPT_BYTES];
+    char there[KEPT_BYTES];
+    const struct kept_answer *kept = kept_at(checker, event->index);
+    struct bytes first = {0};
+    text[0] = 0;
+    if (kept == NULL || event->applied == NULL) {
+        return;
+    }
+    if (kept->size <= KEPT_BYTES) {
+        first = (struct bytes){kept->bytes, kept->size};
+    }
+    shown(command, sizeof command, event->applied->command);
+    if (state) {
+        (void)snprintf(text, size,
+                       "; the command is %s; the digest is %016" PRIx64 " on node %" PRIu64
+                       " and was %016" PRIx64 " on node %" PRIu64,
+                       command, event->state_hash, event->node, kept->state_hash, kept->node);
+    } else {
+        (void)snprintf(text, size,
+                       "; the command is %s; node %" PRIu64 " answers %s, and node %" PRIu64
+                       " answered %s",
+                       command, event->node, shown(here, sizeof here, event->applied->answer),
+                       kept->node, shown(there, sizeof there, first));
+    }
+}
+
+static void judge_answer(struct checker *checker, const struct check_node *node,
+                         const struct trace_event *event)
+{
+    uint32_t *place = hashes_at(&checker->answers, event->index);
+    uint32_t *state =
+        event->state_hash == 0 ? NULL : hashes_at(&checker->applied_states, event->index);
+    uint32_t digest = hashes_digest(event->answer_hash);
+    char values[360];
+    if (*place == 0) {
+        *place = digest;
+        keep(checker, event);
+    } else if (*place != digest) {
+        describe(checker, event, false, values, sizeof values);
+        checker_report(
+            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
+            "the machine of node %" PRIu64 " answers the command at index %" PRIu64
+            " (term %" PRIu64 ") differently from the first answer, given by another node "
+            "or before a restart; a state machine must be deterministic%s",
+            node->id, event->index, event->prev_term, values);
+        return;
+    }
+    if (state != NULL && *state == 0) {
+        *state = hashes_digest(event->state_hash);
+    } else if (state != NULL && *state != hashes_digest(event->state_hash)) {
+        describe(checker, event, true, values, sizeof values);
+        checker_report(
+            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
+            "the machine of node %" PRIu64 " has another state after the command at index %" PRIu64
+            " (term %" PRIu64 ") than was told first, by another node or before a restart; a state "
+            "machine must be deterministic%s",
+            node->id, event->index, event->prev_term, values);
+    }
+}
+
 void machines_apply(struct checker *checker, struct check_node *node,
                     const struct trace_event *event)
 {
@@ -80,20 +187,8 @@ void machines_apply(struct checker *checker, struct check_node *node,
         return;
     }
     node->applied = event->index;
-    if (!event->flag || event->index < checker->forgotten) {
-        return;
-    }
-    uint32_t *place = hashes_at(&checker->answers, event->index);
-    uint32_t digest = hashes_digest(event->answer_hash);
-    if (*place == 0) {
-        *place = digest;
-    } else if (*place != digest) {
-        checker_report(
-            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
-            "the machine of node %" PRIu64 " answers the command at index %" PRIu64
-            " (term %" PRIu64 ") differently from the first answer, given by another node "
-            "or before a restart; a state machine must be deterministic",
-            node->id, event->index, event->prev_term);
+    if (event->flag && event->index >= checker->forgotten) {
+        judge_answer(checker, node, event);
     }
 }
 

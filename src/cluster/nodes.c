@@ -83,6 +83,7 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
         .address = member->address,
         .snapshot_every = cluster->options.snapshot_every,
         .snapshot_bytes = cluster->options.snapshot_bytes,
+        .compare_states = cluster->options.invariants,
         .make_machine = make_machine,
         .find_address = find_address,
         .context = cluster,

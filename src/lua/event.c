@@ -73,6 +73,7 @@ static void set_numbers(lua_State *L, const struct trace_event *event)
     set_if(L, "last", event->last);
     set_if(L, "hash", event->hash);
     set_if(L, "answer_hash", event->answer_hash);
+    set_if(L, "state_hash", event->state_hash);
     set_if(L, "number", event->message_number);
     set_if(L, "sequence", event->sequence);
     set_if(L, "prev_index", event->prev_index);
@@ -210,6 +211,7 @@ void lua_event_read(lua_State *L, int index, struct trace_event *event)
         {"last", &event->last},
         {"hash", &event->hash},
         {"answer_hash", &event->answer_hash},
+        {"state_hash", &event->state_hash},
         {"message_number", &event->message_number},
         {"sequence", &event->sequence},
         {"prev_index", &event->prev_index},

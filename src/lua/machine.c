@@ -157,13 +157,7 @@ static void machine_free_lua(void *self)
     memory_free(machine);
 }
 
-static const struct machine_operations lua_machine_operations = {
-    .apply = machine_apply_lua,
-    .query = machine_query_lua,
-    .free = machine_free_lua,
-};
-
-static const struct machine_operations lua_machine_operations_with_snapshots = {
+static const struct machine_operations every_operation = {
     .apply = machine_apply_lua,
     .query = machine_query_lua,
     .free = machine_free_lua,
@@ -175,6 +169,20 @@ static const struct machine_operations lua_machine_operations_with_snapshots = {
     .restore_end = lua_machine_restore_end,
     .digest = lua_machine_digest,
 };
+
+static void choose_operations(struct lua_machine *machine)
+{
+    machine->operations = every_operation;
+    if (!lua_machine_has(machine, "snapshot") || !lua_machine_has(machine, "restore")) {
+        machine->operations = (struct machine_operations){.apply = machine_apply_lua,
+                                                          .query = machine_query_lua,
+                                                          .free = machine_free_lua,
+                                                          .digest = lua_machine_digest};
+    }
+    if (!lua_machine_has(machine, "digest")) {
+        machine->operations.digest = NULL;
+    }
+}
 
 struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
                                   struct failure *failure)
@@ -199,10 +207,8 @@ struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, u
         return NULL;
     }
     lua_pop(L, 1);
-    bool has_snapshots =
-        lua_machine_has(machine, "snapshot") && lua_machine_has(machine, "restore");
-    return machine_new(
-        has_snapshots ? &lua_machine_operations_with_snapshots : &lua_machine_operations, machine);
+    choose_operations(machine);
+    return machine_new(&machine->operations, machine);
 }
 
 /* ---- for a cluster: made afresh by the script's function at each start ---------------------- */

@@ -7,11 +7,11 @@
 #include "lua/module.h"
 
 struct lua_machine {
+    struct machine_operations operations; /* those that its object has */
     const struct lua_caller *caller;
     void *self; /* the caller's */
     uint64_t id;
     struct gather gather; /* of a restore */
-    uint64_t digest;      /* of the last snapshot or restore; 0: none */
     uint32_t chunk_size;  /* of a restore: */
     bool is_text;         /* the snapshot is one string, and not a function */
     bool head_written;

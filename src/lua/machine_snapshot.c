@@ -61,12 +61,10 @@ static bool refuse(struct lua_machine *machine, lua_State *L, const char *name, 
 
 /* ---- digest --------------------------------------------------------------------------------- */
 
-static bool take_digest(struct lua_machine *machine, struct failure *failure)
+bool lua_machine_digest(void *self, uint64_t *digest, struct failure *failure)
 {
-    machine->digest = 0;
-    if (!lua_machine_has(machine, "digest")) {
-        return true;
-    }
+    struct lua_machine *machine = self;
+    *digest = 0;
     lua_State *L = lua_machine_function(machine, "digest", failure);
     if (L == NULL || !lua_machine_call(machine, L, "digest", 0, 1, failure)) {
         return false;
@@ -76,18 +74,11 @@ static bool take_digest(struct lua_machine *machine, struct failure *failure)
     if (!fine) { /* why is on top */
         lua_machine_raised(machine, L, "digest", failure);
     } else if (value.size > 0) {
-        machine->digest = hash_bytes(value.data, value.size, 0);
+        *digest = hash_bytes(value.data, value.size, 0);
     }
     lua_pop(L, 1);
     buffer_free(&value);
     return fine;
-}
-
-bool lua_machine_digest(void *self, uint64_t *digest, struct failure *failure)
-{
-    (void)failure;
-    *digest = ((const struct lua_machine *)self)->digest;
-    return true;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -106,7 +97,7 @@ bool lua_machine_snapshot_begin(void *self, struct failure *failure)
     machine->is_text = lua_type(L, -1) == LUA_TSTRING;
     machine->head_written = false;
     keep(machine, L, source_key(machine));
-    return take_digest(machine, failure);
+    return true;
 }
 
 /* The chunk on top (popped). */
@@ -343,7 +334,7 @@ static bool finish(struct lua_machine *machine, lua_State *L, struct failure *fa
         lua_machine_raised(machine, L, "restore", failure);
         return false;
     }
-    return take_digest(machine, failure);
+    return true;
 }
 
 bool lua_machine_restore_end(void *self, struct failure *failure)

@@ -73,6 +73,7 @@ struct machine {
     struct machine_snapshot snapshot;
     struct machine_restore restore;
     uint64_t sessions_digest; /* of the last snapshot or restore */
+    uint64_t state_digest;    /* the same, of the machine below */
 };
 
 void machine_snapshot_free(struct machine *machine);
@@ -119,6 +120,7 @@ struct kv_place {
 };
 
 uint64_t kv_hash(struct bytes key);
+uint64_t kv_item_digest(uint64_t hash, struct bytes value);
 /* Frees at most `most` of its items, the last ones first; true: it is empty now. */
 bool kv_table_free_some(struct kv_table *table, size_t most);
 void kv_table_free(struct kv_table *table); /* its items too; and make it empty */
@@ -160,7 +162,7 @@ struct kv {
     struct kv_table table;
     struct kv_table dropped; /* by a restore: freed little by little */
     uint32_t epoch;          /* snapshots that have begun */
-    uint64_t digest;
+    uint64_t digest;         /* the sum of those of its items */
     struct kv_snapshot snapshot;
     struct kv_restore restore;
 };
@@ -200,7 +202,6 @@ void kv_snapshot_end(void *self);
 bool kv_restore_begin(void *self, struct failure *failure);
 bool kv_restore_piece(void *self, struct bytes piece, struct failure *failure);
 bool kv_restore_end(void *self, struct failure *failure);
-bool kv_digest(void *self, uint64_t *digest, struct failure *failure);
 size_t kv_kept_bytes(const void *self);
 void kv_snapshot_free(struct kv *kv);
 

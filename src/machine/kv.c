@@ -59,13 +59,20 @@ static void replace(struct kv *kv, struct kv_slot *slot, struct bytes key, struc
     memcpy(item->data + item->key_size, value.data, value.size);
 }
 
+uint64_t kv_item_digest(uint64_t hash, struct bytes value)
+{
+    return hash_mix(hash, hash_bytes(value.data, value.size, 0));
+}
+
 void kv_set(struct kv *kv, struct bytes key, struct bytes value)
 {
     uint64_t hash = kv_hash(key);
     struct kv_slot *slot = kv_table_find(&kv->table, key, hash);
+    kv->digest += kv_item_digest(hash, value);
     if (slot == NULL) {
         kv_table_add(&kv->table, hash, item_new(kv, key, value));
     } else {
+        kv->digest -= kv_item_digest(hash, kv_item_value(slot->item));
         replace(kv, slot, key, value);
     }
 }
@@ -79,6 +86,7 @@ static bool delete (struct kv *kv, struct bytes key)
     }
     struct kv_item *item = slot->item;
     bool may_go = kv_may_change(kv, slot);
+    kv->digest -= kv_item_digest(hash, kv_item_value(item));
     kv_table_remove(&kv->table, slot);
     if (may_go) {
         memory_free(item);
@@ -251,6 +259,14 @@ static bool kv_query(void *self, struct bytes request, struct buffer *answer,
     } else if (fields.operation.data != NULL) {
         answer_problem("kv has no such query (it has size, and get with a key)", answer);
     }
+    return true;
+}
+
+static bool kv_digest(void *self, uint64_t *digest, struct failure *failure)
+{
+    const struct kv *kv = self;
+    (void)failure;
+    *digest = hash_mix(kv->digest, kv->table.count) | 1; /* never 0 */
     return true;
 }
 

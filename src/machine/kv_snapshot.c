@@ -40,17 +40,11 @@ bool kv_snapshot_begin(void *self, struct failure *failure)
     (void)failure;
     ensure(!kv->snapshot.is_open && kv->snapshot.kept.count == 0 && kv->epoch < UINT32_MAX);
     kv->epoch++; /* all that there is was made before */
-    kv->digest = 1;
     kv->snapshot.is_open = true;
     kv->snapshot.head_written = false;
     kv->snapshot.written.is_start = true;
     kv->snapshot.item_count = 0;
     return true;
-}
-
-static uint64_t digest_item(uint64_t digest, uint64_t hash, struct bytes value)
-{
-    return hash_mix(hash_mix(digest, hash), hash_bytes(value.data, value.size, 0));
 }
 
 static void write_item(struct kv *kv, const struct kv_slot *slot, struct buffer *out)
@@ -60,7 +54,6 @@ static void write_item(struct kv *kv, const struct kv_slot *slot, struct buffer 
     store_u32(head, item->key_size);
     store_u32(head + 4, item->value_size);
     buffer_append(out, item->data, (size_t)item->key_size + item->value_size);
-    kv->digest = digest_item(kv->digest, slot->hash, kv_item_value(item));
     kv->snapshot.item_count++;
 }
 
@@ -136,13 +129,6 @@ size_t kv_kept_bytes(const void *self)
     return kv->snapshot.kept_bytes;
 }
 
-bool kv_digest(void *self, uint64_t *digest, struct failure *failure)
-{
-    (void)failure;
-    *digest = ((const struct kv *)self)->digest;
-    return true;
-}
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 bool kv_restore_begin(void *self, struct failure *failure)
@@ -153,7 +139,7 @@ bool kv_restore_begin(void *self, struct failure *failure)
     kv_table_free(&kv->dropped); /* of a restore that was given up before */
     kv->dropped = kv->table;
     kv->table = (struct kv_table){0};
-    kv->digest = 1;
+    kv->digest = 0;
     gather_free(&kv->restore.gather);
     buffer_free(&kv->restore.last.key);
     kv->restore = (struct kv_restore){.last.is_start = true};
@@ -210,7 +196,7 @@ static bool read_item(struct kv *kv, const uint8_t *data, struct failure *failur
     memcpy(item->data, data, key.size + value.size);
     kv_table_add(&kv->table, hash, item);
     kv_place_move(&restore->last, &(struct kv_slot){hash, item});
-    kv->digest = digest_item(kv->digest, hash, value);
+    kv->digest += kv_item_digest(hash, value);
     return true;
 }
 

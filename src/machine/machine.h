@@ -50,8 +50,8 @@ struct machine_operations {
     bool (*restore_begin)(void *self, struct failure *failure);
     bool (*restore_piece)(void *self, struct bytes piece, struct failure *failure);
     bool (*restore_end)(void *self, struct failure *failure);
-    /* A number that equal states share, of the state that a snapshot began with last or that was
-     * restored last: asked once its last piece was given, or after its end. 0: none. */
+    /* A number that equal states share, of the present one; 0: none. NULL: this machine has none.
+     * It is asked after each command where states are compared: it should not go over the whole. */
     bool (*digest)(void *self, uint64_t *digest, struct failure *failure);
     /* What a snapshot under way keeps of the state that it began with, beside the present one.
      * NULL: nothing. */
@@ -92,7 +92,11 @@ void machine_snapshot_end(struct machine *machine); /* nothing where none is und
 bool machine_restore_begin(struct machine *machine, struct failure *failure);
 bool machine_restore_piece(struct machine *machine, struct bytes piece, struct failure *failure);
 bool machine_restore_end(struct machine *machine, struct failure *failure);
+/* A number that equal states share, of the present one, without sessions; 0: none. */
 bool machine_digest(struct machine *machine, uint64_t *digest, struct failure *failure);
+/* The same with its sessions, of the state that a snapshot began with last or that was restored
+ * last: once its last piece was given, or after its end. */
+uint64_t machine_snapshot_digest(const struct machine *machine);
 size_t machine_kept_bytes(const struct machine *machine);
 
 /* The key-value machine. Commands are maps: {op="set", key, value} → null; {op="delete", key} →

@@ -62,7 +62,8 @@ bool machine_snapshot_begin(struct machine *machine, struct failure *failure)
     if (!machine_has_snapshots(machine)) {
         return has_none(failure);
     }
-    if (!machine->operations->snapshot_begin(machine->self, failure)) {
+    if (!machine_digest(machine, &machine->state_digest, failure) ||
+        !machine->operations->snapshot_begin(machine->self, failure)) {
         return false;
     }
     machine->snapshot.is_open = true;
@@ -124,14 +125,14 @@ size_t machine_kept_bytes(const struct machine *machine)
 bool machine_digest(struct machine *machine, uint64_t *digest, struct failure *failure)
 {
     *digest = 0;
-    if (machine->operations->digest == NULL) {
-        return true;
-    }
-    if (!machine->operations->digest(machine->self, digest, failure)) {
-        return false;
-    }
-    *digest = *digest == 0 ? 0 : hash_mix(machine->sessions_digest, *digest);
-    return true;
+    return machine->operations->digest == NULL ||
+           machine->operations->digest(machine->self, digest, failure);
+}
+
+uint64_t machine_snapshot_digest(const struct machine *machine)
+{
+    return machine->state_digest == 0 ? 0
+                                      : hash_mix(machine->sessions_digest, machine->state_digest);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -232,7 +233,8 @@ bool machine_restore_end(struct machine *machine, struct failure *failure)
     if (!whole) {
         return refuse(failure, "is not whole");
     }
-    return machine->operations->restore_end(machine->self, failure);
+    return machine->operations->restore_end(machine->self, failure) &&
+           machine_digest(machine, &machine->state_digest, failure);
 }
 
 void machine_snapshot_free(struct machine *machine)

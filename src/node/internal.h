@@ -335,7 +335,7 @@ void report_write(struct node *node, enum trace_kind kind, const struct raft_per
 void report_read(struct node *node, uint64_t read_id); /* before the core sees it */
 void report_confirmed(struct node *node, const struct raft_update *update);
 void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
-                    struct bytes answer);
+                    struct bytes answer, uint64_t state_hash);
 /* Of its own machine, with the digest of its state (0: none): a snapshot was taken; the machine was
  * restored from one. */
 void report_snapshot(struct node *node, const struct raft_snapshot *snapshot, uint64_t digest);

@@ -379,8 +379,10 @@ void report_write(struct node *node, enum trace_kind kind, const struct raft_per
 }
 
 void report_applied(struct node *node, uint64_t index, const struct raft_entry *entry,
-                    struct bytes answer)
+                    struct bytes answer, uint64_t state_hash)
 {
+    struct trace_applied applied = {.answer = answer};
+    struct machine_payload payload;
     if (!wanted(node, TRACE_APPLY)) {
         return;
     }
@@ -391,6 +393,11 @@ void report_applied(struct node *node, uint64_t index, const struct raft_entry *
     if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
         event.flag = true;
         event.answer_hash = hash_bytes(answer.data, answer.size, 0);
+        event.state_hash = state_hash;
+        if (machine_payload_read(raft_entry_payload(entry), &payload)) {
+            applied.command = payload.command;
+        }
+        event.applied = &applied;
     }
     emit(node, &event);
 }

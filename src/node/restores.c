@@ -43,14 +43,12 @@ static void complete(struct node *node)
 {
     struct restores *restores = &node->restores;
     struct failure failure;
-    uint64_t digest = 0;
     failure_clear(&failure);
-    if (!machine_restore_end(node->machine, &failure) ||
-        !machine_digest(node->machine, &digest, &failure)) {
+    if (!machine_restore_end(node->machine, &failure)) {
         fail(node, failure.message);
         return;
     }
-    report_restored(node, &restores->decoder.meta, digest);
+    report_restored(node, &restores->decoder.meta, machine_snapshot_digest(node->machine));
     if (restores->is_install) {
         removal_installed(node, restores->index, &restores->decoder.members);
     }

@@ -239,12 +239,12 @@ static void write_next(struct node *node)
     failure_clear(&failure);
     buffer_clear(&snapshots->piece);
     if (!machine_snapshot_next(node->machine, SNAPSHOT_PIECE_BYTES, &snapshots->piece,
-                               &snapshots->is_last, &failure) ||
-        (snapshots->is_last && !machine_digest(node->machine, &snapshots->digest, &failure))) {
+                               &snapshots->is_last, &failure)) {
         machine_failed(node, &failure);
         return;
     }
     if (snapshots->is_last) {
+        snapshots->digest = machine_snapshot_digest(node->machine);
         machine_snapshot_end(node->machine);
     }
     store_of(node)->snapshot_write(snapshots->writer, buffer_bytes(&snapshots->piece),

@@ -23,12 +23,15 @@ static void apply_one(struct node *node)
     struct raft_entry entry = *raft_entry_at(node->raft, index);
     enum members_form form = MEMBERS_SIMPLE;
     enum machine_verdict verdict = MACHINE_APPLIED;
+    uint64_t state_hash = 0;
     buffer_clear(&work->result);
     if (raft_entry_kind(&entry) == RAFT_ENTRY_COMMAND) {
         struct failure failure;
         failure_clear(&failure);
         if (!machine_apply(node->machine, index, raft_entry_payload(&entry), &work->result,
-                           &verdict, &failure)) {
+                           &verdict, &failure) ||
+            (node->options.compare_states &&
+             !machine_digest(node->machine, &state_hash, &failure))) {
             machine_failed(node, index, &failure);
             return;
         }
@@ -37,7 +40,7 @@ static void apply_one(struct node *node)
     snapshots_count(node, &entry);
     node->has_changed = true;
     application_note(node, NEWS_APPLIED);
-    report_applied(node, index, &entry, buffer_bytes(&work->result));
+    report_applied(node, index, &entry, buffer_bytes(&work->result), state_hash);
     if (raft_entry_kind(&entry) == RAFT_ENTRY_CONFIGURATION) {
         form = removal_applied(node, index, &entry);
         proposals_change_applied(node, index, entry.term, form);

@@ -39,6 +39,7 @@ void event_copy_set(struct event_copy *copy, const struct trace_event *event, bo
     copy->event = *event;
     copy->event.entries = NULL;
     copy->event.configurations = (struct bytes){NULL, 0};
+    copy->event.applied = NULL;
     if (size == 0) {
         return;
     }

@@ -56,7 +56,7 @@ static bool has_contents(const struct trace_event *event)
 {
     return event->entries != NULL ||
            (event->text.size | event->value.size | event->configurations.size) != 0 ||
-           (event->message_kind == 0 && event->message_name != NULL);
+           event->state_hash != 0 || (event->message_kind == 0 && event->message_name != NULL);
 }
 
 static __attribute__((noinline)) uint64_t contents_hash(uint64_t hash,
@@ -67,6 +67,9 @@ static __attribute__((noinline)) uint64_t contents_hash(uint64_t hash,
     }
     if (event->message_kind == 0 && event->message_name != NULL) { /* a frame's name has no code */
         hash = hash_mix(hash, hash_bytes(event->message_name, strlen(event->message_name), 3));
+    }
+    if (event->state_hash != 0) {
+        hash = hash_mix(hash, event->state_hash);
     }
     if (event->text.size > 0) {
         hash = hash_mix(hash, hash_bytes(event->text.data, event->text.size, 1));

@@ -168,6 +168,7 @@ void trace_write_json(const struct trace_event *event, struct buffer *out)
     write_flag(out, "flag", event->flag);
     write_hash(out, "hash", event->hash);
     write_hash(out, "answer_hash", event->answer_hash);
+    write_hash(out, "state_hash", event->state_hash);
     write_texts(out, event);
     buffer_append_byte(out, '}');
 }

@@ -144,6 +144,7 @@ static const struct trace_field plain_numbers[] = {
 static const struct trace_field hashes[] = {
     {"hash", offsetof(struct trace_event, hash)},
     {"answer_hash", offsetof(struct trace_event, answer_hash)},
+    {"state_hash", offsetof(struct trace_event, state_hash)},
 };
 
 static bool is_named(struct bytes key, const char *name)

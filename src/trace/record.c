@@ -19,6 +19,7 @@ static const size_t numbers[] = {
     offsetof(struct trace_event, message_number),
     offsetof(struct trace_event, hash),
     offsetof(struct trace_event, answer_hash),
+    offsetof(struct trace_event, state_hash),
 };
 #define NUMBER_COUNT (sizeof numbers / sizeof *numbers)
 

@@ -33,8 +33,8 @@
     X(SYNC, "sync")         /* durable now: what, sequence, term, vote, first, last */             \
     X(MATCH, "match")       /* a leader knows that peer's log matches up to index */               \
     X(COMMIT, "commit")     /* commit index is now index, of term entry_term; flag: by counting */ \
-    X(APPLY, "apply")       /* index, entry_term, hash of payload, answer_hash; flag: a command    \
-                               (answer_hash counts) */                                             \
+    X(APPLY, "apply")       /* index, entry_term, hash of payload; flag: a command, with           \
+                               answer_hash, state_hash of the machine after it, applied */         \
     X(SNAPSHOT, "snapshot") /* taken: index, entry_term, answer_hash of the machine's state */     \
     X(INSTALL, "install") /* from a leader: index, entry_term, configurations (the snapshot's) */  \
     X(RESTORE, "restore") /* the machine became that of a snapshot: as SNAPSHOT */                 \
@@ -82,6 +82,12 @@ struct trace_entry {
 
 /* One event. Fields that a kind does not use are 0. Texts, values and entries are views, valid
  * during the call only (in the ring: until it is overwritten; the ring keeps no entries). */
+/* A command and its answer: encoded values (base.h). */
+struct trace_applied {
+    struct bytes command;
+    struct bytes answer;
+};
+
 struct trace_event {
     int64_t time_ns; /* the world's clock */
     uint64_t number; /* its place in the trace, from 1; set by trace_emit */
@@ -96,6 +102,7 @@ struct trace_event {
     uint64_t last;
     uint64_t hash;
     uint64_t answer_hash;
+    uint64_t state_hash;     /* 0: the machine has no digest, or states are not compared */
     uint64_t message_number; /* the sender's */
     uint64_t sequence;
     uint64_t prev_index;
@@ -121,6 +128,7 @@ struct trace_event {
     /* Configurations as the checker needs them: encoded values in pairs, an index and the bytes of
      * an entry's payload. Like entries, not in JSON lines nor in the ring. */
     struct bytes configurations;
+    const struct trace_applied *applied; /* while it is told only: in no copy */
 };
 
 /* All zero, to begin an event with. Copying it costs little, but for initialisers compilers clear

@@ -39,6 +39,7 @@
 ---@field max_message? integer bytes in a message, 65536 if not given
 ---@field max_inflight? integer bytes sent to a follower and not yet acknowledged, 524288 if not given
 ---@field max_uncommitted? integer bytes appended and not yet applied, beyond which commands are "busy"; 64 MiB if not given
+---@field strict? boolean what may differ from node to node (os.time, math.random, pairs, …) raises inside `apply`; false if not given
 ---@field snapshot_every? integer a snapshot, and the log before it gone but for a tail, after so many entries; math.huge: never; raft.cluster: never, raft.node: 100000 if not given
 ---@field snapshot_bytes? integer the same after so many bytes of entries; raft.cluster: never, raft.node: 64 MiB if not given
 ---@field trace? string|fun(event: raft.event) a path for JSON lines, or a function that is given each event
@@ -413,6 +414,7 @@
 ---@field vote_directory? integer of the server that has the vote
 ---@field hash? integer of what was applied
 ---@field answer_hash? integer of the machine's answer
+---@field state_hash? integer of the machine's state after it
 ---@field members? any of a start or members
 ---@field reason? string of a stop, drop, disconnect
 ---@field call? string of a fault

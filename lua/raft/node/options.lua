@@ -4,6 +4,7 @@
 
 local arguments = require "raft.arguments"
 local cluster_options = require "raft.options"
+local strict = require "raft.strict"
 local defaults = require "raft.defaults"
 
 local options = {}
@@ -60,7 +61,7 @@ local known = {
 local shared = { "election_timeout", "heartbeat_interval", "pre_vote", "check_quorum", "clock_drift",
   "election_collisions", "window",
   "max_entries", "max_message", "max_inflight", "max_uncommitted",
-  "snapshot_every", "snapshot_bytes", "trace" }
+  "snapshot_every", "snapshot_bytes", "trace", "strict" }
 
 for _, name in ipairs(shared) do
   known[name] = assert(cluster_options.known[name], name)
@@ -178,6 +179,9 @@ function options.node(given)
     session = given.session == true,
     machine = type(given.machine) == "table" and given.machine or nil,
   }
+  if given.strict then
+    strict.machine(result.machine)
+  end
   cluster_options.timing(given, result)
   cluster_options.safety(given, result)
   cluster_options.limits(given, result)

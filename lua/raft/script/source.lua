@@ -1,6 +1,8 @@
 --- Values as Lua source that gives them again.
 -- @module raft.script.source
 
+local pairs = pairs -- see raft.strict
+
 local null = require("raft.core").null
 
 local source = {}
