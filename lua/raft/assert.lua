@@ -30,10 +30,11 @@ local function plain(raised)
   return text
 end
 
--- An error that must reach whoever drives the cluster: an invariant broke, the user stopped it.
+-- An error that must reach whoever drives the cluster: an invariant broke, the user stopped it. That it does not live
+-- is what check_live was asked.
 local function is_final(raised)
   if type(raised) == "table" then
-    return raised.property ~= nil
+    return raised.property ~= nil and raised.property ~= "liveness"
   end
   return type(raised) == "string" and raised:find("interrupted", 1, true) ~= nil
 end
