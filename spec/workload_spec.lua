@@ -93,6 +93,8 @@ local function of_each_kind(c, kind, mix)
         end
       elseif entry.f == "read" then
         lu.assertEquals(value, old or kind == "kv" and raft.null or {})
+      elseif entry.f == "delete" then
+        state[entry.key] = nil
       elseif entry.f ~= "add" then
         state[entry.key] = entry.f == "cas" and value[2] or value
       end

@@ -1,10 +1,12 @@
 --- Scenarios: the options of a cluster with `run = function(c, options)`. Makes the cluster, runs the
--- scenario, then heals everything and checks that the cluster lives.
+-- scenario, then heals everything, checks that the cluster lives, and that the histories of its workloads are
+-- linearizable.
 --
 -- It decides nothing about files; errors pass through to the caller once the cluster is closed.
 -- @module raft.scenario
 
 local defaults = require "raft.defaults"
+local judge = require "raft.workload.judge"
 local nemesis = require "raft.nemesis"
 local open = require "raft.open"
 
@@ -49,6 +51,7 @@ local function settle(c)
     end
   end
   c:check_live(LIVE_S)
+  judge.all(c)
 end
 
 -- draw(choices) picks one of a list, by the seed: numbers of Park and Miller's, exact in every Lua.
@@ -109,6 +112,7 @@ function scenario.run(definition, make, name, look)
   if not c then
     return nil, problem
   end
+  c.inner.judges = judge -- of workloads, also while they run
   local raised
   local fine, summary = xpcall(function()
     options.parameters = parameters

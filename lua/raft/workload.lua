@@ -13,6 +13,7 @@ local options = require "raft.workload.options"
 local workload = {}
 
 local STOP_TIMEOUT = 10 -- s
+local READ_LAST = 50 -- keys that are read once more in the end: those used last
 
 local Run = {}
 Run.__index = Run
@@ -64,6 +65,22 @@ local function wait_all(run, timeout)
   return true
 end
 
+-- Where the logs hold a command of which nobody knew what became, its entry gets its place.
+local function locate(run)
+  local invokes = {}
+  for _, entry in ipairs(run.history) do
+    if entry.type == "invoke" then
+      invokes[entry.process] = entry
+    elseif entry.type == "info" then
+      local kind, asked = run.operations[entry.f], invokes[entry.process]
+      if kind and asked then
+        local count, index = run.cluster.core:committed(client.body(run, kind, asked, asked))
+        entry.log_index = count and count > 0 and index or nil
+      end
+    end
+  end
+end
+
 -- No entry comes after this: what is open is unknown.
 local function close(run)
   local list = run.history
@@ -77,6 +94,19 @@ local function close(run)
     end
   end
   run.is_closed = true
+  if run.locates then
+    locate(run)
+  end
+end
+
+local function end_clients(run, timeout)
+  run.over = true
+  for _, one in ipairs(run.members) do
+    if one.sleeps then
+      run.cluster.driver:cut_short(one.sleeps)
+    end
+  end
+  wait_all(run, timeout)
 end
 
 --- As history:stop.
@@ -88,15 +118,36 @@ function Run:stop(timeout)
     return true
   end
   cluster.driver:check_may_wait("history:stop")
-  self.over = true
-  for _, one in ipairs(self.members) do
-    if one.sleeps then
-      cluster.driver:cut_short(one.sleeps)
-    end
-  end
-  wait_all(self, timeout)
+  end_clients(self, timeout)
   close(self)
   return true
+end
+
+-- Every key once more, so that what was lost is missed.
+local function read_all(run)
+  local reader = { number = 0, process = 0, asks = "leader" }
+  local seen, keys = {}, {}
+  for position = #run.history, 1, -1 do
+    local key = run.history[position].key
+    if key ~= nil and not seen[key] and #keys < READ_LAST then
+      seen[key], keys[#keys + 1] = true, key
+    end
+  end
+  for _, key in ipairs(keys) do
+    client.ask_once(run, reader, { f = "read", key = key, timeout = STOP_TIMEOUT })
+  end
+end
+
+--- Ends it as `stop` does, and reads its keys once more. Only for the main script.
+function Run:finish()
+  if self.is_closed or self.cluster.core:is_closed() then
+    return
+  end
+  end_clients(self)
+  if self.operations and self.operations.read and not self.perform then
+    read_all(self)
+  end
+  close(self)
 end
 
 --- As history:wait.
@@ -128,6 +179,8 @@ function workload.start(cluster, given)
   run.cluster, run.number, run.members, run.threads = cluster, #list + 1, {}, {}
   run.history = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
   list[run.number] = run.history
+  local judges = cluster.judges -- a scenario's
+  run.judge_at, run.judge = judges and judges.first(run) or math.huge, judges and judges.growing
   start(run)
   return run.history
 end

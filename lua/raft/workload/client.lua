@@ -85,24 +85,39 @@ end
 
 -- ---- asking -------------------------------------------------------------------------------------------------
 
+--- What is asked of the cluster; a command that is looked for in the logs later is like no other.
+-- @tparam table run
+-- @tparam table kind of raft.workload.kinds
+-- @tparam table operation
+-- @tparam table asked its entry
+-- @treturn raft.value
+function client.body(run, kind, operation, asked)
+  local body = kind.body(operation)
+  if run.locates and not kind.is_read then
+    body.id = asked.index
+  end
+  return body
+end
+
 -- What cannot have had an effect has failed, as has a read without an answer.
 local function note_failure(entry, operation, code, unknown, is_read)
   entry.type, entry.error = unknown and not is_read and "info" or "fail", code
   entry.value = operation.value
 end
 
-local function ask(run, self, operation, entry)
+local function ask(run, self, operation, asked, entry)
   local kind = run.operations[operation.f]
   local cluster = run.cluster
   local what = kind.is_read and (operation.read or "read") or "propose"
   local length_ns = operation.timeout and math.floor(operation.timeout * 1e9 + 0.5) or run.timeout_ns
   local node = operation.node or 0
+  local body = client.body(run, kind, operation, asked)
   local ticket
   local thread = self.thread
-  if thread.session and what == "propose" then
-    ticket = cluster.core:request(what, node, kind.body(operation), length_ns, thread.session, thread.repeat_ns)
+  if thread and thread.session and what == "propose" then
+    ticket = cluster.core:request(what, node, body, length_ns, thread.session, thread.repeat_ns)
   else
-    ticket = cluster.core:request(what, node, kind.body(operation), length_ns)
+    ticket = cluster.core:request(what, node, body, length_ns)
   end
   local outcome = cluster.driver:await_for(thread, ticket)
   local code = outcome.code
@@ -147,7 +162,8 @@ local function sleep_until(run, self, time_ns)
   self.sleeps = nil
 end
 
-local function perform(run, self, operation)
+-- → the entries of its call and its return.
+local function ask_once(run, self, operation)
   local asked = invoke(run, self, operation)
   local entry = {
     index = 0, process = asked.process, type = "ok", f = operation.f, key = operation.key, value = nil, time = 0,
@@ -155,9 +171,24 @@ local function perform(run, self, operation)
   if run.perform then
     judge_performed(entry, operation, operation.f == "read", run.perform(self.number, operation))
   else
-    ask(run, self, operation, entry)
+    ask(run, self, operation, asked, entry)
   end
   complete(run, self, entry)
+  return asked, entry
+end
+
+--- Asks for one thing, which is recorded, and waits for its answer.
+-- @function ask_once
+-- @tparam table run
+-- @tparam table self the client
+-- @tparam table operation
+client.ask_once = ask_once
+
+local function perform(run, self, operation)
+  local asked, entry = ask_once(run, self, operation)
+  if #run.history >= run.judge_at then
+    run.judge(run)
+  end
   if run.over or run.given then -- what is done again has its times
     return
   elseif entry.type == "fail" and entry.error ~= "mismatch" then

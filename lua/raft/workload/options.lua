@@ -221,6 +221,9 @@ function options.of(given, number, never)
     run.is_text = name == "kv" and has(run.names, "append")
     run.notes = run.operations.cas ~= nil and not given.generator and not given.operations
   end
+  -- Where values do not tell the order, the log does: unknown commands are looked for there.
+  run.locates = not run.perform and (run.values ~= nil or name == "queue" or name == "set" or run.is_text
+    or type(run.model) == "table")
   run.asks = deal_ask(given.ask)
   run.keys = keys_of(given, kind, given.prefix and arguments.text("options.prefix", given.prefix)
     or number > 1 and ("w%d/"):format(number) or "")

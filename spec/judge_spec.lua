@@ -1,0 +1,115 @@
+-- What a scenario checks of its workloads' histories.
+local lu = require "luaunit"
+local raft = require "raft"
+local clusters = require "spec.support.clusters"
+local scenario = require "raft.scenario"
+local workload = require "raft.workload"
+
+local tests = {}
+
+local function run(definition, look)
+  definition.mode = definition.mode or "sim"
+  return scenario.run(definition, raft.cluster, "judged", look)
+end
+
+-- What is done to a cluster while clients ask.
+local function trouble(c)
+  c:wait_leader()
+  c:sleep(1)
+  c:disconnect(c:leader())
+  c:sleep(1)
+  c:heal()
+  c:crash(c:wait_leader())
+  c:sleep(1)
+end
+
+for _, kind in ipairs { "register", "cas-register", "kv", "append", "set", "queue" } do
+  tests["test_HistoriesOfKind_" .. kind:gsub("%-", "_")] = function()
+    for seed = 1, 3 do
+      local judged = 0
+      run({ nodes = 3, seed = seed, run = function(c)
+        c:workload { kind = kind, rate = 200, read = kind == "register" and seed == 2 and "lease" or nil }
+        trouble(c)
+      end, clock_drift = 0.1 }, function(c, raised)
+        lu.assertNil(raised)
+        local h = workload.of(c)[1]
+        lu.assertEquals(raft.linearizable(h, kind), true)
+        judged = #h
+      end)
+      lu.assertTrue(judged > 400)
+    end
+  end
+end
+
+-- A stale read is no read of a register; what is raised says so.
+tests.test_WhatIsNotLinearizableFails = function()
+  local problem = clusters.assert_raises(function()
+    run { nodes = 3, seed = 1, run = function(c)
+      c:workload { kind = "register", rate = 200, read = "stale", ask = "any" }
+      c:sleep(3)
+    end }
+  end, "linearizability is violated", "is not linearizable at key", "seed 1")
+  lu.assertEquals(problem.property, "linearizability")
+  lu.assertEquals(problem.key, "register, distinct")
+  lu.assertTrue(problem.time > 0 and problem.time < 3)
+  lu.assertEquals(problem.history.kind, "register")
+end
+
+-- A long history is judged while it grows: the run ends long before its time.
+tests.test_ALongOneEndsEarly = function()
+  local ended
+  clusters.assert_raises(function()
+    run({ nodes = 3, run = function(c)
+      c:workload { kind = "register", read = "stale", ask = "any" }
+      c:sleep(600)
+    end }, function(c) ended = c:now() end)
+  end, "is not linearizable")
+  lu.assertTrue(ended < 100)
+end
+
+-- In the end each key is read once more.
+tests.test_WhatWasLostIsMissed = function()
+  run({ nodes = 3, run = function(c)
+    assert(c:workload({ kind = "append", mix = { append = 1 }, count = 120 }):wait(60))
+  end }, function(c)
+    -- A history that has ended is left alone.
+    lu.assertEquals(workload.of(c)[1][#workload.of(c)[1]].f, "append")
+  end)
+  run({ nodes = 3, run = function(c)
+    c:workload { kind = "append", mix = { append = 1 }, count = 120 }
+    c:sleep(5)
+  end }, function(c)
+    local h = workload.of(c)[1]
+    local keys = {}
+    for index = #h - 5, #h do
+      lu.assertEquals(h[index].f, "read")
+      keys[h[index].key] = true
+    end
+    lu.assertEquals(keys, { ["k1/1"] = true, ["k1/2"] = true, ["k1/3"] = true })
+  end)
+end
+
+-- Without a model nothing is said of what a script performs.
+tests.test_AModelOfItsOwn = function()
+  local function counting(model)
+    return { nodes = 1, run = function(c)
+      local count = 0
+      c:workload {
+        clients = 1, count = 5, model = model, generator = function() return { f = "next" } end,
+        perform = function()
+          count = count + 1
+          return true, count == 4 and 3 or count
+        end,
+      }
+      c:sleep(1)
+    end }
+  end
+  run(counting(nil))
+  clusters.assert_raises(function()
+    run(counting { init = 0, step = function(state, operation)
+      return (not operation.known or operation.result == state + 1) and state + 1 or nil
+    end })
+  end, "is not linearizable")
+end
+
+return tests
