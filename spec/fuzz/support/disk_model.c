@@ -27,6 +27,7 @@ void model_sync(struct model_file *file)
         }
     }
     file->durable_size = file->size;
+    file->size_lost = false;
 }
 
 void model_lose(struct model_file *file)
@@ -36,6 +37,8 @@ void model_lose(struct model_file *file)
         byte->lost = byte->lost || byte->may != 1U << byte->now;
         byte->durable = byte->may;
     }
+    file->size_lost =
+        file->size != file->durable_size; /* also where the bytes are as before: zeros */
 }
 
 void model_resize(struct model_file *file, uint32_t size)
@@ -51,7 +54,7 @@ uint32_t model_count_wrong(const struct model_file *file, bool tears, const uint
                            size_t size)
 {
     uint32_t wrong = 0;
-    bool lost = false;
+    bool lost = file->size_lost;
     for (uint32_t i = 0; i < MODEL_BYTES_MAX; i++) {
         const struct model_byte *byte = &file->bytes[i];
         uint32_t may = tears ? byte->may : byte->durable;

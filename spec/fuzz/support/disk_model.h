@@ -21,6 +21,7 @@ struct model_byte {
 struct model_file {
     uint32_t size;
     uint32_t durable_size;
+    bool size_lost; /* a sync that failed may have made the present size durable, or not */
     struct model_byte bytes[MODEL_BYTES_MAX];
 };
 
