@@ -5,6 +5,7 @@
 -- other.
 -- @module raft.shrink
 
+local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local failures = require "raft.failure"
 local inputs = require "raft.inputs"
@@ -29,6 +30,7 @@ local ROUNDS_MOST = 5
 local SHARE_OF_ROUNDS = 0.7 -- of the limits; the rest is for what makes the result easy to read
 local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
+local CAUSE_SECONDS = 20
 local HUNG_S = 20 -- a replay that takes so long hangs
 
 local function clock()
@@ -163,6 +165,28 @@ function shrink.run(given)
     script = script, refused = refused, events = found.events, diagram = found.diagram, text = found.text,
     others = oracle.others,
   }
+end
+
+--- Finds the events at which a shrunk run's failure became likely.
+-- @tparam table found as shrink.run gives it
+-- @tparam ?number seconds at most (20)
+-- @treturn ?table as cause.find gives it; nil where the run cannot be looked at
+function shrink.cause(found, seconds)
+  local ends_at = clock() + (seconds or CAUSE_SECONDS)
+  local answer = workers.call(function() return replay.moments(found.plan, found.plan.seed) end, HUNG_S)
+  if not answer.value or #answer.value == 0 then
+    return nil
+  end
+  local writer = text.writer()
+  local server = servers.new(writer)
+  local result = causes.find {
+    plan = found.plan, failure = found.failure, moments = answer.value,
+    write = function(plan) return writer:plan(plan) end,
+    run = function(written, seed, branch) return (server:run(written, seed, branch)) end,
+    is_spent = function() return clock() >= ends_at end,
+  }
+  server:close()
+  return result
 end
 
 return shrink

@@ -227,6 +227,9 @@ void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint3
 void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
                       const struct link_faults *link);
 void cluster_heal(struct cluster *cluster);
+/* Whatever is drawn from now on is as of another seed: messages' delays and losses, disks, election
+ * time-outs. A simulated world's only. */
+void cluster_rekey(struct cluster *cluster, uint64_t seed);
 /* As faults_effect_count, of the nodes in this process. */
 uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint64_t to,
                               enum fault_effect effect);

@@ -3,6 +3,7 @@
  * the call returns and leaves a FAULT event; a call that changes nothing leaves no event.
  */
 #include "cluster/internal.h"
+#include "sim/sim.h"
 
 #include <string.h>
 
@@ -188,6 +189,18 @@ void cluster_heal(struct cluster *cluster)
     cluster_trace_fault(cluster, "heal", NULL, 0);
     faults_heal(cluster->faults);
     links_changed(cluster);
+}
+
+void cluster_rekey(struct cluster *cluster, uint64_t seed)
+{
+    ensure(!cluster->options.real);
+    cluster->options.seed = seed;
+    faults_rekey(cluster->faults, seed);
+    sim_rekey(cluster->world, seed);
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        struct cluster_node *node = cluster->members.items[i].node;
+        node->operations->rekey(node, seed);
+    }
 }
 
 uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint64_t to,

@@ -29,6 +29,7 @@ struct cluster_node_operations {
                             struct failure *failure);
     bool (*set_clock)(struct cluster_node *node, int64_t rate_ppb, int64_t offset_ns,
                       struct failure *failure);
+    void (*rekey)(struct cluster_node *node, uint64_t seed); /* of simulated ones */
     bool (*campaign)(struct cluster_node *node, bool force, struct failure *failure);
     bool (*submit)(struct cluster_node *node, struct bytes payload, uint64_t *index, uint64_t *term,
                    struct failure *failure);

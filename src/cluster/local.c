@@ -89,6 +89,11 @@ static bool set_clock(struct cluster_node *node, int64_t rate_ppb, int64_t offse
     return true;
 }
 
+static void rekey(struct cluster_node *node, uint64_t seed)
+{
+    node_rekey(node_of(node), seed);
+}
+
 static bool campaign(struct cluster_node *node, bool force, struct failure *failure)
 {
     return node_campaign(node_of(node), force, failure);
@@ -174,6 +179,7 @@ static const struct cluster_node_operations operations = {
     .resume = resume,
     .set_disk_faults = set_disk_faults,
     .set_clock = set_clock,
+    .rekey = rekey,
     .campaign = campaign,
     .submit = submit,
     .change = change,

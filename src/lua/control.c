@@ -204,6 +204,15 @@ static int control_heal(lua_State *L)
     return finish(L, box, true, NULL);
 }
 
+/* core:rekey(seed): what is drawn from now on is as of another seed, in a simulated world. */
+static int control_rekey(lua_State *L)
+{
+    lua_Integer seed = luaL_checkinteger(L, 2);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    cluster_rekey(box->cluster, (uint64_t)seed);
+    return finish(L, box, true, NULL);
+}
+
 static int control_note(lua_State *L)
 {
     struct bytes text = {0};
@@ -245,6 +254,7 @@ const luaL_Reg lua_control_methods[] = {
     {"partition", control_partition},
     {"link", control_link},
     {"heal", control_heal},
+    {"rekey", control_rekey},
     {"fault_effects", control_fault_effects},
     {"note", control_note},
     {"verdict", control_verdict},

@@ -34,6 +34,14 @@ static void set_state(struct node *node, enum node_state state)
     node->has_changed = true;
 }
 
+void node_rekey(struct node *node, uint64_t seed)
+{
+    node->life.election_stream = random_stream_of(seed, "node", node->id, 0, "election");
+    if (node->raft != NULL) {
+        raft_rekey(node->raft, random_next(&node->life.election_stream));
+    }
+}
+
 struct node *node_new(struct world *world, struct store *store, const struct node_options *options)
 {
     ensure(world != NULL && store != NULL && options->raft.id > 0);
@@ -49,7 +57,7 @@ struct node *node_new(struct world *world, struct store *store, const struct nod
                    options->address == NULL ? "" : options->address);
     node->options.cluster_name = NULL; /* views of the caller's */
     node->options.address = NULL;
-    node->life.election_stream = random_stream_of(options->seed, "node", node->id, 0, "election");
+    node_rekey(node, options->seed);
     identity_prepare(node, options);
     reads_prepare(node);
     clients_prepare(node);

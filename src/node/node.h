@@ -94,6 +94,8 @@ void node_resume(struct node *node);
 bool node_set_disk_faults(struct node *node, const struct disk_faults *faults,
                           struct failure *failure);
 void node_set_clock(struct node *node, int64_t rate_ppb, int64_t offset_ns);
+/* Its election time-outs that are drawn from now on are as of another seed. */
+void node_rekey(struct node *node, uint64_t seed);
 
 /* What became of a proposal, a read or a change. */
 struct node_outcome {

@@ -256,6 +256,8 @@ struct raft_start {
 struct raft *raft_new(const struct raft_options *options, const struct raft_start *start,
                       int64_t now_ns, const char **problem);
 void raft_free(struct raft *raft);
+/* Time-outs that are drawn from now on are other ones; that which runs stays. */
+void raft_rekey(struct raft *raft, uint64_t seed);
 /* A second replica with equal state that shares payload batches by reference. */
 struct raft *raft_copy(const struct raft *raft);
 /* Another name for each server: bijective; 0 stays 0, and directories stay as they are. */

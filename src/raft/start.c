@@ -139,6 +139,11 @@ static bool load_log(struct raft *raft, const struct raft_start *start)
     return true;
 }
 
+void raft_rekey(struct raft *raft, uint64_t seed)
+{
+    raft->random.state = seed;
+}
+
 struct raft *raft_new(const struct raft_options *options, const struct raft_start *start,
                       int64_t now_ns, const char **problem)
 {
@@ -155,7 +160,7 @@ struct raft *raft_new(const struct raft_options *options, const struct raft_star
     }
     struct raft *raft = memory_new_zeroed(1, sizeof *raft);
     raft->options = *options;
-    raft->random.state = options->seed;
+    raft_rekey(raft, options->seed);
     raft->now_ns = now_ns;
     raft->term = start->term;
     raft->vote = start->vote;

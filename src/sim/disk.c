@@ -40,6 +40,11 @@ static void open_streams(struct sim_disk *disk)
     }
 }
 
+void disk_rekey(struct sim_disk *disk)
+{
+    open_streams(disk);
+}
+
 static struct file_task *first_task(const struct lane *lane)
 {
     return item_of(list_first(&lane->tasks), struct file_task, queued);

@@ -154,6 +154,8 @@ void disk_close_file(struct file *file);
 /* What a fault has done: a NOTICE of the node whose disk it is. */
 __attribute__((format(printf, 2, 3))) void disk_tell(const struct sim_disk *disk,
                                                      const char *format, ...);
+/* Its streams are those of the world's seed, which has changed. */
+void disk_rekey(struct sim_disk *disk);
 void sim_disk_free(struct sim_disk *disk); /* no files of it are left */
 struct files *sim_files(struct world *world, uint64_t id, const char *directory,
                         struct failure *failure);

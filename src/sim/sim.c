@@ -401,6 +401,16 @@ static const struct world_operations operations = {
     .free = sim_free,
 };
 
+void sim_rekey(struct world *world, uint64_t seed)
+{
+    struct sim *sim = sim_of(world);
+
+    sim->seed = seed;
+    for (size_t i = 0; i < sim->disk_list.count; i++) {
+        disk_rekey(sim->disk_list.items[i]);
+    }
+}
+
 struct world *sim_new(struct trace *trace, struct faults *faults, uint64_t seed)
 {
     struct sim *sim = memory_new_zeroed(1, sizeof *sim);

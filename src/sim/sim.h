@@ -15,5 +15,7 @@
 /* Time starts at 0. The world takes neither trace nor faults over: its maker frees them after it.
  */
 struct world *sim_new(struct trace *trace, struct faults *faults, uint64_t seed);
+/* What disks draw from now on is as of another seed. */
+void sim_rekey(struct world *world, uint64_t seed);
 
 #endif

@@ -382,6 +382,14 @@ void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint
     faults_refresh(faults);
 }
 
+void faults_rekey(struct faults *faults, uint64_t seed)
+{
+    faults->seed = seed;
+    for (size_t i = 0; i < faults->link_list.count; i++) {
+        seed_streams(faults, faults->link_list.items[i]);
+    }
+}
+
 void faults_heal(struct faults *faults)
 {
     faults->rules.count = 0;

@@ -341,6 +341,8 @@ struct faults *faults_new(uint64_t seed, struct trace *trace);
  * the links, whose number would be that of whoever has ever dialled. */
 struct faults *faults_new_none(struct trace *trace);
 void faults_free(struct faults *faults);
+/* What is drawn from now on is as of another seed. */
+void faults_rekey(struct faults *faults, uint64_t seed);
 void faults_set_emit(struct faults *faults, faults_emit *emit, void *context);
 
 /* The fate of one frame, whose reference it takes: dropped (a DROP event with the reason), or

@@ -22,6 +22,7 @@ function run.describe(parser)
   parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
   parser:flag("--verbose", "Print the trace as readable lines.")
   parser:flag("--shrink", "Make a run that fails as small as it can be, and write it as a script.")
+  parser:flag("--cause", "As --shrink, and tell event by event how likely the failure was.")
 end
 
 local function base_name(path)
@@ -66,6 +67,7 @@ local function shrink_failure(path, arguments, is_scenario)
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(base_name(path), defaults.get("seed") or 1),
     run = function() return fail_again(path, arguments) end, is_scenario = is_scenario,
+    curve = arguments.cause,
   }
 end
 
@@ -79,7 +81,7 @@ local function tell_failure(outcome, path, arguments, is_scenario)
     return CANNOT_RUN
   end
   io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
-  if arguments.shrink then
+  if arguments.shrink or arguments.cause then
     shrink_failure(path, arguments, is_scenario)
   end
   return FAILED

@@ -101,12 +101,24 @@ local function start_fates(c, steps)
   return fates
 end
 
+-- From a step of the world on other random numbers are drawn. A run that has no such step waits for one all the same,
+-- so that the numbers of its steps are the same.
+local function branch_at(c, step, key)
+  c:client(function()
+    c:wait_until(function() return c.core:world_events() >= step end, math.huge)
+    c.core:rekey(key)
+  end)
+end
+
 --- Does a plan to a cluster, in the main script.
 -- @tparam raft.cluster c
 -- @tparam table plan
--- @tparam ?boolean strict nothing happens after the plan's end
-function replay.follow(c, plan, strict)
+-- @tparam ?table branch { step, key }: after so many steps of the world all that is drawn is as of another seed
+function replay.follow(c, plan, branch)
   local fates = start_fates(c, plan.steps)
+  if branch then
+    branch_at(c, branch.step, branch.key)
+  end
   local histories = {}
   for position, workload in ipairs(plan.workloads) do
     histories[position] = c:workload(workload)
@@ -116,7 +128,7 @@ function replay.follow(c, plan, strict)
     sleep_until(c, step.at_ns)
     perform(c, step, fates, sessions[step.session])
   end
-  sleep_until(c, plan.ends_ns + (strict and 0 or SLACK_NS))
+  sleep_until(c, plan.ends_ns + SLACK_NS)
   if plan.tail == "live" then
     assert(c:heal "all")
     c:check_live(LIVE_S)
@@ -131,9 +143,11 @@ end
 -- @tparam table plan
 -- @tparam integer seed of the network, the disks and the timers
 -- @tparam ?function look look(c) before the cluster is closed
+-- @tparam ?table branch as replay.follow takes it
+-- @tparam ?function begin begin(c) before anything is done
 -- @treturn ?any what the run raised; nil: nothing
 -- @treturn number when it ended, in its own seconds
-function replay.run(plan, seed, look)
+function replay.run(plan, seed, look, branch, begin)
   local options = plans.shallow(plan.options)
   options.seed, options.mode = seed, "sim"
   options.keep_events = look and 1000000 or 0
@@ -142,7 +156,10 @@ function replay.run(plan, seed, look)
   local fine, problem = xpcall(function()
     local made = assert(raft.cluster(options))
     c = made
-    replay.follow(c, plan)
+    if begin then
+      begin(c)
+    end
+    replay.follow(c, plan, branch)
   end, function(value)
     raised = value
     return value
@@ -155,6 +172,47 @@ function replay.run(plan, seed, look)
     open.close(c, not fine and (raised or problem) or nil)
   end
   return not fine and (raised or problem) or nil, time or 0
+end
+
+local meaningful = { role = true, vote = true, truncate = true, commit = true, snapshot = true, install = true,
+  stop = true, start = true, members = true }
+local leads = { leader = true, candidate = true }
+
+-- What means nothing by itself: who follows, what followers commit, what every run begins with.
+local function is_meaningful(event)
+  return meaningful[event.kind] and event.time > 0.01 and (event.kind ~= "role" or leads[event.role])
+    and (event.kind ~= "commit" or event.flag)
+end
+
+--- The moments of a plan's run: before each event that means something, after how many steps of the world.
+-- @tparam table plan
+-- @tparam integer seed
+-- @treturn table list of { step, time, text }, in order, one for each step
+function replay.moments(plan, seed)
+  local describe = require "raft.view.describe"
+  local list = {}
+  local function add(step, event, text)
+    local last = list[#list]
+    if last and last.step == step then
+      last.text = last.text .. ", " .. text
+    else
+      list[#list + 1] = { step = step, time = event.time, text = text }
+    end
+  end
+  replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
+    c:on(function(event)
+      return event.kind == "fault" or is_meaningful(event)
+    end, function(event)
+      local is_inside = c.driver:is_inside() and c.driver.in_step
+      local step = c.core:world_events() - (is_inside and 1 or 0)
+      if event.kind == "fault" then
+        add(step, event, describe.banner(event):gsub("^[^%w]+", "") .. "")
+      else
+        add(step, event, ("node %d %s"):format(event.node, describe.banner(event)))
+      end
+    end)
+  end)
+  return list
 end
 
 return replay

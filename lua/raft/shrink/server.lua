@@ -24,7 +24,7 @@ local function serve(writer)
   return function(tell, take)
     while true do
       local asked = take()
-      local raised, time = replay.run(writer:read(asked.plan), asked.seed)
+      local raised, time = replay.run(writer:read(asked.plan), asked.seed, nil, asked.branch)
       tell { failure = raised ~= nil and failures.of(raised) or nil, time = time }
     end
   end
@@ -50,11 +50,12 @@ end
 --- Runs a plan.
 -- @tparam string written as raft.shrink.text writes it
 -- @tparam integer seed
+-- @tparam ?table branch { step, key }: from that step of the world on other random numbers are drawn
 -- @treturn ?table its failure; nil: none
 -- @treturn ?number when it ended, in virtual seconds; nil: it is not known
-function Server:run(written, seed)
+function Server:run(written, seed, branch)
   local worker = ready(self)
-  worker:send { plan = written, seed = seed }
+  worker:send { plan = written, seed = seed, branch = branch }
   for _, event in ipairs(workers.wait({ worker }, HUNG_S)) do
     if event.record then
       return event.record.failure, event.record.time

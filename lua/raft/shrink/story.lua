@@ -2,6 +2,7 @@
 -- the diagram, and a script that fails every time.
 -- @module raft.shrink.story
 
+local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local failures = require "raft.failure"
@@ -19,6 +20,7 @@ local TCP_RUNS = 5
 local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
 local LINE_EVERY_S = 0.1
+local JUMPS_MOST = 2
 
 -- ---- while it goes on ------------------------------------------------------------------------------------------
 
@@ -90,10 +92,33 @@ end
 
 -- ---- the whole ---------------------------------------------------------------------------------------------------
 
-local function show(found, path)
-  local function say(text, ...)
-    io.stdout:write(select("#", ...) > 0 and text:format(...) or text, "\n")
+local function say(text, ...)
+  io.stdout:write(select("#", ...) > 0 and text:format(...) or text, "\n")
+end
+
+-- At which events the failure became likely.
+local function show_cause(found, with_curve)
+  local result = shrink.cause(found)
+  if not result then
+    return
   end
+  say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
+  if with_curve then
+    for _, line in ipairs(causes.curve(result)) do
+      say("  %s", line)
+    end
+  end
+  for place, jump in ipairs(result.jumps) do
+    if place <= JUMPS_MOST then
+      say("  %s", causes.words(jump))
+    end
+  end
+  if #result.jumps == 0 then
+    say("  at no single event")
+  end
+end
+
+local function show(found, path, with_curve)
   say "\nShrunk:"
   say("  %s", (found.text or found.failure.text):match "[^\n]*")
   say("  from %s\n  to   %s (%d replays, %.1f s)", plans.words(found.before), plans.words(found.plan), found.replays,
@@ -105,6 +130,7 @@ local function show(found, path)
   for _, line in ipairs(found.events or {}) do
     say("  %s", line)
   end
+  show_cause(found, with_curve)
   say("\n%s", found.diagram or "")
   say("%s", found.script)
   local again = run_script(found.script, "sim")
@@ -126,7 +152,7 @@ end
 
 --- Shrinks a run that fails, and tells of it.
 -- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
--- script goes; `is_scenario`; `replays`, `seconds`
+-- script goes; `is_scenario`; `replays`, `seconds`; `curve`: how likely the failure was, event by event
 -- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
 function story.tell(given)
   local line = progress()
@@ -139,7 +165,7 @@ function story.tell(given)
     report.problem("this failure cannot be shrunk: " .. why)
     return nil
   end
-  show(found, given.path)
+  show(found, given.path, given.curve)
   return found
 end
 
