@@ -185,6 +185,27 @@ function tests.test_OneVote_AnsweredWhenItIsDurableIsFine()
   lu.assertNil(r.violation)
 end
 
+function tests.test_OneVote_AskedForBeforeItsOwnIsDurable()
+  local r = settled()
+  r:role(3, "candidate", 4):vote(3, 3, 4)
+  r:event("send", 3, { peer = 2, term = 4, message = "vote", prev_index = 3, prev_term = 1 })
+  assert_violated(r, "one vote in a term", 3)
+end
+
+function tests.test_OneVote_AskedForWhenItsOwnIsDurableIsFine()
+  local r = settled()
+  r:role(3, "candidate", 4):vote(3, 3, 4):state(3, 4, 3)
+  r:event("send", 3, { peer = 2, term = 4, message = "vote", prev_index = 3, prev_term = 1 })
+  lu.assertNil(r.violation)
+end
+
+function tests.test_MatchIsTrue_AskedWithALogThatIsNotDurable()
+  local r = settled()
+  r:role(3, "candidate", 4):vote(3, 3, 4):state(3, 4, 3)
+  r:event("send", 3, { peer = 2, term = 4, message = "vote", prev_index = 4, prev_term = 1 })
+  assert_violated(r, "match index is true", 3)
+end
+
 function tests.test_CommitOwnTerm()
   local r = run()
   for id = 1, 3 do

@@ -28,8 +28,8 @@
  *                         what is committed, and replaces nothing that is applied
  *   MONOTONIC_TERM        a node's term never goes back; across restarts, of what was durable
  *   MONOTONIC_COMMIT      a running node's commit index never goes back
- *   ONE_VOTE              looked at where the vote is given, where its answer leaves (it must be
- *                         durable then), and at a restart
+ *   ONE_VOTE              looked at where the vote is given, where its answer or a candidate's
+ *                         request leaves (it must be durable then), and at a restart
  *   VOTE_BY_LOG           a vote goes only to a candidate whose log is at least as complete
  *   VOTE_REFUSAL          a vote is refused only in a later term, to a log that is less complete,
  *                         or where it went to another

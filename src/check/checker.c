@@ -247,7 +247,7 @@ static void read_rare(struct checker *checker, struct check_node *node,
 static inline bool says_nothing(const struct trace_event *event)
 {
     if (event->kind == TRACE_SEND) {
-        return event->message_kind != RAFT_APPEND_RESPONSE &&
+        return event->message_kind != RAFT_APPEND_RESPONSE && event->message_kind != RAFT_VOTE &&
                event->message_kind != RAFT_VOTE_RESPONSE &&
                event->message_kind != RAFT_PRE_VOTE_RESPONSE && event->message_kind != RAFT_READ &&
                event->message_kind != RAFT_TIMEOUT_NOW;

@@ -400,6 +400,24 @@ static void judge_acknowledged(struct checker *checker, const struct check_node 
     }
 }
 
+/* A candidate asks for votes when its own, and the log that it asks with, are on its disk: after a
+ * crash it could vote for another in that term, or ask again with a shorter log. */
+static void judge_candidate(struct checker *checker, const struct check_node *node,
+                            const struct trace_event *event)
+{
+    bool voted = node->disk_term == event->term && server_equal(node->disk_vote, server_of(node));
+    if (voted && event->prev_index <= node->disk.last) {
+        return;
+    }
+    checker_report(checker, event, voted ? CHECK_MATCH_IS_TRUE : CHECK_ONE_VOTE, event->peer,
+                   "node %" PRIu64 " asks node %" PRIu64 " for its vote in term %" PRIu64
+                   " before its own is durable, with all of its log up to index %" PRIu64
+                   " (on disk: term %" PRIu64 ", vote for %" PRIu64
+                   ", 0: nobody, and a log that ends at index %" PRIu64 ")",
+                   node->id, event->peer, event->term, event->prev_index, node->disk_term,
+                   node->disk_vote.id, node->disk.last);
+}
+
 /* An answer that promises something leaves only when that is on disk (paper, section 5: servers
  * update stable storage before they respond). Answers of an earlier term than the node's own may
  * speak of what was rightly replaced since, and no longer count. */
@@ -420,6 +438,8 @@ void durability_send(struct checker *checker, struct check_node *node,
                        " before that is durable (on disk: term %" PRIu64 ", vote for %" PRIu64
                        ", 0: nobody); after a crash it could vote again",
                        node->id, event->peer, event->term, node->disk_term, node->disk_vote.id);
+    } else if (event->message_kind == RAFT_VOTE) {
+        judge_candidate(checker, node, event);
     } else if (event->message_kind == RAFT_APPEND_RESPONSE) {
         judge_acknowledged(checker, node, event);
         if (event->term == node->claim.term && event->index >= node->claim.index) {
