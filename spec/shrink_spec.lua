@@ -1,12 +1,14 @@
 -- Shrinking: recorded inputs, what is taken away, and the script that fails every time.
 local lu = require "luaunit"
 local chunks = require "raft.shrink.chunks"
+local failures = require "raft.failure"
 local inputs = require "raft.inputs"
 local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
 local raft = require "raft"
 local report = require "raft.report"
 local shrink = require "raft.shrink"
+local story = require "raft.shrink.story"
 
 local tests = {}
 
@@ -198,6 +200,29 @@ function tests.test_AFailureOfManyFaultsIsShrunkToFewAndItsScriptFailsEveryTime(
     lu.assertEquals(outcome.error.property, found.failure.property)
     require("raft.open").close_all()
   end
+end
+
+local stale_reads = {
+  nodes = 5, keep_events = 100,
+  run = function(c)
+    c:workload { kind = "register", clients = 5, rate = 50, read = "stale", ask = "any" }
+    c:nemesis { every = { 0.1, 0.5 }, lasts = { 0.2, 1 }, "crash", "pause", "partition", "flaky_links", "clock" }
+    c:sleep(10)
+  end,
+}
+
+function tests.test_AHistoryThatIsNotLinearizableIsShrunkToAFewOperations()
+  local found, why = shrink.run { run = fail_with(stale_reads, 2) }
+  assert(found, why)
+  lu.assertEquals(found.failure.property, "linearizability")
+  local before, after = plans.count(found.before), plans.count(found.plan)
+  lu.assertTrue(before.faults > 30)
+  lu.assertTrue(before.operations > 300)
+  lu.assertTrue(after.faults <= 2)
+  lu.assertTrue(after.operations <= 4)
+  local outcome = report.protect(assert(load_text(found.script)))
+  require("raft.open").close_all()
+  lu.assertTrue(story.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
 end
 
 function tests.test_WhatDoesNotFailCannotBeShrunk()

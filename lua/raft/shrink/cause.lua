@@ -6,7 +6,7 @@
 -- It judges chances and prints nothing. The runs are a server's (raft.shrink.server).
 -- @module raft.shrink.cause
 
-local failures = require "raft.failure"
+local oracles = require "raft.shrink.oracle"
 local plans = require "raft.shrink.plan"
 
 local cause = {}
@@ -62,7 +62,7 @@ function Search:look(place)
     local key = self.plan.seed + 1000003 * branch
     local failure = self.run(self.written, self.plan.seed, { step = moment.step, key = key })
     self.runs = self.runs + 1
-    count = count + (failures.is_same(failure, self.failure) and 1 or 0)
+    count = count + (oracles.is_same(failure, self.failure) and 1 or 0)
   end
   moment.count, moment.chance = count, count / BRANCHES
   moment.low, moment.high = cause.interval(count, BRANCHES)

@@ -58,9 +58,11 @@ local function options_off(work)
   end
 end
 
---- Whole kinds of input off: each kind of call, each workload, each option back to its default.
+--- Whole kinds of input off: faults that changed nothing, each kind of call, each workload, each option back to its
+-- default.
 -- @tparam table work
 function kinds.off(work)
+  work:try_without(function(step) return step.is_idle end)
   for _, name in ipairs(names_in(work.plan)) do
     work:try_without(function(step) return step.name == name end)
   end

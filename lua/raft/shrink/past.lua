@@ -24,8 +24,10 @@ local function weight_of(event)
   return weights[event.kind]
 end
 
+local BEGINNING_NS = 10000000 -- until all have started
+
 local function is_start_of_run(event)
-  return event.kind == "start" and event.time == 0 or event.kind == "members" and event.time == 0
+  return (event.kind == "start" or event.kind == "members") and event.time < BEGINNING_NS
 end
 
 local function name_of(from, event)

@@ -119,13 +119,12 @@ local function from_nemesis(steps, nemesis)
   for position, action in ipairs(nemesis.actions) do
     local step = from_action(action)
     made[position] = step
-    local undoes = action.undoes and made[action.undoes]
+    local undoes = action.undoes and made[action.undoes] or nil
     if undoes then
       step.undoes, step.is_undo = undoes, true
     end
-    if action.had_effect ~= false then
-      steps[#steps + 1] = step
-    end
+    step.is_idle = action.had_effect == false and not undoes or nil
+    steps[#steps + 1] = step
   end
 end
 
@@ -203,8 +202,8 @@ end
 local function from_history(history)
   local run = history.run
   return {
-    kind = run.kind, model = run.model, session = run.session, timeout = run.timeout, perform = run.perform,
-    operations = history.operations,
+    kind = run.kind, model = run.model ~= run.kind and run.model or nil, session = run.session,
+    timeout = run.timeout ~= 1 and run.timeout or nil, perform = run.perform, operations = history.operations,
   }
 end
 
@@ -216,6 +215,16 @@ local function from_histories(histories)
     end
   end
   return list
+end
+
+local function last_operation_ns(workloads)
+  local last = 0
+  for _, workload in ipairs(workloads) do
+    for _, operation in ipairs(workload.operations) do
+      last = math.max(last, operation.at)
+    end
+  end
+  return math.floor(last * 1e9 + 0.5)
 end
 
 --- A plan of what was recorded.
@@ -235,10 +244,13 @@ function plan.new(recorded, failure)
   local seed = recorded.cluster.options.seed
   options.seed, options.mode, options.trace, options.name = nil, nil, nil, nil
   options.nodes = options.nodes or 3
+  local workloads = from_histories(require("raft.workload").of(recorded.cluster))
+  local ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5)
+  if failure.property == "linearizability" then
+    ends_ns = math.max(ends_ns, last_operation_ns(workloads))
+  end
   return {
-    options = options, seed = seed, steps = steps,
-    workloads = from_histories(require("raft.workload").of(recorded.cluster)),
-    ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5),
+    options = options, seed = seed, steps = steps, workloads = workloads, ends_ns = ends_ns,
     tail = failure.property == "liveness" and "live" or failure.property == "linearizability" and "check" or false,
   }
 end

@@ -190,7 +190,9 @@ function Printer:tail(plan)
   elseif plan.tail == "check" then
     for place in ipairs(plan.workloads) do
       self:add("h%d:stop()", place)
-      self:add("assert(h%d:check())", place)
+      local workload = plan.workloads[place]
+      local model = self:value(workload.model or workload.kind, "a model", 0)
+      self:plain(("assert(raft.linearizable(h%d, %s))"):format(place, tostring(model)))
     end
   end
 end

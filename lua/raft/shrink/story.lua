@@ -64,6 +64,15 @@ local function run_script(script, mode)
   return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end"
 end
 
+--- Whether a script's failure is the one that was shrunk; a history that is not linearizable is an assertion there.
+-- @tparam ?table failure
+-- @tparam table found as shrink.run gives it
+-- @treturn boolean
+function story.is_it(failure, found)
+  return failures.is_same(failure, found.failure)
+    or failure ~= nil and found.failure.property == "linearizability" and failure.text:find "not linearizable" ~= nil
+end
+
 local function write(path, script)
   local file, problem = io.open(path, "w")
   if not file or not file:write(script) or not file:close() then
@@ -80,7 +89,7 @@ local function over_tcp(found)
   local failed, other = 0, nil
   for _ = 1, TCP_RUNS do
     local failure = run_script(found.script, "tcp")
-    if failure and failures.is_same(failure, found.failure) then
+    if story.is_it(failure, found) then
       failed = failed + 1
     else
       other = failure or other
@@ -136,7 +145,7 @@ local function show(found, path, with_curve)
   local again = run_script(found.script, "sim")
   if #found.refused > 0 then
     say("The script does not stand alone: %s", table.concat(found.refused, "; "))
-  elseif not failures.is_same(again, found.failure) then
+  elseif not story.is_it(again, found) then
     say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
   end
   local fine, problem = write(path, found.script)
