@@ -189,7 +189,7 @@ function Printer:tail(plan)
     self:add "c:check_live()"
   elseif plan.tail == "check" then
     for place in ipairs(plan.workloads) do
-      self:add("h%d:stop()", place)
+      self:add("h%d:wait()", place)
       local workload = plan.workloads[place]
       local model = self:value(workload.model or workload.kind, "a model", 0)
       self:plain(("assert(raft.linearizable(h%d, %s))"):format(place, tostring(model)))

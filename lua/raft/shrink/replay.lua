@@ -129,13 +129,13 @@ function replay.follow(c, plan, branch)
     sleep_until(c, step.at_ns)
     perform(c, step, fates, sessions[step.session])
   end
-  sleep_until(c, plan.ends_ns + SLACK_NS)
+  sleep_until(c, plan.ends_ns + (plan.tail and 0 or SLACK_NS))
   if plan.tail == "live" then
     assert(c:heal "all")
     c:check_live(LIVE_S)
   elseif plan.tail == "check" then
     for _, history in ipairs(histories) do
-      history:stop()
+      history:wait()
       if history.model ~= nil and #history > 0 then
         judge.one(history)
       end
