@@ -51,6 +51,16 @@ local function user_frames(level)
   return frames
 end
 
+--- Where the user's own code is: the innermost line and those that called it. For handlers of errors.
+-- @treturn ?string a line for each; nil: nowhere
+function report.where()
+  local lines = {}
+  for position, frame in ipairs(user_frames(3)) do
+    lines[position] = frame.text
+  end
+  return #lines > 0 and table.concat(lines, "\n  from ") or nil
+end
+
 -- A message's own "file:line:" and what follows. A position of ours is dropped: it helps no user.
 local function split_position(message)
   local place, rest = message:match("^([^\n]-:%d+): (.*)$")

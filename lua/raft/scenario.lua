@@ -9,6 +9,7 @@ local defaults = require "raft.defaults"
 local judge = require "raft.workload.judge"
 local nemesis = require "raft.nemesis"
 local open = require "raft.open"
+local report = require "raft.report"
 
 local scenario = {}
 
@@ -102,8 +103,8 @@ end
 -- `options = function(draw, mode)`, a table of options and parameters of which draw(choices) picks by the seed
 -- @tparam function make raft.cluster
 -- @tparam ?string name what the run is called where the scenario has no name
--- @tparam ?function look look(c, raised, options) is called at the end, before the cluster is closed; raised: what went
--- wrong, or nil
+-- @tparam ?function look look(c, raised, options, where) is called at the end, before the cluster is closed; raised:
+-- what went wrong, or nil; where: in which lines of the user's own
 -- @treturn table {time, hash}; hash in "sim" only; nil and a message where there is no cluster to run it in.
 -- Raises what the scenario raised
 function scenario.run(definition, make, name, look)
@@ -113,18 +114,18 @@ function scenario.run(definition, make, name, look)
     return nil, problem
   end
   c.inner.judges = judge -- of workloads, also while they run
-  local raised
+  local raised, where
   local fine, summary = xpcall(function()
     options.parameters = parameters
     definition.run(c, options)
     settle(c)
     return { time = c:now(), hash = c:mode() == "sim" and c:trace_hash() or nil }
   end, function(value)
-    raised = value
+    raised, where = value, report.where()
     return value
   end)
   if look then
-    look(c, not fine and (raised or "failed") or nil, options)
+    look(c, not fine and (raised or "failed") or nil, options, where)
   end
   open.close(c, not fine and (raised or "failed") or nil)
   if not fine then

@@ -38,6 +38,11 @@ function Worker:kill()
   self.core:kill()
 end
 
+--- Ends what it runs as Ctrl-C would, where it lets itself be interrupted (core.begin_prompt).
+function Worker:interrupt()
+  self.core:interrupt()
+end
+
 --- Sends a record that the child takes.
 -- @param record a value
 -- @treturn boolean false where it has ended

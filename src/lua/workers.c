@@ -423,6 +423,17 @@ static int worker_kill(lua_State *L)
     return 0;
 }
 
+/* worker:interrupt(): what it runs is ended as by Ctrl-C, where it has asked for that
+ * (core.begin_prompt) */
+static int worker_interrupt(lua_State *L)
+{
+    struct worker *worker = check_worker(L, 1);
+    if (worker->pid != 0) {
+        (void)kill(worker->pid, SIGINT);
+    }
+    return 0;
+}
+
 /* worker:pid() → integer; 0: it has ended */
 static int worker_pid(lua_State *L)
 {
@@ -458,8 +469,9 @@ static int processors(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"take", worker_take}, {"send", worker_send}, {"ended", worker_ended}, {"text", worker_text},
-    {"kill", worker_kill}, {"pid", worker_pid},   {"__gc", worker_gc},     {NULL, NULL},
+    {"take", worker_take}, {"send", worker_send}, {"ended", worker_ended},
+    {"text", worker_text}, {"kill", worker_kill}, {"interrupt", worker_interrupt},
+    {"pid", worker_pid},   {"__gc", worker_gc},   {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -14,6 +14,7 @@ local campaign = {}
 
 local AHEAD = 2 -- seeds that a worker has been sent and not run: it never waits for us
 local LOOK_S = 0.2 -- how often at least we look around
+local ANSWER_NS = 2e9 -- so long has a run to say where it was when it was ended
 local DEATHS_MOST = 100 -- of workers that had no seed to blame
 
 local Campaign = {}
@@ -114,11 +115,16 @@ local function take_event(self, event)
   end
 end
 
--- Ends workers whose run takes longer than anybody should wait for it.
+-- Ends runs that take longer than anybody should wait for them: asked to, a run says where it was; if it does not
+-- answer, its worker goes.
 local function watch(self)
-  local now_ns = core.clock_ns()
+  local now_ns, patience_ns = core.clock_ns(), self.given.patience * 1e9
   for _, slot in ipairs(self.slots) do
-    if slot.running and now_ns - slot.begun_ns > self.given.patience * 1e9 then
+    local run_ns = slot.running and now_ns - slot.begun_ns or 0
+    if run_ns > patience_ns and slot.asked ~= slot.running then
+      slot.asked = slot.running
+      slot.worker:interrupt()
+    elseif run_ns > patience_ns + ANSWER_NS then
       slot.worker:kill()
       local text = slot.worker:text()
       lose(self, slot, failure.hung(("the run did not end within %g s of real time%s"):format(self.given.patience,

@@ -5,6 +5,7 @@
 -- @module raft.fuzz.one
 
 local cluster = require "raft.cluster"
+local core = require "raft.core"
 local defaults = require "raft.defaults"
 local failure = require "raft.failure"
 local nemesis = require "raft.nemesis"
@@ -106,7 +107,8 @@ end
 
 -- What is known of the cluster at the end, before it is closed.
 local function look_at(outcome)
-  return function(c, _, options)
+  return function(c, _, options, where)
+    outcome.where = where
     if not c:is_closed() then
       outcome.time = c:now()
       outcome.hash = c:mode() == "sim" and c:trace_hash() or nil
@@ -135,7 +137,13 @@ local function run(definition, given)
     return c, why
   end, type(given.file) == "string" and base_name(given.file) or nil, look_at(outcome))
   outcome.fine = protected.fine
-  if protected.interrupted then
+  if given.patience and core.take_interrupt() then
+    open.close_all("interrupted")
+    outcome.fine = false
+    outcome.failure = failure.hung(("the run did not end within %g s of real time%s"):format(given.patience,
+      outcome.where and "; it was at " .. outcome.where or ""))
+    outcome.where = nil
+  elseif protected.interrupted then
     error(protected.error, 0)
   elseif not made or protected.missing then
     return nil, protected.text
@@ -151,12 +159,12 @@ end
 --- Runs a scenario once.
 -- @tparam table given `file`: its path, or the scenario itself; `seed`; `settings`: list of parsed --set; `mode`
 -- ("sim"); `replay`: the command that runs it again, which violations and assertions name; `situations`: true keeps
--- them; `events_most`: a run with more does not end; `trace`: a path for JSON lines
+-- them; `events_most`: a run with more does not end; `patience`: somebody interrupts a run that takes so many seconds
+-- of real time, which is a failure then; `trace`: a path for JSON lines
 -- @treturn ?table { fine, time (virtual seconds), hash, stats = { elections, commits, messages, drops, events }, goals,
 -- options, seed, failure, situations (8 bytes each), marks (the hash after each thousand events, 8 bytes each) };
 -- failure as raft.failure has it; nil and a message where it could not be run. An interrupt is raised
 function one.run(given)
-  local core = require "raft.core"
   local before = {}
   for name, value in pairs { seed = given.seed, mode = given.mode or "sim", replay = given.replay or "",
     situations = given.situations or false, trace = given.trace or "" } do

@@ -1,6 +1,7 @@
 --- What a worker of a campaign does: one run after the other, each told before it begins and when it has ended.
 -- @module raft.fuzz.runs
 
+local core = require "raft.core"
 local one = require "raft.fuzz.one"
 local witness = require "raft.fuzz.witness"
 
@@ -48,14 +49,16 @@ end
 
 local function run(given, seed, told)
   local asked = { file = given.file, seed = seed, set = given.set, settings = given.settings, situations = true,
-    events_most = given.events_most, replay = given.replay(seed) }
+    events_most = given.events_most, replay = given.replay(seed), patience = given.patience }
   local outcome, problem = one.run(asked)
   if not outcome then
     return { seed = seed, cannot = problem }
   end
   local has_file = type(given.file) == "string"
   local is_twice = has_file and seed % runs.TWICE_EVERY == 0
-  if outcome.failure and has_file then
+  if outcome.failure and outcome.failure.property == "hang" then
+    is_twice = false -- it would not end
+  elseif outcome.failure and has_file then
     outcome.failure.note = note_on(asked, outcome.failure)
   elseif is_twice then
     outcome.failure, outcome.problem = judge_again(asked, outcome)
@@ -72,6 +75,7 @@ end
 function runs.worker(given)
   return function(tell, take)
     local told = {}
+    core.begin_prompt() -- whoever waits for us may interrupt a run
     for seed in take do
       tell { begun = seed }
       tell(run(given, seed, told))

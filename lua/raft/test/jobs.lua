@@ -1,9 +1,9 @@
 --- Several jobs at a time, each a child process of its own: a command line, what it printed, and the
 -- records that it left.
 --
--- `xargs -P` keeps the children going and prints a line when one ends; it is all the parent waits for. They are started
--- anew, and are no copies of this process (raft.workers): each has its own order of `pairs`, and closes its Lua state at
--- its end, where a leak checker looks.
+-- `xargs -P` keeps the children going and prints a line when one ends; it is all the parent waits for. They are
+-- started anew, and are no copies of this process (raft.workers): each has its own order of `pairs`, and closes its Lua
+-- state at its end, where a leak checker looks.
 -- @module raft.test.jobs
 
 local records = require "raft.test.records"
