@@ -4,6 +4,8 @@
 --
 --   scripts/raftbench run scripts/minority.lua --seed 7
 --   scripts/raftbench run scripts/minority.lua --set nodes=5 --set parameters.rounds=20
+local HIGHEST_ID = 9
+
 local scenario = {
   name = "minority",
   keep_events = 2000,
@@ -160,7 +162,7 @@ local function swap(c, before, minority, run)
       begin_fault(c, id, run)
     end
   end
-  for _, id in ipairs(c:ids()) do
+  for id = 1, HIGHEST_ID do -- also of one that was removed meanwhile: it may come again
     if before[id] then
       end_fault(c, id, before[id])
     end
@@ -186,11 +188,12 @@ local function change_minority(c, run)
   local leader, term = c:leader()
   local before = run.faults
   local minority = members and draw_minority(c, members.voters, leader) or {}
-  local stays = leader ~= nil and run.is_calm and before[leader] == nil and not has(minority, leader)
+  local stays = members and run.is_calm and has(members.voters, leader) and not before[leader]
+    and not has(minority, leader)
   run.faults = {}
   swap(c, before, minority, run)
   run.is_calm = run.pre_vote and run.check_quorum
-  return stays and is_latest(c, term) and leader, term
+  return stays and is_latest(c, term) and leader or nil, term
 end
 
 -- ---- between two rounds -------------------------------------------------------------------------------------------
@@ -236,7 +239,7 @@ local function change_one(c, run, call, ids, options)
 end
 
 local function free_id(c)
-  for id = 1, 9 do
+  for id = 1, HIGHEST_ID do
     local members = c:members()
     if members and not has(members.voters, id) and not has(members.learners, id) then
       return id
@@ -267,7 +270,9 @@ function acts.promote_and_lose(c, run)
   end
   if members and #members.voters < 7 and away <= math.floor(#members.voters / 2) then
     local id = pick(c, members.learners) or free_id(c)
-    if not has(members.learners, id) then
+    if run.faults[id] then
+      return -- it was away when it was removed, and still is
+    elseif not has(members.learners, id) then
       change_one(c, run, "add_learners", { id })
     end
     change_one(c, run, "promote", { id }, { wait = false })
