@@ -111,6 +111,9 @@ function words.summary(campaign, replay)
       group(sums:new_situations())),
     ("  %s ran twice, in another process"):format(count(sums.twice, "seed")),
   }
+  if sums.seeds > 0 and stats.faults + stats.drops == 0 then
+    lines[#lines + 1] = "  no fault has changed anything: is there a c:nemesis, and do the runs last long enough for it?"
+  end
   for _, problem in ipairs(campaign.problems or {}) do
     lines[#lines + 1] = "  " .. problem
   end
