@@ -114,13 +114,21 @@ local function places(operation)
     ("entries %d to %d"):format(operation.invoke, operation.complete) or ("from entry %d on"):format(operation.invoke)
 end
 
+--- The operation that is called in an entry of a history, as an explanation speaks of operations.
+-- @tparam table history
+-- @tparam integer position
+-- @treturn table { invoke, complete, process, f, key, value, outcome, result, seen, error, text }
+function linearizable.operation(history, position)
+  local operation = operation_at(history, position)
+  operation.text = describe(operation)
+  return operation
+end
+
 local function explain(history, raw)
   local known = {}
   local function operation(position)
     if not known[position] then
-      local one = operation_at(history, position)
-      one.text = describe(one)
-      known[position] = one
+      known[position] = linearizable.operation(history, position)
     end
     return known[position]
   end

@@ -32,6 +32,17 @@ function common.positive(text)
   return number, problem
 end
 
+--- Seconds from the command line.
+-- @tparam string text
+-- @treturn number|nil its value; nil and a message if it is none
+function common.seconds(text)
+  local number = tonumber(text)
+  if not number or not (number > 0) or number == math.huge then
+    return nil, "'" .. text .. "' is not a number of seconds above 0"
+  end
+  return number
+end
+
 --- Adds --mode, --seed and --trace.
 -- @param parser argparse's command
 function common.describe(parser)

@@ -31,14 +31,6 @@ local function seeds_of(text)
   return { first, last }
 end
 
-local function seconds_of(text)
-  local value = tonumber(text)
-  if not value or value <= 0 or value == math.huge then
-    return nil, "'" .. text .. "' is not a number of seconds"
-  end
-  return value
-end
-
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function fuzz.describe(parser)
@@ -48,7 +40,7 @@ function fuzz.describe(parser)
   parser:argument("files", "The scenario; with --merge, files that --json wrote."):args("*"):argname("FILE")
   parser:option("--seeds", "A..B, or how many from 1 on (1000)."):argname("A..B"):convert(seeds_of)
   parser:option("--jobs", "How many worker processes (one for each processor)."):argname("N"):convert(common.positive)
-  parser:option("--time", "End after so many seconds of real time."):argname("S"):convert(seconds_of)
+  parser:option("--time", "End after so many seconds of real time."):argname("S"):convert(common.seconds)
   parser:flag("--keep-going", "Collect failures; each is told once. Without it the first one ends the campaign.")
   parser:flag("--no-shrink", "Do not make the failure small.")
   parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
@@ -56,7 +48,8 @@ function fuzz.describe(parser)
     :argname("I/N")
   parser:option("--json", "Write the results to this file, a JSON line for each campaign."):argname("FILE")
   parser:flag("--merge", "Run nothing: sum up what --json wrote.")
-  parser:option("--patience", "How many seconds of real time one run may take (120)."):argname("S"):convert(seconds_of)
+  parser:option("--patience", "How many seconds of real time one run may take (120)."):argname("S")
+    :convert(common.seconds)
 end
 
 local function replay_of(path, arguments)

@@ -21,6 +21,8 @@ function run.describe(parser)
   common.describe(parser)
   parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
   parser:flag("--verbose", "Print the trace as readable lines.")
+  parser:option("--history", "Where a history is not linearizable, write it to this file."):argname("FILE")
+  parser:option("--html", "Where a history is not linearizable, draw a picture of it in this file."):argname("FILE")
   parser:flag("--shrink", "Make a run that fails as small as it can be, and write it as a script.")
   parser:flag("--cause", "As --shrink, and tell event by event how likely the failure was.")
 end
@@ -71,6 +73,19 @@ local function shrink_failure(path, arguments, is_scenario)
   }
 end
 
+-- The history that was judged, in files.
+local function keep_history(broken, path, arguments)
+  local function written(file, problem)
+    report.problem(file and "written: " .. file or problem)
+  end
+  if arguments.history then
+    written(broken.history:write(arguments.history))
+  end
+  if arguments.html then
+    written(require("raft.history.picture").write(broken.history, broken.explanation, arguments.html, path))
+  end
+end
+
 local function tell_failure(outcome, path, arguments, is_scenario)
   local leftover = open.close_all(outcome.error)
   report.problem(report.without_replay(outcome.text, replay_hint(path, arguments)))
@@ -81,6 +96,9 @@ local function tell_failure(outcome, path, arguments, is_scenario)
     return CANNOT_RUN
   end
   io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
+  if type(outcome.error) == "table" and outcome.error.explanation then
+    keep_history(outcome.error, path, arguments)
+  end
   if arguments.shrink or arguments.cause then
     shrink_failure(path, arguments, is_scenario)
   end

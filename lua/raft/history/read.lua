@@ -1,5 +1,5 @@
---- Reads histories: JSON lines, as `history:write` makes them, and Jepsen's EDN. What is wrong is told with its line and
--- column.
+--- Reads histories: JSON lines, as `history:write` makes them, and Jepsen's EDN. What is wrong is told with its line
+-- and column.
 -- @module raft.history.read
 
 local core = require "raft.core"
