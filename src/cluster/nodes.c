@@ -74,6 +74,13 @@ static struct machine *make_machine(void *context, uint64_t id, struct failure *
     return cluster->options.make_machine(cluster->options.context, id, failure);
 }
 
+/* Drawn for each run: mostly so little that commands are applied while a small state is written. */
+static size_t sim_snapshot_step_bytes(const struct cluster *cluster)
+{
+    struct random stream = random_stream(cluster->options.seed, "snapshot/step");
+    return (size_t)64 << (random_next(&stream) >> 62) * 3;
+}
+
 static struct node_options node_options_of(struct cluster *cluster, struct member *member)
 {
     struct node_options options = {
@@ -83,6 +90,7 @@ static struct node_options node_options_of(struct cluster *cluster, struct membe
         .address = member->address,
         .snapshot_every = cluster->options.snapshot_every,
         .snapshot_bytes = cluster->options.snapshot_bytes,
+        .snapshot_step_bytes = cluster->options.real ? 0 : sim_snapshot_step_bytes(cluster),
         .compare_states = cluster->options.invariants,
         .make_machine = make_machine,
         .find_address = find_address,

@@ -53,6 +53,9 @@ struct node_options {
      * so many bytes of them, were applied since the last one. 0: never because of that. */
     uint64_t snapshot_every;
     uint64_t snapshot_bytes;
+    /* So much of a snapshot is asked of the machine in one turn, or read back, in the first few
+     * turns; then, or where it is 0, a piece of the file. */
+    size_t snapshot_step_bytes;
     bool compare_states; /* the digest of its machine's state is told after each command */
     /* A fresh machine at each start; NULL and a failure if that fails. */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);

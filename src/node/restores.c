@@ -92,7 +92,8 @@ static void read_next(struct node *node)
     struct restores *restores = &node->restores;
     restores->is_reading = true;
     node->store->operations->snapshot_read(node->store, restores->index, restores->offset,
-                                           SNAPSHOT_PIECE_BYTES, piece_read, node);
+                                           snapshots_step_bytes(node, restores->turns++),
+                                           piece_read, node);
 }
 
 static void go_on(struct node *node, struct bytes bytes, const struct failure *failure)
@@ -135,6 +136,7 @@ void restores_begin(struct node *node, const struct raft_snapshot *snapshot, boo
     forget(node);
     restores->index = snapshot->index;
     restores->offset = 0;
+    restores->turns = 0;
     restores->is_install = is_install;
     restores->is_stale = restores->is_reading; /* of one that it was in the middle of */
     if (!machine_restore_begin(node->machine, &failure)) {

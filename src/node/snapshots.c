@@ -16,6 +16,8 @@
 #define ENTRY_BYTES 64U
 /* A snapshot that keeps more of the state that it began with makes the machine wait. */
 #define KEPT_BYTES_MAX (32U << 20)
+/* So many turns take no more of a snapshot than the node's options say. */
+#define SMALL_STEPS_MAX 12U
 /* For peers that are being sent a snapshot so much of the log is kept, where nothing is said. */
 #define KEPT_LOG_BYTES (128U << 20)
 
@@ -37,6 +39,12 @@ void snapshots_count(struct node *node, const struct raft_entry *applied)
 {
     node->snapshots.since_entries++;
     node->snapshots.since_bytes += ENTRY_BYTES + raft_entry_size(applied);
+}
+
+size_t snapshots_step_bytes(const struct node *node, uint64_t turns)
+{
+    size_t given = node->options.snapshot_step_bytes;
+    return given == 0 || turns >= SMALL_STEPS_MAX ? SNAPSHOT_PIECE_BYTES : given;
 }
 
 bool snapshots_hold_back(const struct node *node)
@@ -238,8 +246,8 @@ static void write_next(struct node *node)
     struct failure failure;
     failure_clear(&failure);
     buffer_clear(&snapshots->piece);
-    if (!machine_snapshot_next(node->machine, SNAPSHOT_PIECE_BYTES, &snapshots->piece,
-                               &snapshots->is_last, &failure)) {
+    if (!machine_snapshot_next(node->machine, snapshots_step_bytes(node, snapshots->turns++),
+                               &snapshots->piece, &snapshots->is_last, &failure)) {
         machine_failed(node, &failure);
         return;
     }
@@ -295,6 +303,7 @@ static void begin(struct node *node, const struct raft_snapshot *meta)
     snapshots->meta.members = &snapshots->members;
     snapshots->since_entries = 0;
     snapshots->since_bytes = 0;
+    snapshots->turns = 0;
     if (!machine_snapshot_begin(node->machine, &failure)) {
         machine_failed(node, &failure);
         return;

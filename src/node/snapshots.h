@@ -22,6 +22,7 @@ struct snapshots {
     struct raft_configuration members;
     uint64_t digest;       /* of the machine's state in it; 0: none */
     uint64_t latest_index; /* in the store, once it has finished */
+    uint64_t turns;        /* of the machine, for it */
     struct buffer piece;
     bool is_last;     /* the machine has given all */
     bool is_owed;     /* the store's answer came while it was paused: */
@@ -38,6 +39,8 @@ void snapshots_count(struct node *node, const struct raft_entry *applied);
 void snapshots_consider(struct node *node); /* begins one that is due */
 /* The state that it is about has grown so far apart that nothing is applied for a while. */
 bool snapshots_hold_back(const struct node *node);
+/* How much of a snapshot the next turn takes, after so many turns. */
+size_t snapshots_step_bytes(const struct node *node, uint64_t turns);
 void snapshots_give_up(struct node *node); /* a received one takes the machine's place */
 /* Another one, of this index, is the latest now, after `last`. */
 void snapshots_replaced(struct node *node, uint64_t last);
@@ -87,6 +90,7 @@ struct restores {
     uint64_t last_index; /* of the one that it became last, in this life; 0: none */
     uint64_t last_term;
     uint64_t offset;
+    uint64_t turns; /* that have read of it */
     struct snapshot_decoder decoder;
     bool is_install; /* and not a start */
     bool is_reading;
