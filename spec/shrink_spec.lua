@@ -225,6 +225,48 @@ function tests.test_AHistoryThatIsNotLinearizableIsShrunkToAFewOperations()
   lu.assertTrue(story.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
 end
 
+-- A machine that ends its process where it is made from a snapshot.
+local function deadly()
+  local count = 0
+  return {
+    apply = function()
+      count = count + 1
+    end,
+    query = function()
+      return count
+    end,
+    snapshot = function()
+      return tostring(count)
+    end,
+    restore = function()
+      io.stderr:write "assertion failed: restored\n  at machine.c:7 in restore\n"
+      os.execute "kill -ABRT $PPID"
+    end,
+  }
+end
+
+function tests.test_ARunThatEndsItsProcessIsShrunkToo()
+  local scenario = {}
+  for name, value in pairs(forgetful_scenario) do
+    scenario[name] = value
+  end
+  scenario.machine = deadly
+  local function run(events_most)
+    local outcome, problem = one.run { file = scenario, seed = 3, events_most = events_most }
+    assert(outcome, problem)
+    return outcome.failure
+  end
+  local found, why = shrink.run { run = run }
+  assert(found, why)
+  lu.assertEquals({ found.failure.property, found.failure.key },
+    { "abort", "restored (machine.c in restore)" })
+  local before, after = plans.count(found.before), plans.count(found.plan)
+  lu.assertTrue(before.faults > 5)
+  lu.assertTrue(after.faults <= 3)
+  lu.assertTrue(after.seconds < before.seconds)
+  lu.assertStrContains(found.script, "c:restart")
+end
+
 function tests.test_WhatDoesNotFailCannotBeShrunk()
   local found, why = shrink.run { run = fail_with({ nodes = 3, run = function(c) c:wait_leader() end }, 1) }
   lu.assertNil(found)

@@ -7,6 +7,7 @@
 
 local causes = require "raft.shrink.cause"
 local core = require "raft.core"
+local deaths = require "raft.shrink.deaths"
 local failures = require "raft.failure"
 local inputs = require "raft.inputs"
 local kinds = require "raft.shrink.kinds"
@@ -102,12 +103,13 @@ end
 -- ---- the whole ------------------------------------------------------------------------------------------------
 
 --- Runs something that fails, with its inputs recorded.
--- @tparam function run run() → what came of it: a failure as raft.failure has it; nil: none
+-- @tparam function run run(events_most) → what came of it: a failure as raft.failure has it; nil: none
+-- @tparam ?integer events_most
 -- @treturn ?table failure
 -- @treturn ?table recorded, as raft.inputs keeps it; nil: there was no cluster
-function shrink.record(run)
+function shrink.record(run, events_most)
   inputs.begin()
-  local fine, failure = pcall(run)
+  local fine, failure = pcall(run, events_most)
   inputs.stop()
   if not fine then
     error(failure, 0)
@@ -129,21 +131,36 @@ local function obstacle(failure, recorded)
   return nil
 end
 
---- Shrinks a run that fails.
--- @tparam table given `run`: run() → a failure, or nil; `replays` (400) and `seconds` (60) at most; `told`: told(work)
--- before each pass, `replayed`: replayed(work) after each replay; `is_scenario`: its file runs nothing when it is
--- loaded
--- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others }; nil and why it
--- cannot be shrunk
-function shrink.run(given)
-  local began = clock()
-  local failure, recorded = shrink.record(given.run)
+-- What a run did, as a plan; nil and why there is none.
+local function plan_of(run, writer)
+  local failure, plan = deaths.find(function(events_most)
+    return shrink.record(run, events_most < math.huge and events_most or nil)
+  end, writer)
+  if failure then
+    return plan, plan and failure or "it ends its process before anything is known of it"
+  end
+  local recorded
+  failure, recorded = shrink.record(run)
   local why = obstacle(failure, recorded)
   if why then
     return nil, why
   end
-  local recorded_plan = plans.new(recorded, failure)
+  return plans.new(recorded, failure), failure
+end
+
+--- Shrinks a run that fails.
+-- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
+-- error; `replays` (400) and `seconds` (60) at most; `told`: told(work) before each pass, `replayed`: replayed(work)
+-- after each replay; `is_scenario`: its file runs nothing when it is loaded
+-- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others }; nil and why it
+-- cannot be shrunk
+function shrink.run(given)
+  local began = clock()
   local writer = text.writer()
+  local recorded_plan, failure = plan_of(given.run, writer)
+  if not recorded_plan then
+    return nil, failure
+  end
   local server = servers.new(writer)
   local oracle = oracles.new {
     failure = failure, replays = given.replays or REPLAYS, seconds = given.seconds or SECONDS, clock = clock,

@@ -112,8 +112,8 @@ local function finish(campaign, arguments, replay, screen)
   return code_of(campaign)
 end
 
--- What ends its process or does not end cannot be done again here.
-local cannot_shrink = { abort = true, hang = true, ["not deterministic"] = true }
+-- What does not end, or is another run each time.
+local cannot_shrink = { hang = true, ["not deterministic"] = true }
 
 local function shrink(campaign, arguments, replay)
   local finding = campaign.tally:sorted_findings()[1]
@@ -122,9 +122,10 @@ local function shrink(campaign, arguments, replay)
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(campaign.title:gsub("^.*/", ""):gsub("%.lua$", ""), finding.seed),
-    run = function()
+    is_scenario = true,
+    run = function(events_most)
       local outcome = one.run { file = campaign.title, seed = finding.seed, replay = replay(finding.seed),
-        settings = settings.parse_all(arguments.set) }
+        settings = settings.parse_all(arguments.set), events_most = events_most }
       return outcome and outcome.failure
     end,
   }

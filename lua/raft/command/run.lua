@@ -47,11 +47,12 @@ local function replay_hint(path, arguments)
 end
 
 -- Runs a file once more, whatever it is: what came of it, as raft.failure has it; nil: nothing.
-local function fail_again(path, arguments)
+local function fail_again(path, arguments, events_most)
   local failures = require "raft.failure"
   local seed = defaults.get("seed") or 1
   local outcome = require("raft.fuzz.one").run {
     file = path, seed = seed, settings = arguments.settings, replay = defaults.get "replay",
+    events_most = events_most,
   }
   if outcome then
     return outcome.failure
@@ -68,7 +69,7 @@ local function shrink_failure(path, arguments, is_scenario)
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(base_name(path), defaults.get("seed") or 1),
-    run = function() return fail_again(path, arguments) end, is_scenario = is_scenario,
+    run = function(events_most) return fail_again(path, arguments, events_most) end, is_scenario = is_scenario,
     curve = arguments.cause,
   }
 end

@@ -189,7 +189,9 @@ local function find_undone(steps, position)
   return nil
 end
 
-local function pair_up(steps)
+--- Finds for each step what it ends, where nobody told.
+-- @tparam table steps in order
+function plan.pair_up(steps)
   for position, step in ipairs(steps) do
     if not step.undoes then
       step.undoes = find_undone(steps, position)
@@ -227,6 +229,16 @@ local function last_operation_ns(workloads)
   return math.floor(last * 1e9 + 0.5)
 end
 
+--- The options of a recorded cluster, as a plan has them.
+-- @tparam table recorded as raft.inputs keeps it
+-- @treturn table
+function plan.options_of(recorded)
+  local options = source.copy(recorded.options)
+  options.seed, options.mode, options.trace, options.name = nil, nil, nil, nil
+  options.nodes = options.nodes or 3
+  return options
+end
+
 --- A plan of what was recorded.
 -- @tparam table recorded as raft.inputs keeps it
 -- @tparam table failure { time, property } of the run
@@ -239,18 +251,15 @@ function plan.new(recorded, failure)
     from_nemesis(steps, nemesis)
   end
   plan.sort_steps(steps)
-  pair_up(steps)
-  local options = source.copy(recorded.options)
-  local seed = recorded.cluster.options.seed
-  options.seed, options.mode, options.trace, options.name = nil, nil, nil, nil
-  options.nodes = options.nodes or 3
+  plan.pair_up(steps)
   local workloads = from_histories(require("raft.workload").of(recorded.cluster))
   local ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5)
   if failure.property == "linearizability" then
     ends_ns = math.max(ends_ns, last_operation_ns(workloads))
   end
   return {
-    options = options, seed = seed, steps = steps, workloads = workloads, ends_ns = ends_ns,
+    options = plan.options_of(recorded), seed = recorded.cluster.options.seed, steps = steps, workloads = workloads,
+    ends_ns = ends_ns,
     tail = failure.property == "liveness" and "live" or failure.property == "linearizability" and "check" or false,
   }
 end

@@ -13,6 +13,7 @@ local replay = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 local SLACK_NS = 300000000 -- so much later than before may it fail
+local EVENTS_MOST = 5000000 -- of one run
 local LIVE_S = 10 -- how long the healed cluster has to live
 
 -- A step that is refused (of a node that is not there any more) does nothing; a violation goes on up.
@@ -115,7 +116,8 @@ end
 -- @tparam raft.cluster c
 -- @tparam table plan
 -- @tparam ?table branch { step, key }: after so many steps of the world all that is drawn is as of another seed
-function replay.follow(c, plan, branch)
+-- @tparam ?function told told(ns) when a step is done
+function replay.follow(c, plan, branch, told)
   local fates = start_fates(c, plan.steps)
   if branch then
     branch_at(c, branch.step, branch.key)
@@ -127,6 +129,9 @@ function replay.follow(c, plan, branch)
   local sessions = plans.sessions(plan)
   for _, step in ipairs(plan.steps) do
     sleep_until(c, step.at_ns)
+    if told then
+      told(step.at_ns)
+    end
     perform(c, step, fates, sessions[step.session])
   end
   sleep_until(c, plan.ends_ns + (plan.tail and 0 or SLACK_NS))
@@ -149,9 +154,10 @@ end
 -- @tparam ?function look look(c) before the cluster is closed
 -- @tparam ?table branch as replay.follow takes it
 -- @tparam ?function begin begin(c) before anything is done
+-- @tparam ?function told told(ns) when a step is done
 -- @treturn ?any what the run raised; nil: nothing
 -- @treturn number when it ended, in its own seconds
-function replay.run(plan, seed, look, branch, begin)
+function replay.run(plan, seed, look, branch, begin, told)
   local options = plans.shallow(plan.options)
   options.seed, options.mode = seed, "sim"
   options.keep_events = look and 1000000 or 0
@@ -163,7 +169,8 @@ function replay.run(plan, seed, look, branch, begin)
     if begin then
       begin(c)
     end
-    replay.follow(c, plan, branch)
+    c.core:limit_events(EVENTS_MOST)
+    replay.follow(c, plan, branch, told)
   end, function(value)
     raised = value
     return value

@@ -8,6 +8,7 @@ local workers = require "raft.workers"
 
 local server = {}
 
+local AFTER_S = 0.5 -- after its last step a run that ends its process goes on for so long at most, mostly
 local HUNG_S = 20 -- a replay that takes so long hangs
 
 local Server = {}
@@ -24,7 +25,9 @@ local function serve(writer)
   return function(tell, take)
     while true do
       local asked = take()
-      local raised, time = replay.run(writer:read(asked.plan), asked.seed, nil, asked.branch)
+      local raised, time = replay.run(writer:read(asked.plan), asked.seed, nil, asked.branch, nil, function(ns)
+        tell { reached_ns = ns }
+      end)
       tell { failure = raised ~= nil and failures.of(raised) or nil, time = time }
     end
   end
@@ -56,16 +59,24 @@ end
 function Server:run(written, seed, branch)
   local worker = ready(self)
   worker:send { plan = written, seed = seed, branch = branch }
-  for _, event in ipairs(workers.wait({ worker }, HUNG_S)) do
-    if event.record then
-      return event.record.failure, event.record.time
-    elseif event.ended then
-      self.worker = false
-      return failures.died(workers.how(event.ended), event.ended.text)
+  local reached_s
+  while true do
+    local events = workers.wait({ worker }, HUNG_S)
+    if #events == 0 then
+      self:close()
+      return failures.hung(("no end within %d s of real time"):format(HUNG_S)), reached_s
+    end
+    for _, event in ipairs(events) do
+      if event.record and event.record.reached_ns then
+        reached_s = event.record.reached_ns / 1e9
+      elseif event.record then
+        return event.record.failure, event.record.time
+      elseif event.ended then
+        self.worker = false
+        return failures.died(workers.how(event.ended), event.ended.text), reached_s and reached_s + AFTER_S
+      end
     end
   end
-  self:close()
-  return failures.hung(("no end within %d s of real time"):format(HUNG_S))
 end
 
 --- Ends the child.

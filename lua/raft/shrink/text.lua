@@ -31,7 +31,7 @@ function Writer:value(value)
   return assert(source.write(value, self.context))
 end
 
--- A step without what it undoes.
+-- A step without what it undoes: that is found again where it is read.
 function Writer:step(step)
   local known = self.of_step[step]
   if known then
