@@ -1,5 +1,6 @@
 -- Every mutant of spec/mutants applies to the sources as they are. That each builds, and is found, is for
--- `make mutants`; one of them is built here.
+-- `make mutants`; one of them, by the seed, is built here, and the stock scenarios find an easy one.
+local defaults = require "raft.defaults"
 local lu = require "luaunit"
 
 local ROOT = debug.getinfo(1, "S").source:match("^@(.*)spec/[^/]*$")
@@ -67,6 +68,34 @@ function tests.test_EachPatchSaysWhatItIs()
     end
     lu.assertTrue(changed_lines(path) > 0)
   end
+end
+
+-- Its build, below that of the unmutated source.
+local function build(name)
+  lu.skipIf(os.getenv("RAFTBENCH_BUILD") ~= nil or rawget(_G, "jit") ~= nil or _VERSION ~= "Lua 5.4",
+    "mutants are built for Lua 5.4, without sanitizers")
+  local said, status = output_of(("cd %s && lua5.4 scripts/dev/mutants.lua --build-only %s"):format(quoted(ROOT), name))
+  lu.assertEquals(status, "0", said)
+  return said:match "([^\n]+)\n$"
+end
+
+local function remove(folder)
+  output_of(("cd %s && rm -rf %s"):format(quoted(ROOT), quoted(folder:match "^(.*)/build$")))
+end
+
+function tests.test_OneOfThemBuilds()
+  local paths = patches()
+  local path = paths[(defaults.get("seed") or 1) % #paths + 1]
+  remove(build(path:match "([^/]+)%.patch$"))
+end
+
+function tests.test_AnEasyOneIsFound()
+  local folder = build "vote-twice"
+  local said, status = output_of(("cd %s && RAFTBENCH_BUILD=%s scripts/raftbench run scripts/minority.lua --mode sim"
+    .. " --set nodes=5 --set election_collisions=0.7 --set pre_vote=false"):format(quoted(ROOT), quoted(folder)))
+  remove(folder)
+  lu.assertEquals(status, "1")
+  lu.assertStrContains(said, "one vote in a term is violated")
 end
 
 return tests
