@@ -6,9 +6,11 @@ local core = require "raft.core"
 local effects = require "raft.nemesis.effects"
 local entries = require "raft.nemesis.entries"
 local hand = require "raft.nemesis.hand"
+local late = require "raft.nemesis.late"
 local replay = require "raft.nemesis.replay"
 local schedule = require "raft.nemesis.schedule"
 local script = require "raft.script"
+local swarm = require "raft.nemesis.swarm"
 
 local nemesis = {}
 
@@ -126,6 +128,7 @@ function nemesis.undo(self)
     return
   end
   self.is_over = true
+  late.stop(self)
   for place = #self.faults, 1, -1 do
     local c = self.faults[place]
     if c.undo then
@@ -185,6 +188,9 @@ function Nemesis:effects()
   for _, name in ipairs(inner.names_in_force) do
     effects.settle(inner, inner.in_force[name])
   end
+  for _, kept in ipairs(inner.lates) do
+    effects.late(inner, kept)
+  end
   local counts = {}
   for _, c in ipairs(inner.faults) do
     if c.had_effect then
@@ -216,7 +222,7 @@ end
 
 -- ---- its beginning ------------------------------------------------------------------------------------------
 
-local known = { every = true, lasts = true, time = true, actions = true, symbolic = true, disk = true }
+local known = { swarm = true, every = true, lasts = true, time = true, actions = true, symbolic = true, disk = true }
 
 local function check(given)
   if type(given) ~= "table" then
@@ -229,11 +235,14 @@ local function check(given)
   end
   if given.actions ~= nil and #given > 0 then
     arguments.raise "bad argument 'options' (either faults or actions to be done again)"
-  elseif given.symbolic ~= nil and type(given.symbolic) ~= "boolean" then
-    arguments.fail("options.symbolic", "a boolean", given.symbolic)
   end
-  return entries.interval("options.every", given.every) or EVERY,
-    entries.interval("options.lasts", given.lasts) or LASTS
+  for _, name in ipairs { "symbolic", "swarm" } do
+    if given[name] ~= nil and type(given[name]) ~= "boolean" then
+      arguments.fail("options." .. name, "a boolean", given[name])
+    end
+  end
+  entries.interval("options.every", given.every)
+  entries.interval("options.lasts", given.lasts)
 end
 
 -- Notices of simulated disks tell what a fault of theirs has done.
@@ -250,12 +259,30 @@ local function new(cluster)
   local list = nemesis.of(cluster)
   of_cluster[cluster] = list
   local self = {
-    cluster = cluster, actions = {}, kept = setmetatable({}, { __mode = "k" }), faults = {}, in_force = {},
-    names_in_force = {}, left_out = {}, disk_hit = {}, last_disk = {}, is_over = false, first_count = #cluster:ids(),
+    cluster = cluster, actions = {},
+    kept = setmetatable({}, { __mode = "k" }), faults = {}, in_force = {},
+    names_in_force = {}, lates = {}, left_out = {}, disk_hit = {}, last_disk = {}, is_over = false, first_count = #cluster:ids(),
     stream = core.stream(cluster.options.seed, ("nemesis/%d"):format(#list + 1)),
   }
   list[#list + 1] = setmetatable(self, { __index = Inner })
   return self
+end
+
+-- Draws what is left to be drawn, and begins.
+local function start_faults(self, given, list)
+  local every, lasts = EVERY, LASTS
+  if given.swarm then
+    local stream = core.stream(self.cluster.options.seed, ("nemesis/%d/swarm"):format(#nemesis.of(self.cluster)))
+    list, every, lasts = swarm.draw(stream, list)
+    if given.disk == nil then
+      self.base_disk = swarm.disk(stream, self.cluster.options)
+    end
+    self.cluster:note(("nemesis: %s"):format(swarm.describe(list)))
+  end
+  self.has_lies = entries.has(list, "lies")
+  self.changes_members = entries.has(list, "changes_members")
+  schedule.start(self, list, given.every or every, given.lasts or lasts)
+  return list
 end
 
 --- Makes a nemesis and starts it.
@@ -263,24 +290,26 @@ end
 -- @tparam table given options
 -- @treturn table what scripts hold
 function nemesis.new(cluster, given)
-  local every, lasts = check(given)
+  given = type(given) == "string" and { given } or given
+  check(given)
   local time_ns = given.time and arguments.seconds("options.time", given.time)
-  local list = given.actions and replay.check(given.actions) or entries.parse("options", given)
+  local list = given.actions and replay.check(given.actions)
+    or entries.parse("options", given.swarm and #given == 0 and swarm.stock or given)
   cluster.driver:not_in_step "nemesis"
   local self = new(cluster)
-  self.symbolic = given.symbolic
-  self.has_lies = given.actions == nil and entries.has(list, "lies")
+  self.symbolic, self.base_disk = given.symbolic, given.disk
   watch_disks(self)
-  if given.disk then
-    self.base_disk, self.base_given, self.has_base = given.disk, given.disk, true
-    assert(cluster:disk("all", given.disk))
-  end
   if given.actions then
     self.changes_members = replay.changes_members(list)
-    replay.start(self, list)
   else
-    self.changes_members = entries.has(list, "changes_members")
-    schedule.start(self, list, every, lasts)
+    list = start_faults(self, given, list)
+  end
+  if self.base_disk then
+    self.has_base, self.base_given = true, self.base_disk
+    cluster:disk("all", self.base_disk)
+  end
+  if given.actions then
+    replay.start(self, list)
   end
   if time_ns then
     self:spawn(function()

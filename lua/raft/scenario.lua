@@ -8,6 +8,7 @@
 local defaults = require "raft.defaults"
 local judge = require "raft.workload.judge"
 local nemesis = require "raft.nemesis"
+local draw = require "raft.scenario.draw"
 local open = require "raft.open"
 local report = require "raft.report"
 
@@ -56,21 +57,21 @@ local function settle(c)
   judge.all(c)
 end
 
--- draw(choices) picks one of a list, by the seed: numbers of Park and Miller's, exact in every Lua.
-local function drawer(seed)
-  local state = seed % 2147483646 + 1
-  local function draw(choices)
-    state = state * 16807 % 2147483647
-    return choices[state % #choices + 1]
+-- What fills in what a scenario leaves open: its own function's, the stock drawing, nothing.
+local function draw_for(definition)
+  if definition.options == nil then
+    return {}
   end
-  for _ = 1, 10 do
-    draw { 0 } -- neighbouring seeds begin alike
+  local pick = draw.of(definition.seed or defaults.get("seed") or 1)
+  local mode = definition.mode or defaults.get("mode") or "sim"
+  if definition.options == "drawn" then
+    return draw.stock(pick, mode)
   end
-  return draw
+  return definition.options(pick, mode, draw.stock)
 end
 
--- The scenario's options and parameters. What its function `options(draw, mode)` gives fills in what it leaves
--- open, and each parameter that is "drawn".
+-- The scenario's options and parameters. What is drawn fills in what it leaves open, and each parameter that is
+-- "drawn".
 local function options_of(definition, name)
   local options, parameters = {}, {}
   for key, value in pairs(definition) do
@@ -81,19 +82,19 @@ local function options_of(definition, name)
   for key, value in pairs(definition.parameters or {}) do
     parameters[key] = value
   end
-  if definition.options then
-    local drawn = definition.options(drawer(definition.seed or defaults.get("seed") or 1),
-      definition.mode or defaults.get("mode") or "sim")
-    for key, value in pairs(drawn) do
-      if options[key] == nil and key ~= "parameters" then
-        options[key] = value
-      end
+  local drawn = draw_for(definition)
+  for key, value in pairs(drawn) do
+    if options[key] == nil and key ~= "parameters" then
+      options[key] = value
     end
-    for key, value in pairs(drawn.parameters or {}) do
-      if parameters[key] == "drawn" then
-        parameters[key] = value
-      end
+  end
+  for key, value in pairs(drawn.parameters or {}) do
+    if parameters[key] == "drawn" then
+      parameters[key] = value
     end
+  end
+  if options.check_quorum == false and definition.clock_drift == nil then
+    options.clock_drift = nil -- a lease needs a quorum that is asked
   end
   options.name = options.name or name
   options.keep_events = options.keep_events or KEEP_EVENTS
@@ -102,7 +103,8 @@ end
 
 --- Runs a scenario.
 -- @tparam table definition the cluster's options with `run`, and if it likes `parameters`, a table of its own, and
--- `options = function(draw, mode)`, a table of options and parameters of which draw(choices) picks by the seed
+-- `options = function(draw, mode, stock)`, a table of options and parameters of which draw(choices) picks by the seed;
+-- stock(draw, mode) gives such a table for a cluster of any kind, as does `options = "drawn"`
 -- @tparam function make raft.cluster
 -- @tparam ?string name what the run is called where the scenario has no name
 -- @tparam ?function look look(c, raised, options, where) is called at the end, before the cluster is closed; raised:

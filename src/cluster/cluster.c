@@ -223,6 +223,7 @@ void cluster_free(struct cluster *cluster)
         }
     }
     raft_configuration_free(&cluster->first);
+    late_free(cluster);
     children_end(&cluster->processes);
     requests_free(cluster->requests);
     if (cluster->world != NULL) {

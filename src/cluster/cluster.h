@@ -5,7 +5,7 @@
  * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
  * where), listed.c (whose disk is needed), situations.c (what it looks like from afar), local.c (a
  * node in this process), children.c (nodes in processes of their own), temporary.c (directories for
- * those).
+ * those), late.c (messages that come far too late).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.
@@ -234,6 +234,32 @@ void cluster_rekey(struct cluster *cluster, uint64_t seed);
 uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint64_t to,
                               enum fault_effect effect);
 void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context);
+
+/* Kinds of messages as bits: those of Raft by their number, and what clients send and are sent. */
+#define LATE_REQUEST (1U << 30)
+#define LATE_ANSWER (1U << 31)
+
+/* Which messages come `by_ns` later than they were sent, whatever overtakes them: of those of these
+ * kinds on these links, `count` of them, after the first `skip`, and with `gap` others between
+ * two. `again`: they come in time, and once more then. */
+struct late_rule {
+    uint64_t from; /* FAULTS_EVERY, WORLD_CLIENT */
+    uint64_t to;
+    uint32_t kinds;
+    uint32_t count;
+    uint32_t skip;
+    uint32_t gap;
+    int64_t by_ns;
+    bool again;
+    uint64_t number; /* filled in */
+    uint64_t taken;  /* so far: counted here */
+};
+
+/* Until it is ended, or the links are healed; what it has taken arrives all the same. Gives its
+ * number. Only of nodes in this process. */
+uint64_t cluster_add_late(struct cluster *cluster, const struct late_rule *rule);
+uint64_t cluster_late_count(const struct cluster *cluster, uint64_t number); /* what it took */
+void cluster_end_late(struct cluster *cluster, uint64_t number);             /* 0: all */
 /* A frame that a hook held arrives at its receiver now; the caller keeps its reference. */
 void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame);
 /* A frame that a hook held is lost: its DROP event. The caller keeps its reference. */

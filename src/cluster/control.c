@@ -188,6 +188,7 @@ void cluster_heal(struct cluster *cluster)
 {
     cluster_trace_fault(cluster, "heal", NULL, 0);
     faults_heal(cluster->faults);
+    cluster_end_late(cluster, 0);
     links_changed(cluster);
 }
 
@@ -207,11 +208,6 @@ uint64_t cluster_effect_count(const struct cluster *cluster, uint64_t from, uint
                               enum fault_effect effect)
 {
     return faults_effect_count(cluster->faults, from, to, effect);
-}
-
-void cluster_set_hook(struct cluster *cluster, faults_hook *hook, void *context)
-{
-    faults_set_hook(cluster->faults, hook, context);
 }
 
 void cluster_deliver(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame)

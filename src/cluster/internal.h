@@ -120,7 +120,17 @@ struct situations {
 void situations_look(struct cluster *cluster);
 void situations_free(struct situations *situations);
 
+/* late.c */
+struct late {
+    faults_hook *hook; /* the script's */
+    void *hook_context;
+    array_of(struct late_rule) rules;
+    uint64_t last_number;
+    struct list messages; /* on their late way */
+};
+
 struct cluster {
+    struct late late;
     array_of(struct covered_command) covered; /* by rising index */
     uint64_t covered_to;
     struct trace *trace;
@@ -155,12 +165,18 @@ void cluster_node_stopped(struct cluster *cluster);
 /* A failure that names the node. */
 bool cluster_no_such(struct failure *failure, uint64_t id);
 
+/* late.c: the fault model's hook, and the end of all late messages, while there is a world still.
+ */
+enum faults_verdict late_judge(void *context, uint64_t from, uint64_t to, struct batch *frame);
+void late_free(struct cluster *cluster);
+
 /* tell.c: FAULT events. One named `call` with these ids as arguments, and those of calls whose
  * arguments have names or groups. */
 void cluster_trace_fault(struct cluster *cluster, const char *call, const uint64_t *ids,
                          size_t count);
 void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
                         const struct link_faults *link); /* NULL: back to the default */
+void cluster_trace_late(struct cluster *cluster, const struct late_rule *rule);
 void cluster_trace_disk(struct cluster *cluster, uint64_t id, const struct disk_faults *faults);
 void cluster_trace_clock(struct cluster *cluster, uint64_t id, int64_t rate_ppb, int64_t offset_ns);
 void cluster_trace_partition(struct cluster *cluster, const uint64_t *ids, const uint32_t *groups,

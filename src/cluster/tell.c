@@ -129,6 +129,26 @@ static void write_link(struct buffer *value, uint64_t from, uint64_t to,
     write_named_chance(value, "duplicate", link->duplicate);
 }
 
+void cluster_trace_late(struct cluster *cluster, const struct late_rule *rule)
+{
+    struct buffer *value = begin(cluster);
+    if (value == NULL) {
+        return;
+    }
+    value_write_map(value, 5); /* the keys in the order of their encoded bytes: shorter first */
+    write_name(value, "by");
+    write_parts(value, rule->by_ns);
+    write_name(value, "to");
+    write_end(value, rule->to);
+    write_name(value, "from");
+    write_end(value, rule->from);
+    write_name(value, "again");
+    value_write_boolean(value, rule->again);
+    write_name(value, "count");
+    value_write_integer(value, rule->count);
+    emit(cluster, "late", 0);
+}
+
 void cluster_trace_link(struct cluster *cluster, uint64_t from, uint64_t to,
                         const struct link_faults *link)
 {

@@ -197,6 +197,61 @@ static int control_fault_effects(lua_State *L)
     return 1;
 }
 
+/* A kind of message as a bit; nil: all. */
+static uint32_t late_kind(lua_State *L, int index)
+{
+    const char *name = lua_tostring(L, index);
+    if (name == NULL) {
+        return UINT32_MAX;
+    } else if (strcmp(name, "client_request") == 0) {
+        return LATE_REQUEST;
+    } else if (strcmp(name, "client_answer") == 0) {
+        return LATE_ANSWER;
+    }
+    for (unsigned kind = 1; kind < RAFT_MESSAGE_KIND_COUNT; kind++) {
+        if (strcmp(name, raft_message_name((enum raft_message_kind)kind)) == 0) {
+            return 1U << kind;
+        }
+    }
+    return (uint32_t)luaL_argerror(L, 4, "a kind of message expected");
+}
+
+/* core:late(from, to, kind or nil, {by_ns, count, skip, gap, again}) → the rule's number; nil,
+ * message, code, detail where nodes are processes */
+static int control_late(lua_State *L)
+{
+    struct late_rule rule = {
+        .from = end_check(L, 2), .to = end_check(L, 3), .kinds = late_kind(L, 4)};
+    luaL_checktype(L, 5, LUA_TTABLE);
+    rule.by_ns = lua_field_integer(L, 5, "by_ns", 0);
+    rule.count = (uint32_t)lua_field_integer(L, 5, "count", 1);
+    rule.skip = (uint32_t)lua_field_integer(L, 5, "skip", 0);
+    rule.gap = (uint32_t)lua_field_integer(L, 5, "gap", 0);
+    rule.again = lua_field_boolean(L, 5, "again", false);
+    luaL_argcheck(L, rule.by_ns >= 0, 5, "by_ns is at least 0");
+    struct lua_cluster *box = lua_cluster_enter(L);
+    uint64_t number = cluster_add_late(box->cluster, &rule);
+    lua_cluster_leave(L, box);
+    lua_pushinteger(L, (lua_Integer)number);
+    return 1;
+}
+
+/* core:late_count(number) → how many messages that rule has taken; core:end_late(number) */
+static int control_late_count(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    uint64_t count = cluster_late_count(box->cluster, lua_id_check(L, 2));
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
+
+static int control_end_late(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    cluster_end_late(box->cluster, lua_id_check(L, 2));
+    return 0;
+}
+
 static int control_heal(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_enter(L);
@@ -256,6 +311,9 @@ const luaL_Reg lua_control_methods[] = {
     {"heal", control_heal},
     {"rekey", control_rekey},
     {"fault_effects", control_fault_effects},
+    {"late", control_late},
+    {"late_count", control_late_count},
+    {"end_late", control_end_late},
     {"note", control_note},
     {"verdict", control_verdict},
     {"deliver", lua_frame_deliver},

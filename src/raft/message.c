@@ -65,6 +65,11 @@ uint8_t reader_byte(struct reader *reader)
     return *reader->at++;
 }
 
+enum raft_message_kind raft_message_kind_of(uint8_t first)
+{
+    return (enum raft_message_kind)(first & KIND_MASK);
+}
+
 const char *raft_message_name(enum raft_message_kind kind)
 {
     static const char *const names[] = {"none",

@@ -135,6 +135,8 @@ enum raft_message_kind {
         RAFT_MESSAGE_KIND_COUNT
 };
 
+/* By the first byte of a message's wire form. */
+enum raft_message_kind raft_message_kind_of(uint8_t first);
 const char *raft_message_name(enum raft_message_kind kind); /* "append"; "none" for 0 */
 
 /* clang-format off */

@@ -168,6 +168,15 @@ function effects.settle(nemesis, kept)
   end
 end
 
+--- Judges messages that were to come late: by how many were taken.
+-- @tparam table nemesis
+-- @tparam table kept
+function effects.late(nemesis, kept)
+  if kept.late and nemesis.cluster.core:late_count(kept.late) > 0 then
+    mark(kept)
+  end
+end
+
 --- What happened to a node's disk by a fault of it is told by a notice.
 -- @tparam table kept
 function effects.seen(kept)

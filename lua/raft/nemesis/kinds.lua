@@ -7,6 +7,7 @@ local kinds = {}
 
 for _, subject in ipairs {
   require "raft.nemesis.partitions", require "raft.nemesis.processes", require "raft.nemesis.links",
+  require "raft.nemesis.messages",
   require "raft.nemesis.clocks", require "raft.nemesis.disks", require "raft.nemesis.leaders",
   require "raft.nemesis.snapshots", (require "raft.nemesis.members"),
 } do

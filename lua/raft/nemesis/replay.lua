@@ -4,6 +4,7 @@
 local ambush = require "raft.nemesis.ambush"
 local arguments = require "raft.arguments"
 local hand = require "raft.nemesis.hand"
+local late = require "raft.nemesis.late"
 local pick = require "raft.nemesis.pick"
 
 local replay = {}
@@ -12,7 +13,8 @@ local unpack = hand.unpack
 
 -- Verbs that are the nemesis' own.
 local own = {
-  ambush = function(c, how) ambush.set(c, how) end,
+  ambush = ambush.set,
+  late = late.set,
 }
 
 -- Verbs that wait for something.
