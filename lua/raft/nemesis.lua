@@ -259,9 +259,9 @@ local function new(cluster)
   local list = nemesis.of(cluster)
   of_cluster[cluster] = list
   local self = {
-    cluster = cluster, actions = {},
-    kept = setmetatable({}, { __mode = "k" }), faults = {}, in_force = {},
-    names_in_force = {}, lates = {}, left_out = {}, disk_hit = {}, last_disk = {}, is_over = false, first_count = #cluster:ids(),
+    cluster = cluster, actions = {}, kept = setmetatable({}, { __mode = "k" }), faults = {}, in_force = {},
+    names_in_force = {}, lates = {}, left_out = {}, disk_hit = {}, last_disk = {}, is_over = false,
+    first_count = #cluster:ids(),
     stream = core.stream(cluster.options.seed, ("nemesis/%d"):format(#list + 1)),
   }
   list[#list + 1] = setmetatable(self, { __index = Inner })

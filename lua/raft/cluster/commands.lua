@@ -7,6 +7,8 @@ local null = require("raft.core").null
 
 local commands = {}
 
+local RETRY_S = 0.05
+
 local TIMEOUT = 10 -- seconds
 local TIMEOUT_NS = arguments.ns(TIMEOUT)
 
@@ -237,7 +239,7 @@ end
 
 -- An operation that is no harm to the machine: one that is written in Lua may know no command of ours, so that it is
 -- read from and asked nothing, which works where a leader has committed in its term.
-local function operate(self, timeout)
+local function operate_once(self, timeout)
   if not self.options.machine then
     return self:propose({ op = "noop" }, { timeout = timeout })
   end
@@ -249,6 +251,16 @@ local function operate(self, timeout)
   return outcome.index
 end
 
+-- Again and again while there is time: a leader may be handing leadership over, or be busy otherwise.
+local function operate(self, left)
+  local index, problem = operate_once(self, left())
+  while not index and left() > RETRY_S do
+    self:sleep(RETRY_S)
+    index, problem = operate_once(self, left())
+  end
+  return index, problem
+end
+
 local not_alive_metatable = {
   __tostring = function(failure)
     return ("the cluster does not live: %s\n  %s"):format(failure.message, failure.standing)
@@ -257,13 +269,14 @@ local not_alive_metatable = {
 
 local function not_alive(self, why, ...)
   error(setmetatable({
-    property = "liveness", message = why:format(...), standing = standing.describe(self), time = self:now(), nodes = {},
+    property = "liveness", message = why:format(...), standing = standing.describe(self), time = self:now(),
+    nodes = {},
   }, not_alive_metatable), 0)
 end
 
 --- Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
--- up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message, time,
--- nodes, standing} with __tostring.
+-- up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message,
+-- time, nodes, standing} with __tostring.
 -- @tparam[opt=10] ?number timeout seconds
 function commands:check_live(timeout)
   local length_ns = arguments.seconds("timeout", timeout, 10)
@@ -283,7 +296,7 @@ function commands:check_live(timeout)
     check_none_failed()
     not_alive(self, "%s", ("no leader within %g s"):format(length_ns / 1e9))
   end
-  local index, problem = operate(self, left())
+  local index, problem = operate(self, left)
   check_none_failed()
   if not index then
     not_alive(self, "an operation did not succeed: %s", tostring(problem))

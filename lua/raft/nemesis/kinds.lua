@@ -7,9 +7,8 @@ local kinds = {}
 
 for _, subject in ipairs {
   require "raft.nemesis.partitions", require "raft.nemesis.processes", require "raft.nemesis.links",
-  require "raft.nemesis.messages",
-  require "raft.nemesis.clocks", require "raft.nemesis.disks", require "raft.nemesis.leaders",
-  require "raft.nemesis.snapshots", (require "raft.nemesis.members"),
+  require "raft.nemesis.messages", require "raft.nemesis.clocks", require "raft.nemesis.disks",
+  require "raft.nemesis.leaders", require "raft.nemesis.snapshots", (require "raft.nemesis.members"),
 } do
   for name, kind in pairs(subject) do
     assert(kinds[name] == nil, name)

@@ -3,10 +3,52 @@
 
 local settle = {}
 
-local function came(cluster, id, leader)
-  local state = cluster.core:state(id)
-  return state == "failed" or state == "removed"
-    or cluster.core:status(id, "applied") >= cluster.core:status(leader, "commit")
+local RETRY_S = 0.05
+local PATIENCE_S = 1 -- so long may the cluster bring itself into order
+
+-- The ids that the agreed leader lists; nil: there is none, or a change is under way.
+local function listed(cluster)
+  local members = cluster:members()
+  if not members or members.voters_old or members.wanted then
+    return nil
+  end
+  local ids = {}
+  for _, group in ipairs { members.voters, members.learners } do
+    for _, id in ipairs(group) do
+      ids[#ids + 1] = id
+    end
+  end
+  return ids, members
+end
+
+local function lists(ids, wanted)
+  for _, id in ipairs(ids) do
+    if id == wanted then
+      return true
+    end
+  end
+  return false
+end
+
+-- Removes a server that has failed and adds another under its id, as often as that is refused.
+local function replace(cluster, id, timeout)
+  local deadline, message, code = cluster:now() + timeout, nil, nil
+  while cluster:now() < deadline do
+    local ids = listed(cluster)
+    if ids and not lists(ids, id) then
+      local added, why, which = cluster:add_servers({ id }, { timeout = timeout })
+      if added or cluster.core:state(id) ~= "failed" then
+        return true
+      end
+      message, code = why, which
+    elseif ids then
+      local _, why, which = cluster:remove_servers({ id }, { timeout = timeout })
+      message, code = why, which
+    end
+    cluster:sleep(RETRY_S)
+  end
+  return nil, ("no other server took the place of node %d, whose disk is damaged: %s"):format(id,
+    message or "there was no leader to ask"), code or "timeout"
 end
 
 --- The one that lied is level, or another server under its id where its disk was found damaged.
@@ -15,32 +57,34 @@ end
 -- @treturn ?boolean true; nil, message, code
 function settle.disk(nemesis, timeout)
   local cluster, id = nemesis.cluster, nemesis.liar
-  local leader, message, code = cluster:wait_leader(timeout)
-  if not leader then
-    return nil, message, code
-  end
-  local fine
-  fine, message, code = cluster:wait_until(function()
-    local state = cluster.core:state(id)
-    if state == "failed" or state == "removed" then
-      return true
-    end
-    local agreed = cluster.core:leader()
-    return agreed and state == "running" and came(cluster, id, agreed)
-  end, timeout, ("node %d, whose disk has lied, comes level or finds its disk damaged: that"):format(id))
+  local fine, message, code = cluster:wait_until(function()
+    local leader = cluster.core:leader()
+    local ids = leader and listed(cluster)
+    return ids and (cluster.core:state(id) == "failed" or not lists(ids, id)
+      or cluster.core:state(id) == "running" and cluster.core:status(id, "applied")
+        >= cluster.core:status(leader, "commit"))
+  end, timeout, ("node %d, whose disk has lied, is level, or finds its disk damaged: that"):format(id))
   if not fine then
     return nil, message, code
   elseif cluster.core:state(id) ~= "failed" then
     return true
   end
-  fine, message, code = cluster:remove_servers({ id }, { timeout = timeout })
-  if fine or code == "not_member" then
-    fine, message, code = cluster:add_servers({ id }, { timeout = timeout })
-  end
-  return fine and true, message, code
+  return replace(cluster, id, timeout)
 end
 
---- The members that the leader has are agreed on again, and each is where it is now.
+-- Whether each that is listed is the server that is there now.
+local function are_themselves(cluster)
+  local ids = listed(cluster)
+  for _, id in ipairs(ids or {}) do
+    if cluster.core:state(id) ~= "running" or not cluster:status(id, "member") then
+      return false
+    end
+  end
+  return ids ~= nil
+end
+
+--- Those that the leader lists are there, and each is the server that is listed. A change that timed out may still have
+-- come, and list a node as it was before it was added again: the same members once more make it right.
 -- @tparam table nemesis
 -- @tparam number timeout seconds
 -- @treturn ?boolean true; nil, message, code
@@ -48,17 +92,19 @@ function settle.members(nemesis, timeout)
   local cluster, message, code = nemesis.cluster, nil, nil
   local deadline = cluster:now() + 2 * timeout
   while cluster:now() < deadline do
-    cluster:wait_leader(10)
-    local members = cluster:members()
-    if members and not members.voters_old and not members.wanted then
-      local fine
-      fine, message, code =
-        cluster:change_members({ voters = members.voters, learners = members.learners }, { timeout = 5 })
-      if fine then
+    local waits_until = cluster:now() + PATIENCE_S
+    while cluster:now() < waits_until do
+      if are_themselves(cluster) then
         return true
       end
+      cluster:sleep(RETRY_S)
     end
-    cluster:sleep(0.2)
+    local ids, members = listed(cluster)
+    if ids then
+      local _, why, which =
+        cluster:change_members({ voters = members.voters, learners = members.learners }, { timeout = 5 })
+      message, code = why, which
+    end
   end
   return nil, "the members could not be changed back after all faults were healed: "
     .. tostring(message or "there was no leader to ask"), code or "timeout"
