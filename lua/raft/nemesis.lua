@@ -211,11 +211,11 @@ function nemesis.settle(self)
   self.is_settled = true
   local settle = require "raft.nemesis.settle"
   local fine, message, code = true, nil, nil
-  if self.liar then
-    fine, message, code = settle.disk(self, SETTLE_S)
-  end
-  if fine and self.changes_members then
+  if self.changes_members then
     fine, message, code = settle.members(self, SETTLE_S)
+  end
+  if fine and self.liar then
+    fine, message, code = settle.disk(self, SETTLE_S)
   end
   return fine, message, code
 end

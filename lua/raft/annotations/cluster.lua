@@ -131,8 +131,8 @@ function cluster:check_not_committed(command) end
 function cluster:commits(id) end
 
 ---Checks that the cluster lives: no node has failed, a leader comes, an operation succeeds, all running members catch
----up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message, time,
----nodes, standing} with __tostring.
+---up. Heals nothing. Raises an error that says what stands still and why: a table {property = "liveness", message,
+---time, nodes, standing} with __tostring.
 ---@param timeout? number seconds, 10 if not given
 function cluster:check_live(timeout) end
 

@@ -142,6 +142,7 @@
 ---@field every? number|number[] seconds, or {min, max}, between the beginnings of two faults; {1, 4} if not given
 ---@field lasts? number|number[] how long a fault lasts; {0.5, 3} if not given
 ---@field time? number seconds after which it stops; never if not given
+---@field swarm? boolean which of the list a run has, how likely each is, whom it strikes, how often and how long is drawn; without a list: of all
 ---@field disk? raft.disk_faults what each disk does wrong all the time
 ---@field actions? raft.action[] those of an earlier one, to be done again, in place of the list
 ---@field symbolic? boolean they are done to whoever has the role that the target had then

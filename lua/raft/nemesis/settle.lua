@@ -72,12 +72,37 @@ function settle.disk(nemesis, timeout)
   return replace(cluster, id, timeout)
 end
 
--- Whether each that is listed is the server that is there now.
-local function are_themselves(cluster)
+-- A server that was removed and was not told stands for election still. Without pre-vote it raises the term again and
+-- again (dissertation, 4.2.3): whoever removes a server stops it.
+local function stop_removed(cluster)
+  local leader = cluster.core:leader()
+  local members = leader and cluster.core:status(leader, "members")
+  if not members then
+    return
+  end
+  local is_listed = {}
+  for _, group in ipairs { members.voters, members.learners, members.voters_old or {} } do
+    for _, id in ipairs(group) do
+      is_listed[id] = true
+    end
+  end
+  for _, id in ipairs(cluster:ids()) do
+    local own = cluster.core:state(id) == "running" and not is_listed[id] and cluster.core:status(id, "members")
+    if own and #own.voters > 0 then
+      cluster.core:stop_removed(id)
+    end
+  end
+end
+
+-- Whether each that is listed is the server that is there now, but for one whose disk has lied.
+local function are_themselves(cluster, liar)
   local ids = listed(cluster)
   for _, id in ipairs(ids or {}) do
-    if cluster.core:state(id) ~= "running" or not cluster:status(id, "member") then
-      return false
+    local state = cluster.core:state(id)
+    if state ~= "running" or not cluster:status(id, "member") then
+      if state ~= "failed" or id ~= liar then
+        return false
+      end
     end
   end
   return ids ~= nil
@@ -94,7 +119,8 @@ function settle.members(nemesis, timeout)
   while cluster:now() < deadline do
     local waits_until = cluster:now() + PATIENCE_S
     while cluster:now() < waits_until do
-      if are_themselves(cluster) then
+      stop_removed(cluster)
+      if are_themselves(cluster, nemesis.liar) then
         return true
       end
       cluster:sleep(RETRY_S)

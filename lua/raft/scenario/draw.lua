@@ -45,7 +45,7 @@ function draw.stock(pick, mode)
     clock_drift = pick { false, false, 0.05, 0.1, 0.5 } or nil,
     parameters = {
       time = mode == "sim" and pick { 2, 3, 4, 5, 5, 8, 12, 20, 30 } or pick { 5, 10 },
-      rate = pick { 30, 100, 100, 300 },
+      rate = pick { 30, 100, 200, 200 },
     },
   }
   return options
