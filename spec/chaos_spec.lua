@@ -1,4 +1,5 @@
--- Chaos by seed (scripts/chaos.lua): a few seeds here, and those that once found a bug; `make seeds` goes over many.
+-- Chaos by seed (scripts/chaos.lua): a few seeds here; `make seeds` and `raftbench fuzz scripts/chaos.lua` go over
+-- many.
 local defaults = require "raft.defaults"
 local raft = require "raft"
 local scenario = require "raft.scenario"
@@ -52,25 +53,6 @@ end
 function tests.test_OverTcp()
   lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", "real time is for the normal suite")
   run(base(), "tcp", 4)
-end
-
--- Seeds that find these when what repaired them is taken out again, so that nobody has to find it anew.
-local found = {
-  [9] = "a refusal of a session's repeated command was told as certain although an earlier try had worked",
-  [17] = "a follower that caught up by an old configuration could not answer a leader at its new address",
-  [56] = "the checker took an install that rolls a configuration back for two steps",
-  [573] = "a callback crashed a node while it was being resumed",
-  [1081] = "a member that replayed its former removal stopped although it had been added again",
-  [1497] = "clocks that drifted on after healing gave a removed server the votes first, term after term",
-  [3446] = "a late hello of a former life barred the next life for ever",
-  [11265] = "a log was compacted behind a received snapshot whose last entry its own disk was still writing",
-}
-
-for seed, what in pairs(found) do
-  tests[("test_Seed%04d"):format(seed)] = function()
-    lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", what)
-    run(seed, "sim")
-  end
 end
 
 return tests

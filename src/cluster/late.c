@@ -11,6 +11,8 @@ struct late_message {
     struct batch *frame;
     uint64_t from;
     uint64_t to;
+    uint64_t epoch;  /* of the link when it was sent */
+    bool is_request; /* a client's */
     struct wakeup wakeup;
     struct list_link of_all;
 };
@@ -35,15 +37,30 @@ static uint32_t kind_of(const struct batch *frame)
     return 1U << raft_message_kind_of(frame->data[FRAME_HEAD_BYTES]);
 }
 
+/* Raft's own messages are safe to come whenever they like. A request is submitted once in the life
+ * that it was sent to, which alone remembers it. */
+static bool may_arrive(const struct late_message *message)
+{
+    const struct cluster *cluster = message->cluster;
+    struct cluster_node *node = cluster_node(cluster, message->to);
+    enum node_state state = node == NULL ? NODE_STOPPED : cluster_view(node)->state;
+
+    if (message->to == WORLD_CLIENT) {
+        return true;
+    } else if (message->is_request &&
+               !faults_may_arrive(cluster->faults, message->from, message->to, message->epoch)) {
+        return false;
+    }
+    return state == NODE_RUNNING || state == NODE_PAUSED;
+}
+
 static void arrive(void *context)
 {
     struct late_message *message = context;
     struct cluster *cluster = message->cluster;
-    struct cluster_node *node = cluster_node(cluster, message->to);
-    enum node_state state = node == NULL ? NODE_STOPPED : cluster_view(node)->state;
 
     list_remove(&message->of_all);
-    if (message->to == WORLD_CLIENT || state == NODE_RUNNING || state == NODE_PAUSED) {
+    if (may_arrive(message)) {
         cluster_deliver(cluster, message->from, message->to, message->frame);
     } else {
         cluster_drop_held(cluster, message->from, message->to, message->frame);
@@ -54,7 +71,7 @@ static void arrive(void *context)
 
 /* Takes the reference. */
 static void send_late(struct cluster *cluster, uint64_t from, uint64_t to, struct batch *frame,
-                      int64_t by_ns)
+                      const struct late_rule *rule)
 {
     struct late_message *message = memory_new_zeroed(1, sizeof *message);
 
@@ -62,11 +79,13 @@ static void send_late(struct cluster *cluster, uint64_t from, uint64_t to, struc
     message->frame = frame;
     message->from = from;
     message->to = to;
+    message->epoch = faults_epoch(cluster->faults, from, to);
+    message->is_request = kind_of(frame) == LATE_REQUEST;
     message->wakeup.fire = arrive;
     message->wakeup.context = message;
     list_append(&cluster->late.messages, &message->of_all);
     cluster->world->operations->wake_at(cluster->world, &message->wakeup,
-                                        cluster_now_ns(cluster) + by_ns);
+                                        cluster_now_ns(cluster) + rule->by_ns);
 }
 
 /* Whether the rule takes this message, which is counted. */
@@ -102,7 +121,7 @@ enum faults_verdict late_judge(void *context, uint64_t from, uint64_t to, struct
         struct late_rule *rule = &late->rules.items[i];
         if (takes(rule, from, to, kind)) {
             bool again = rule->again;
-            send_late(cluster, from, to, again ? batch_hold(frame) : frame, rule->by_ns);
+            send_late(cluster, from, to, again ? batch_hold(frame) : frame, rule);
             return again ? FAULTS_PASS : FAULTS_HOLD;
         }
     }

@@ -103,6 +103,7 @@ static bool find_number(const struct node_view *view, const char *field, uint64_
         {"first_index", view->first_index},
         {"last_index", view->last_index},
         {"snapshot_index", view->snapshot_index},
+        {"members_index", view->members_index},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (strcmp(field, numbers[i].name) == 0) {

@@ -75,10 +75,11 @@ end
 -- A server that was removed and was not told stands for election still. Without pre-vote it raises the term again and
 -- again (dissertation, 4.2.3): whoever removes a server stops it.
 local function stop_removed(cluster)
-  local leader = cluster.core:leader()
-  local members = leader and cluster.core:status(leader, "members")
-  if not members then
-    return
+  local core = cluster.core
+  local leader = core:leader()
+  local members = leader and core:status(leader, "members")
+  if not members or core:status(leader, "commit") < core:status(leader, "members_index") then
+    return -- those whom it does not list may be needed to agree on it
   end
   local is_listed = {}
   for _, group in ipairs { members.voters, members.learners, members.voters_old or {} } do
@@ -87,9 +88,9 @@ local function stop_removed(cluster)
     end
   end
   for _, id in ipairs(cluster:ids()) do
-    local own = cluster.core:state(id) == "running" and not is_listed[id] and cluster.core:status(id, "members")
+    local own = is_listed[leader] and core:state(id) == "running" and not is_listed[id] and core:status(id, "members")
     if own and #own.voters > 0 then
-      cluster.core:stop_removed(id)
+      core:stop_removed(id)
     end
   end
 end
