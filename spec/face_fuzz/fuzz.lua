@@ -55,7 +55,8 @@ local function shows_inside(text)
 end
 
 local function is_violation(problem)
-  return type(problem) == "table" and rawget(problem, "property") ~= nil
+  local property = type(problem) == "table" and rawget(problem, "property")
+  return property and property ~= "liveness" -- that it does not live is what check_live was asked
 end
 
 function Session:judge(what, fine, ...)
