@@ -42,7 +42,7 @@ end
 
 -- In rounds, until nothing changes; then once.
 local in_rounds = {
-  { "the beginning away", times.beginning }, { "the end away", times.ending },
+  { "the end away", times.ending }, { "the beginning away", times.beginning },
   { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {

@@ -4,6 +4,7 @@
 
 local functions = require "raft.script.functions"
 local plans = require "raft.shrink.plan"
+local replay = require "raft.shrink.replay"
 local source = require "raft.script.source"
 
 local printed = {}
@@ -186,7 +187,7 @@ end
 function Printer:tail(plan)
   if plan.tail == "live" then
     self:add 'assert(c:heal "all")'
-    self:add "c:check_live()"
+    self:add("c:check_live(%d)", replay.LIVE_S)
   elseif plan.tail == "check" then
     for place in ipairs(plan.workloads) do
       self:add("h%d:wait()", place)

@@ -14,7 +14,7 @@ local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 local SLACK_NS = 300000000 -- so much later than before may it fail
 local EVENTS_MOST = 5000000 -- of one run
-local LIVE_S = 10 -- how long the healed cluster has to live
+replay.LIVE_S = 30 -- how long the healed cluster has to live
 
 -- A step that is refused (of a node that is not there any more) does nothing; a violation goes on up.
 local function attempt(f, ...)
@@ -137,7 +137,7 @@ function replay.follow(c, plan, branch, told)
   sleep_until(c, plan.ends_ns + (plan.tail and 0 or SLACK_NS))
   if plan.tail == "live" then
     assert(c:heal "all")
-    c:check_live(LIVE_S)
+    c:check_live(replay.LIVE_S)
   elseif plan.tail == "check" then
     for _, history in ipairs(histories) do
       history:wait()

@@ -91,9 +91,46 @@ function times.beginning(work)
   end
 end
 
---- The end of a run that is judged after it: nothing happens after the last input.
+-- What happens up to a moment, which is the end.
+local function up_to(plan, last_ns)
+  local workloads = {}
+  for place, workload in ipairs(plan.workloads) do
+    workloads[place] = plans.with(workload, {
+      operations = plans.filter(workload.operations, function(operation) return operation.at * 1e9 <= last_ns end),
+    })
+  end
+  return plans.with(plan, {
+    ends_ns = last_ns, workloads = workloads,
+    steps = plans.filter(plan.steps, function(step) return step.at_ns <= last_ns end),
+  })
+end
+
+local function last_fault(plan)
+  local last
+  for _, step in ipairs(plan.steps) do
+    if plans.sort(step) == "fault" then
+      last = step.at_ns
+    end
+  end
+  return last
+end
+
+--- The end of a run that is judged after it: nothing happens after the last fault, or the last input; or it ends
+-- sooner.
 -- @tparam table work
 function times.ending(work)
+  if work.plan.tail == "live" then
+    local fault = last_fault(work.plan)
+    if fault and fault < work.plan.ends_ns then
+      work:try(up_to(work.plan, fault))
+    end
+    for _, share in ipairs { 0.3, 0.5, 0.75 } do
+      while not work.oracle:is_spent() and work.plan.ends_ns > 2 * LEAD_NS
+        and work:try(up_to(work.plan, math.floor(work.plan.ends_ns * share))) do
+        work.changed = true
+      end
+    end
+  end
   local list = moments(work.plan)
   local last = list[#list] or 0
   if work.plan.tail and last < work.plan.ends_ns then
