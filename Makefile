@@ -93,6 +93,19 @@ seeds: deps ## the reference suite, the scenarios and the chaos over N=1000 seed
 		spec/reference_defaults_spec.lua $(wildcard spec/scenarios_*_spec.lua) spec/servers_spec.lua \
 		spec/chaos_spec.lua spec/minority_spec.lua
 
+SAME_SEEDS = 1 2 3 4 5 6 7 8 9 10
+
+same: deps ## seeds of the chaos by gcc and clang, -O0 and -O2, under each Lua: every trace must be the same
+	@$(DEPS) $(PACKAGES_FUZZ) $(PACKAGES_lua5.3) $(PACKAGES_luajit)
+	@$(SUBMAKE) all
+	@$(SUBMAKE) BUILD=build/same/gcc-O0 CC=gcc OPTIMIZE=-O0 all
+	@$(SUBMAKE) BUILD=build/same/clang-O0 CC=clang-14 OPTIMIZE=-O0 all
+	@$(SUBMAKE) BUILD=build/same/clang-O2 CC=clang-14 OPTIMIZE=-O2 all
+	@$(SUBMAKE) LUA=lua5.3 all
+	@$(SUBMAKE) LUA=luajit all
+	@SEEDS="$(SAME_SEEDS)" scripts/dev/same.sh "build lua5.4" "build/same/gcc-O0 lua5.4" "build/same/clang-O0 lua5.4" \
+		"build/same/clang-O2 lua5.4" "build/lua5.3 lua5.3" "build/luajit luajit"
+
 crash-matrix: deps ## a power cut after every operation of a disk in N=20 runs, and again in each recovery
 	@$(SUBMAKE) all
 	@RAFTBENCH_CRASH_MATRIX=$(if $(filter 1000,$(N)),20,$(N)) $(TEST) --mode sim spec/crash_matrix_spec.lua
