@@ -65,6 +65,23 @@ with_files(tests, "AnEmptiedDirectoryIsAnotherServer", {}, function(c)
   c:check_live()
 end)
 
+-- What a snapshot holds is read after the start: where it is damaged, the node says in which file and where.
+with_files(tests, "ADamagedSnapshotIsToldWithItsPlace", { nodes = 1 }, function(c, data)
+  c:wait_leader()
+  assert(c:set("key", ("x"):rep(5000)))
+  local index = assert(c:compact(1))
+  local file = ("snapshot-%020d"):format(index)
+  c:crash(1)
+  damage(data .. "/1/" .. file, 3000)
+  c:restart(1) -- its header is sound
+  c:wait_until(function()
+    return c:status(1, "state") == "failed"
+  end)
+  lu.assertEquals(c:status(1, "damage").file, file)
+  lu.assertTrue(c:status(1, "damage").offset > 0)
+  lu.assertStrContains(c:status(1, "error"), file .. " is damaged at byte ")
+end)
+
 -- A node of an application, with the same command line.
 command.add(tests, "ANodeOfAnApplicationFindsItAgain", function(folder)
   local address = processes.free_addresses(1)[1]

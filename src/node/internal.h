@@ -424,6 +424,7 @@ void node_end_removed(struct node *node); /* in order */
 bool node_check_running(const struct node *node, struct failure *failure);
 const char *node_life_error(const struct node *node); /* why it failed; "" */
 /* The file whose damage that was, and where; "": it was something else. */
+void node_life_damaged(struct node *node, const char *file, uint64_t offset); /* its disk is */
 const char *node_life_damage(const struct node *node, uint64_t *offset);
 
 #endif

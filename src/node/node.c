@@ -267,14 +267,18 @@ static void begin_work(struct node *node)
     inbox_deliver(node);
 }
 
+void node_life_damaged(struct node *node, const char *file, uint64_t offset)
+{
+    (void)snprintf(node->life.damaged_file, sizeof node->life.damaged_file, "%s", file);
+    node->life.damaged_offset = offset;
+}
+
 static void store_recovered(void *context, const struct failure *failure)
 {
     struct node *node = context;
     ensure(node->raft == NULL && node_is_alive(node));
     if (failure != NULL) {
-        (void)snprintf(node->life.damaged_file, sizeof node->life.damaged_file, "%s",
-                       failure->file);
-        node->life.damaged_offset = failure->offset;
+        node_life_damaged(node, failure->file, failure->offset);
         node_fail(node, failure->message);
     } else if (node->state == NODE_PAUSED) {
         node->life.start_is_owed = true;

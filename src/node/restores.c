@@ -16,6 +16,18 @@ static void fail(struct node *node, const char *problem)
     node_fail(node, text);
 }
 
+/* What its disk holds is not what was written there. */
+static void is_damaged(struct node *node, uint64_t offset, const char *problem)
+{
+    char file[32];
+    char text[200];
+    node->store->operations->snapshot_file(node->restores.index, file, sizeof file);
+    (void)snprintf(text, sizeof text, "%s is damaged at byte %llu: %.100s",
+                   file[0] == 0 ? "it" : file, (unsigned long long)offset, problem);
+    node_life_damaged(node, file, offset);
+    fail(node, text);
+}
+
 bool restores_is_under_way(const struct node *node)
 {
     return node->restores.index != 0;
@@ -73,7 +85,7 @@ static bool take(struct node *node, struct bytes bytes)
     restores->offset += bytes.size;
     while (bytes.size > 0) {
         if (!snapshot_decode(&restores->decoder, &bytes, &machine_bytes, &problem)) {
-            fail(node, problem);
+            is_damaged(node, restores->offset - bytes.size, problem);
             return false;
         }
         if (machine_bytes.size > 0 &&
@@ -101,7 +113,7 @@ static void go_on(struct node *node, struct bytes bytes, const struct failure *f
     if (failure != NULL) {
         fail(node, failure->message);
     } else if (bytes.size == 0) {
-        fail(node, "it is not whole");
+        is_damaged(node, node->restores.offset, "it is not whole");
     } else if (take(node, bytes)) {
         if (snapshot_is_whole(&node->restores.decoder)) {
             complete(node);

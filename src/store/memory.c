@@ -278,6 +278,13 @@ static void memory_snapshot_read(struct store *head, uint64_t index, uint64_t of
     memory_snapshots_read(&store->snapshots, index, offset, size, done, context);
 }
 
+static void memory_snapshot_file(uint64_t index, char *name, size_t size)
+{
+    (void)index;
+    ensure(size > 0);
+    name[0] = 0;
+}
+
 static void memory_snapshot_drop(struct store *head, uint64_t index)
 {
     memory_snapshots_drop(&((struct memory_store *)head)->snapshots, index);
@@ -313,6 +320,7 @@ static const struct store_operations operations = {
     .snapshot_finish = memory_snapshot_finish,
     .snapshot_abort = memory_snapshots_abort,
     .snapshot_read = memory_snapshot_read,
+    .snapshot_file = memory_snapshot_file,
     .snapshot_drop = memory_snapshot_drop,
     .compact = memory_compact,
     .free = memory_store_free,

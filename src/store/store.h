@@ -102,6 +102,8 @@ struct store_operations {
     /* Bytes of the snapshot with that index; a failure where it is no longer there, or damaged. */
     void (*snapshot_read)(struct store *store, uint64_t index, uint64_t offset, size_t size,
                           store_read_done *done, void *context);
+    /* The file that holds it, for messages; "": it is in none. */
+    void (*snapshot_file)(uint64_t index, char *name, size_t size);
     /* A former one is not read any more. Those that were not dropped go at the next recovery. */
     void (*snapshot_drop)(struct store *store, uint64_t index);
     /* The log before first_index, which the latest snapshot covers, is not needed any more. */

@@ -258,6 +258,7 @@ static const struct store_operations operations = {
     .snapshot_finish = wal_snapshot_finish,
     .snapshot_abort = wal_snapshot_abort,
     .snapshot_read = wal_snapshot_read,
+    .snapshot_file = wal_snapshot_file,
     .snapshot_drop = wal_snapshot_drop,
     .compact = wal_compact,
     .free = wal_free,

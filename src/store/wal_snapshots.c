@@ -162,6 +162,12 @@ void wal_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size
     files_submit(store->files, &read->task);
 }
 
+void wal_snapshot_file(uint64_t index, char *name, size_t size)
+{
+    ensure(size >= WAL_SNAPSHOT_NAME_BYTES);
+    wal_snapshot_name(name, index);
+}
+
 void wal_snapshot_drop(struct store *head, uint64_t index)
 {
     struct wal_store *store = (struct wal_store *)head;

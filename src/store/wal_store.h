@@ -186,6 +186,7 @@ void wal_snapshot_finish(struct store_writer *handle, store_finished *done, void
 void wal_snapshot_abort(struct store_writer *handle);
 void wal_snapshot_read(struct store *head, uint64_t index, uint64_t offset, size_t size,
                        store_read_done *done, void *context);
+void wal_snapshot_file(uint64_t index, char *name, size_t size);
 void wal_snapshot_drop(struct store *head, uint64_t index);
 /* The one that recovery found: its open file and its header, which was read; NULL: there is none.
  */
