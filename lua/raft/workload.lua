@@ -65,18 +65,34 @@ local function wait_all(run, timeout)
   return true
 end
 
--- Where the logs hold a command of which nobody knew what became, its entry gets its place.
+-- Where the logs hold a command of which nobody knows what became, its entry gets its place; and in a session, whose
+-- commands may come twice, every command the first one.
 local function locate(run)
-  local invokes = {}
+  local invokes, placed = {}, {}
   for _, entry in ipairs(run.history) do
     if entry.type == "invoke" then
       invokes[entry.process] = entry
-    elseif entry.type == "info" then
+    elseif entry.type == "info" or run.session and entry.log_index then
       local kind, asked = run.operations[entry.f], invokes[entry.process]
-      if kind and asked then
+      if kind and asked and not kind.is_read then
         local count, index = run.cluster.core:committed(client.body(run, kind, asked, asked))
-        entry.log_index = count and count > 0 and index or nil
+        entry.log_index = count and count > 0 and index or entry.log_index
+        placed[#placed + 1] = entry
       end
+    end
+  end
+  if not run.session then
+    return
+  end
+  -- A session's command that comes behind a later one of that session has no effect.
+  local least = {}
+  for position = #placed, 1, -1 do
+    local entry = placed[position]
+    local number, index = (entry.process - 1) % run.clients, entry.log_index
+    if index and least[number] and index > least[number] then
+      entry.log_index = nil
+    elseif index then
+      least[number] = index
     end
   end
 end
