@@ -186,36 +186,61 @@ static enum linear_verdict judge_pairs(const struct queue *self, const struct pl
     return LINEAR_YES;
 }
 
-/* What nobody is known to have taken has to be gone when the first one behind it is taken: the
- * unknown dequeues, in order, have to suffice for these deadlines, in order. */
-static enum linear_verdict judge_unknown(const struct queue *self, const struct places *puts_end,
-                                         const struct places *puts_begin)
+/* The first return of a dequeue that found nothing, of those that began after `place`. */
+static uint32_t empty_after(const struct queue *self, uint32_t place, size_t *next, uint32_t *least)
 {
-    struct places deadlines = {0};
-    enum linear_verdict verdict = LINEAR_YES;
+    for (; *next > 0 && at(self, self->empty.items[*next - 1])->inv > place; (*next)--) {
+        uint32_t ret = at(self, self->empty.items[*next - 1])->ret;
+        *least = ret < *least ? ret : *least;
+    }
+    return *least;
+}
+
+/* What nobody is known to have taken, and by when it has to be gone: when the first one behind it
+ * is taken, or nothing is found. */
+static void find_deadlines(const struct queue *self, const struct places *puts_end,
+                           const struct places *puts_begin, struct places *deadlines)
+{
     size_t next = puts_begin->count;
+    size_t next_empty = self->empty.count;
     uint32_t least = HISTORY_NEVER;
+    uint32_t least_empty = HISTORY_NEVER;
     for (size_t i = puts_end->count; i-- > 0;) {
-        uint32_t a = puts_end->items[i].value;
-        for (; next > 0 && puts_begin->items[next - 1].at > puts_end->items[i].at; next--) {
+        uint32_t place = puts_end->items[i].at;
+        for (; next > 0 && puts_begin->items[next - 1].at > place; next--) {
             uint32_t taken = self->values.items[puts_begin->items[next - 1].value].taken;
             uint32_t ret = taken == NONE ? HISTORY_NEVER : at(self, taken)->ret;
             least = ret < least ? ret : least;
         }
-        if (self->values.items[a].taken == NONE && least != HISTORY_NEVER) {
-            *array_push(&deadlines) = (struct place){least, a};
+        uint32_t empty = empty_after(self, place, &next_empty, &least_empty);
+        uint32_t deadline = empty < least ? empty : least;
+        uint32_t a = puts_end->items[i].value;
+        if (self->values.items[a].taken == NONE && deadline != HISTORY_NEVER) {
+            *array_push(deadlines) = (struct place){deadline, a};
         }
     }
-    sort(&deadlines);
+    sort(deadlines);
+}
+
+/* The unknown dequeues, in order, have to suffice for these deadlines, in order. They are given to
+ * these values, which is one way in which it may have been. */
+static enum linear_verdict judge_unknown(struct queue *self, const struct places *puts_end,
+                                         const struct places *puts_begin)
+{
+    struct places deadlines = {0};
+    enum linear_verdict verdict = LINEAR_YES;
+    find_deadlines(self, puts_end, puts_begin, &deadlines);
     for (size_t i = 0; i < deadlines.count && verdict == LINEAR_YES; i++) {
-        bool suffices = i < self->unknown.count &&
-                        at(self, self->unknown.items[i])->inv < deadlines.items[i].at;
-        if (!suffices) {
-            uint32_t put = self->values.items[deadlines.items[i].value].put;
+        struct value *value = &self->values.items[deadlines.items[i].value];
+        if (i >= self->unknown.count ||
+            at(self, self->unknown.items[i])->inv >= deadlines.items[i].at) {
             verdict = no(self,
-                         "what %1 put in has to be taken before what was put in behind it, but "
-                         "there are not enough dequeues that could have taken it by then",
-                         &put, 1);
+                         "what %1 put in has to be gone before what was put in behind it was "
+                         "taken, or nothing was found, but there are not enough dequeues that "
+                         "could have taken it by then",
+                         &value->put, 1);
+        } else {
+            value->taken = self->unknown.items[i];
         }
     }
     array_free(&deadlines);
@@ -228,6 +253,9 @@ static enum linear_verdict judge_unknown(const struct queue *self, const struct 
  * something is there during the union of these times. */
 static enum linear_verdict judge_empty(const struct queue *self, const struct places *puts_end)
 {
+    if (self->empty.count == 0) {
+        return LINEAR_YES;
+    }
     size_t next = 0;
     size_t looked = 0;
     while (looked < self->empty.count) {
@@ -258,7 +286,28 @@ static enum linear_verdict judge_empty(const struct queue *self, const struct pl
     return LINEAR_YES;
 }
 
-static enum linear_verdict judge_order(const struct queue *self)
+/* With unknown dequeues: what is certain without those values that they may have taken; and then
+ * whether it can have been as they were given out. Otherwise nobody knows. */
+static enum linear_verdict judge_with_unknown(struct queue *self, const struct places *puts_end,
+                                              const struct places *puts_begin)
+{
+    struct places certain = {0};
+    for (size_t i = 0; i < puts_end->count; i++) {
+        if (self->values.items[puts_end->items[i].value].taken != NONE) {
+            *array_push(&certain) = puts_end->items[i];
+        }
+    }
+    enum linear_verdict verdict = judge_empty(self, &certain);
+    array_free(&certain);
+    verdict = verdict == LINEAR_YES ? judge_unknown(self, puts_end, puts_begin) : verdict;
+    if (verdict == LINEAR_YES && judge_empty(self, puts_end) == LINEAR_NO) {
+        *self->certificate = (struct linear_certificate){0};
+        return LINEAR_PASS;
+    }
+    return verdict;
+}
+
+static enum linear_verdict judge_order(struct queue *self)
 {
     struct places puts_end = {0};
     struct places puts_begin = {0};
@@ -272,11 +321,9 @@ static enum linear_verdict judge_order(const struct queue *self)
     sort(&puts_end);
     sort(&puts_begin);
     enum linear_verdict verdict = judge_pairs(self, &puts_end, &puts_begin);
-    if (verdict == LINEAR_YES && self->unknown.count > 0) {
-        verdict = judge_unknown(self, &puts_end, &puts_begin);
-    }
     if (verdict == LINEAR_YES) {
-        verdict = judge_empty(self, &puts_end);
+        verdict = self->unknown.count > 0 ? judge_with_unknown(self, &puts_end, &puts_begin)
+                                          : judge_empty(self, &puts_end);
     }
     array_free(&puts_end);
     array_free(&puts_begin);
@@ -289,10 +336,7 @@ enum linear_verdict linear_distinct_queue(const struct linear_part *part,
     struct queue self = {.part = part, .certificate = certificate};
     enum linear_verdict verdict = collect(&self);
     verdict = verdict == LINEAR_YES ? judge_values(&self) : verdict;
-    if (verdict == LINEAR_YES) {
-        bool can_tell = self.unknown.count == 0 || self.empty.count == 0;
-        verdict = can_tell ? judge_order(&self) : LINEAR_PASS;
-    }
+    verdict = verdict == LINEAR_YES ? judge_order(&self) : verdict;
     array_free(&self.values);
     array_free(&self.unknown);
     array_free(&self.empty);

@@ -23,8 +23,12 @@ static bool is_wrong(struct explainer *self, const struct linear_part *part)
 {
     struct linear_certificate certificate;
     uint32_t furthest = 0;
+    enum linear_verdict verdict = LINEAR_PASS;
     if (self->rung == LINEAR_DISTINCT) {
-        return linear_distinct(part, &certificate) == LINEAR_NO;
+        verdict = linear_distinct(part, &certificate);
+    }
+    if (verdict != LINEAR_PASS) {
+        return verdict == LINEAR_NO;
     }
     uint64_t before = self->budget.steps_left;
     struct linear_budget budget = {.steps_left =
@@ -37,7 +41,7 @@ static bool is_wrong(struct explainer *self, const struct linear_part *part)
 
 /* The first return with which what came until then cannot be explained, by halves: a beginning of a
  * linearizable history is linearizable. */
-static uint32_t find_end(const struct linear_part *part)
+static uint32_t find_end(struct explainer *self, const struct linear_part *part)
 {
     uint32_t low = 0;
     uint32_t high = 0;
@@ -47,10 +51,9 @@ static uint32_t find_end(const struct linear_part *part)
     }
     while (low + 1 < high) { /* with `high` it is wrong, with `low` it is not */
         uint32_t middle = low + (high - low) / 2;
-        struct linear_certificate certificate;
         struct linear_part cut;
         linear_cut(part, middle, &cut);
-        bool wrong = linear_distinct(&cut, &certificate) == LINEAR_NO;
+        bool wrong = is_wrong(self, &cut);
         array_free(&cut.operations);
         *(wrong ? &high : &low) = middle;
     }
@@ -363,15 +366,19 @@ void linear_explain(const struct linear_part *part, enum linear_rung rung, uint3
 {
     struct explainer self = {.rung = rung, .budget = {.steps_left = ALL_STEPS_MAX}};
     struct linear_part cut;
-    uint32_t end = rung == LINEAR_DISTINCT ? find_end(part) : part->operations.items[furthest].ret;
+    uint32_t end =
+        rung == LINEAR_DISTINCT ? find_end(&self, part) : part->operations.items[furthest].ret;
     linear_cut(part, end, &cut);
     result->rung = rung;
     result->key = part->key;
     shorten(&self, &cut);
+    end = 0; /* the same, unless the steps did not suffice to find it */
     for (size_t i = 0; i < cut.operations.count; i++) {
-        *array_push(&result->kept) = cut.operations.items[i].source;
-        if (cut.operations.items[i].ret == end) {
-            result->operation = cut.operations.items[i].source;
+        const struct linear_operation *operation = &cut.operations.items[i];
+        *array_push(&result->kept) = operation->source;
+        if (operation->ret != HISTORY_NEVER && operation->ret > end) {
+            end = operation->ret;
+            result->operation = operation->source;
         }
     }
     struct linear_certificate certificate = {0};

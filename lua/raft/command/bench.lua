@@ -15,8 +15,8 @@ local REPETITIONS = 5
 function command.describe(parser)
   parser:description "Measure the core, the codec, clusters over TCP and the simulated world."
   parser:argument("names",
-    "core, codec, commit-latency, commit-throughput, durable, snapshot, bounded, election, simulation, hostile, memory;"
-    .. " all of them by default.")
+    "core, codec, commit-latency, commit-throughput, durable, snapshot, bounded, election, simulation, hostile, "
+    .. "linear, memory; all of them by default.")
     :argname("NAME"):args("*")
   parser:flag("--json", "Print JSON, every sample included.")
   parser:option("--repeat", "How often to take each (5)."):argname("N"):convert(common.positive):target("repetitions")
