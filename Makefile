@@ -126,6 +126,13 @@ mutants: deps ## known Raft bugs, each built into a copy and looked for (MUTANTS
 	@$(SUBMAKE) all
 	@$(LUA) scripts/dev/mutants.lua $(MUTANTS_FLAGS) $(MUTANTS)
 
+MODE = process
+SEED = 1
+
+chaos: deps ## the chaos for TIME=60 seconds over MODE=process (nodes as processes) or tcp, from SEED=1
+	@$(SUBMAKE) all
+	@$(RAFTBENCH) run scripts/chaos.lua --mode $(MODE) --seed $(SEED) --set parameters.time=$(TIME)
+
 # ---- with the sanitizers -----------------------------------------------------------------------
 # The interpreter is Debian's own, so the sanitizers' libraries go in front of it; its leaks count
 # too, because a closed state has given everything back.
@@ -245,4 +252,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds torture mutants crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint analyze tidy annotations ready install uninstall install-to uninstall-from clean help
+.PHONY: all deps demo test seeds torture chaos mutants crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint analyze tidy annotations ready install uninstall install-to uninstall-from clean help

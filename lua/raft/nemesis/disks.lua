@@ -16,11 +16,7 @@ local function set(c, ids, faults)
   for name, value in pairs(faults) do
     all[name] = value
   end
-  local fine, message, code = c:disk(ids, all)
-  if code == "unsupported" then
-    c.nemesis:leave_out(c.kind, message)
-  end
-  return fine
+  return c:disk(ids, all)
 end
 
 local function back_to_base(c, ids)

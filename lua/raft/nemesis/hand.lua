@@ -210,9 +210,17 @@ function hand.record(c, verb, count, ...)
   return nemesis.kept[action]
 end
 
--- The first argument of a call that was waited for, for whether it had an effect.
+-- What a call gave back, for whether it had an effect, and whether this world can do it at all.
 local function done(nemesis, kept, before, ...)
   effects.after(nemesis, kept, before, ...)
+  local result, message, code = ...
+  if result == nil and kept.count then -- nothing came of it
+    kept.count = nil
+    ended(nemesis, kept.names)
+  end
+  if result == nil and code == "unsupported" then
+    nemesis:leave_out(kept.occurrence.kind, message)
+  end
   return ...
 end
 
@@ -233,7 +241,8 @@ local function call(c, verb, method, ...)
   if verb == "heal" then
     names = all_links(nemesis)
   end
-  local before = effects.before(nemesis, kept, names)
+  kept.names = names
+  local before = effects.before(nemesis, kept)
   kept.action.undoes = ended(nemesis, names)
   if about.names and verb ~= "heal" and not (about.is_end and about.is_end(nemesis, ...)) then
     kept.action.undoes = nil -- another of the same took its place

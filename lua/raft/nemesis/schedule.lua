@@ -9,6 +9,21 @@ local schedule = {}
 
 local run
 
+-- Those that this world can express, as far as is known.
+local function possible(nemesis, list)
+  local kept = {}
+  for _, entry in ipairs(list) do
+    kept[#kept + 1] = not nemesis.left_out[entry.fault or false] and entry or nil
+  end
+  return kept
+end
+
+-- One of a list, by their weights; nil: none is possible.
+local function draw(nemesis, list)
+  list = possible(nemesis, list)
+  return #list > 0 and pick.weighted(nemesis, list) or nil
+end
+
 -- A fault from its beginning to its end; `waits`: until that end, else it ends in a client of its own.
 local function run_fault(nemesis, entry, lane)
   local c = hand.new(nemesis, entry.fault or "function")
@@ -33,7 +48,10 @@ end
 local groups = {}
 
 function groups.mix(nemesis, entry, lane)
-  run(nemesis, pick.weighted(nemesis, entry.mix), lane)
+  local one = draw(nemesis, entry.mix)
+  if one then
+    run(nemesis, one, lane)
+  end
 end
 
 -- Each when the one before has ended.
@@ -91,7 +109,10 @@ local function run_lane(nemesis, lane)
     elseif alone then
       run(nemesis, lane.list[1], lane)
     else
-      local entry = pick.weighted(nemesis, lane.list)
+      local entry = draw(nemesis, lane.list)
+      if not entry then
+        return
+      end
       nemesis:spawn(function()
         run(nemesis, entry, lane)
       end)
