@@ -202,7 +202,7 @@ function hand.record(c, verb, count, ...)
   for place = 1, count do
     action[place + 1] = copy((select(place, ...)))
   end
-  action.who = c.chosen[(...)]
+  action.who = c.chosen[action[2]] -- and not [(...)]: LuaJIT compiles that wrongly here
   action.kind = c.kind
   nemesis.actions[#nemesis.actions + 1] = action
   nemesis.kept[action] = { position = #nemesis.actions, occurrence = c, action = action }
