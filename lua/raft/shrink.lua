@@ -9,6 +9,7 @@ local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local deaths = require "raft.shrink.deaths"
 local failures = require "raft.failure"
+local freeze = require "raft.shrink.freeze"
 local inputs = require "raft.inputs"
 local kinds = require "raft.shrink.kinds"
 local milder = require "raft.shrink.milder"
@@ -30,6 +31,7 @@ local REPLAYS, SECONDS = 400, 60 -- at most
 local ROUNDS_MOST = 5
 local SHARE_OF_ROUNDS = 0.7 -- of the limits; the rest is for what makes the result easy to read
 local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
+local SEEDS = 20 -- that the result is tried under
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
 local CAUSE_SECONDS = 20
 local HUNG_S = 20 -- a replay that takes so long hangs
@@ -43,6 +45,7 @@ end
 -- In rounds, until nothing changes; then once.
 local in_rounds = {
   { "the end away", times.ending }, { "the beginning away", times.beginning },
+  { "the network frozen", freeze.all },
   { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {
@@ -148,12 +151,21 @@ local function plan_of(run, writer)
   return plans.new(recorded, failure), failure
 end
 
+-- Under how many of 20 seeds a plan fails so.
+local function under_seeds(plan, failure, writer, server)
+  local count, written = 0, writer:plan(plan)
+  for seed = 1, SEEDS do
+    count = count + (oracles.is_same(server:run(written, seed), failure) and 1 or 0)
+  end
+  return count
+end
+
 --- Shrinks a run that fails.
 -- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
 -- error; `replays` (400) and `seconds` (60) at most; `told`: told(work) before each pass, `replayed`: replayed(work)
 -- after each replay; `is_scenario`: its file runs nothing when it is loaded
--- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others }; nil and why it
--- cannot be shrunk
+-- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
+-- many of 20 seeds of the network it fails }; nil and why it cannot be shrunk
 function shrink.run(given)
   local began = clock()
   local writer = text.writer()
@@ -169,6 +181,7 @@ function shrink.run(given)
   }
   local first = oracle:try(recorded_plan, FIRST_TRIES)
   local plan = first and shrink.plan(first, oracle, given.told, given.replayed)
+  local replays, sure = oracle.replays, first and under_seeds(plan, failure, writer, server)
   server:close()
   if not first then
     return nil, "what was recorded does not fail in the same way when it is done again"
@@ -178,7 +191,7 @@ function shrink.run(given)
     (found.text or failure.text):match "[^\n]*", plans.words(plan))
   local script, refused = printed.write(plan, about, given.is_scenario)
   return {
-    failure = failure, before = recorded_plan, plan = plan, replays = oracle.replays, seconds = clock() - began,
+    failure = failure, before = recorded_plan, plan = plan, replays = replays, sure = sure, seconds = clock() - began,
     script = script, refused = refused, events = found.events, diagram = found.diagram, text = found.text,
     others = oracle.others,
   }

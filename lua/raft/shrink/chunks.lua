@@ -6,13 +6,13 @@ local chunks = {}
 
 --- Removes items of a list as long as what is left still fails.
 -- @tparam table items
--- @tparam function test test(items) → whether those still fail; raises nothing
+-- @tparam function test test(items, share) → whether those still fail; share of the items that have gone
 -- @tparam function is_spent
 -- @treturn table the items that are left
 -- @treturn boolean whether any went
 function chunks.remove(items, test, is_spent)
   local went = false
-  if #items > 0 and test {} then
+  if #items > 0 and test({}, 1) then
     return {}, true
   end
   local size = math.max(1, math.floor(#items / 2))
@@ -25,7 +25,7 @@ function chunks.remove(items, test, is_spent)
           rest[#rest + 1] = item
         end
       end
-      if #rest < #items and #rest > 0 and test(rest) then
+      if #rest < #items and #rest > 0 and test(rest, (#items - #rest) / #items) then
         items, went = rest, true
       end
       last = first - 1

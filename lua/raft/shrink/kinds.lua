@@ -32,7 +32,8 @@ end
 local function option_names(options)
   local names = {}
   for name in pairs(options) do
-    if name ~= "nodes" and name ~= "machine" and name ~= "invariants" then
+    local is_frozen = options.election_timeout == math.huge and (name == "election_timeout" or name == "link")
+    if name ~= "nodes" and name ~= "machine" and name ~= "invariants" and not is_frozen then
       names[#names + 1] = name
     end
   end
@@ -77,6 +78,7 @@ function kinds.chunks(work)
     return function(step) return plans.sort(step) == sort end
   end
   work:remove_steps(is "fault")
+  work:remove_steps(is "election")
   work:remove_steps(is "operation")
   work:remove_steps(is "undo")
   work:remove_steps(is "check")

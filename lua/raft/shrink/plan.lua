@@ -28,9 +28,9 @@ sort_as("check", "check_committed check_live check_one_leader")
 
 --- What kind of step this is.
 -- @tparam table step
--- @treturn string "fault", "undo", "operation" or "check"
+-- @treturn string "fault", "undo", "operation", "check", or "election": what a timer would have begun
 function plan.sort(step)
-  return step.is_undo and "undo" or sorts[step.name] or "fault"
+  return step.is_undo and "undo" or step.is_timer and "election" or sorts[step.name] or "fault"
 end
 
 --- A copy of a table, one level deep.
@@ -268,15 +268,17 @@ end
 
 --- How much there is in a plan.
 -- @tparam table of
--- @treturn table { faults, operations, steps, nodes, seconds }
+-- @treturn table { faults, operations, elections, steps, nodes, seconds }
 function plan.count(of)
-  local count = { faults = 0, operations = 0, steps = #of.steps, seconds = of.ends_ns / 1e9, nodes = 0 }
+  local count = { faults = 0, operations = 0, elections = 0, steps = #of.steps, seconds = of.ends_ns / 1e9, nodes = 0 }
   for _, step in ipairs(of.steps) do
     local sort = plan.sort(step)
     if sort == "fault" then
       count.faults = count.faults + 1
     elseif sort == "operation" then
       count.operations = count.operations + 1
+    elseif sort == "election" then
+      count.elections = count.elections + 1
     end
   end
   for _, workload in ipairs(of.workloads) do
@@ -294,8 +296,8 @@ function plan.words(of)
   local function many(number, what)
     return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
   end
-  return ("%s, %s, %s, %.3g s"):format(many(count.faults, "fault"), many(count.operations, "operation"),
-    many(count.nodes, "node"), count.seconds)
+  return ("%s, %s, %s%s, %.3g s"):format(many(count.faults, "fault"), many(count.operations, "operation"),
+    count.elections > 0 and many(count.elections, "election") .. ", " or "", many(count.nodes, "node"), count.seconds)
 end
 
 --- A plan with other operations of one workload.

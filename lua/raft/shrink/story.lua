@@ -132,6 +132,7 @@ local function show(found, path, with_curve)
   say("  %s", (found.text or found.failure.text):match "[^\n]*")
   say("  from %s\n  to   %s (%d replays, %.1f s)", plans.words(found.before), plans.words(found.plan), found.replays,
     found.seconds)
+  say("  it fails so under %d of 20 other seeds of the network", found.sure)
   for _, other in ipairs(found.others) do
     say("  seen on the way: %s", other.failure.text:match "[^\n]*")
   end

@@ -82,7 +82,8 @@ end
 function times.beginning(work)
   for _, share in ipairs { 0.95, 0.85, 0.7, 0.5, 0.25 } do
     local last = work.plan.ends_ns
-    while last > 2 * LEAD_NS and not work.oracle:is_spent() and work:try(from(work.plan, math.floor(last * share))) do
+    while last > 2 * LEAD_NS and not work.oracle:is_spent()
+      and work:try(from(work.plan, math.floor(last * share)), share) do
       if work.plan.ends_ns >= last then
         break
       end

@@ -9,6 +9,8 @@ local work = {}
 local Work = {}
 Work.__index = Work
 
+local FEW = 10 -- steps
+local TRIES_MOST = 16 -- network seeds for a candidate that has next to nothing
 local TRIES_OF_LITTLE = 2 -- network seeds for a candidate that only makes the plan nicer
 
 --- Begins.
@@ -29,9 +31,10 @@ end
 
 --- Takes a candidate over where it still fails.
 -- @tparam table candidate
+-- @tparam ?number share of the run that has gone: where that is much it is worth more tries, for the rest is quick
 -- @treturn boolean
-function Work:try(candidate)
-  return try(self, candidate, self.tries)
+function Work:try(candidate, share)
+  return try(self, candidate, math.max(self.tries, math.floor((share or 0) * TRIES_MOST)))
 end
 
 --- The same for one that has not less in it, but is milder or easier to read.
@@ -62,7 +65,7 @@ end
 -- @tparam function is_meant is_meant(step)
 function Work:remove_steps(is_meant)
   local mine = plans.filter(self.plan.steps, is_meant)
-  chunks.remove(mine, function(rest)
+  chunks.remove(mine, function(rest, share)
     local stays = {}
     for _, step in ipairs(rest) do
       stays[step] = true
@@ -70,7 +73,7 @@ function Work:remove_steps(is_meant)
     local candidate = without(self.plan, function(step)
       return is_meant(step) and not stays[step]
     end)
-    return #candidate.steps == #self.plan.steps or self:try(candidate)
+    return #candidate.steps == #self.plan.steps or self:try(candidate, #mine > FEW and share / 2 or 0)
   end, function() return self.oracle:is_spent() end)
 end
 
