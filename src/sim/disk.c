@@ -151,6 +151,18 @@ static void submit(struct files *head, struct file_task *task)
 
 /* ---- power cuts ----------------------------------------------------------------------------- */
 
+/* The file that holds a bit of all that is durable, counted through; the bit is then one of its
+ * own. */
+static size_t file_of_bit(const struct disk_directory *durable, uint64_t *bit)
+{
+    size_t i = 0;
+    while (*bit >= disk_file_used(durable->items[i].file) * 8) {
+        *bit -= disk_file_used(durable->items[i++].file) * 8;
+        ensure(i < durable->count);
+    }
+    return i;
+}
+
 static void flip(struct sim_disk *disk)
 {
     const struct disk_directory *durable = &disk->names.durable;
@@ -162,17 +174,17 @@ static void flip(struct sim_disk *disk)
     if (total == 0 || !disk->faults.flip) {
         return;
     }
-    number %= total;
-    for (size_t i = 0; i < durable->count; i++) {
-        uint64_t bits = disk_file_used(durable->items[i].file) * 8;
-        if (number < bits) {
-            disk_file_flip(durable->items[i].file, number);
-            disk_tell(disk, "%s: a bit of \"%s\" has flipped at %" PRIu64, disk->path,
-                      durable->items[i].name, number / 8);
-            return;
-        }
-        number -= bits;
+    uint64_t bit = number % total;
+    size_t file = file_of_bit(durable, &bit);
+    for (int tries = 0;
+         tries < FLIP_TRIES && disk_file_byte(durable->items[file].file, bit / 8) == 0; tries++) {
+        number = random_scramble(number);
+        bit = number % total;
+        file = file_of_bit(durable, &bit);
     }
+    disk_file_flip(durable->items[file].file, bit);
+    disk_tell(disk, "%s: a bit of \"%s\" has flipped at %" PRIu64, disk->path,
+              durable->items[file].name, bit / 8);
 }
 
 static void cut_power(struct sim_disk *disk)

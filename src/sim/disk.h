@@ -10,6 +10,9 @@
 
 #define DISK_CHUNK_BYTES (4U << 10)
 #define DISK_SECTOR_BYTES 512U
+/* A bit that is to be another is drawn anew so many times while its byte is zero: most of a disk is
+ * zeros that nobody reads. */
+#define FLIP_TRIES 8
 
 /* ---- what a file holds (disk_file.c) -------------------------------------------------------- */
 
@@ -48,6 +51,7 @@ void disk_file_resize(struct disk_file *file, uint64_t size);
  * What was lost is there or not by `losses`. */
 void disk_file_cut(struct disk_file *file, struct random *coins, struct random *losses);
 uint64_t disk_file_used(const struct disk_file *file); /* up to its last byte that is not zero */
+uint8_t disk_file_byte(const struct disk_file *file, uint64_t offset);
 void disk_file_flip(struct disk_file *file, uint64_t bit);
 
 /* ---- the names of files (disk_names.c) ------------------------------------------------------ */

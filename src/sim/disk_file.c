@@ -331,6 +331,13 @@ uint64_t disk_file_used(const struct disk_file *file)
     return 0;
 }
 
+uint8_t disk_file_byte(const struct disk_file *file, uint64_t offset)
+{
+    uint8_t byte = 0;
+    copy_out(file, offset, &byte, 1);
+    return byte;
+}
+
 void disk_file_flip(struct disk_file *file, uint64_t bit)
 {
     uint64_t offset = bit / 8;

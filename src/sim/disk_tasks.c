@@ -83,7 +83,12 @@ static void read_file(struct sim_disk *disk, struct file_task *task)
                   disk->path, file->name, task->offset, other);
     }
     if (corrupt && task->moved > 0) {
+        uint64_t drawn = bit;
         bit %= (uint64_t)task->moved * 8;
+        for (int tries = 0; tries < FLIP_TRIES && data[bit / 8] == 0; tries++) {
+            drawn = random_scramble(drawn);
+            bit = drawn % ((uint64_t)task->moved * 8);
+        }
         data[bit / 8] ^= (uint8_t)(1U << bit % 8);
         disk_tell(disk, "%s: a read of \"%s\" gave a wrong bit at %" PRIu64, disk->path, file->name,
                   task->offset + bit / 8);
