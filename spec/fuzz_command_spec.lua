@@ -47,8 +47,9 @@ add("TheFirstFailureEndsIt", loses, function(fuzz)
   local seed = result.out:match "%(seed (%d+), after"
   local again = result.out:match "again: ([^\n]*)"
   command.assert_match(again, "raftbench run .*bank%.lua %-%-mode sim %-%-seed " .. seed
-    .. " %-%-set parameters%.coins=7$")
-  local replayed = command.run { "run", again:match "%S*bank%.lua", "--seed", seed, "--set", "parameters.coins=7" }
+    .. " %-%-set parameters%.coins=7 %-%-set options=drawn$")
+  local replayed = command.run { "run", again:match "%S*bank%.lua", "--seed", seed, "--set", "parameters.coins=7",
+    "--set", "options=drawn" }
   command.assert_code(replayed, 1)
   command.assert_has(replayed.err, result.out:match "bank%.lua:%d+: ([^\n]*)")
 end)

@@ -62,4 +62,53 @@ function tests.test_TheDefaultSeedCountsWhereNoneIsGiven()
   lu.assertEquals(list, drawn(5))
 end
 
+-- What a run with the stock options has: nodes, pre_vote, window, snapshot_every and its time.
+local function stock(seed, more)
+  local seen
+  local definition = {
+    mode = "sim", seed = seed, options = "drawn", parameters = { time = "drawn", own = 7 },
+    run = function(c, options)
+      seen = { #c:ids(), options.pre_vote, options.window, options.snapshot_every, options.parameters.time }
+      lu.assertEquals(options.parameters.own, 7)
+    end,
+  }
+  for name, value in pairs(more or {}) do
+    definition[name] = value
+  end
+  scenario.run(definition, raft.cluster)
+  return seen
+end
+
+function tests.test_TheStockDrawing()
+  local sizes = {}
+  for seed = 1, 40 do
+    local seen = stock(seed)
+    sizes[seen[1]] = true
+    lu.assertTrue(seen[5] >= 2 and seen[5] <= 30)
+  end
+  lu.assertEquals(sizes, { [3] = true, [4] = true, [5] = true, [7] = true })
+  lu.assertEquals(stock(7), stock(7))
+  lu.assertEquals(stock(7, { nodes = 2, window = 5 })[1], 2)
+end
+
+-- A lease needs a quorum that is asked: where that is off, none is drawn.
+function tests.test_WhatIsSetTakesWhatDependsOnItAlong()
+  for seed = 1, 20 do
+    stock(seed, { check_quorum = false })
+  end
+end
+
+-- What a scenario takes from the stock drawing it may change.
+function tests.test_AFunctionMayChangeTheStockDrawing()
+  local seen
+  scenario.run({ mode = "sim", seed = 1, parameters = { time = "drawn" }, options = function(draw, mode, given)
+    local options = given(draw, mode)
+    options.nodes = 2
+    return options
+  end, run = function(c, options)
+    seen = { #c:ids(), type(options.parameters.time) }
+  end }, raft.cluster)
+  lu.assertEquals(seen, { 2, "number" })
+end
+
 return tests

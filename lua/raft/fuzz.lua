@@ -4,6 +4,7 @@
 local arguments = require "raft.arguments"
 local campaign = require "raft.fuzz.campaign"
 local core = require "raft.core"
+local one = require "raft.fuzz.one"
 local scenario = require "raft.scenario"
 local settings = require "raft.settings"
 
@@ -65,6 +66,24 @@ local function replay_of(given)
   end
 end
 
+--- What is set for a campaign: a scenario that says nothing of its options has them drawn.
+-- @tparam string|table file the scenario
+-- @tparam ?table set a list of "NAME=VALUE"
+-- @treturn table list
+function fuzz.settings_of(file, set)
+  local list, is_open = {}, true
+  for place, text in ipairs(set or {}) do
+    list[place] = text
+    is_open = is_open and not text:find "^options="
+  end
+  one.with_definition(file, function(definition)
+    is_open = is_open and definition.options == nil
+    return true
+  end)
+  list[#list + 1] = is_open and "options=drawn" or nil
+  return list
+end
+
 --- Runs a campaign; see the README for the options.
 -- @tparam table given `scenario`: a path, or the scenario; `seeds`: how many, or {first, last} (1000); `jobs` (as many
 -- as there are processors); `time`: real seconds at most; `keep_going`: true collects failures, false ends at the
@@ -106,11 +125,11 @@ function fuzz.campaign(given)
   if given.scenario == nil then
     arguments.fail("scenario", known.scenario[1], nil)
   end
-  local seeds = given.seeds or 1000
+  local seeds, set = given.seeds or 1000, fuzz.settings_of(given.scenario, given.set)
   local range = type(seeds) == "table" and seeds or { 1, seeds }
   local raw = campaign.run {
     file = given.scenario, first = range[1], last = range[2], jobs = given.jobs or core.processors(), time = given.time,
-    shard = given.shard or { 1, 1 }, set = given.set or {}, settings = settings.parse_all(given.set or {}),
+    shard = given.shard or { 1, 1 }, set = set, settings = settings.parse_all(set),
     keep_going = given.keep_going or false, patience = given.patience or PATIENCE_S,
     events_most = given.events_most or EVENTS_MOST, replay = replay_of(given), progress = given.progress,
     tell_finding = given.tell_finding,

@@ -59,7 +59,7 @@ end
 
 -- What fills in what a scenario leaves open: its own function's, the stock drawing, nothing.
 local function draw_for(definition)
-  if definition.options == nil then
+  if not definition.options then
     return {}
   end
   local pick = draw.of(definition.seed or defaults.get("seed") or 1)

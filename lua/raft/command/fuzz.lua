@@ -147,6 +147,8 @@ end
 local function run(arguments, shard)
   local core, fuzzing = require "raft.core", require "raft.fuzz"
   local path, screen = arguments.files[1], make_screen()
+  local is_set = #arguments.set > 0
+  arguments.set = fuzzing.settings_of(path, arguments.set)
   local replay = replay_of(path, arguments)
   core.catch_signals()
   if shard[2] > 1 then
@@ -162,7 +164,7 @@ local function run(arguments, shard)
   if not campaign then
     screen.print ""
     report.problem(problem)
-    return #arguments.set > 0 and USAGE or CANNOT_RUN
+    return is_set and USAGE or CANNOT_RUN
   end
   campaign.title, campaign.set, campaign.shard = path, arguments.set, shard
   campaign.stopped = not arguments.keep_going and #campaign.tally.findings > 0
