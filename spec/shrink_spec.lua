@@ -7,6 +7,7 @@ local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
 local raft = require "raft"
 local report = require "raft.report"
+local scripted = require "raft.shrink.scripted"
 local shrink = require "raft.shrink"
 local story = require "raft.shrink.story"
 
@@ -131,7 +132,7 @@ function tests.test_WhatAnInterceptDoesToAMessageIsRecorded()
 end
 
 function tests.test_CallsThatAreLeftOutChangeNothing()
-  inputs.begin { ["0:1"] = true, ["1:1"] = true }
+  inputs.begin { leaves_out = function(key) return key == "0:1" or key == "1:1" end }
   local c = assert(raft.cluster { nodes = 3, mode = "sim", seed = 1 })
   inputs.stop()
   c:wait_leader()
@@ -265,6 +266,54 @@ function tests.test_ARunThatEndsItsProcessIsShrunkToo()
   lu.assertTrue(after.faults <= 3)
   lu.assertTrue(after.seconds < before.seconds)
   lu.assertStrContains(found.script, "c:restart")
+end
+
+-- What fails is the script's own code, which no plan of its calls has.
+local lost_leaders = {
+  nodes = 3,
+  run = function(c)
+    local lost = 0
+    c:client(function()
+      while true do
+        local leader = c:leader()
+        c:sleep(0.05)
+        if leader and not c:is_alive(leader) then
+          lost = lost + 1
+          assert(lost < 3, "three leaders were lost")
+          c:sleep(1)
+        end
+      end
+    end)
+    for _ = 1, 60 do
+      c:sleep(0.3)
+      faults[c:random(#faults)](c)
+    end
+  end,
+}
+
+function tests.test_AFailureOfTheScriptsOwnCodeIsShrunkByLeavingOutItsFaults()
+  local again = { file = lost_leaders, seed = 1, set = {} }
+  local found, why = shrink.run { run = fail_with(lost_leaders, 1), replays = 100 }
+  assert(found, why)
+  lu.assertStrContains(found.failure.text, "three leaders were lost")
+  local result = found.scripted
+  lu.assertTrue(result.before > 20)
+  lu.assertTrue(#result.items <= 5)
+  again.calls, again.actions = result.calls, result.actions
+  lu.assertErrorMsgContains("three leaders were lost", require "raft.shrink.again", again)
+  local script = scripted.write(result, { file = "own.lua", seed = 1, set = { "nodes=3" } }, "three leaders were lost")
+  lu.assertNotNil(load_text(script))
+  lu.assertStrContains(script, 'set = { "nodes=3" },')
+end
+
+function tests.test_ANemesisDoesOnlyWhatIsLeftOfItsActions()
+  inputs.begin { actions = { { { at = 0.5, "crash", 2 } } } }
+  local c = assert(raft.cluster { nodes = 3, mode = "sim", seed = 1 })
+  inputs.stop()
+  local n = c:nemesis { every = 0.1, lasts = 0.1, "pause" }
+  c:sleep(2)
+  lu.assertEquals({ #n.actions, n.actions[1][1], c:is_alive(2) }, { 1, "crash", false })
+  c:shutdown()
 end
 
 function tests.test_WhatDoesNotFailCannotBeShrunk()

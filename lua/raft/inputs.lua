@@ -39,9 +39,10 @@ function inputs.kind(name)
 end
 
 --- Records the clusters that are made from now on.
--- @tparam ?table left_out a set of "client:number": these calls change nothing
-function inputs.begin(left_out)
-  wanted = { left_out = left_out or {} }
+-- @tparam ?table filter `leaves_out`: leaves_out(key, name) → whether a call, known by "client:number", changes
+-- nothing; `actions`: what each nemesis does in place of what it is told, a list of actions for each
+function inputs.begin(filter)
+  wanted = { filter = filter or {} }
 end
 
 --- Records no more clusters.
@@ -69,7 +70,7 @@ end
 function inputs.new(given, inner)
   latest = {
     options = source.copy(given or {}), calls = {}, fates = {}, by_frame = setmetatable({}, { __mode = "k" }),
-    numbers = {}, left_out = wanted.left_out, cluster = inner, is_full = false,
+    numbers = {}, filter = wanted.filter, nemeses = 0, cluster = inner, is_full = false,
   }
   return latest
 end
@@ -89,7 +90,8 @@ local function begin(list, inner, name, ...)
   local who, client = caller(inner.driver)
   local number = (list.numbers[who] or 0) + 1
   list.numbers[who] = number
-  if list.left_out[who .. ":" .. number] then
+  local leaves_out = list.filter.leaves_out
+  if leaves_out and leaves_out(who .. ":" .. number, name) then
     return nil, true
   end
   local count = select("#", ...)
@@ -148,6 +150,19 @@ local function wrap(name, call)
   end
 end
 
+-- A nemesis that does what the filter says.
+local function wrap_nemesis(call)
+  return function(self, given)
+    local list = self.inputs
+    list.nemeses = list.nemeses + 1
+    local actions = list.filter.actions and list.filter.actions[list.nemeses]
+    if not actions or type(given) ~= "table" then
+      return call(self, given)
+    end
+    return call(self, { actions = actions, disk = given.disk, time = given.time })
+  end
+end
+
 --- The methods of a recorded cluster.
 -- @tparam table methods as a script calls them
 -- @treturn table by name
@@ -156,6 +171,7 @@ function inputs.wrap(methods)
   for name, method in pairs(methods) do
     wrapped[name] = changes[name] and wrap(name, method) or method
   end
+  wrapped.nemesis = wrap_nemesis(methods.nemesis)
   return wrapped
 end
 

@@ -19,6 +19,7 @@ local past = require "raft.shrink.past"
 local plans = require "raft.shrink.plan"
 local printed = require "raft.shrink.printed"
 local replay = require "raft.shrink.replay"
+local scripted = require "raft.shrink.scripted"
 local servers = require "raft.shrink.server"
 local text = require "raft.shrink.text"
 local times = require "raft.shrink.times"
@@ -148,7 +149,24 @@ local function plan_of(run, writer)
   if why then
     return nil, why
   end
-  return plans.new(recorded, failure), failure
+  return plans.new(recorded, failure), failure, recorded
+end
+
+-- The script with few of its faults, where its recorded calls alone do not fail as it did.
+local function run_scripted(given, failure, recorded, oracle)
+  local result = scripted.shrink {
+    run = given.run, recorded = recorded, failure = failure, replays = oracle.replays_most - oracle.replays,
+    is_spent = function() return oracle:is_spent() end,
+    told = function(count, replays)
+      if given.told_scripted then
+        given.told_scripted(count, oracle.replays + replays)
+      end
+    end,
+  }
+  return {
+    failure = failure, scripted = result, replays = oracle.replays + result.replays, others = oracle.others,
+    script = given.again and scripted.write(result, given.again, failure.text:match "[^\n]*"),
+  }
 end
 
 -- Under how many of 20 seeds a plan fails so.
@@ -162,14 +180,16 @@ end
 
 --- Shrinks a run that fails.
 -- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
--- error; `replays` (400) and `seconds` (60) at most; `told`: told(work) before each pass, `replayed`: replayed(work)
--- after each replay; `is_scenario`: its file runs nothing when it is loaded
+-- error; `replays` (400) and `seconds` (60) at most; `is_scenario`: its file runs nothing when it is loaded; `again`:
+-- { file, seed, set } of a scenario; and what tells how far it is: `told`: told(work) before each pass, `replayed`:
+-- replayed(work) after each replay, `told_scripted`: told_scripted(faults, replays)
 -- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
--- many of 20 seeds of the network it fails }; nil and why it cannot be shrunk
+-- many of 20 seeds of the network it fails }; { failure, scripted, replays, seconds, script } where only the script
+-- itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
 function shrink.run(given)
   local began = clock()
   local writer = text.writer()
-  local recorded_plan, failure = plan_of(given.run, writer)
+  local recorded_plan, failure, recorded = plan_of(given.run, writer)
   if not recorded_plan then
     return nil, failure
   end
@@ -183,7 +203,11 @@ function shrink.run(given)
   local plan = first and shrink.plan(first, oracle, given.told, given.replayed)
   local replays, sure = oracle.replays, first and under_seeds(plan, failure, writer, server)
   server:close()
-  if not first then
+  if not first and recorded then
+    local result = run_scripted(given, failure, recorded, oracle)
+    result.seconds = clock() - began
+    return result
+  elseif not first then
     return nil, "what was recorded does not fail in the same way when it is done again"
   end
   local found = look_at(plan)

@@ -37,6 +37,11 @@ local function progress()
   end
   return {
     told = line,
+    told_scripted = function(faults, replays)
+      if live then
+        io.stderr:write(("\r\27[Kshrinking the script's own faults, replay %d: %d"):format(replays, faults))
+      end
+    end,
     replayed = live and function(work)
       if clock() - latest > LINE_EVERY_S then
         latest = clock()
@@ -127,6 +132,30 @@ local function show_cause(found, with_curve)
   end
 end
 
+local function save(found, path)
+  local fine, problem = write(path, found.script)
+  if fine then
+    say("written to %s: raftbench run %s", path, path)
+  else
+    report.problem(("the script cannot be written to %s: %s"):format(path, problem))
+  end
+end
+
+-- Where only the script itself fails so: with which of its faults.
+local function show_scripted(found, path)
+  local result = found.scripted
+  say "\nShrunk: the script itself, with few of its faults"
+  say("  %s", found.failure.text:match "[^\n]*")
+  say("  from %d faults to %d (%d replays, %.1f s)\n", result.before, #result.items, found.replays, found.seconds)
+  for _, item in ipairs(result.items) do
+    say("  %9.6f s  %s", item.at, item.name)
+  end
+  if found.script then
+    say("\n%s", found.script)
+    save(found, path)
+  end
+end
+
 local function show(found, path, with_curve)
   say "\nShrunk:"
   say("  %s", (found.text or found.failure.text):match "[^\n]*")
@@ -149,12 +178,7 @@ local function show(found, path, with_curve)
   elseif not story.is_it(again, found) then
     say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
   end
-  local fine, problem = write(path, found.script)
-  if fine then
-    say("written to %s: raftbench run %s", path, path)
-  else
-    report.problem(("the script cannot be written to %s: %s"):format(path, problem))
-  end
+  save(found, path)
   if #found.refused == 0 then
     say("%s", over_tcp(found))
   end
@@ -162,20 +186,25 @@ end
 
 --- Shrinks a run that fails, and tells of it.
 -- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
--- script goes; `is_scenario`; `replays`, `seconds`; `curve`: how likely the failure was, event by event
+-- script goes; `is_scenario`; `replays`, `seconds`; `curve`: how likely the failure was, event by event; `again`:
+-- { file, seed, set }
 -- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
 function story.tell(given)
   local line = progress()
   local found, why = shrink.run {
     run = given.run, replays = given.replays, seconds = given.seconds, told = line.told, replayed = line.replayed,
-    is_scenario = given.is_scenario,
+    is_scenario = given.is_scenario, again = given.again, told_scripted = line.told_scripted,
   }
   line.finish()
   if not found then
     report.problem("this failure cannot be shrunk: " .. why)
     return nil
   end
-  show(found, given.path, given.curve)
+  if found.scripted then
+    show_scripted(found, given.path)
+  else
+    show(found, given.path, given.curve)
+  end
   return found
 end
 
