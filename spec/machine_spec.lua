@@ -321,7 +321,10 @@ end
 
 function tests.test_ANodesProcessCanBeStrict()
   clusters.with({ mode = "process", nodes = 1, machine = "spec.support.timed", strict = true }, function(c)
-    c:propose("now", { timeout = 1 })
+    clusters.assert_raises(function()
+      c:propose "now"
+      c:wait_until(function() end, 1)
+    end, "os.time inside apply")
     lu.assertEquals(c:status(1, "state"), "failed")
     lu.assertStrContains(c:status(1, "error"), "os.time inside apply")
   end)

@@ -228,7 +228,13 @@ static void node_changed(void *context)
 static void node_stopped(void *context)
 {
     struct child *child = context;
-    cluster_node_stopped(child->cluster);
+    struct cluster *cluster = child->cluster;
+    const struct node_view *view = cluster_view(&child->head);
+    cluster_node_stopped(cluster);
+    if (view->state == NODE_FAILED && view->machine_failed &&
+        cluster->options.machine_failed != NULL) {
+        cluster->options.machine_failed(cluster->options.context, view->error);
+    }
 }
 
 static void addresses(void *context, void (*each)(void *to, uint64_t id, const char *address),

@@ -56,6 +56,9 @@ struct cluster_options {
     size_t disk_count;
     /* A fresh machine at each start; NULL: "kv". */
     struct machine *(*make_machine)(void *context, uint64_t id, struct failure *failure);
+    /* Told of a node in a process of its own whose machine has failed; NULL: nobody is. What one of
+     * make_machine's does, its caller hears. */
+    void (*machine_failed)(void *context, const char *problem);
     void *context;
     size_t keep_events; /* the trace's ring; 0: none */
     bool keep_hash;     /* of all events, for cluster_trace */

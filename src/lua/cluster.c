@@ -277,6 +277,7 @@ int lua_cluster_new(lua_State *L)
         .real = lua_option_boolean(L, 2, "real"),
         .speed = lua_option_number(L, 2, "speed"),
         .seed = (uint64_t)lua_option_integer(L, 2, "seed"),
+        .machine_failed = lua_machine_failed_elsewhere,
         .context = box,
         .keep_events = (size_t)lua_option_integer(L, 2, "keep_events"),
         .keep_hash = lua_option_boolean(L, 2, "keep_hash"),

@@ -242,6 +242,15 @@ static void keep_cluster_error(void *self, uint64_t id, const char *name)
     lua_keep_error(self);
 }
 
+void lua_machine_failed_elsewhere(void *context, const char *problem)
+{
+    struct lua_cluster *box = context;
+    if (!box->silent && box->depth > 0 && lua_checkstack(box->L, 4)) {
+        lua_pushstring(box->L, problem);
+        lua_keep_error(box);
+    }
+}
+
 static const struct lua_caller cluster_caller = {
     .state = cluster_state,
     .push_machines = push_cluster_machines,

@@ -174,6 +174,8 @@ struct lua_caller {
 struct machine *lua_machine_adopt(const struct lua_caller *caller, void *self, uint64_t id,
                                   struct failure *failure);
 struct machine *lua_machine_make(void *context, uint64_t id, struct failure *failure);
+/* Of a node in a process of its own: raised by the call that drives the world. */
+void lua_machine_failed_elsewhere(void *context, const char *problem);
 
 /* ---- parts of the module */
 int lua_replica_new(lua_State *L);

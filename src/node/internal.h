@@ -72,6 +72,7 @@ struct work {
     uint64_t last; /* that may be applied */
     struct buffer result;
     bool is_under_way;
+    bool machine_failed; /* in this life */
 };
 
 void work_begin(struct node *node, uint64_t first_index);
@@ -79,6 +80,7 @@ void work_installed(struct node *node, uint64_t index); /* a snapshot covers wha
 void work_add(struct node *node, const struct raft_update *update);
 /* Applies and answers all that is due; within itself it leaves that to the outer call. */
 void work_run(struct node *node);
+bool work_machine_failed(const struct node *node);
 uint64_t work_applied(const struct node *node); /* index, by its machine */
 void work_clear(struct node *node);
 

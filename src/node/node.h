@@ -213,6 +213,7 @@ struct node_view {
     uint64_t members_index; /* of the entry that set `members`; 0: the first */
     const struct raft_configuration *members; /* in force; empty where it is not up */
     bool is_member;                           /* they list this very server */
+    bool machine_failed;                      /* that is why it failed */
     uint64_t turned_away_by;  /* a member that told it that its id has another disk; 0: none */
     const char *address;      /* "" while it does not listen */
     const char *error;        /* why it failed; "" */

@@ -62,6 +62,7 @@ static void refresh(struct node *node, struct node_view *view)
     view->is_up = node->raft != NULL;
     view->address = node->endpoint == NULL ? "" : node->address;
     view->error = node_life_error(node);
+    view->machine_failed = work_machine_failed(node);
     view->damaged_file = node_life_damage(node, &view->damaged_offset);
     view->refused = &node->view.refused;
     view->statistics = &node->view.statistics;

@@ -13,6 +13,7 @@ static void machine_failed(struct node *node, uint64_t index, const struct failu
     (void)snprintf(text, sizeof text, "the machine failed at index %llu: %.180s",
                    (unsigned long long)index,
                    failure->message[0] == 0 ? "no reason given" : failure->message);
+    node->work.machine_failed = true;
     node_fail(node, text);
 }
 
@@ -85,6 +86,7 @@ void work_begin(struct node *node, uint64_t first_index)
 {
     node->work.next = first_index;
     node->work.last = first_index - 1;
+    node->work.machine_failed = false;
 }
 
 void work_add(struct node *node, const struct raft_update *update)
@@ -104,6 +106,11 @@ void work_installed(struct node *node, uint64_t index)
 uint64_t work_applied(const struct node *node)
 {
     return restores_is_under_way(node) ? 0 : node->work.next - 1;
+}
+
+bool work_machine_failed(const struct node *node)
+{
+    return node->work.machine_failed;
 }
 
 void work_clear(struct node *node)

@@ -172,7 +172,8 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
 #define VIEW_FLAGS(X)                                                                              \
     X(is_up)                                                                                       \
     X(is_restoring)                                                                                \
-    X(is_member)
+    X(is_member)                                                                                   \
+    X(machine_failed)
 
 _Static_assert(sizeof(struct node_view) == 216, "a new field has to be told to parents, above");
 _Static_assert(sizeof(struct node_stats) % sizeof(uint64_t) == 0, "numbers of 64 bits only");
