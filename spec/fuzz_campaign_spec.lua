@@ -212,4 +212,32 @@ function tests.test_TalliesAddUpInAnyOrder()
   lu.assertEquals(found.goals, { moon = 1 })
 end
 
+function tests.test_OfManySituationsTheNumberIsEstimated()
+  local random = raft.core.stream(1, "situations")
+  local parts, whole = { tally.new(), tally.new() }, tally.new()
+  local count = 0
+  for seed = 1, 80 do
+    local list = {}
+    for position = 1, 1000 do
+      count = count + 1
+      local bits = random:random(0, 2 ^ 24 - 1)
+      list[position] = ("%05d"):format(count) .. string.char(math.floor(bits / 65536), math.floor(bits / 256) % 256,
+        bits % 256)
+    end
+    local outcome = { seed = seed, stats = {}, situations = table.concat(list) }
+    parts[seed % 2 + 1]:add(outcome)
+    whole:add(outcome)
+    whole:add(outcome) -- none is new
+  end
+  local number, is_estimate = whole:situation_count()
+  lu.assertTrue(is_estimate)
+  lu.assertTrue(math.abs(number - 80000) < 1600, number)
+  lu.assertTrue(#whole:plain().situations <= 65536 * 8)
+  local merged = tally.new()
+  for _, part in ipairs(parts) do
+    merged:merge(part:plain())
+  end
+  lu.assertEquals(merged:situation_count(), number)
+end
+
 return tests

@@ -103,7 +103,7 @@ function fuzz.run(given)
   return {
     passed = #findings == 0 and #missed == 0, seeds = sums.seeds, time = sums.time, real_time = raw.real_s,
     interrupted = raw.interrupted or false, stats = sums.stats, goals = sums.goals, missed = missed,
-    situations = sums.situation_count, new_situations = sums:new_situations(), findings = findings,
+    situations = (sums:situation_count()), new_situations = sums:new_situations(), findings = findings,
   }
 end
 

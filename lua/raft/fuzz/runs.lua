@@ -9,6 +9,7 @@ local runs = {}
 
 -- One seed in so many runs twice.
 runs.TWICE_EVERY = 100
+local TOLD_MOST = 65536
 
 -- Whether a second run in another process is the same; a failure where it is not.
 local function judge_again(given, outcome)
@@ -34,15 +35,18 @@ local function note_on(given, failure)
   end
 end
 
--- Only situations that this worker has not told yet.
+-- Only situations that this worker has not told yet, as far as it remembers.
 local function only_new(told, situations)
   local new = {}
   for position = 1, #situations, 8 do
     local situation = situations:sub(position, position + 7)
-    if not told[situation] then
-      told[situation] = true
+    if not told.set[situation] then
+      told.set[situation], told.count = true, told.count + 1
       new[#new + 1] = situation
     end
+  end
+  if told.count > TOLD_MOST then
+    told.set, told.count = {}, 0
   end
   return table.concat(new)
 end
@@ -74,7 +78,7 @@ end
 -- @treturn function for raft.workers
 function runs.worker(given)
   return function(tell, take)
-    local told = {}
+    local told = { set = {}, count = 0 }
     core.begin_prompt() -- whoever waits for us may interrupt a run
     for seed in take do
       tell { begun = seed }

@@ -7,6 +7,7 @@ local tally = {}
 
 local SEEDS_KEPT = 20 -- of a failure that many seeds have
 local RECENT = 100 -- seeds by which saturation is told
+local SITUATIONS_MOST = 65536 -- kept; of more a part, by which their number is estimated
 
 local sums = { "elections", "commits", "messages", "drops", "events", "faults" }
 
@@ -15,10 +16,11 @@ Tally.__index = Tally
 
 --- An empty one.
 -- @treturn table { seeds, twice, time (virtual seconds), stats, goals = { name → seeds that reached it }, findings
--- (list), situation_count, recent (new situations of the latest seeds) }
+-- (list), situations (the kept ones), kept (how many), level (one in 2^level is kept), recent (new situations of the
+-- latest seeds) }
 function tally.new()
   local self = {
-    seeds = 0, twice = 0, time = 0, stats = {}, goals = {}, findings = {}, situations = {}, situation_count = 0,
+    seeds = 0, twice = 0, time = 0, stats = {}, goals = {}, findings = {}, situations = {}, kept = 0, level = 0,
     recent = {},
   }
   for _, name in ipairs(sums) do
@@ -27,18 +29,47 @@ function tally.new()
   return setmetatable(self, Tally)
 end
 
--- Situations, 8 bytes each: how many of them are new.
+-- Whether a situation, 8 bytes, is among those that are kept: its last bits are all 0.
+local function is_kept(one, level)
+  local high, middle, low = one:byte(6, 8)
+  return (high * 65536 + middle * 256 + low) % 2 ^ level == 0
+end
+
+-- Keeps half of them from now on.
+local function thin(self)
+  self.level, self.kept = self.level + 1, 0
+  local left = {}
+  for one in pairs(self.situations) do
+    if is_kept(one, self.level) then
+      left[one] = true
+      self.kept = self.kept + 1
+    end
+  end
+  self.situations = left
+end
+
+-- Situations, 8 bytes each: how many of them are new, as far as that is known.
 local function add_situations(self, bytes)
   local new = 0
   for position = 1, #bytes, 8 do
     local one = bytes:sub(position, position + 7)
-    if not self.situations[one] then
+    if is_kept(one, self.level) and not self.situations[one] then
       self.situations[one] = true
-      new = new + 1
+      self.kept = self.kept + 1
+      new = new + 2 ^ self.level
+      if self.kept > SITUATIONS_MOST then
+        thin(self)
+      end
     end
   end
-  self.situation_count = self.situation_count + new
   return new
+end
+
+--- How many distinct situations there were.
+-- @treturn integer
+-- @treturn boolean whether that is an estimate
+function Tally:situation_count()
+  return math.floor(self.kept * 2 ^ self.level), self.level > 0
 end
 
 local function find(self, failure)
@@ -109,7 +140,7 @@ function Tally:new_situations()
   for _, count in pairs(self.recent) do
     sum = sum + count
   end
-  return sum
+  return math.floor(sum)
 end
 
 --- The goals by name, and those that no seed reached.
@@ -150,7 +181,8 @@ function Tally:plain()
   table.sort(names)
   return {
     seeds = self.seeds, twice = self.twice, time = self.time, stats = self.stats, goals = self.goals,
-    findings = self:sorted_findings(), situations = table.concat(names), new_situations = self:new_situations(),
+    findings = self:sorted_findings(), situations = table.concat(names), level = self.level,
+    new_situations = self:new_situations(),
   }
 end
 
@@ -164,6 +196,9 @@ function Tally:merge(other)
   end
   for name, count in pairs(other.goals) do
     self.goals[name] = (self.goals[name] or 0) + count
+  end
+  while self.level < other.level do
+    thin(self)
   end
   add_situations(self, other.situations)
   self.recent[#self.recent + 1] = other.new_situations

@@ -31,6 +31,12 @@ local function at(finding, before, after)
   return finding.time and ("%s%.3f virtual s%s"):format(before, finding.time, after) or ""
 end
 
+-- How many there were.
+local function situations_words(sums, name)
+  local number, is_estimate = sums:situation_count()
+  return (is_estimate and "about " or "") .. count(number, name)
+end
+
 local function goals_words(sums)
   local goals, missed = sums:goals_reached()
   return #goals > 0 and (" | goals %d of %d"):format(#goals - #missed, #goals) or ""
@@ -49,7 +55,7 @@ function words.line(campaign)
   return ("%s, %s | %s seeds/s, %s virtual s/s | %s%s, %s | %s%s | %s"):format(
     seconds(campaign.real_s), count(sums.seeds, "seed"), rate(sums.seeds, campaign.real_s),
     rate(sums.time, campaign.real_s), faults_words(stats), count(stats.elections, "election"),
-    large(stats.commits) .. " commits", count(sums.situation_count, "situation"), goals_words(sums),
+    large(stats.commits) .. " commits", situations_words(sums, "situation"), goals_words(sums),
     #sums.findings == 0 and "no failure" or count(#sums.findings, "failure"))
 end
 
@@ -107,12 +113,12 @@ function words.summary(campaign, replay)
     ("  %s%s, %s commits, %s messages (%s lost to faults), %s events"):format(faults_words(stats),
       count(stats.elections, "election"), large(stats.commits), large(stats.messages), large(stats.drops),
       large(stats.events)),
-    ("  %s, %s of them new in the latest 100 seeds"):format(count(sums.situation_count, "distinct situation"),
+    ("  %s, %s of them new in the latest 100 seeds"):format(situations_words(sums, "distinct situation"),
       group(sums:new_situations())),
     ("  %s ran twice, in another process"):format(count(sums.twice, "seed")),
   }
   if sums.seeds > 0 and stats.faults + stats.drops == 0 then
-    lines[#lines + 1] = "  no fault has changed anything: is there a c:nemesis, and do the runs last long enough for it?"
+    lines[#lines + 1] = "  no fault has changed anything: is there a c:nemesis, and are the runs long enough for it?"
   end
   for _, problem in ipairs(campaign.problems or {}) do
     lines[#lines + 1] = "  " .. problem
