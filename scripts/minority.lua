@@ -138,7 +138,7 @@ end
 local function check_works(c, run)
   if not works(c, run) then
     local _, why = pcall(c.check_live, c, 1) -- says what stands still
-    error(("no operation succeeds, although a majority is well: %s; %s"):format(describe(run), tostring(why)), 0)
+    error(("no operation succeeds, although a majority is well\n  %s\n  %s"):format(describe(run), tostring(why)), 0)
   end
 end
 
@@ -198,7 +198,28 @@ end
 
 -- ---- between two rounds -------------------------------------------------------------------------------------------
 
+-- Some of a list, in any order.
+local function draw(c, list, count)
+  local left, drawn = {}, {}
+  for place, one in ipairs(list) do
+    left[place] = one
+  end
+  for place = 1, math.min(count, #left) do
+    drawn[place] = table.remove(left, c:random(#left))
+  end
+  return drawn
+end
+
 local acts = {}
+
+-- Also whoever only believes that it leads takes commands, so that logs diverge.
+function acts.diverge(c)
+  for _, leader in ipairs(c:leaders()) do
+    for number = 1, c:random(20) do
+      c:submit(leader.id, { op = "set", key = "diverging" .. number, value = leader.id })
+    end
+  end
+end
 
 function acts.write(c)
   for number = 1, c:random(30) do
@@ -283,13 +304,14 @@ end
 
 function acts.remove(c, run)
   local members = c:members()
-  if members and #members.voters > 3 then
-    change_one(c, run, "remove_servers", { pick(c, members.voters) })
+  local ids = members and draw(c, members.voters, c:random(math.max(1, #members.voters - 1))) or {}
+  if members and #ids < #members.voters then
+    change_one(c, run, "remove_servers", ids)
   end
 end
 
-local names = { "write", "write", "write", "campaign", "campaign_again", "transfer", "compact", "add", "promote",
-  "promote_and_lose", "promote_and_lose", "remove" }
+local names = { "write", "write", "diverge", "diverge", "diverge", "campaign", "campaign_again", "transfer", "compact",
+  "add", "promote", "promote_and_lose", "promote_and_lose", "remove" }
 
 -- ---- the run --------------------------------------------------------------------------------------------------------
 

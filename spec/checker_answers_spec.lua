@@ -44,6 +44,37 @@ function tests.test_TermByCandidate_WhoCampaignsAndWhoHearsOfIt()
   lu.assertNil(r:role(3, "follower", 2).violation)
 end
 
+local FOLLOWED = "only the leader of the present term is followed"
+
+-- Node 3 is in term 4, and hears of an entry that node 1 sent as leader of `term`.
+local function heard(term)
+  local r = settled():role(3, "candidate", 4):role(3, "follower", 4)
+  return receive(r, 3, 1, "append", { term = term, prev_index = 3, prev_term = 1, entry_count = 1 })
+end
+
+function tests.test_PresentLeader()
+  assert_violated(heard(1):append(3, 4, { 1, 1, 1, 1 }), FOLLOWED, 3, 1)
+  lu.assertNil(heard(4):append(3, 4, { 1, 1, 1, 1 }).violation)
+end
+
+function tests.test_PresentLeader_ItsCommitIndexToo()
+  local r = settled():append(1, 4, { 1, 1, 1, 1 }):append(3, 4, { 1, 1, 1, 1 }):role(3, "candidate", 4)
+  receive(r, 3, 1, "append", { term = 1, prev_index = 4, prev_term = 1, commit = 4 })
+  assert_violated(r:commit(3, 4), FOLLOWED, 3, 1)
+end
+
+function tests.test_PresentLeader_WhatASnapshotBrings()
+  local r = settled():append(1, 4, { 1, 1, 1, 1 }):commit(1, 4, true):role(3, "candidate", 4)
+  receive(r, 3, 1, "append", { term = 1, prev_index = 4, prev_term = 1, commit = 4 })
+  r:event("install", 3, { index = 4, prev_term = 1 })
+  lu.assertNil(r:commit(3, 4).violation)
+end
+
+function tests.test_PresentLeader_WhoLeadsAppendsByItself()
+  local r = receive(settled(), 1, 3, "append", { term = 0, prev_index = 3, prev_term = 1 })
+  lu.assertNil(r:append(1, 4, { 1, 1, 1, 1 }).violation)
+end
+
 -- ---- candidates ---------------------------------------------------------------------------------------------
 
 local REASON = "a vote is refused only for a reason"

@@ -1,6 +1,7 @@
 /*
  * answers: what a server does about a message in the step that takes it: whether its term may rise
- * (paper, 5.1; dissertation, 9.6), and what it answers to candidates (paper, 5.4.1).
+ * (paper, 5.1; dissertation, 9.6), whose entries it takes (5.1), and what it answers to candidates
+ * (5.4.1).
  *
  * It knows the message from RECEIVE, and judges only what the same node does before any node
  * receives another. Where RECEIVE events are missing nothing is judged.
@@ -44,6 +45,24 @@ bool answers_judge_term(struct checker *checker, const struct check_node *node,
                    " without being its candidate, and without a message of that term (a pre-vote "
                    "only asks about it)",
                    node->id, node->term, event->term);
+    return false;
+}
+
+/* A follower's log and commit index change by what the leader of its term sends, in the step that
+ * takes it. */
+bool answers_judge_leader(struct checker *checker, const struct check_node *node,
+                          const struct trace_event *event)
+{
+    const struct received *received = &checker->received;
+    if (received->to != node->id || received->kind != RAFT_APPEND || node->leads ||
+        node->life == 0 || checker->gaps || received->term == node->term) {
+        return true;
+    }
+    checker_report(checker, event, CHECK_PRESENT_LEADER, received->from.id,
+                   "node %" PRIu64 " in term %" PRIu64 " takes from node %" PRIu64
+                   " what that sent as leader of term %" PRIu64
+                   "; a server follows only the leader of its own term",
+                   node->id, node->term, received->from.id, received->term);
     return false;
 }
 

@@ -37,18 +37,16 @@
  *                         term, and for no other; the answer names the right term
  *   TERM_BY_CANDIDATE     a node's term rises only when it becomes a candidate, or by a message of
  *                         that term, which asking for a pre-vote is not
- *   VOTE_MAJORITY         a leader has the votes of more than half of the voters that the latest
- *                         configuration in its log lists, of both sets while joint, given in its
- *                         term; its own is durable
- *   COMMIT_MAJORITY       an entry committed by counting is on as many disks
- *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
- *                         the read came; the leader had committed in its own term, and its index
- *                         covers what was committed when the read came
- *   READ_LEASE            where a lease let a read pass: no leader of a later term is known, the
- *                         leader told nobody to campaign in its term, and as READ_MAJORITY of its
- *                         own term and index
- *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not; a
- *                         snapshot holds the one in force at its index
+ *   PRESENT_LEADER        a follower's log and commit index change by what the leader of its own
+ * term sends, and by no message of an earlier term VOTE_MAJORITY         a leader has the votes of
+ * more than half of the voters that the latest configuration in its log lists, of both sets while
+ * joint, given in its term; its own is durable COMMIT_MAJORITY       an entry committed by counting
+ * is on as many disks READ_MAJORITY         a confirmed read was answered for by as many in a round
+ * that began after the read came; the leader had committed in its own term, and its index covers
+ * what was committed when the read came READ_LEASE            where a lease let a read pass: no
+ * leader of a later term is known, the leader told nobody to campaign in its term, and as
+ * READ_MAJORITY of its own term and index LATEST_CONFIGURATION  a node uses the latest
+ * configuration in its own log, committed or not; a snapshot holds the one in force at its index
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
  *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
@@ -74,6 +72,7 @@
     X(VOTE_REFUSAL, "a vote is refused only for a reason")                                         \
     X(PRE_VOTE_ANSWER, "a pre-vote is answered by term and log")                                   \
     X(TERM_BY_CANDIDATE, "a term begins with a candidate")                                         \
+    X(PRESENT_LEADER, "only the leader of the present term is followed")                           \
     X(VOTE_MAJORITY, "a leader has a majority of votes")                                           \
     X(COMMIT_MAJORITY, "what is committed is on a majority of disks")                              \
     X(READ_MAJORITY, "a read is confirmed by a majority")                                          \

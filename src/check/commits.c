@@ -104,6 +104,9 @@ void commits_commit(struct checker *checker, struct check_node *node,
                     const struct trace_event *event)
 {
     uint64_t index = event->index;
+    if (!event->flag && !answers_judge_leader(checker, node, event)) {
+        return;
+    }
     if (index < node->commit) {
         checker_report(checker, event, CHECK_MONOTONIC_COMMIT, 0,
                        "node %" PRIu64 " goes back from commit index %" PRIu64 " to %" PRIu64

@@ -297,6 +297,9 @@ void answers_received(struct checker *checker, const struct trace_event *event);
 /* Before the term of a ROLE is taken over. false: reported. */
 bool answers_judge_term(struct checker *checker, const struct check_node *node,
                         const struct trace_event *event);
+/* Before a follower's log or commit index changes. false: reported. */
+bool answers_judge_leader(struct checker *checker, const struct check_node *node,
+                          const struct trace_event *event);
 void answers_sent(struct checker *checker, const struct check_node *node,
                   const struct trace_event *event);
 

@@ -233,7 +233,8 @@ void safety_append(struct checker *checker, struct check_node *node,
                    const struct trace_event *event)
 {
     struct chain *log = &node->log;
-    if (event->first == 0 || event->last < event->first) {
+    if (event->first == 0 || event->last < event->first ||
+        !answers_judge_leader(checker, node, event)) {
         return;
     }
     if (event->first <= log->last) {
@@ -262,7 +263,8 @@ void safety_truncate(struct checker *checker, struct check_node *node,
                      const struct trace_event *event)
 {
     uint64_t first = event->first;
-    if (first == 0 || first > node->log.last || !judge_removal(checker, node, event, first)) {
+    if (first == 0 || first > node->log.last || !answers_judge_leader(checker, node, event) ||
+        !judge_removal(checker, node, event, first)) {
         return;
     }
     chain_truncate(&node->log, first - 1);
