@@ -22,6 +22,8 @@ function scenario.options(draw, mode)
     window = draw { 1, 2, 64 },
     max_entries = draw { 1, 3, 1000 },
     snapshot_every = draw { math.huge, math.huge, 5, 30 },
+    -- What is sent may come twice, and after what was sent later.
+    link = draw { false, false, { duplicate = 0.3, reorder = 0.3 } } or nil,
     parameters = { rounds = mode == "sim" and draw { 4, 8, 12 } or 4 },
   }
 end
@@ -192,7 +194,7 @@ local function change_minority(c, run)
     and not has(minority, leader)
   run.faults = {}
   swap(c, before, minority, run)
-  run.is_calm = run.pre_vote and run.check_quorum
+  run.is_calm = run.is_quiet
   return stays and is_latest(c, term) and leader or nil, term
 end
 
@@ -318,6 +320,7 @@ local names = { "write", "write", "diverge", "diverge", "diverge", "campaign", "
 function scenario.run(c, given)
   local run = {
     written = 0, faults = {}, is_calm = false, pre_vote = given.pre_vote, check_quorum = given.check_quorum,
+    is_quiet = given.pre_vote and given.check_quorum and not given.link,
     election_timeout = given.election_timeout,
   }
   check_works(c, run)
