@@ -267,7 +267,8 @@ command.add(tests, "WhatANodePrintsHasItsNumber", function(folder)
     for id = 1, 2 do print(c:status(id).state, c:status(id).error) end
   ]]):format(folder .. "/?.lua;"))
   local result = command.run { "run", folder .. "/script.lua" }
-  command.assert_has(result.out, "good\n", "false\tthe machine failed at index", "failed\tthe machine failed at index", "this cannot be applied")
+  command.assert_has(result.out, "good\n", "false\tthe machine failed at index",
+    "failed\tthe machine failed at index", "this cannot be applied")
   command.assert_has(result.err, "node 1: made for\t1\n", "node 2: made for\t2\n", "this cannot be applied\n")
 end)
 
