@@ -114,8 +114,9 @@ with_files(tests, "OldSegmentsGo", { nodes = 1, snapshot_every = 8 }, function(c
   lu.assertEquals(#c:get "key", 2000000)
 end)
 
--- Sectors carry the number of the life that wrote them, so that what two lives began in one place is never taken for one
--- write. What cannot be read behind the log's end may be the only trace of such a life: its number does not come again.
+-- Sectors carry the number of the life that wrote them, so that what two lives began in one place is never taken for
+-- one write. What cannot be read behind the log's end may be the only trace of such a life: its number does not come
+-- again.
 with_files(tests, "ALifeWhoseTraceIsUnreadableKeepsItsNumber", { nodes = 1 }, function(c, data)
   local function last_record()
     local result = command.run { "log", data .. "/1", "--json", "--records" }
@@ -126,7 +127,7 @@ with_files(tests, "ALifeWhoseTraceIsUnreadableKeepsItsNumber", { nodes = 1 }, fu
   assert(c:set("a", 1))
   c:crash(1)
   local before = last_record()
-  damage(data .. "/1/log-0000000001", before.offset + 2 * 512 + 100) -- of a write of which the first sector is not there
+  damage(data .. "/1/log-0000000001", before.offset + 2 * 512 + 100) -- of a write whose first sector is not there
   assert(c:restart(1))
   c:wait_leader()
   assert(c:set("a", 2))
