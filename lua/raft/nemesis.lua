@@ -111,7 +111,7 @@ function Inner:bring_up(c, id)
   local started, message, code = c:restart(id)
   if started then
     self.disk_hit[id] = self.in_force["disk/" .. id] and true or nil
-  elseif code == "storage" and (id == self.liar or self.in_force["disk/" .. id]) or code == "closed"
+  elseif code == "storage" and (id == self.cluster.liar or self.in_force["disk/" .. id]) or code == "closed"
     or code == "not_member" or code == "timeout" and handle:state(id) ~= "failed" then
     return
   else
@@ -214,7 +214,7 @@ function nemesis.settle(self)
   if self.changes_members then
     fine, message, code = settle.members(self, SETTLE_S)
   end
-  if fine and self.liar then
+  if fine and self.cluster.liar then
     fine, message, code = settle.disk(self, SETTLE_S)
   end
   return fine, message, code
@@ -279,7 +279,7 @@ local function start_faults(self, given, list)
     end
     self.cluster:note(("nemesis: %s"):format(swarm.describe(list)))
   end
-  self.has_lies = entries.has(list, "lies")
+  self.cluster.has_lies = self.cluster.has_lies or entries.has(list, "lies")
   self.changes_members = entries.has(list, "changes_members")
   schedule.start(self, list, given.every or every, given.lasts or lasts)
   return list

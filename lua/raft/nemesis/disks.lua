@@ -152,17 +152,18 @@ disks.lying_disk = {
   options = {}, lies = true,
   start = function(c)
     local nemesis = c.nemesis
-    local id = nemesis.liar or pick.target(c, "any")
-    if nemesis.cluster.options.mode ~= "sim" then
+    local cluster = nemesis.cluster
+    local id = cluster.liar or pick.target(c, "any")
+    if cluster.options.mode ~= "sim" then
       nemesis:leave_out(c.kind, "only simulated disks lie")
       return
-    elseif #pick.ids(nemesis) < 3 or nemesis.cluster.core:state(id) ~= "running" or nemesis.is_lying then
+    elseif #pick.ids(nemesis) < 3 or cluster.core:state(id) ~= "running" or cluster.is_lying then
       return
     end
     local kind = pick.one(nemesis, kinds_of_lies)
-    nemesis.is_lying = true
+    cluster.is_lying = true
     lies[kind](c, id)
-    nemesis.is_lying = false
+    cluster.is_lying = false
     nemesis:bring_up(c, id)
   end,
 }

@@ -132,7 +132,7 @@ function effects.before(nemesis, kept)
   if action[1] == "disk" and action[3] and action[3] ~= nemesis.base_disk then
     for _, id in ipairs(each(nemesis.cluster, action[2])) do
       nemesis.disk_hit[id], nemesis.last_disk[id] = true, kept
-      nemesis.liar = (action[3].flip or action[3].misdirect_write) and id or nemesis.liar
+      nemesis.cluster.liar = (action[3].flip or action[3].misdirect_write) and id or nemesis.cluster.liar
     end
   end
   local look = before[action[1]]

@@ -10,7 +10,7 @@ local MEMBERS_MOST = 7
 
 -- How many voters each configuration has at least: where a disk lies it must be a minority of each.
 local function least(nemesis)
-  return nemesis.has_lies and 3 or 1
+  return nemesis.cluster.has_lies and 3 or 1
 end
 
 -- Ids of this cluster, of its first nodes and a few more.

@@ -56,7 +56,7 @@ end
 -- @tparam number timeout seconds
 -- @treturn ?boolean true; nil, message, code
 function settle.disk(nemesis, timeout)
-  local cluster, id = nemesis.cluster, nemesis.liar
+  local cluster, id = nemesis.cluster, nemesis.cluster.liar
   local fine, message, code = cluster:wait_until(function()
     local leader = cluster.core:leader()
     local ids = leader and listed(cluster)
@@ -96,12 +96,12 @@ local function stop_removed(cluster)
 end
 
 -- Whether each that is listed is the server that is there now, but for one whose disk has lied.
-local function are_themselves(cluster, liar)
+local function are_themselves(cluster)
   local ids = listed(cluster)
   for _, id in ipairs(ids or {}) do
     local state = cluster.core:state(id)
     if state ~= "running" or not cluster:status(id, "member") then
-      if state ~= "failed" or id ~= liar then
+      if state ~= "failed" or id ~= cluster.liar then
         return false
       end
     end
@@ -121,7 +121,7 @@ function settle.members(nemesis, timeout)
     local waits_until = cluster:now() + PATIENCE_S
     while cluster:now() < waits_until do
       stop_removed(cluster)
-      if are_themselves(cluster, nemesis.liar) then
+      if are_themselves(cluster) then
         return true
       end
       cluster:sleep(RETRY_S)
