@@ -5,6 +5,7 @@ local arguments = require "raft.arguments"
 local campaign = require "raft.fuzz.campaign"
 local core = require "raft.core"
 local one = require "raft.fuzz.one"
+local quote = require "raft.quote"
 local scenario = require "raft.scenario"
 local settings = require "raft.settings"
 
@@ -59,10 +60,16 @@ local known = {
   tell_finding = { "a function(finding)", is_function },
 }
 
-local function replay_of(given)
+local function replay_of(given, set)
   return given.replay or function(seed)
-    return type(given.scenario) == "string" and ("raftbench run %s --seed %.0f"):format(given.scenario, seed)
-      or ("seed %.0f"):format(seed)
+    if type(given.scenario) ~= "string" then
+      return ("seed %.0f"):format(seed)
+    end
+    local words = { "raftbench", "run", given.scenario, "--seed", ("%.0f"):format(seed) }
+    for _, text in ipairs(set) do
+      words[#words + 1], words[#words + 2] = "--set", text
+    end
+    return quote.command(words)
   end
 end
 
@@ -131,7 +138,7 @@ function fuzz.campaign(given)
     file = given.scenario, first = range[1], last = range[2], jobs = given.jobs or core.processors(), time = given.time,
     shard = given.shard or { 1, 1 }, set = set, settings = settings.parse_all(set),
     keep_going = given.keep_going or false, patience = given.patience or PATIENCE_S,
-    events_most = given.events_most or EVENTS_MOST, replay = replay_of(given), progress = given.progress,
+    events_most = given.events_most or EVENTS_MOST, replay = replay_of(given, set), progress = given.progress,
     tell_finding = given.tell_finding,
   }
   if raw.problem and #raw.tally.findings == 0 then

@@ -456,6 +456,25 @@ static int worker_gc(lua_State *L)
     return 0;
 }
 
+/* core.end_with_parent(parent): this process, which was started by one of that id, ends when that
+ * does */
+static int end_with_parent(lua_State *L)
+{
+    pid_t parent = (pid_t)luaL_checkinteger(L, 1);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(EXIT_FAILURE);
+    }
+    return 0;
+}
+
+/* core.process_id() → integer */
+static int process_id(lua_State *L)
+{
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
 /* core.processors() → how many this process may run on */
 static int processors(lua_State *L)
 {
@@ -475,10 +494,9 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"worker_start", worker_start},
-    {"workers_poll", workers_poll},
-    {"processors", processors},
-    {NULL, NULL},
+    {"worker_start", worker_start}, {"workers_poll", workers_poll},
+    {"processors", processors},     {"end_with_parent", end_with_parent},
+    {"process_id", process_id},     {NULL, NULL},
 };
 
 void lua_workers_register(lua_State *L)

@@ -364,6 +364,15 @@ function core.workers_poll(workers, timeout_ms) end
 ---@return string
 function core.event_line(event) end
 
+---This process ends when the one that has started it does.
+---@package
+---@param parent integer its id
+function core.end_with_parent(parent) end
+
+---@package
+---@return integer
+function core.process_id() end
+
 ---How many processors this process may run on.
 ---@package
 ---@return integer

@@ -16,15 +16,17 @@ local MARK = "\nraftbench witness: " -- before what it tells, among what scripts
 local MARK_EVENTS = 1000
 local TRIES = 4 -- to see again two runs that differ
 
-local function path_of(given, trace)
-  return { file = given.file, seed = given.seed, set = given.set, events_most = given.events_most, trace = trace }
+local function request(given, trace)
+  return { file = given.file, seed = given.seed, set = given.set, events_most = given.events_most, trace = trace,
+    parent = core.process_id() }
 end
 
 --- What the second process does: runs it once and prints what came of it.
--- @tparam string json { file, seed, set, events_most, trace }
+-- @tparam string json { file, seed, set, events_most, trace, parent }
 -- @treturn integer the exit status
 function witness.serve(json)
   local given = core.json_decode(json)
+  core.end_with_parent(given.parent)
   given.settings = settings.parse_all(given.set or {})
   local outcome, problem = one.run(given)
   local failure = outcome and outcome.failure
@@ -42,7 +44,7 @@ end
 -- @treturn ?table { hash, marks, failure, problem }; nil and a message where it died or cannot be started
 function witness.ask(given, trace)
   local words, problem = processes.words(("os.exit(require('raft.fuzz.witness').serve(%q), true)"):format(
-    core.json_encode(path_of(given, trace))))
+    core.json_encode(request(given, trace))))
   if not words then
     return nil, problem
   end
