@@ -206,6 +206,19 @@ function tests.test_MatchIsTrue_AskedWithALogThatIsNotDurable()
   assert_violated(r, "match index is true", 3)
 end
 
+-- While the request waits for the disk another becomes leader in that term and cuts its log off: it asks for nothing
+-- any more, and then its log is not what it was.
+function tests.test_MatchIsTrue_AskedWithALogThatWasCutOff()
+  local r = settled()
+  r:append(3, 4, { 1, 1, 1, 3 }):role(3, "candidate", 4):vote(3, 3, 4):state(3, 4, 3)
+  r:role(3, "follower", 4):truncate(3, 4, 4)
+  r:event("send", 3, { peer = 2, term = 4, message = "vote", prev_index = 4, prev_term = 3 })
+  lu.assertNil(r.violation)
+  r:role(3, "candidate", 5):vote(3, 3, 5):state(3, 5, 3)
+  r:event("send", 3, { peer = 2, term = 5, message = "vote", prev_index = 4, prev_term = 3 })
+  assert_violated(r, "match index is true", 3)
+end
+
 function tests.test_CommitOwnTerm()
   local r = run()
   for id = 1, 3 do

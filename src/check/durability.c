@@ -228,6 +228,7 @@ void durability_vote(struct checker *checker, struct check_node *node,
                        node->id, event->term, event->peer, node->vote.id);
         return;
     }
+    node->cut_since_vote = false;
     node->vote_term = event->term;
     node->vote = candidate;
     if (event->term > 0 && majorities_judge_vote(checker, node, event)) {
@@ -401,12 +402,13 @@ static void judge_acknowledged(struct checker *checker, const struct check_node 
 }
 
 /* A candidate asks for votes when its own, and the log that it asks with, are on its disk: after a
- * crash it could vote for another in that term, or ask again with a shorter log. */
+ * crash it could vote for another in that term, or ask again with a shorter log. A request that
+ * waited for the disk while another became leader and cut the log off asks for nothing any more. */
 static void judge_candidate(struct checker *checker, const struct check_node *node,
                             const struct trace_event *event)
 {
     bool voted = node->disk_term == event->term && server_equal(node->disk_vote, server_of(node));
-    if (voted && event->prev_index <= node->disk.last) {
+    if (voted && (event->prev_index <= node->disk.last || node->cut_since_vote)) {
         return;
     }
     checker_report(checker, event, voted ? CHECK_MATCH_IS_TRUE : CHECK_ONE_VOTE, event->peer,

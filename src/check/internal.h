@@ -180,6 +180,7 @@ struct check_node {
     uint64_t term;
     uint64_t vote_term; /* of its latest vote */
     struct server vote;
+    bool cut_since_vote; /* of its log */
     uint64_t commit;
     uint64_t applied;
     uint64_t snapshot;

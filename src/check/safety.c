@@ -267,6 +267,7 @@ void safety_truncate(struct checker *checker, struct check_node *node,
         !judge_removal(checker, node, event, first)) {
         return;
     }
+    node->cut_since_vote = true;
     chain_truncate(&node->log, first - 1);
     configurations_truncate(node, first);
 }
