@@ -1,6 +1,7 @@
 -- Shrinking: recorded inputs, what is taken away, and the script that fails every time.
 local lu = require "luaunit"
 local chunks = require "raft.shrink.chunks"
+local command = require "spec.support.command"
 local failures = require "raft.failure"
 local inputs = require "raft.inputs"
 local one = require "raft.fuzz.one"
@@ -321,5 +322,52 @@ function tests.test_WhatDoesNotFailCannotBeShrunk()
   lu.assertNil(found)
   lu.assertStrContains(why, "did not fail")
 end
+
+-- ---- the command -------------------------------------------------------------------------------------------------
+
+local small_spec = [[
+local raft = require "raft"
+return {
+  test_Small = function()
+    local c = raft.cluster {
+      nodes = 3,
+      machine = function()
+        local count = 0
+        return {
+          apply = function() count = count + 1 return count end,
+          query = function() return count end,
+          snapshot = function() return tostring(count) end,
+          restore = function() count = 100 end,
+        }
+      end,
+    }
+    c:wait_leader()
+    c:pause(3)
+    c:propose "a"
+    c:resume(3)
+    c:compact(2)
+    c:crash(2)
+    c:restart(2)
+    c:propose "b"
+    c:sleep(1)
+  end,
+}
+]]
+
+command.add(tests, "TestShrinksItsFirstFailure", function(folder)
+  local path, repro = command.write(folder .. "/small_spec.lua", small_spec), "repro-small-test_Small-1.lua"
+  local outcome = command.run { "test", path, "--mode", "sim", "--seed", "1", "--shrink" }
+  local script = command.read(repro)
+  local again = command.run { "run", repro }
+  os.remove(repro)
+  lu.assertEquals({ outcome.code, again.code }, { 1, 1 })
+  for _, words in ipairs { "Shrunk:", "machines answer alike", "What led to it:", "written to " .. repro,
+    "over TCP it fails so in " } do
+    lu.assertStrContains(outcome.out, words)
+  end
+  lu.assertStrContains(script, "c:compact(")
+  lu.assertNotStrContains(script, "c:pause(")
+  lu.assertStrContains(again.err, "machines answer alike is violated")
+end)
 
 return tests

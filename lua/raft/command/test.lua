@@ -39,6 +39,7 @@ function test.describe(parser)
     :argname("FILE")
   parser:option("--set", "A parameter of the specs, in Lua's notation: raft.parameters.NAME.")
     :argname("parameters.NAME=VALUE"):count("*")
+  parser:flag("--shrink", "Make the first failure as small as it can be (one seed, one process).")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
 end
 
@@ -270,18 +271,46 @@ local function make_reporters(list, arguments)
   }
 end
 
+-- Runs one test once more: what came of it, as raft.failure has it; nil: it passed.
+local function fail_again(record, arguments, core)
+  local protect = require "raft.test.protect"
+  local failure
+  runner.run_file({
+    file = record.file, seed = record.seed, patterns = { order.exactly(record.name) }, clock_ns = core.clock_ns,
+    set_replay = core.set_replay, take_interrupt = core.take_interrupt, replay = replay_command(arguments),
+  }, {
+    begin = function() end,
+    finish = function(again)
+      failure = again.status == "failed" and require("raft.failure").of(protect.latest, again.message) or nil
+    end,
+  })
+  return failure
+end
+
+local function shrink_first(failed, arguments, core)
+  if arguments.seeds > 1 or arguments.jobs > 1 or (defaults.get "mode" or "sim") ~= "sim" then
+    report.problem "--shrink takes one seed, one process and the simulated world"
+    return
+  end
+  require("raft.shrink.story").tell {
+    path = ("repro-%s-%.0f.lua"):format(failed.name:gsub("[^%w_-]", "-"), failed.seed),
+    run = function() return fail_again(failed, arguments, core) end,
+  }
+end
+
 local function run_as_parent(list, arguments, core)
   local all, problem = make_reporters(list, arguments)
   if not all then
     report.problem(problem)
     return CANNOT_RUN
   end
-  local sums = { passed = 0, failed = 0, skipped = 0 }
+  local sums, failed = { passed = 0, failed = 0, skipped = 0 }, nil
   local started_ns = core.clock_ns()
   local sink = {
     begin = function() end,
     record = function(record)
       sums[record.status] = sums[record.status] + 1
+      failed = failed or record.status == "failed" and record or nil
       for _, reporter in ipairs(all) do
         reporter:record(record)
       end
@@ -315,6 +344,9 @@ local function run_as_parent(list, arguments, core)
   end
   if not ended or sums.passed + sums.failed + sums.skipped == 0 then
     return CANNOT_RUN
+  end
+  if failed and arguments.shrink then
+    shrink_first(failed, arguments, core)
   end
   return sums.failed > 0 and FAILED or OK
 end

@@ -6,6 +6,7 @@ local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local failures = require "raft.failure"
+local oracles = require "raft.shrink.oracle"
 local plans = require "raft.shrink.plan"
 local report = require "raft.report"
 local shrink = require "raft.shrink"
@@ -74,7 +75,7 @@ end
 -- @tparam table found as shrink.run gives it
 -- @treturn boolean
 function story.is_it(failure, found)
-  return failures.is_same(failure, found.failure)
+  return oracles.is_same(failure, found.failure)
     or failure ~= nil and found.failure.property == "linearizability" and failure.text:find "not linearizable" ~= nil
 end
 

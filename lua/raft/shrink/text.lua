@@ -41,7 +41,7 @@ function Writer:step(step)
   for place = 1, step.count do
     parts[place] = ("[%d] = %s"):format(place, self:value(step[place]))
   end
-  for _, name in ipairs { "name", "count", "at_ns", "session", "is_direct" } do
+  for _, name in ipairs { "name", "count", "at_ns", "client", "session", "is_direct" } do
     parts[#parts + 1] = ("%s = %s"):format(name, self:value(step[name]))
   end
   known = "{ " .. table.concat(parts, ", ") .. " }"

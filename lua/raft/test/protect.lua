@@ -6,7 +6,9 @@
 
 local report = require "raft.report"
 
-local protect = {}
+local protect = {
+  latest = nil, -- what the last test that did not pass has raised, as it was
+}
 
 -- An error's first line as what stands before one of LuaUnit's marks (places) and how long both are; nil: it is not
 -- marked so.
@@ -69,6 +71,7 @@ function protect.call(luaunit, instance, method, name)
   elseif type(problem) ~= "table" then
     problem = { raised = problem } -- not even the handler could run
   end
+  protect.latest = problem.raised
   local status, message = judge(luaunit, problem.raised)
   if status == luaunit.NodeStatus.SUCCESS then
     return { status = status }
