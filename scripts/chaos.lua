@@ -20,9 +20,9 @@ return {
   run = function(c, given)
     local p, is_kv = given.parameters, given.machine == "kv"
     local kinds = { "register", "cas-register", is_kv and "kv", is_kv and "append", is_kv and "set", is_kv and "queue" }
-    for _ = 1, 2 do
+    for _, keys in ipairs { c:random(3), c:random(3, 50) } do
       local kind = kinds[c:random(#kinds)] or "register"
-      c:workload { kind = kind, rate = p.rate / 3, keys = c:random(3), session = p.session }
+      c:workload { kind = kind, rate = p.rate / 3, keys = keys, session = p.session }
     end
     c:workload { kind = "register", rate = p.rate / 3, read = given.clock_drift and "lease" or nil }
     c:nemesis(p.faults)

@@ -270,10 +270,11 @@ end
 
 -- Draws what is left to be drawn, and begins.
 local function start_faults(self, given, list)
-  local every, lasts = EVERY, LASTS
+  local every, lasts, at_once = EVERY, LASTS, false
   if given.swarm then
     local stream = core.stream(self.cluster.options.seed, ("nemesis/%d/swarm"):format(#nemesis.of(self.cluster)))
     list, every, lasts = swarm.draw(stream, list)
+    at_once = given.every == nil and stream:random() < 0.5
     if given.disk == nil then
       self.base_disk = swarm.disk(stream, self.cluster.options)
     end
@@ -281,7 +282,7 @@ local function start_faults(self, given, list)
   end
   self.cluster.has_lies = self.cluster.has_lies or entries.has(list, "lies")
   self.changes_members = entries.has(list, "changes_members")
-  schedule.start(self, list, given.every or every, given.lasts or lasts)
+  schedule.start(self, list, given.every or every, given.lasts or lasts, at_once)
   return list
 end
 

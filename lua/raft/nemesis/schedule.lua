@@ -102,8 +102,10 @@ end
 -- that begins anew when it has ended.
 local function run_lane(nemesis, lane)
   local alone = #lane.list == 1 and lane.list[1].group and lane.list[1].group ~= "mix"
+  local is_first = lane.at_once
   while not nemesis.is_over do
-    nemesis:sleep(pick.between(nemesis, lane.every))
+    nemesis:sleep(is_first and 0 or pick.between(nemesis, lane.every))
+    is_first = false
     if nemesis.is_over then
       return
     elseif alone then
@@ -125,8 +127,9 @@ end
 -- @tparam table list its entries
 -- @tparam number|table every
 -- @tparam number|table lasts
-function schedule.start(nemesis, list, every, lasts)
-  local lanes, main = {}, { list = {}, every = every, lasts = lasts }
+-- @tparam ?boolean at_once the first comes at once: the first messages of a cluster are like no others
+function schedule.start(nemesis, list, every, lasts, at_once)
+  local lanes, main = {}, { list = {}, every = every, lasts = lasts, at_once = at_once }
   for _, entry in ipairs(list) do
     if entry.weight ~= 0 then
       if entry.every then

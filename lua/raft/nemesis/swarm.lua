@@ -9,7 +9,8 @@ local swarm = {}
 swarm.stock = {
   { mix = {
     { "partition", weight = 4 }, { "partition", shape = "leader_alone" }, { "partition", shape = "leader_minority" },
-    { "partition", shape = "longest_log" }, { "partition", shape = "one_way" }, { "partition", shape = "leader_link" },
+    { "partition", shape = "longest_log" }, { "partition", shape = "one_way" },
+    { "partition", shape = "leader_link", weight = 2 },
   }, weight = 3 },
   { mix = {
     { "crash", weight = 2 }, { "crash", count = "some" }, "restart", "power_cut", "rolling_restart",
