@@ -17,7 +17,7 @@ local story = {}
 
 local load_text = loadstring or load -- luacheck: ignore 113
 
-local TCP_RUNS = 5
+local TCP_RUNS, TCP_S = 5, 3 -- at most: runs, and seconds after which no other begins
 local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
 local LINE_EVERY_S = 0.1
@@ -58,16 +58,16 @@ end
 -- ---- the script --------------------------------------------------------------------------------------------------
 
 -- What a script's run raises, in a child: a failure; nil: it passed.
-local function run_script(script, mode)
+local function run_script(script, mode, seconds)
   local answer = workers.call(function()
     defaults.set("mode", mode)
     local outcome = report.protect(assert(load_text(script, "=repro.lua")))
     return outcome.fine and {} or { failure = failures.of(outcome.error, outcome.text) }
-  end, HUNG_S)
+  end, seconds or HUNG_S)
   if answer.value then
     return answer.value.failure
   end
-  return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end"
+  return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end in time"
 end
 
 --- Whether a script's failure is the one that was shrunk; a history that is not linearizable is an assertion there.
@@ -92,16 +92,18 @@ local function over_tcp(found)
   if found.plan.ends_ns / 1e9 > TCP_LONGEST_S then
     return ("over TCP it was not tried: it lasts %.0f s"):format(found.plan.ends_ns / 1e9)
   end
-  local failed, other = 0, nil
-  for _ = 1, TCP_RUNS do
-    local failure = run_script(found.script, "tcp")
+  local failed, runs, other = 0, 0, nil
+  local began = clock()
+  while runs < TCP_RUNS and clock() - began < TCP_S do
+    runs = runs + 1
+    local failure = run_script(found.script, "tcp", TCP_S + 2 * found.plan.ends_ns / 1e9)
     if story.is_it(failure, found) then
       failed = failed + 1
     else
       other = failure or other
     end
   end
-  local words = ("over TCP it fails so in %d of %d runs"):format(failed, TCP_RUNS)
+  local words = ("over TCP it fails so in %d of %d run%s"):format(failed, runs, runs == 1 and "" or "s")
   return other and words .. "; otherwise: " .. other.text:match "[^\n]*" or words
 end
 
