@@ -110,7 +110,9 @@ in_both(tests, "ReadsAtOnceCostTwoRoundsAtMost", {
   for i = 1, 40 do
     lu.assertEquals(clusters.result(readers[i]), 1)
   end
-  lu.assertEquals(c:stats(leader).messages.read - before, 4) -- a round is a message to each of two peers
+  -- A round is a message to each of two peers; on a busy machine all clients may have asked before the first one left.
+  local messages = c:stats(leader).messages.read - before
+  lu.assertTrue(messages == 4 or c:mode() ~= "sim" and messages == 2, messages .. " messages")
 end)
 
 in_both(tests, "OneNodeAloneAnswersAtOnce", { nodes = 1 }, function(c)
