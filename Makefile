@@ -120,7 +120,7 @@ torture: deps ## nodes as processes, killed at random for TIME=60 seconds while 
 	@$(SUBMAKE) all
 	@$(RAFTBENCH) run scripts/torture.lua --set parameters.time=$(TIME)
 
-MUTANTS_FLAGS = --build $(BUILD) --seconds $(if $(filter 600,$(SECONDS)),60,$(SECONDS)) $(if $(SEEDS),--seeds $(SEEDS))
+MUTANTS_FLAGS = --build $(BUILD) --shrink --seconds $(if $(filter 600,$(SECONDS)),60,$(SECONDS)) $(if $(SEEDS),--seeds $(SEEDS))
 
 mutants: deps ## known Raft bugs, each built into a copy and looked for (MUTANTS="a b", SECONDS=60, SEEDS=1: the first)
 	@$(SUBMAKE) all

@@ -16,6 +16,7 @@ local SCENARIOS = { "scripts/chaos.lua", "scripts/minority.lua" } -- the stock o
 local SAMPLE_DISTANCE = 1000000 -- the seeds of two samples are never the same
 local HANG_SECONDS = 30 -- of real time, for one seed
 local SEEDS_TO_REACH = 20 -- of each scenario, until a changed line has run
+local SHRINK_SECONDS = 120 -- of real time, at most
 local FIRST_SLICE = 0.5 -- of real time, for each scenario's first turn
 
 -- ---- files and commands -----------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ local function make_build(options, name)
   must(("patch -s -p1 -d %s < spec/mutants/%s.patch"):format(quoted(folder), name), name .. " does not apply")
   must(("cc -O2 -fPIC -c -o %s/build/leave.o scripts/dev/mutants/leave.c"):format(quoted(folder)),
     "scripts/dev/mutants/leave.c does not build")
-  must(("make -s -C %s all OPTIMIZE='-O2 -g --coverage' LDFLAGS='build/leave.o --coverage %s'"):format(quoted(folder),
+  must(("make -s -o Makefile -C %s all OPTIMIZE='-O2 -g --coverage' LDFLAGS='build/leave.o --coverage %s'"):format(quoted(folder),
     "-Wl,--wrap=abort"), name .. " does not build")
   return folder
 end
@@ -192,6 +193,15 @@ local function hunt(options, folder, first)
   return found
 end
 
+-- What is left of it once it is as small as it can be; nil where that cannot be made small.
+local function shrink(folder, sample)
+  local run = "RAFTBENCH_BUILD=%s timeout %d scripts/raftbench run %s --mode sim --seed %d --shrink"
+  local said = output_of(run:format(quoted(folder .. "/build"), SHRINK_SECONDS, sample.scenario, sample.seed))
+  local from = said:match "\n  from (%d+) fault"
+  local to, replays, seconds = said:match "\n  to +(%d+) faults?[^\n]-%((%d+) replays, ([%d.]+) s"
+  return to and { from = tonumber(from), to = tonumber(to), replays = tonumber(replays), real = tonumber(seconds) }
+end
+
 local function try(options, name)
   local row = { name = name, samples = {} }
   local folder = make_build(options, name)
@@ -203,6 +213,7 @@ local function try(options, name)
   row.ran, row.again = true, true
   if patch then
     row.ran, row.again = has_run(folder, patch, row.samples[1])
+    row.shrunk = options.shrink and row.samples[1].failed and shrink(folder, row.samples[1]) or nil
   end
   must("rm -rf " .. quoted(folder), "cannot remove " .. folder)
   return row
@@ -225,8 +236,12 @@ local function line_of(row)
     parts[#parts + 1] = ("%-9s %4d seeds %7.1f s %6.1f s"):format(sample.failed and "found" or "not found",
       sample.seeds, sample.virtual, sample.real)
   end
-  parts[#parts + 1] = row.ran and "" or "NEVER RAN"
-  parts[#parts + 1] = row.samples[1].failed and not row.again and "NOT AGAIN" or ""
+  parts[#parts + 1] = not row.ran and "NEVER RAN" or nil
+  parts[#parts + 1] = row.samples[1].failed and not row.again and "NOT AGAIN" or nil
+  if row.shrunk then
+    parts[#parts + 1] = ("%d to %d faults, %d replays in %.0f s "):format(row.shrunk.from, row.shrunk.to,
+      row.shrunk.replays, row.shrunk.real)
+  end
   for _, sample in ipairs(row.samples) do
     parts[#parts + 1] = sample.property
   end
@@ -266,6 +281,7 @@ local function read_arguments()
   parser:option("--seeds", "the first seed", 1):convert(tonumber)
   parser:option("--samples", "how many samples of seeds", 2):convert(tonumber)
   parser:option("--build", "the folder of the unmutated build", "build")
+  parser:flag("--shrink", "makes the first sample's failure small")
   parser:flag("--build-only", "leaves the builds in build/mutants/NAME/build and looks for nothing")
   return parser:parse()
 end
