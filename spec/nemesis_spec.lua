@@ -110,9 +110,10 @@ end
 local all = {
   every = { 0, 0.5 }, lasts = { 0.1, 1.5 }, "partition", "crash", "pause", "power_cut", "rolling_restart", "ambush",
   { "crash", count = "some" }, "flaky_links", "slow_link", "late_answers", "lost_answers", "lost_window",
-  "repeated_requests", "late_messages", "repeated_messages", "clock", "slow_disk", "stalled_disk", "full_disk", "failing_disk", "torn_writes", "lying_disk",
-  "campaign", "alternate", "transfer", "transfer_broken", "compact", "left_behind", "ambush_snapshot",
-  "change_members", "change_one", "change_cut_off", "change_then_crash", "come_back", "promote", "add_and_break",
+  "repeated_requests", "late_messages", "repeated_messages", "clock", "slow_disk", "stalled_disk", "full_disk",
+  "failing_disk", "torn_writes", "lying_disk", "campaign", "alternate", "transfer", "transfer_broken", "compact",
+  "left_behind", "ambush_snapshot", "change_members", "change_one", "change_cut_off", "change_then_crash",
+  "come_back", "promote", "add_and_break",
 }
 
 local function without_results(actions)
@@ -200,6 +201,20 @@ function tests.test_AFaultWithoutEffectIsNotCounted()
     lu.assertTrue(#n.actions > 20)
     lu.assertEquals(n:effects(), {})
     n:stop()
+  end)
+end
+
+-- The calls as a script, the nemesis among them.
+function tests.test_TheScriptOfARunGivesTheSameTrace()
+  clusters.with({ nodes = 3, mode = "sim", seed = 4 }, function(c)
+    c:wait_leader()
+    local n = c:nemesis { every = 0.3, lasts = { 0.1, 0.4 }, "crash", "pause", { "partition", shape = "halves" } }
+    c:sleep(3)
+    n:stop()
+    c:sleep(1)
+    local again = assert(load(c:script() .. "\nreturn c"))()
+    lu.assertEquals(again:trace_hash(), c:trace_hash())
+    again:shutdown()
   end)
 end
 

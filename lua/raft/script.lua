@@ -109,8 +109,9 @@ end
 
 -- Calls that give something back that can be used later.
 local gives_more = { on = true, after = true, client = true, nemesis = true, workload = true }
+local objects = { client = true, nemesis = true, workload = true }
 
--- What is given back and can be used later: the end of `on` or `after`, a client, a workload's history.
+-- What is given back and can be used later: the end of `on` or `after`, a client, a nemesis, a workload's history.
 local function followed(recording, call, result)
   if (call.name == "on" or call.name == "after") and type(result) == "function" then
     local name = keep(recording, call)
@@ -121,7 +122,7 @@ local function followed(recording, call, result)
         ended(recording, end_call)
       end
     end
-  elseif (call.name == "client" or call.name == "workload") and type(result) == "table" then
+  elseif objects[call.name] and type(result) == "table" then
     recording.kept[result] = keep(recording, call)
   end
   return result

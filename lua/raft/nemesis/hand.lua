@@ -25,12 +25,17 @@ local function ids_of(cluster, what)
   return type(what) == "table" and what or { what }
 end
 
+-- An end of a link, or an id, in a name.
+local function word_of(id)
+  return type(id) == "number" and ("%.0f"):format(id) or tostring(id)
+end
+
 -- What a call leaves in force, and what it ends: lists of names under which actions are kept until they are ended.
 local function of_each(word)
   return function(cluster, what)
     local names = {}
     for place, id in ipairs(ids_of(cluster, what)) do
-      names[place] = ("%s/%s"):format(word, tostring(id))
+      names[place] = ("%s/%s"):format(word, word_of(id))
     end
     return names
   end
@@ -41,7 +46,7 @@ local function of_each_in(word, states)
   return function(cluster, what)
     local names = {}
     for _, id in ipairs(ids_of(cluster, what)) do
-      names[#names + 1] = states[cluster.core:state(id)] and ("%s/%d"):format(word, id) or nil
+      names[#names + 1] = states[cluster.core:state(id)] and ("%s/%s"):format(word, word_of(id)) or nil
     end
     return names
   end
@@ -79,7 +84,7 @@ local verbs = {
   disk = { names = of_each "disk", is_end = is_plain_disk },
   partition = { names = function() return { "partition" } end, is_end = is_plain_partition },
   link = {
-    names = function(_, from, to) return { ("link/%s/%s"):format(tostring(from), tostring(to)) } end,
+    names = function(_, from, to) return { ("link/%s/%s"):format(word_of(from), word_of(to)) } end,
     is_end = function(_, _, _, faults) return faults == nil end,
   },
   heal = { names = function() return {} end },
