@@ -41,6 +41,25 @@ for _, kind in ipairs { "register", "cas-register", "kv", "append", "set", "queu
   end
 end
 
+-- Over real sockets, and where each node is a process.
+for _, mode in ipairs { "tcp", "process" } do
+  tests["test_HistoriesOverRealSockets_" .. mode] = function()
+    run({ nodes = 3, mode = mode, run = function(c)
+      c:workload { kind = "cas-register", rate = 200, timeout = 0.5 }
+      c:wait_leader()
+      c:sleep(0.3)
+      c:disconnect(c:leader())
+      c:wait_leader()
+      c:sleep(0.2)
+    end }, function(c, raised)
+      lu.assertNil(raised)
+      local h = workload.of(c)[1]
+      lu.assertEquals(raft.linearizable(h, "cas-register"), true)
+      lu.assertTrue(#h > 50)
+    end)
+  end
+end
+
 -- A stale read is no read of a register; what is raised says so.
 tests.test_WhatIsNotLinearizableFails = function()
   local problem = clusters.assert_raises(function()
