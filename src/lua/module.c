@@ -44,6 +44,7 @@ int luaopen_raft_core(lua_State *L)
     luaL_setfuncs(L, lua_event_functions, 0);
     luaL_setfuncs(L, lua_prompt_functions, 0);
     luaL_setfuncs(L, lua_child_functions, 0);
+    luaL_setfuncs(L, lua_own_process_functions, 0);
     luaL_setfuncs(L, lua_linear_functions, 0);
     lua_cluster_functions(L);
     lua_log_reader_register(L);

@@ -9,7 +9,7 @@
  * process), checker.c (the checker alone), history.h, history.c and linear.c (histories of clients
  * and whether they are linearizable), codec.c (JSON, hashes), stream.c (random numbers), terminal.c
  * (lines and signals), prompt.c (prompts: waiting, interrupts), workers.c (children that are copies
- * of this process), bench.c (measurements).
+ * of this process), own_process.c (who this process is), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -199,6 +199,7 @@ extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
 extern const luaL_Reg lua_capture_functions[];
 extern const luaL_Reg lua_child_functions[];
+extern const luaL_Reg lua_own_process_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */
 /* A signal that was caught since the last look ("interrupt", "terminate"); NULL: none. */
 const char *lua_signal_seen(void);

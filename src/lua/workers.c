@@ -4,13 +4,12 @@
  * nothing of its parent's but the pipes: it leaves by _exit, so that no trace file is written twice
  * and no socket closed. This file knows nothing of what a worker does.
  */
-#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for pipe2, sched_getaffinity */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for pipe2 */
 #include "lua/module.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -456,37 +455,6 @@ static int worker_gc(lua_State *L)
     return 0;
 }
 
-/* core.end_with_parent(parent): this process, which was started by one of that id, ends when that
- * does */
-static int end_with_parent(lua_State *L)
-{
-    pid_t parent = (pid_t)luaL_checkinteger(L, 1);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
-        _exit(EXIT_FAILURE);
-    }
-    return 0;
-}
-
-/* core.process_id() → integer */
-static int process_id(lua_State *L)
-{
-    lua_pushinteger(L, getpid());
-    return 1;
-}
-
-/* core.processors() → how many this process may run on */
-static int processors(lua_State *L)
-{
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        count = CPU_COUNT(&set);
-    }
-    lua_pushinteger(L, count > 0 ? (lua_Integer)count : 1);
-    return 1;
-}
-
 static const luaL_Reg methods[] = {
     {"take", worker_take}, {"send", worker_send}, {"ended", worker_ended},
     {"text", worker_text}, {"kill", worker_kill}, {"interrupt", worker_interrupt},
@@ -494,9 +462,9 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"worker_start", worker_start}, {"workers_poll", workers_poll},
-    {"processors", processors},     {"end_with_parent", end_with_parent},
-    {"process_id", process_id},     {NULL, NULL},
+    {"worker_start", worker_start},
+    {"workers_poll", workers_poll},
+    {NULL, NULL},
 };
 
 void lua_workers_register(lua_State *L)
