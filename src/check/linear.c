@@ -21,13 +21,15 @@ bool linear_may_go_on(struct linear_budget *budget, uint64_t steps, uint64_t don
     const struct linear_options *options = budget->options;
     budget->searched += steps;
     if (budget->steps_left != UINT64_MAX) {
-        if (budget->steps_left <= steps) {
+        if (budget->steps_left < steps) {
             return false;
         }
         budget->steps_left -= steps;
     }
-    return options == NULL || options->go_on == NULL ||
-           options->go_on(options->context, budget->done + done, budget->all, memory_bytes);
+    budget->is_stopped =
+        options != NULL && options->go_on != NULL &&
+        !options->go_on(options->context, budget->done + done, budget->all, memory_bytes);
+    return !budget->is_stopped;
 }
 
 enum linear_verdict linear_search(const struct linear_part *part, uint64_t seed,
@@ -73,7 +75,9 @@ static enum linear_verdict search_part(const struct linear_part *part, struct li
             return verdict;
         }
         struct linear_part cut;
-        linear_cut(part, part->operations.items[*furthest].ret, &cut);
+        linear_cut(part,
+                   linear_grows(part) ? HISTORY_NEVER - 1 : part->operations.items[*furthest].ret,
+                   &cut);
         verdict = linear_search(&cut, seed + 1, budget, &again, NULL);
         array_free(&cut.operations);
         if (verdict != LINEAR_YES) {
@@ -121,29 +125,57 @@ static enum linear_verdict check_only(const struct linear_part *part, enum linea
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
+/* One part, within the steps that it is given. LINEAR_UNKNOWN: these, or a limit, were reached. */
+static enum linear_verdict check_next(const struct linear_part *part,
+                                      const struct linear_options *options,
+                                      struct linear_budget *budget, struct linear_result *result)
+{
+    enum linear_rung rung = options->only;
+    uint32_t furthest = 0;
+    if (options->only != LINEAR_ANY) {
+        return check_only(part, rung, budget);
+    }
+    enum linear_verdict verdict = check_part(part, budget, &rung, &furthest);
+    if (verdict == LINEAR_NO) {
+        linear_explain(part, rung, furthest, result);
+    }
+    return verdict;
+}
+
+/* A few steps for each at first: the one that is wrong may be found soon, and another one be hard.
+ */
+#define FIRST_STEPS 512U
+#define STEPS_GROWTH 8U
+
 /* A "no" of any part is one of the whole; else what is not known of one is not known of all. */
-static enum linear_verdict check_parts(const struct linear_parts *parts,
+static enum linear_verdict check_parts(struct linear_parts *parts,
                                        const struct linear_options *options,
                                        struct linear_budget *budget, struct linear_result *result)
 {
     enum linear_verdict all = LINEAR_YES;
-    for (size_t i = 0; i < parts->count; i++) {
-        const struct linear_part *part = &parts->items[i];
-        enum linear_rung rung = options->only;
-        uint32_t furthest = 0;
-        enum linear_verdict verdict = options->only == LINEAR_ANY
-                                          ? check_part(part, budget, &rung, &furthest)
-                                          : check_only(part, rung, budget);
-        if (verdict == LINEAR_NO && options->only == LINEAR_ANY) {
-            linear_explain(part, rung, furthest, result);
-        }
-        if (verdict == LINEAR_NO || verdict == LINEAR_FAILED) {
-            return verdict;
-        }
-        all = verdict == LINEAR_YES ? all : verdict;
-        budget->done += part->operations.count;
-        if (i + 1 < parts->count && !linear_may_go_on(budget, 0, 0, 0)) {
-            return LINEAR_UNKNOWN;
+    uint64_t steps = parts->count == 1 ? UINT64_MAX : FIRST_STEPS;
+    for (size_t left = parts->count; left > 0;
+         steps = steps > UINT64_MAX / STEPS_GROWTH ? UINT64_MAX : steps * STEPS_GROWTH) {
+        for (size_t i = 0; i < parts->count; i++) {
+            struct linear_part *part = &parts->items[i];
+            if (part->is_decided) {
+                continue;
+            }
+            budget->steps_left = steps;
+            enum linear_verdict verdict = check_next(part, options, budget, result);
+            if (verdict == LINEAR_NO || verdict == LINEAR_FAILED || budget->is_stopped) {
+                return verdict;
+            }
+            if (verdict == LINEAR_UNKNOWN && steps != UINT64_MAX) {
+                continue;
+            }
+            all = verdict == LINEAR_YES ? all : verdict;
+            part->is_decided = true;
+            left--;
+            budget->done += part->operations.count;
+            if (left > 0 && !linear_may_go_on(budget, 0, 0, 0)) {
+                return LINEAR_UNKNOWN;
+            }
         }
     }
     return all;

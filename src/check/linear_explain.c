@@ -6,11 +6,11 @@
  */
 #include "check/linear_search.h"
 
-#define CHECK_STEPS_MAX 200000U   /* of one search while the history is cut */
-#define ALL_STEPS_MAX 4000000U    /* of all of them */
-#define RECORD_STEPS_MAX 2000000U /* of the one whose course is kept */
-#define LONGEST_MAX 64U           /* operations whose longest linearization is shown */
-#define STEPS_SHOWN_MAX 100000U   /* of all of them */
+#define CHECK_STEPS_MAX 20000U   /* of one search while the history is cut */
+#define ALL_STEPS_MAX 400000U    /* of all of them */
+#define RECORD_STEPS_MAX 200000U /* of the one whose course is kept */
+#define LONGEST_MAX 64U          /* operations whose longest linearization is shown */
+#define STEPS_SHOWN_MAX 100000U  /* of all of them */
 
 struct explainer {
     enum linear_rung rung;
@@ -366,8 +366,8 @@ void linear_explain(const struct linear_part *part, enum linear_rung rung, uint3
 {
     struct explainer self = {.rung = rung, .budget = {.steps_left = ALL_STEPS_MAX}};
     struct linear_part cut;
-    uint32_t end =
-        rung == LINEAR_DISTINCT ? find_end(&self, part) : part->operations.items[furthest].ret;
+    bool is_told = rung != LINEAR_DISTINCT && !linear_grows(part);
+    uint32_t end = is_told ? part->operations.items[furthest].ret : find_end(&self, part);
     linear_cut(part, end, &cut);
     result->rung = rung;
     result->key = part->key;

@@ -4,11 +4,12 @@
  */
 #include "check/linear_search.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum { UNDO_USE = SEARCH_OWN };
 
 #define NOT_LEGAL (UINT32_MAX - 1)
+#define READS_AHEAD 8U
 
 /* Operations that are alike. */
 struct alike {
@@ -42,6 +43,8 @@ struct general_search {
     struct {
         array_of(struct candidate);
     } candidates;
+    struct linear_numbers resets; /* scratch: values */
+    uint32_t unknown_reset;       /* the first inv of an unknown operation that is not an append */
 };
 
 static struct general_search *own(struct search *search)
@@ -70,7 +73,75 @@ static bool step(struct general_search *self, uint32_t class, uint32_t *next)
     return true;
 }
 
-static bool settle(struct search *search)
+/* ---- what only grows ------------------------------------------------------------------------ */
+
+/* Whether a string or a list may become that other one by appending; other values are left alone.
+ */
+static bool may_become(struct bytes state, struct bytes value)
+{
+    struct value_reader reader = {.data = state.data, .size = state.size};
+    struct value_reader value_reader = {.data = value.data, .size = value.size};
+    struct value_item item = {0};
+    struct value_item wanted = {0};
+    if (!value_read(&reader, &item) || !value_read(&value_reader, &wanted)) {
+        return true;
+    }
+    if (item.kind == VALUE_STRING) {
+        return wanted.kind == VALUE_STRING && item.string.size <= wanted.string.size &&
+               (item.string.size == 0 ||
+                memcmp(item.string.data, wanted.string.data, item.string.size) == 0);
+    }
+    size_t size = state.size - reader.position;
+    return item.kind != VALUE_ARRAY ||
+           (wanted.kind == VALUE_ARRAY && item.count <= wanted.count &&
+            size <= value.size - value_reader.position &&
+            memcmp(state.data + reader.position, value.data + value_reader.position, size) == 0);
+}
+
+/* Whether the value that is read can come about by appending to the present state, or to one that
+ * was written by something that is called before the read returns. */
+static bool is_reachable(const struct general_search *self, struct bytes state,
+                         const struct linear_operation *read)
+{
+    const struct linear_part *part = self->search.part;
+    struct bytes value = history_value(part->history, read->a);
+    bool reachable = may_become(state, value) || read->ret > self->unknown_reset;
+    for (size_t i = 0; i < self->resets.count && !reachable; i++) {
+        reachable = may_become(history_value(part->history, self->resets.items[i]), value);
+    }
+    return reachable;
+}
+
+/* The reads that are left tell which append was next, long before one of them is due. (For display
+ * the last one does not: how far one gets without it is what is shown.) */
+static bool is_doomed(struct general_search *self)
+{
+    const struct search *search = &self->search;
+    struct bytes state = interner_bytes(&self->states, search->state);
+    uint32_t reads = 0;
+    self->resets.count = 0;
+    for (uint32_t place = search->next[0]; place != 0 && reads < READS_AHEAD;
+         place = search->next[place]) {
+        uint32_t position = search_at(search, place);
+        const struct linear_operation *operation = &search->operations[position];
+        bool is_return = search_is_return(search, place);
+        if (!is_return && (operation->kind == KIND_WRITE || operation->kind == KIND_CAS)) {
+            *array_push(&self->resets) =
+                operation->kind == KIND_WRITE ? operation->a : operation->b;
+        } else if (is_return && operation->kind == KIND_READ &&
+                   (search->record == NULL || search->record->goal != position)) {
+            reads++;
+            if (!is_reachable(self, state, operation)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- settling ------------------------------------------------------------------------------- */
+
+static bool settle_pure(struct search *search)
 {
     struct general_search *self = own(search);
     search->due = NO_OPERATION;
@@ -95,6 +166,15 @@ static bool settle(struct search *search)
         }
         place = after;
     }
+    return true;
+}
+
+static bool settle(struct search *search)
+{
+    if (!settle_pure(search)) {
+        return false;
+    }
+    search->is_doomed = linear_grows(search->part) && is_doomed(own(search));
     return true;
 }
 
@@ -231,6 +311,9 @@ static bool class_all(struct general_search *self)
         }
         if (operation->ret == HISTORY_NEVER) {
             struct alike *alike = &self->classes.items[class];
+            if (operation->kind != KIND_APPEND && operation->inv < self->unknown_reset) {
+                self->unknown_reset = operation->inv;
+            }
             if (alike->count++ == 0) {
                 *array_push(&self->unknown_classes) = class;
             }
@@ -263,7 +346,7 @@ enum linear_verdict linear_search_general(const struct linear_part *part, uint64
                                           struct linear_budget *budget, uint32_t *furthest,
                                           struct linear_record *record)
 {
-    struct general_search self = {0};
+    struct general_search self = {.unknown_reset = HISTORY_NEVER};
     search_begin(&self.search, part, &rules, seed, record);
     size_t count = (size_t)self.search.count + 1;
     self.class_of = memory_new_zeroed(count, sizeof *self.class_of);
@@ -289,6 +372,7 @@ enum linear_verdict linear_search_general(const struct linear_part *part, uint64
     array_free(&self.classes);
     array_free(&self.unknown_classes);
     array_free(&self.candidates);
+    array_free(&self.resets);
     search_end(&self.search);
     return verdict;
 }

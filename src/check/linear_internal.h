@@ -52,6 +52,7 @@ struct linear_part {
     enum linear_family family;
     uint32_t key;     /* 0: none */
     uint32_t initial; /* of a register */
+    bool is_decided;
     struct linear_operations {
         array_of(struct linear_operation);
     } operations;
@@ -97,6 +98,7 @@ struct linear_budget {
     uint64_t all;
     uint64_t steps_left; /* UINT64_MAX: as many as it takes */
     uint64_t searched;   /* configurations so far */
+    bool is_stopped;     /* the callback said so */
 };
 
 /* Whether to go on, with so many more steps done; asked once in a while. */
@@ -132,6 +134,13 @@ enum linear_verdict linear_distinct_set(const struct linear_part *part,
 /* Whichever fits the part's family. */
 enum linear_verdict linear_distinct(const struct linear_part *part,
                                     struct linear_certificate *certificate);
+
+/* Whether its state mostly grows, so that a search looks ahead: then `furthest` may be too early.
+ */
+static inline bool linear_grows(const struct linear_part *part)
+{
+    return part->family == FAMILY_STRING || part->family == FAMILY_LIST;
+}
 
 /* The searches. `furthest`, for a "no": the position of the operation whose return could not be
  * reached. `record`: see below; NULL: nothing is kept. */

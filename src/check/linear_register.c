@@ -24,7 +24,8 @@ static uint32_t next_call(const struct search *search, uint32_t place)
 
 /* Goes through what was called before the first return that is not satisfied. */
 #define called_each(search, place)                                                                 \
-    for (uint32_t place = next_call(search, 0); place != 0; place = next_call(search, place))
+    for (uint32_t(place) = next_call((search), 0); (place) != 0;                                   \
+         (place) = next_call((search), (place)))
 
 /* ---- wants ---------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define STEPS_BETWEEN_LOOKS 1024U
+#define STEPS_BETWEEN_LOOKS 256U
 
 /* ---- the list ------------------------------------------------------------------------------- */
 
@@ -236,7 +236,8 @@ static struct search_frame *frame_left(struct search *search)
 static bool visit(struct search *search)
 {
     reach(search);
-    if (!print_set_add(&search->seen, hash_mix(search->print, search->state))) {
+    if (search->is_doomed ||
+        !print_set_add(&search->seen, hash_mix(search->print, search->state))) {
         remember_dead_end(search);
         return true;
     }

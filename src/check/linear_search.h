@@ -10,7 +10,8 @@ struct search;
 
 /* What a rung adds. Operations are positions in the part, states numbers of its own. */
 struct search_rules {
-    /* Linearizes what need not be branched on; sets `due`. false: a model failed. */
+    /* Linearizes what need not be branched on; sets `due` and `is_doomed`. false: a model failed.
+     */
     bool (*settle)(struct search *search);
     /* Adds the moves that are to be tried, the best first, by search_propose. */
     bool (*branch)(struct search *search);
@@ -52,7 +53,8 @@ struct search {
     uint64_t seed;  /* of the random words */
     uint64_t print; /* of what is linearized */
     uint32_t state;
-    uint32_t due; /* the first return that is not satisfied; NO_OPERATION: none is left */
+    uint32_t due;   /* the first return that is not satisfied; NO_OPERATION: none is left */
+    bool is_doomed; /* what is left cannot be satisfied: the rung may say so */
     struct {
         array_of(struct search_undo);
     } trail;
