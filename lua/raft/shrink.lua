@@ -249,21 +249,37 @@ function shrink.run(given)
   }
 end
 
+-- The shrunk plan; one that is frozen leaves nothing to chance, so with timers and delays of its own where it fails so.
+local function with_chance(found, writer, server)
+  local thawed = freeze.thawed(found.plan)
+  local written = thawed ~= found.plan and writer:plan(thawed)
+  for seed = 1, written and SEEDS or 0 do
+    local failure, time = server:run(written, seed)
+    if oracles.is_same(failure, found.failure) then
+      local ends_ns = time and math.floor(time * 1e9 + 0.5) or thawed.ends_ns
+      return plans.with(thawed, { seed = seed, ends_ns = ends_ns })
+    end
+  end
+  return found.plan
+end
+
 --- Finds the events at which a shrunk run's failure became likely.
 -- @tparam table found as shrink.run gives it
 -- @tparam ?number seconds at most (20)
 -- @treturn ?table as cause.find gives it; nil where the run cannot be looked at
 function shrink.cause(found, seconds)
   local ends_at = clock() + (seconds or CAUSE_SECONDS)
-  local answer = workers.call(function() return replay.moments(found.plan, found.plan.seed) end, HUNG_S)
-  if not answer.value or #answer.value == 0 then
-    return nil
-  end
   local writer = text.writer()
   local server = servers.new(writer)
+  local plan = with_chance(found, writer, server)
+  local answer = workers.call(function() return replay.moments(plan, plan.seed) end, HUNG_S)
+  if not answer.value or #answer.value == 0 then
+    server:close()
+    return nil
+  end
   local result = causes.find {
-    plan = found.plan, failure = found.failure, moments = answer.value,
-    write = function(plan) return writer:plan(plan) end,
+    plan = plan, failure = found.failure, moments = answer.value,
+    write = function(one) return writer:plan(one) end,
     run = function(written, seed, branch) return (server:run(written, seed, branch)) end,
     is_spent = function() return clock() >= ends_at end,
   }

@@ -11,6 +11,7 @@ local freeze = {}
 
 local HUNG_S = 20
 local DELAY_S = 0.001
+local LEAD_NS = 300000000
 
 -- Whether a step of the plan's own makes that node stand just then.
 local function is_asked(plan, at_ns, id)
@@ -68,6 +69,22 @@ function freeze.all(work)
   if not work:try(with_delay(frozen)) and not work:try(frozen) then
     work:try(with_delay(plan))
   end
+end
+
+--- A frozen plan with timers and delays of its own again: what chance has in it.
+-- @tparam table plan
+-- @treturn table the plan itself where it is not frozen
+function freeze.thawed(plan)
+  if plan.options.election_timeout ~= math.huge then
+    return plan
+  end
+  local options = plans.shallow(plan.options)
+  options.election_timeout, options.link = nil, nil
+  local steps = plans.filter(plan.steps, function(step) return not step.is_timer end)
+  local late_ns = LEAD_NS -- until timers have made a leader
+  return plans.retime(plans.with(plan, { options = options, steps = steps }), function(at_ns)
+    return at_ns + late_ns
+  end)
 end
 
 return freeze

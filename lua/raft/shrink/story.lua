@@ -22,6 +22,7 @@ local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
 local LINE_EVERY_S = 0.1
 local JUMPS_MOST = 2
+local CERTAIN = 0.9
 
 -- ---- while it goes on ------------------------------------------------------------------------------------------
 
@@ -130,7 +131,10 @@ local function show_cause(found, with_curve)
       say("  %s", causes.words(jump))
     end
   end
-  if #result.jumps == 0 then
+  local first = result.moments[1]
+  if #result.jumps == 0 and first.chance and first.chance >= CERTAIN then
+    say("  from the beginning: what the script does is enough")
+  elseif #result.jumps == 0 then
     say("  at no single event")
   end
 end
