@@ -19,12 +19,16 @@ return {
   end,
   run = function(c, given)
     local p, is_kv = given.parameters, given.machine == "kv"
+    local lease = given.clock_drift and "lease" or nil
+    local quiet = c:random(2) == 1 -- little is written: logs stay equal where nodes are cut off
     local kinds = { "register", "cas-register", is_kv and "kv", is_kv and "append", is_kv and "set", is_kv and "queue" }
     for _, keys in ipairs { c:random(3), c:random(3, 50) } do
       local kind = kinds[c:random(#kinds)] or "register"
-      c:workload { kind = kind, rate = p.rate / 3, keys = keys, session = p.session }
+      local rate, read = p.rate / (quiet and 60 or 3), c:random(2) == 1 and lease or nil
+      c:workload { kind = kind, rate = rate, keys = keys, session = p.session, read = read }
     end
-    c:workload { kind = "register", rate = p.rate / 3, read = given.clock_drift and "lease" or nil }
+    local mix = quiet and { read = 40, write = 1 } or nil
+    c:workload { kind = "register", rate = quiet and p.rate or p.rate / 3, mix = mix, read = lease }
     c:nemesis(p.faults)
     c:sleep(p.time)
   end,

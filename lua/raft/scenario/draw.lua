@@ -42,7 +42,7 @@ function draw.stock(pick, mode)
     -- Small, so that followers fall behind the log all the time.
     snapshot_every = pick { math.huge, 3, 10, 30, 100 },
     snapshot_bytes = pick { math.huge, math.huge, 500, 5000 },
-    clock_drift = pick { false, false, 0.05, 0.1, 0.5 } or nil,
+    clock_drift = pick { false, 0.05, 0.1, 0.5 } or nil,
     parameters = {
       time = mode == "sim" and pick { 2, 3, 4, 5, 5, 8, 12, 20, 30 } or pick { 5, 10 },
       rate = pick { 30, 100, 200, 200 },
