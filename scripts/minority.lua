@@ -41,6 +41,18 @@ local function has(list, id)
   return false
 end
 
+-- Some of a list, in any order.
+local function draw(c, list, count)
+  local left, drawn = {}, {}
+  for place, one in ipairs(list) do
+    left[place] = one
+  end
+  for place = 1, math.min(count, #left) do
+    drawn[place] = table.remove(left, c:random(#left))
+  end
+  return drawn
+end
+
 -- ---- what befalls a node --------------------------------------------------------------------------------------
 
 -- Each: does it, and how it ends.
@@ -174,6 +186,21 @@ local function swap(c, before, minority, run)
   end
 end
 
+-- A leader that was cut off just now takes commands and changes of members that it cannot finish. Of one that is only
+-- deaf others would hear, and finish the change.
+local function mislead(c, run, members)
+  for _, leader in ipairs(c:leaders()) do
+    local fault = run.faults[leader.id]
+    if fault and fault ~= "deaf" and members and #members.voters > 1 and c:random(2) == 1 then
+      local voters = draw(c, members.voters, #members.voters - 1)
+      c:change_members({ voters = voters, learners = members.learners }, { node = leader.id, timeout = 0.01 })
+    end
+    for number = 1, fault and c:random(0, 20) or 0 do
+      c:submit(leader.id, { op = "set", key = "misled" .. number, value = leader.id })
+    end
+  end
+end
+
 -- Nobody has a later term than the leader's: nothing that was begun while it was away goes on.
 local function is_latest(c, term)
   for _, id in ipairs(c:ids()) do
@@ -194,23 +221,12 @@ local function change_minority(c, run)
     and not has(minority, leader)
   run.faults = {}
   swap(c, before, minority, run)
+  mislead(c, run, members)
   run.is_calm = run.is_quiet
   return stays and is_latest(c, term) and leader or nil, term
 end
 
 -- ---- between two rounds -------------------------------------------------------------------------------------------
-
--- Some of a list, in any order.
-local function draw(c, list, count)
-  local left, drawn = {}, {}
-  for place, one in ipairs(list) do
-    left[place] = one
-  end
-  for place = 1, math.min(count, #left) do
-    drawn[place] = table.remove(left, c:random(#left))
-  end
-  return drawn
-end
 
 local acts = {}
 
