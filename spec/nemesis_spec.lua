@@ -112,7 +112,8 @@ local all = {
   { "crash", count = "some" }, "flaky_links", "slow_link", "late_answers", "lost_answers", "lost_window",
   "repeated_requests", "late_messages", "repeated_messages", "clock", "slow_disk", "stalled_disk", "full_disk",
   "failing_disk", "torn_writes", "lying_disk", "campaign", "alternate", "transfer", "transfer_broken", "compact",
-  "left_behind", "ambush_snapshot", "change_members", "change_one", "change_cut_off", "change_then_crash",
+  "left_behind", "two_snapshots", "ambush_snapshot", "change_members", "change_one", "change_cut_off",
+  "change_then_crash",
   "come_back", "promote", "add_and_break",
 }
 

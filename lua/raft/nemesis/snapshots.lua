@@ -21,19 +21,39 @@ snapshots.compact = {
   end,
 }
 
--- A follower is cut off until the others have nothing of the log left that it lacks; then it is back.
+-- A follower is cut off until the others have nothing of the log left that it lacks; then `before(away)` is called, and
+-- it is back. `apart`: seconds at most between two snapshots.
+local function leave_behind(c, apart, before)
+  local away = pick.target(c, "follower")
+  c:disconnect(away)
+  c:sleep(0.1 + c.nemesis.stream:random() * 0.6)
+  for _, id in ipairs(pick.shuffled(c.nemesis)) do
+    if id ~= away then
+      c:compact(id, { timeout = 0.2 })
+      c:sleep(apart * c.nemesis.stream:random())
+    end
+  end
+  before(away)
+  c:reconnect(away)
+end
+
 snapshots.left_behind = {
   options = {},
   start = function(c)
-    local away = pick.target(c, "follower")
-    c:disconnect(away)
-    c:sleep(0.1 + c.nemesis.stream:random() * 0.6)
-    for _, id in ipairs(pick.ids(c.nemesis)) do
-      if id ~= away then
-        c:compact(id, { timeout = 0.2 })
-      end
-    end
-    c:reconnect(away)
+    leave_behind(c, 0, function() end)
+  end,
+}
+
+-- While it is sent a snapshot another leads, and sends its own, which is of another index.
+snapshots.two_snapshots = {
+  options = {},
+  start = function(c)
+    leave_behind(c, 0.1, function(away)
+      ambush.set(c, {
+        kind = "receive", message = "snapshot", node = away, act = "campaign", who = "other",
+        skip = c.nemesis.stream:random(0, 4),
+      })
+    end)
   end,
 }
 

@@ -23,7 +23,7 @@ swarm.stock = {
   { mix = { "slow_disk", "stalled_disk", "full_disk", "failing_disk", { "torn_writes", weight = 2 }, "lying_disk" },
     weight = 2 },
   { mix = { "campaign", "alternate", { "transfer", weight = 2 }, "transfer_broken" }, weight = 2 },
-  { mix = { { "compact", weight = 2 }, "left_behind", "ambush_snapshot" }, weight = 2 },
+  { mix = { { "compact", weight = 2 }, "left_behind", "two_snapshots", "ambush_snapshot" }, weight = 2 },
   { mix = {
     { "change_members", weight = 3 }, { "change_one", weight = 2 }, "change_cut_off", "change_then_crash", "come_back",
     "promote", "add_and_break",
