@@ -5,7 +5,7 @@ BUILD ?= $(if $(filter lua5.4,$(LUA)),build,build/$(LUA))
 CC ?= cc
 JOBS ?= $(shell nproc)
 # The suite mostly waits (for elections, disks, processes): with one job for each core they would stand idle.
-TEST_JOBS ?= $(shell echo $$(($(JOBS) * 2)))
+TEST_JOBS ?= $(shell echo $$(($(JOBS) + ($(JOBS) + 1) / 2)))
 N ?= 1000
 
 # ---- what it needs: packages of Debian 12 ------------------------------------------------------

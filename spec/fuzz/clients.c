@@ -47,8 +47,10 @@ static void check_answer(const struct batch *body)
     frame_seal(&frame, FRAME_CLIENT_ANSWER, 1, 0);
     struct batch *batch = batch_copy(NULL, frame.data, frame.size);
     ensure(frame_parse(batch_bytes(batch), true, &head, &problem) == FRAME_WHOLE);
+    memset(&outcome, 0xa5, sizeof outcome); /* it fills all */
     if (node_answer_parse(batch, 0, &head, &number, &outcome)) {
         ensure(failure_name(outcome.failure.code) != NULL);
+        ensure(outcome.failure.file[0] == 0 && outcome.failure.offset == 0);
         ensure(outcome.result.size <= body->size);
         (void)hash_bytes(outcome.result.data, outcome.result.size, 0); /* all of it is there */
     }

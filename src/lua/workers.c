@@ -357,7 +357,9 @@ static int worker_take(lua_State *L)
     }
     if (size == 0 || left - HEAD_BYTES < size) {
         size_t kept = left;
-        memmove(worker->arrived.data, at, kept);
+        if (kept > 0) { /* there may be no memory yet */
+            memmove(worker->arrived.data, at, kept);
+        }
         worker->arrived.size = kept;
         worker->taken = 0;
         lua_pushnil(L);

@@ -176,6 +176,7 @@ bool clients_parse_answer(struct bytes body, uint64_t *number, struct node_outco
         return false;
     }
     *number = load_u64(fixed);
+    failure_clear(&outcome->failure); /* what an answer does not carry: a place on a disk */
     outcome->failure.code = (enum failure_code)fixed[8];
     outcome->failure.unknown = fixed[9] != 0;
     outcome->failure.leader = load_u64(fixed + 10);
