@@ -108,7 +108,8 @@ local function make_build(options, name)
   must(("patch -s -p1 -d %s < spec/mutants/%s.patch"):format(quoted(folder), name), name .. " does not apply")
   must(("cc -O2 -fPIC -c -o %s/build/leave.o scripts/dev/mutants/leave.c"):format(quoted(folder)),
     "scripts/dev/mutants/leave.c does not build")
-  must(("make -s -o Makefile -C %s all OPTIMIZE='-O2 -g --coverage' LDFLAGS='build/leave.o --coverage %s'"):format(quoted(folder),
+  local make = "make -s -o Makefile -C %s all OPTIMIZE='-O2 -g --coverage' LDFLAGS='build/leave.o --coverage %s'"
+  must(make:format(quoted(folder),
     "-Wl,--wrap=abort"), name .. " does not build")
   return folder
 end
@@ -195,8 +196,9 @@ end
 
 -- What is left of it once it is as small as it can be; nil where that cannot be made small.
 local function shrink(folder, sample)
-  local run = "RAFTBENCH_BUILD=%s timeout %d scripts/raftbench run %s --mode sim --seed %d --shrink"
-  local said = output_of(run:format(quoted(folder .. "/build"), SHRINK_SECONDS, sample.scenario, sample.seed))
+  local run = "root=$PWD && cd %s && RAFTBENCH_BUILD=$PWD/build timeout %d $root/scripts/raftbench run $root/%s"
+    .. " --mode sim --seed %d --shrink" -- the script that it writes goes with the folder
+  local said = output_of(run:format(quoted(folder), SHRINK_SECONDS, sample.scenario, sample.seed))
   local from = said:match "\n  from (%d+) fault"
   local to, replays, seconds = said:match "\n  to +(%d+) faults?[^\n]-%((%d+) replays, ([%d.]+) s"
   return to and { from = tonumber(from), to = tonumber(to), replays = tonumber(replays), real = tonumber(seconds) }
