@@ -49,7 +49,36 @@ function tests.test_AStaleReadIsNone()
   lu.assertEquals(explanation.operation.text, "process 2: read 1")
   lu.assertEquals(explanation.operation.complete, 11)
   lu.assertEquals(#explanation.kept, 3)
+  local said = {}
+  for number, operation in ipairs(explanation.certificate) do
+    said[number] = operation.text
+  end
+  lu.assertEquals(said, { "process 1: write 1", "process 3: write 9", "process 2: read 1" })
+  local longest = explanation.longest[10]
+  lu.assertEquals(longest[#longest].operation.text, "process 2: read 1")
+  lu.assertEquals(#longest, 2)
   lu.assertStrContains(tostring(explanation), "process 1: write 1, entries 1 to 2")
+end
+
+function tests.test_TwoValuesThatAreEachBeforeTheOther()
+  local explanation = assert_no([[
+    1 invoke write 1; 2 invoke write 2; 1 ok write 1; 2 ok write 2
+    3 invoke read; 3 ok read 1; 3 invoke read; 3 ok read 2; 3 invoke read; 3 ok read 1]], "register")
+  lu.assertEquals(#explanation.certificate, 4)
+  explanation = assert_no([[
+    1 invoke write 1; 2 invoke write 2; 3 invoke read; 3 ok read 1; 4 invoke read; 4 ok read 2
+    3 invoke read; 4 invoke read; 3 ok read 1; 4 ok read 2; 1 ok write 1; 2 ok write 2
+    3 invoke read; 3 ok read 1; 4 invoke read; 4 ok read 2]], "register")
+  lu.assertStrContains(tostring(explanation), "returned before")
+end
+
+-- What an unknown dequeue took has to be gone, which is all that is known of it.
+function tests.test_AnUnknownDequeueOfAQueueThatWasFoundEmpty()
+  local text = "1 invoke enqueue 1; 1 ok enqueue 1; 2 invoke dequeue; 2 info dequeue; " ..
+    "3 invoke dequeue; 3 ok dequeue null"
+  assert_yes(text, "queue")
+  assert_no(text .. "; 3 invoke dequeue; 3 ok dequeue 1", "queue")
+  assert_no((text:gsub("2 invoke dequeue; 2 info dequeue; ", "")), "queue")
 end
 
 function tests.test_AnUnknownWriteMayTakeEffectLate()

@@ -265,6 +265,17 @@ static enum linear_verdict clash(struct distinct *self, const struct chain *a,
         certificate->count = 2;
         return LINEAR_NO;
     }
+    const struct chain *around = b->first_ret_of == b->last_inv_of ? a : b;
+    const struct chain *between = around == a ? b : a;
+    if (between->first_ret_of == between->last_inv_of) {
+        certificate->reason = "%1 returned before %2 began, and that before %3 began: the value of "
+                              "%1 and %3 had been replaced by that of %2";
+        certificate->operations[0] = around->first_ret_of;
+        certificate->operations[1] = between->first_ret_of;
+        certificate->operations[2] = around->last_inv_of;
+        certificate->count = 3;
+        return LINEAR_NO;
+    }
     certificate->reason = "%1 returned before %2 began, and %3 returned before %4 began: the value "
                           "of %1 and %4 would have to be there both before and after that of %2 "
                           "and %3";
