@@ -103,6 +103,25 @@ command.add(tests, "APicture", function(folder)
   lu.assertNil(io.open(folder .. "/none.html"))
 end)
 
+-- A scenario whose history is not linearizable says how to see why.
+command.add(tests, "APictureOfARun", function(folder)
+  local path = command.write(folder .. "/stale.lua", [[
+    return { nodes = 3, run = function(c)
+      c:workload { kind = "register", rate = 200, read = "stale", ask = "any" }
+      c:sleep(2)
+    end }]])
+  local result = command.run { "run", path, "--seed", "1" }
+  command.assert_code(result, 1)
+  lu.assertStrContains(result.err, "is not linearizable")
+  lu.assertStrContains(result.err, "--html FILE")
+  result = command.run {
+    "run", path, "--seed", "1", "--html", folder .. "/why.html", "--history", folder .. "/why.jsonl",
+  }
+  command.assert_code(result, 1)
+  check_picture(command.read(folder .. "/why.html"))
+  command.assert_code(command.run { "check", folder .. "/why.jsonl", "--model", "register" }, 1)
+end)
+
 -- Words from a history are words in the page too; and no more is drawn than an eye can take.
 tests.test_APictureOfMuch = function()
   local h, at = { clients = 3 }, 0

@@ -83,7 +83,9 @@ local function keep_history(broken, path, arguments)
   if arguments.history then
     written(broken.history:write(arguments.history))
   end
-  if arguments.html then
+  if not arguments.html then
+    io.stderr:write "  a picture of it: the same with --html FILE\n"
+  else
     written(require("raft.history.picture").write(broken.history, broken.explanation, arguments.html, path))
   end
 end
