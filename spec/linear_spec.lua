@@ -54,9 +54,10 @@ function tests.test_AStaleReadIsNone()
     said[number] = operation.text
   end
   lu.assertEquals(said, { "process 1: write 1", "process 3: write 9", "process 2: read 1" })
-  local longest = explanation.longest[10]
-  lu.assertEquals(longest[#longest].operation.text, "process 2: read 1")
+  local longest = explanation.longest[5]
   lu.assertEquals(#longest, 2)
+  lu.assertEquals(longest[2].operation.text, "process 3: write 9")
+  lu.assertEquals(longest[2].state, 9)
   lu.assertStrContains(tostring(explanation), "process 1: write 1, entries 1 to 2")
 end
 
