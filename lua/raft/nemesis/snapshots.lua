@@ -49,9 +49,11 @@ snapshots.two_snapshots = {
   options = {},
   start = function(c)
     leave_behind(c, 0.1, function(away)
+      local stream = c.nemesis.stream
+      c:link("*", away, { drop = 0.1 + stream:random() * 0.5, delay = { 0, 0.05 } }) -- so that it takes its time
       ambush.set(c, {
         kind = "receive", message = "snapshot", node = away, act = "campaign", who = "other",
-        skip = c.nemesis.stream:random(0, 4),
+        skip = stream:random(0, 4),
       })
     end)
   end,
