@@ -258,11 +258,24 @@ local legend = [[
 <span class="key"><i style="background:var(--bad-back);border-color:var(--bad)"></i>where it ends</span>
 ]]
 
-local function pairs_before(certificate)
-  if not certificate or #certificate ~= 4 then
-    return {}
+-- Who returned before who began, as the reason says it of the certificate's operations: "%1 returned before %2 began,
+-- and that before %3 began".
+local function pairs_before(explanation)
+  local certificate, list, last = explanation.certificate or {}, {}, nil
+  local function add(first, second)
+    if certificate[first] and certificate[second] then
+      list[#list + 1] = { certificate[first].invoke, certificate[second].invoke }
+    end
+    last = second
   end
-  return { { certificate[1].invoke, certificate[2].invoke }, { certificate[3].invoke, certificate[4].invoke } }
+  local reason = explanation.reason or ""
+  for first, second in reason:gmatch "%%(%d) returned before %%(%d) began" do
+    add(tonumber(first), tonumber(second))
+  end
+  for second in reason:gmatch "and that before %%(%d) began" do
+    add(last, tonumber(second))
+  end
+  return list
 end
 
 --- The picture as text.
@@ -278,7 +291,7 @@ function picture.html(history, explanation, name)
   local longest, texts = longest_of(explanation, known)
   local data = core.json_encode {
     operations = operations, lanes = lanes, failing = explanation.operation.invoke,
-    before = pairs_before(explanation.certificate), longest = longest, texts = texts,
+    before = pairs_before(explanation), longest = longest, texts = texts,
   }
   local key = explanation.key ~= nil and (" at key <code>%s</code>"):format(escape(words(explanation.key, 60))) or ""
   local parts = {
