@@ -30,7 +30,7 @@ local shrink = {}
 
 local REPLAYS, SECONDS = 400, 60 -- at most
 local ROUNDS_MOST = 5
-local SHARE_OF_ROUNDS = 0.7 -- of the limits; the rest is for what makes the result easy to read
+local SHARE_OF_ROUNDS = 0.85 -- of the limits; the rest is for what makes the result easy to read
 local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local SEEDS = 20 -- that the result is tried under
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
