@@ -16,7 +16,7 @@ struct value {
     uint32_t writer;   /* an operation; NONE */
     uint32_t next_cas; /* the one that went on from it; NONE */
     uint32_t chain;    /* by the value that begins it; NONE: not known yet */
-    uint32_t place;    /* in its chain */
+    uint32_t place;    /* among all values, those of a chain one after the other */
     bool is_needed;    /* some operation that certainly happened saw it */
 };
 
@@ -30,7 +30,7 @@ struct chain {
 
 struct member {
     uint32_t chain;
-    uint32_t place; /* the writer of the i-th value 2i, its reads 2i + 1 */
+    uint32_t place; /* the writer of the i-th value 2i, what only reads it 2i + 1 */
     uint32_t operation;
 };
 
@@ -46,6 +46,7 @@ struct distinct {
     struct {
         array_of(struct member);
     } members;
+    uint32_t places; /* values that stand in chains */
     struct chain *chains;
     struct linear_certificate *certificate;
 };
@@ -171,11 +172,10 @@ static enum linear_verdict link_cas(struct distinct *self)
 
 static void follow_chain(struct distinct *self, uint32_t begin)
 {
-    uint32_t place = 0;
-    for (uint32_t value = begin; value != NONE; place++) {
+    for (uint32_t value = begin; value != NONE;) {
         struct value *of = value_at(self, value);
         of->chain = begin;
-        of->place = place;
+        of->place = self->places++;
         value = of->next_cas == NONE ? NONE : self->written[of->next_cas];
     }
 }
@@ -204,13 +204,23 @@ static enum linear_verdict find_chains(struct distinct *self)
     return LINEAR_YES;
 }
 
-static int compare_members(const void *left, const void *right)
+/* By place: counted, for there are as many places as values. */
+static struct member *sort_members(const struct distinct *self)
 {
-    const struct member *x = left;
-    const struct member *y = right;
-    uint64_t a = (uint64_t)x->chain << 32 | x->place;
-    uint64_t b = (uint64_t)y->chain << 32 | y->place;
-    return a == b ? 0 : (a < b ? -1 : 1);
+    size_t count = self->members.count;
+    uint32_t *ends = memory_new_zeroed((size_t)self->places * 2 + 1, sizeof *ends);
+    struct member *sorted = memory_new((count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < count; i++) {
+        ends[self->members.items[i].place + 1]++;
+    }
+    for (size_t i = 1; i <= (size_t)self->places * 2; i++) {
+        ends[i] += ends[i - 1];
+    }
+    for (size_t i = 0; i < count; i++) {
+        sorted[ends[self->members.items[i].place]++] = self->members.items[i];
+    }
+    memory_free(ends);
+    return sorted;
 }
 
 /* The members of one chain, by place: none of a later place may precede one of an earlier place. */
@@ -309,11 +319,14 @@ static enum linear_verdict judge_chains(struct distinct *self)
 {
     size_t chains = 0;
     size_t count = self->members.count;
-    struct member *members = self->members.items;
     if (count == 0) {
         return LINEAR_YES;
     }
-    qsort(members, count, sizeof *members, compare_members);
+    struct member *members = sort_members(self);
+    array_free(&self->members);
+    self->members.items = members; /* freed with the rest */
+    self->members.count = count;
+    self->members.capacity = count + 1;
     self->chains = memory_new(count * sizeof *self->chains);
     for (size_t first = 0; first < count;) {
         size_t end = first + 1;
