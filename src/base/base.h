@@ -1,7 +1,7 @@
 /*
  * base: what every other room stands on. Assertions, memory, growable buffers, containers
  * (containers.h), reference-counted batches of payload bytes, CRC-32C, hashing, random streams,
- * values (deterministic CBOR), fields, and JSON.
+ * values (deterministic CBOR), fields, JSON and EDN.
  *
  * It never opens, reads or writes anything, reads no clock and knows nothing of Raft.
  */

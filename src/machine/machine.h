@@ -1,7 +1,7 @@
 /*
  * machine: what a state machine is (machine.c), client sessions above it (session.c), snapshots of
- * both (snapshot.c), and the key-value machine that comes with the house (kv.c, kv_table.c,
- * kv_snapshot.c).
+ * both (snapshot.c), and the key-value machine that comes with the house (kv.c, kv_parts.c,
+ * kv_table.c, kv_snapshot.c).
  *
  * The payload of a COMMAND entry is a head and an encoded value. The head is one byte 0, or one
  * byte 1, then session and sequence (two little-endian u64): a command of a session is applied
