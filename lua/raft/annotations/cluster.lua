@@ -325,7 +325,7 @@ function cluster:promote(ids, options) end
 ---and options ({ "partition", shape = "halves", weight = 3 }), functions f(c) that do something and return what takes
 ---it back, and { mix = list }, { sequence = list }, { stagger = list }. One begins each `every` seconds and lasts for
 ---`lasts`; an entry with an `every` of its own keeps its own time.
----@param options raft.nemesis_options|string the list, and `swarm`: which of it this run has, how likely each is, whom it strikes, how often and how long is drawn by the seed (without a list: of all that there are); `every` = {1, 4}, `lasts` = {0.5, 3}; `time` seconds after which it stops, `disk`: what each disk does wrong all the time, `actions`: those of an earlier one, to be done again, in place of the list, `symbolic`: to whoever has the role that the target had then
+---@param options raft.nemesis_options|string the list, or the name of one fault; `swarm`: which of the list this run has, how likely each is, whom it strikes, how often and how long is drawn by the seed (without a list: of all that there are); `every` = {1, 4}, `lasts` = {0.5, 3}; `time` seconds after which it stops; `disk`: what each disk does wrong all the time; `actions`: those of an earlier one, to be done again, in place of the list; `symbolic`: to whoever has the role that the target had then
 ---@return raft.nemesis # the nemesis, with `stop` and `actions`
 function cluster:nemesis(options) end
 
