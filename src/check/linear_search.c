@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define STEPS_BETWEEN_LOOKS 256U
+/* In a longer history only dead ends at its end are kept: each costs as much as it is deep. */
+#define LOOKED_AT_WHOLE_MAX 1000U
 
 /* ---- the list ------------------------------------------------------------------------------- */
 
@@ -162,7 +164,8 @@ void search_remember_candidate(struct search *search, uint32_t operation, bool i
 static void remember_dead_end(struct search *search)
 {
     struct linear_record *record = search->record;
-    if (record == NULL) {
+    bool is_long = search->count > LOOKED_AT_WHOLE_MAX;
+    if (record == NULL || (is_long && search->due != record->goal)) {
         return;
     }
     uint32_t depth = record->nodes.items[search->node].depth;
