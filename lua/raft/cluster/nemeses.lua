@@ -12,8 +12,8 @@ local nemeses = {}
 -- @tparam raft.nemesis_options|string options the list, or the name of one fault; `swarm`: which of the list this run
 -- has, how likely each is, whom it strikes, how often and how long is drawn by the seed (without a list: of all that
 -- there are); `every` = {1, 4}, `lasts` = {0.5, 3}; `time` seconds after which it stops; `disk`: what each disk does
--- wrong all the time; `actions`: those of an earlier one, to be done again, in place of the list; `symbolic`: to whoever
--- has the role that the target had then
+-- wrong all the time; `actions`: those of an earlier one, to be done again, in place of the list; `symbolic`: to
+-- whoever has the role that the target had then
 -- @treturn raft.nemesis the nemesis, with `stop` and `actions`
 function nemeses:nemesis(options)
   return nemesis.new(self, options)
