@@ -160,7 +160,9 @@ end
 local function settled_members(c)
   for _ = 1, 50 do
     local members = c:members()
-    if members and not members.voters_old and not members.wanted then
+    -- What the leader has last may not be committed yet; once a later command is, it is.
+    if members and not members.voters_old and not members.wanted
+      and c:set("settled", members.voters, { timeout = 0.3 }) then
       return members
     end
     c:sleep(0.1)
@@ -331,6 +333,32 @@ end
 local names = { "write", "write", "diverge", "diverge", "diverge", "campaign", "campaign_again", "transfer", "compact",
   "add", "promote", "promote_and_lose", "promote_and_lose", "remove" }
 
+-- ---- the end ------------------------------------------------------------------------------------------------------
+
+local function end_all(c, run)
+  local before = run.faults
+  run.faults = {}
+  swap(c, before, {}, run)
+end
+
+-- With all of them well, members can be changed.
+local function check_change(c, run)
+  check_works(c, run)
+  local members, why = settled_members(c), "a change is under way and does not end"
+  local deadline = c:now() + 5 + 30 * run.election_timeout[2]
+  while members and c:now() < deadline do
+    local voters = draw(c, members.voters, math.max(1, #members.voters - 1))
+    local fine, message = c:change_members({ voters = voters, learners = members.learners }, { timeout = 3 })
+    if fine then
+      return
+    end
+    why = message
+    c:sleep(0.1)
+    members = settled_members(c)
+  end
+  error("all are well, but members cannot be changed\n  " .. tostring(why), 0)
+end
+
 -- ---- the run --------------------------------------------------------------------------------------------------------
 
 function scenario.run(c, given)
@@ -356,6 +384,8 @@ function scenario.run(c, given)
     end
     c:sleep(c:random() * 2 * given.election_timeout[2])
   end
+  end_all(c, run)
+  check_change(c, run)
 end
 
 return scenario
