@@ -302,17 +302,28 @@ static void add_longest(const struct linear_part *part, const struct linear_reco
     *longest = (struct linear_longest){.operation = part->operations.items[operation].source,
                                        .first = (uint32_t)result->steps.count,
                                        .count = (uint32_t)path.count};
+    struct number_map anchored = {0}; /* node → the last of the path that stands at it ... */
+    uint32_t *others = memory_new((path.count + 1) * sizeof *others); /* ... and the one before */
+    for (uint32_t i = 0; i < path.count; i++) {
+        uint32_t anchor = record->nodes.items[path.items[i]].anchor;
+        if (anchor != 0) {
+            uint32_t *latest = number_map_at(&anchored, anchor);
+            others[i] = *latest;
+            *latest = i;
+        }
+    }
     for (size_t i = path.count; i-- > 0;) {
         if (record->nodes.items[path.items[i]].anchor != 0) {
             continue;
         }
-        for (size_t j = i; j-- > 0;) {
-            if (record->nodes.items[path.items[j]].anchor == path.items[i]) {
-                add_step(part, record, path.items[j], result);
-            }
+        for (uint32_t j = *number_map_at(&anchored, path.items[i]); j != UINT32_MAX;
+             j = others[j]) {
+            add_step(part, record, path.items[j], result);
         }
         add_step(part, record, path.items[i], result);
     }
+    number_map_free(&anchored);
+    memory_free(others);
     array_free(&path);
     ensure(result->steps.count == longest->first + longest->count);
 }
