@@ -35,7 +35,8 @@ end }
 
 add("AllSeedsAreFine", fine, function(fuzz)
   local result = command.assert_code(fuzz("--seeds", "5..24"), 0)
-  command.assert_match(result.lines[1], "bank%.lua: 20 seeds, %d+ virtual s in .* %(.* seeds/s, .* virtual s/s%)$")
+  command.assert_match(result.lines[1],
+    "bank%.lua: 20 seeds, %d+%.?%d* virtual s in .*%(.* seeds/s, .* virtual s/s%)$")
   command.assert_has(result.out, "elections", "distinct situations", "goal reached: somebody leads (20 seeds)",
     "no failure")
   lu.assertEquals(result.err, "")

@@ -356,7 +356,7 @@ return {
 
 command.add(tests, "TestShrinksItsFirstFailure", function(folder)
   local path, repro = command.write(folder .. "/small_spec.lua", small_spec), "repro-small-test_Small-1.lua"
-  local outcome = command.run { "test", path, "--mode", "sim", "--seed", "1", "--shrink" }
+  local outcome = command.run { "test", path, "--mode", "sim", "--seed", "1", "--seeds", "2", "--shrink" }
   local script = command.read(repro)
   local again = command.run { "run", repro }
   os.remove(repro)
@@ -367,7 +367,35 @@ command.add(tests, "TestShrinksItsFirstFailure", function(folder)
   end
   lu.assertStrContains(script, "c:compact(")
   lu.assertNotStrContains(script, "c:pause(")
+  lu.assertStrContains(script, "\n    local count = 0\n")
+  lu.assertStrContains(script, "\n  end,\n")
+  lu.assertNotStrContains(outcome.err, "shrinking, replay")
+  lu.assertStrContains(outcome.out, "FAILED what led to it")
   lu.assertStrContains(again.err, "machines answer alike is violated")
+end)
+
+local checking_spec = [[
+local lu = require "luaunit"
+local raft = require "raft"
+return {
+  test_Own = function()
+    local c = raft.cluster { nodes = 3 }
+    local leader = c:check_one_leader()
+    c:pause(leader % 3 + 1)
+    assert(c:set("k", 1))
+    c:disconnect(leader)
+    lu.assertEquals(#c:leaders(), 0)
+    c:shutdown()
+  end,
+}
+]]
+
+command.add(tests, "AnAssertionOfATestIsShrunkByItsFaults", function(folder)
+  local path = command.write(folder .. "/own_spec.lua", checking_spec)
+  local outcome = command.run { "test", path, "--mode", "sim", "--seed", "1", "--shrink" }
+  lu.assertEquals(outcome.code, 1)
+  lu.assertStrContains(outcome.out, "from 2 faults to 0")
+  lu.assertStrContains(outcome.out, "expected: 0")
 end)
 
 return tests

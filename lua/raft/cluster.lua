@@ -75,6 +75,9 @@ local function finish(self, passed, message)
   end
   self.driver:not_in_step("shutdown")
   local problem = self.driver:close()
+  if self.inputs then
+    inputs.ended(self.inputs, self.core:now_ns())
+  end
   local ok, raised = pcall(self.core.verdict, self.core, passed, message) -- readers of the trace may raise
   open.remove(self.handle)
   local fine, why, code = self.core:close()

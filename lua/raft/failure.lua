@@ -38,10 +38,15 @@ local function split_place(line)
   return place, rest or line
 end
 
+-- What a violation is about; which command a machine answered differently, and what, differs from run to run.
+local function key_of_message(message)
+  return failure.key((first_line(message):gsub("; the command is .*$", "")))
+end
+
 local function of_table(raised, shown)
   return {
     property = raised.property, text = shown, time = raised.time, nodes = raised.nodes,
-    key = raised.key or failure.key(first_line(tostring(raised.message or ""))),
+    key = raised.key or key_of_message(tostring(raised.message or "")),
   }
 end
 

@@ -57,8 +57,9 @@ function inputs.is_on()
 end
 
 --- The inputs of the recorded cluster that was made last.
--- @treturn ?table { options, calls, fates, is_full, cluster }: `calls` is a list of { name, count, arguments…, at_ns,
--- end_ns, client, number, session, code, raised }, `fates` what an intercept did to single messages; nil: there is none
+-- @treturn ?table { options, calls, fates, is_full, cluster, ended_ns }: `calls` is a list of { name, count,
+-- arguments…, at_ns, end_ns, client, number, session, code, raised }, `fates` what an intercept did to single messages;
+-- nil: there is none
 function inputs.latest()
   return latest or nil
 end
@@ -173,6 +174,13 @@ function inputs.wrap(methods)
   end
   wrapped.nemesis = wrap_nemesis(methods.nemesis)
   return wrapped
+end
+
+--- The cluster is shut down.
+-- @tparam table list its inputs
+-- @tparam integer now_ns
+function inputs.ended(list, now_ns)
+  list.ended_ns = now_ns
 end
 
 --- An intercept has decided what becomes of a message.

@@ -122,7 +122,8 @@ local function shrink(campaign, arguments, replay)
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(campaign.title:gsub("^.*/", ""):gsub("%.lua$", ""), finding.seed),
-    is_scenario = true, again = { file = campaign.title, seed = finding.seed, set = arguments.set or {} },
+    command = quote.command(common.again(arguments)), is_scenario = true,
+    again = { file = campaign.title, seed = finding.seed, set = arguments.set or {} },
     run = function(events_most)
       local outcome = one.run { file = campaign.title, seed = finding.seed, replay = replay(finding.seed),
         settings = settings.parse_all(arguments.set), events_most = events_most }

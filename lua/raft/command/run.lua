@@ -70,7 +70,7 @@ local function shrink_failure(path, arguments, is_scenario)
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(base_name(path), defaults.get("seed") or 1),
     run = function(events_most) return fail_again(path, arguments, events_most) end, is_scenario = is_scenario,
-    curve = arguments.cause,
+    curve = arguments.cause, command = quote.command(common.again(arguments)),
     again = is_scenario and { file = path, seed = defaults.get("seed") or 1, set = arguments.set or {} } or nil,
   }
 end

@@ -39,7 +39,7 @@ function test.describe(parser)
     :argname("FILE")
   parser:option("--set", "A parameter of the specs, in Lua's notation: raft.parameters.NAME.")
     :argname("parameters.NAME=VALUE"):count("*")
-  parser:flag("--shrink", "Make the first failure as small as it can be (one seed, one process).")
+  parser:flag("--shrink", "Make the first failure as small as it can be, and write it as a script.")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
 end
 
@@ -288,13 +288,13 @@ local function fail_again(record, arguments, core)
 end
 
 local function shrink_first(failed, arguments, core)
-  if arguments.seeds > 1 or arguments.jobs > 1 or (defaults.get "mode" or "sim") ~= "sim" then
-    report.problem "--shrink takes one seed, one process and the simulated world"
+  if (defaults.get "mode" or "sim") ~= "sim" then
+    report.problem "--shrink needs the simulated world: what happens in real time cannot be done again"
     return
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(failed.name:gsub("[^%w_-]", "-"), failed.seed),
-    run = function() return fail_again(failed, arguments, core) end,
+    command = quote.command(common.again(arguments)), run = function() return fail_again(failed, arguments, core) end,
   }
 end
 

@@ -28,7 +28,8 @@ local function note_on(given, failure)
   local other = witness.ask(given)
   local again = other and other.failure
   if not again then
-    return "it does not fail again in a process of its own: the run depends on something else than its seed"
+    return "it does not fail again in a process of its own: the run depends on something else than its seed. "
+      .. "With --set strict=true a machine in Lua that asks for the time or a random number is told so"
   elseif again.property ~= failure.property or again.key ~= failure.key then
     return "in a process of its own it fails otherwise (" .. again.property .. ": " .. again.text:match "^[^\n]*"
       .. "): the run depends on something else than its seed"

@@ -23,6 +23,11 @@ local function rate(number, real_s)
   return value < 10 and ("%.1f"):format(value) or group(math.floor(value + 0.5))
 end
 
+-- Of a few seconds also the tenths and hundredths.
+local function virtual(s)
+  return s < 10 and ("%.2f"):format(s) or group(math.floor(s))
+end
+
 local function seconds(s)
   return s < 60 and ("%.1f s"):format(s) or ("%d:%02d min"):format(math.floor(s / 60), math.floor(s % 60))
 end
@@ -107,7 +112,7 @@ function words.summary(campaign, replay)
   local sums, real_s = campaign.tally, campaign.real_s
   local stats = sums.stats
   local lines = {
-    ("%s: %s, %s virtual s%s%s"):format(campaign.title, count(sums.seeds, "seed"), group(math.floor(sums.time)),
+    ("%s: %s, %s virtual s%s%s"):format(campaign.title, count(sums.seeds, "seed"), virtual(sums.time),
       real_s and (" in %s (%s seeds/s, %s virtual s/s)"):format(seconds(real_s), rate(sums.seeds, real_s),
         rate(sums.time, real_s)) or "", campaign.interrupted and ", interrupted" or ""),
     ("  %s%s, %s commits, %s messages (%s lost to faults), %s events"):format(faults_words(stats),
@@ -115,9 +120,11 @@ function words.summary(campaign, replay)
       large(stats.events)),
     ("  %s, %s of them new in the latest 100 seeds"):format(situations_words(sums, "distinct situation"),
       group(sums:new_situations())),
-    ("  %s ran twice, in another process"):format(count(sums.twice, "seed")),
   }
-  if sums.seeds > 0 and stats.faults + stats.drops == 0 then
+  if sums.twice > 0 then
+    lines[#lines + 1] = ("  %s ran twice, in another process"):format(count(sums.twice, "seed"))
+  end
+  if sums.seeds > 0 and not campaign.stopped and stats.faults + stats.drops == 0 then
     lines[#lines + 1] = "  no fault has changed anything: is there a c:nemesis, and are the runs long enough for it?"
   end
   for _, problem in ipairs(campaign.problems or {}) do

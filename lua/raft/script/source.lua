@@ -88,6 +88,18 @@ function source.length(map)
   return length
 end
 
+-- A function's text as its file has it, moved to where it is to stand; the text of long strings stays as it is.
+local function indented(text, depth)
+  if not text:find "\n" or text:find "%[=*%[" or text:find "\\\n" then
+    return text
+  end
+  local base = text:match "\n([ \t]*)[^\n]*$"
+  return (text:gsub("\n([ \t]*)([^\n]*)", function(indent, rest)
+    local inner = indent:sub(1, #base) == base and indent:sub(#base + 1) or indent
+    return "\n" .. (rest == "" and "" or ("  "):rep(depth) .. inner .. rest)
+  end))
+end
+
 local write
 
 -- The parts of a table, one a field; nil and why.
@@ -132,7 +144,8 @@ write = function(value, context, depth)
   elseif kind == "boolean" or value == nil then
     return tostring(value)
   elseif kind == "function" then
-    return context.write_function(value)
+    local text, why = context.write_function(value)
+    return text and indented(text, depth), why
   elseif value == context.handle then
     return "c"
   elseif kind ~= "table" then

@@ -129,6 +129,7 @@ local function diagram(events, is_in, last)
       table.insert(list, 1, event)
     end
   end
+  list[#list + 1] = { kind = "verdict", time = events[last].time, value = { passed = false } }
   local head, parts = events[1].kind == "run" and events[1], {}
   if head and list[1] ~= head then
     table.insert(list, 1, head)
@@ -142,7 +143,7 @@ local function diagram(events, is_in, last)
   end, {
     write = function(text) parts[#parts + 1] = text end,
     width = require("raft.view.terminal").width(),
-    all = true, name = "what led to it",
+    all = true, name = "what led to it", is_part = true,
   })
   return table.concat(parts)
 end

@@ -253,7 +253,8 @@ function plan.new(recorded, failure)
   plan.sort_steps(steps)
   plan.pair_up(steps)
   local workloads = from_histories(require("raft.workload").of(recorded.cluster))
-  local ends_ns = math.floor((failure.time or recorded.cluster.core:now_ns() / 1e9) * 1e9 + 0.5)
+  local ends_ns = failure.time and math.floor(failure.time * 1e9 + 0.5)
+    or recorded.ended_ns or recorded.cluster.core:now_ns()
   if failure.property == "linearizability" then
     ends_ns = math.max(ends_ns, last_operation_ns(workloads))
   end

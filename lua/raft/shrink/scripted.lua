@@ -20,12 +20,21 @@ local function key_of(call)
   return ("%d:%d"):format(call.client, call.number)
 end
 
+-- A call as a script has it.
+local function words_of(call)
+  local arguments = {}
+  for position = 1, call.count do
+    arguments[position] = source.write(call[position], { write_function = function() return "function" end }) or "…"
+  end
+  return ("%s(%s)"):format(call.name, table.concat(arguments, ", "))
+end
+
 -- The faults of a recorded run: calls, and actions of its nemeses.
 local function items_of(recorded)
   local items = {}
   for _, call in ipairs(recorded.calls) do
     if plans.sort(call) == "fault" then
-      items[#items + 1] = { call = key_of(call), name = call.name, at = call.at_ns / 1e9 }
+      items[#items + 1] = { call = key_of(call), name = words_of(call), at = call.at_ns / 1e9 }
     end
   end
   for place, nemesis in ipairs(require("raft.nemesis").of(recorded.cluster)) do

@@ -20,7 +20,7 @@ local load_text = loadstring or load -- luacheck: ignore 113
 local TCP_RUNS, TCP_S = 5, 3 -- at most: runs, and seconds after which no other begins
 local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
-local LINE_EVERY_S = 0.1
+local LINE_EVERY_S, PLAIN_LINE_EVERY_S = 0.1, 10 -- on a terminal, elsewhere
 local JUMPS_MOST = 2
 local CERTAIN = 0.9
 
@@ -30,26 +30,24 @@ local function clock()
   return core.clock_ns() / 1e9
 end
 
--- A line that is written over on a terminal; elsewhere one for each pass.
+-- A line that is written over on a terminal; elsewhere one every ten seconds.
 local function progress()
-  local live, latest = terminal.is_terminal(2), 0
-  local function line(work)
-    local text = ("shrinking, replay %d, %s: %s"):format(work.oracle.replays, work.pass, plans.words(work.plan))
-    io.stderr:write(live and "\r\27[K" or "", text, live and "" or "\n")
+  local live, latest = terminal.is_terminal(2), clock()
+  local every_s = live and LINE_EVERY_S or PLAIN_LINE_EVERY_S
+  local function line(text, ...)
+    if clock() - latest > every_s then
+      latest = clock()
+      io.stderr:write(live and "\r\27[K" or "", text:format(...), live and "" or "\n")
+    end
+  end
+  local function tell(work)
+    line("shrinking, replay %d, %s: %s", work.oracle.replays, work.pass, plans.words(work.plan))
   end
   return {
-    told = line,
+    told = tell, replayed = tell,
     told_scripted = function(faults, replays)
-      if live then
-        io.stderr:write(("\r\27[Kshrinking the script's own faults, replay %d: %d"):format(replays, faults))
-      end
+      line("shrinking the script's own faults, replay %d: %d", replays, faults)
     end,
-    replayed = live and function(work)
-      if clock() - latest > LINE_EVERY_S then
-        latest = clock()
-        line(work)
-      end
-    end or nil,
     finish = function()
       io.stderr:write(live and "\r\27[K" or "")
     end,
@@ -139,31 +137,32 @@ local function show_cause(found, with_curve)
   end
 end
 
-local function save(found, path)
+local function save(found, path, command)
   local fine, problem = write(path, found.script)
   if fine then
-    say("written to %s: raftbench run %s", path, path)
+    say("written to %s: %s run %s", path, command or "raftbench", path)
   else
     report.problem(("the script cannot be written to %s: %s"):format(path, problem))
   end
 end
 
 -- Where only the script itself fails so: with which of its faults.
-local function show_scripted(found, path)
+local function show_scripted(found, path, command)
   local result = found.scripted
-  say "\nShrunk: the script itself, with few of its faults"
+  say "\nShrunk: the script itself, which fails so with these of its faults alone"
   say("  %s", found.failure.text:match "[^\n]*")
-  say("  from %d faults to %d (%d replays, %.1f s)\n", result.before, #result.items, found.replays, found.seconds)
+  say("  from %d fault%s to %d (%d replays, %.1f s)\n", result.before, result.before == 1 and "" or "s",
+    #result.items, found.replays, found.seconds)
   for _, item in ipairs(result.items) do
     say("  %9.6f s  %s", item.at, item.name)
   end
   if found.script then
     say("\n%s", found.script)
-    save(found, path)
+    save(found, path, command)
   end
 end
 
-local function show(found, path, with_curve)
+local function show(found, path, command, with_curve)
   say "\nShrunk:"
   say("  %s", (found.text or found.failure.text):match "[^\n]*")
   say("  from %s\n  to   %s (%d replays, %.1f s)", plans.words(found.before), plans.words(found.plan), found.replays,
@@ -185,7 +184,7 @@ local function show(found, path, with_curve)
   elseif not story.is_it(again, found) then
     say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
   end
-  save(found, path)
+  save(found, path, command)
   if #found.refused == 0 then
     say("%s", over_tcp(found))
   end
@@ -193,8 +192,8 @@ end
 
 --- Shrinks a run that fails, and tells of it.
 -- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
--- script goes; `is_scenario`; `replays`, `seconds`; `curve`: how likely the failure was, event by event; `again`:
--- { file, seed, set }
+-- script goes; `command`: how this command is called; `is_scenario`; `replays`, `seconds`; `curve`: how likely the
+-- failure was, event by event; `again`: { file, seed, set }
 -- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
 function story.tell(given)
   local line = progress()
@@ -208,9 +207,9 @@ function story.tell(given)
     return nil
   end
   if found.scripted then
-    show_scripted(found, given.path)
+    show_scripted(found, given.path, given.command)
   else
-    show(found, given.path, given.curve)
+    show(found, given.path, given.command, given.curve)
   end
   return found
 end

@@ -214,7 +214,7 @@ end
 -- An event is a table as a trace's JSON line holds it
 -- @tparam table options `write` function(text); `width` columns; `colour` boolean; `all` boolean: fold and
 -- leave out nothing; `scale` units of `time` in a second (1e9; 1 for what `c:events` returns);
--- `header_every` lines (40); `name` of a run that has none
+-- `header_every` lines (40); `name` of a run that has none; `is_part` boolean: no sums of passed and failed runs below
 -- @treturn integer how many events there were; 0: nothing was written
 function table_view.render(events, options)
   local settings = {
@@ -237,7 +237,9 @@ function table_view.render(events, options)
   end
   if drawing then
     drawing:finish()
-    closing(list, settings)
+    if not options.is_part then
+      closing(list, settings)
+    end
   end
   return total
 end
