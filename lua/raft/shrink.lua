@@ -35,6 +35,7 @@ local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local SEEDS = 20 -- that the result is tried under
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
 local CAUSE_SECONDS = 20
+local SHARE_OF_KEPT = 0.5 -- of these; the rest is for the other curve
 local HUNG_S = 20 -- a replay that takes so long hangs
 
 local function clock()
@@ -271,7 +272,7 @@ end
 -- @tparam ?number seconds at most (20)
 -- @treturn ?table as cause.find gives it; nil where the run cannot be looked at
 function shrink.cause(found, seconds)
-  local ends_at = clock() + (seconds or CAUSE_SECONDS)
+  local began, seconds_most = clock(), seconds or CAUSE_SECONDS
   local writer = text.writer()
   local server = servers.new(writer)
   local plan = with_chance(found, writer, server)
@@ -282,9 +283,14 @@ function shrink.cause(found, seconds)
   end
   local result = causes.find {
     plan = plan, failure = found.failure, moments = answer.value,
-    write = function(one) return writer:plan(one) end,
-    run = function(written, seed, branch) return (server:run(written, seed, branch)) end,
-    is_spent = function() return clock() >= ends_at end,
+    written = writer:plan(plan),
+    run = function(written, seed, branch)
+      local failure, _, last = server:run(written, seed, branch)
+      return failure, last
+    end,
+    is_spent = function(curve)
+      return clock() - began >= seconds_most * (curve == "kept" and SHARE_OF_KEPT or 1)
+    end,
   }
   server:close()
   return result

@@ -1,20 +1,27 @@
 --- Cause: at which event did a failure become likely? A shrunk run is done again up to the moment before each event
--- that means something (a fault, a vote, a new role, a truncation, a commit, a snapshot) and goes on with other random
--- numbers, the inputs as they are, many times: in how many of these branches does it fail in the same way? Where the
--- chance jumps from one event to the next is the cause.
+-- that means something (a fault, a vote, a new role, an append, a sync, a truncation, a commit, a snapshot) and goes on
+-- with other random numbers, many times: in how many of these branches does it fail in the same way? Where the chance
+-- jumps from one event to the next is the cause.
+--
+-- There are two curves. Inputs kept: what the script does later it does in each branch too; what is seen is what chance
+-- decided. Inputs redrawn: later inputs come at other times and to other nodes; what is seen is when the failure was
+-- bound to come whatever came next.
 --
 -- It judges chances and prints nothing. The runs are a server's (raft.shrink.server).
 -- @module raft.shrink.cause
 
 local oracles = require "raft.shrink.oracle"
-local plans = require "raft.shrink.plan"
 
 local cause = {}
 
 local BRANCHES = 32
 local COARSE = 20 -- moments that are looked at first
-local LONGER_NS = 2000000000 -- so much longer than the failing run may a branch last
+-- So much later may a branch fail.
+local LONGER_NS = { 2000000000, 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
+local HIGH = 0.3 -- a curve that begins higher is looked at again with less time
+local MANY = 0.75 -- of the branches that fail do so at one kind of event
 local Z = 1.96 -- 95 %
+local BAR = 10 -- characters
 
 --- The Wilson interval of a chance, 95 %.
 -- @tparam integer count how often it came
@@ -51,90 +58,186 @@ end
 local Search = {}
 Search.__index = Search
 
--- The chance just before an event, from that many branches.
-function Search:look(place)
+-- The events of one moment, the last one first.
+local function parts_of(text)
+  local list = {}
+  for part in (text .. ", "):gmatch "(.-), " do
+    table.insert(list, 1, part)
+  end
+  return list
+end
+
+local function kind_of(text)
+  return (text:gsub(" %(.*", ""):gsub("%d[%d.,]*", "#"))
+end
+
+-- At what kind of event a branch failed: its words without numbers.
+function Search:remember(text)
+  local seen = {}
+  for _, part in ipairs(parts_of(text or "")) do
+    local kind = kind_of(part)
+    self.ends[kind] = (self.ends[kind] or 0) + (seen[kind] and 0 or 1)
+    seen[kind] = true
+  end
+  self.failed = self.failed + 1
+end
+
+-- The chance just before an event, from that many branches, on one of the curves.
+function Search:look(curve, place)
   local moment = self.moments[place]
-  if moment.chance then
-    return moment
+  if moment[curve] then
+    return moment[curve]
   end
   local count = 0
   for branch = 1, BRANCHES do
-    local key = self.plan.seed + 1000003 * branch
-    local failure = self.run(self.written, self.plan.seed, { step = moment.step, key = key })
+    local failure, at = self.run(self.written, self.plan.seed, {
+      step = moment.step, key = self.plan.seed + 1000003 * branch, is_redrawn = curve == "redrawn",
+      ends_ns = self.plan.ends_ns + (self.plan.tail and 0 or self.longer_ns[curve]),
+    })
     self.runs = self.runs + 1
-    count = count + (oracles.is_same(failure, self.failure) and 1 or 0)
+    if oracles.is_same(failure, self.failure) then
+      count = count + 1
+      self:remember(at)
+    end
   end
-  moment.count, moment.chance = count, count / BRANCHES
-  moment.low, moment.high = cause.interval(count, BRANCHES)
-  return moment
+  moment[curve] = cause.chance(count, BRANCHES)
+  return moment[curve]
 end
 
 -- Halves the way between two moments whose chances differ until one event is left.
-function Search:narrow(first, last)
-  if last - first <= 1 or self.is_spent() or not differ(self:look(first), self:look(last)) then
+function Search:narrow(curve, first, last)
+  if last - first <= 1 or self.is_spent(curve)
+    or not differ(self:look(curve, first), self:look(curve, last)) then
     return
   end
   local middle = math.floor((first + last) / 2)
-  self:look(middle)
-  self:narrow(first, middle)
-  self:narrow(middle, last)
+  self:look(curve, middle)
+  self:narrow(curve, first, middle)
+  self:narrow(curve, middle, last)
+end
+
+-- So little time for a branch that not most fail from the beginning on: else only its end would be seen.
+function Search:choose_time(curve)
+  for _, longer_ns in ipairs(LONGER_NS) do
+    self.longer_ns[curve] = longer_ns
+    self.moments[1][curve] = nil
+    if self:look(curve, 1).chance <= HIGH or self.plan.tail or self.is_spent(curve) then
+      return
+    end
+  end
+end
+
+-- Looks at moments all along, the ends first, and closer where the chance changes.
+function Search:follow(curve)
+  local all = #self.moments
+  self:choose_time(curve)
+  self:narrow(curve, 1, all)
+  local places = spread(1, all, COARSE)
+  for number, place in ipairs(places) do
+    if not self.is_spent(curve) then
+      self:look(curve, place)
+    elseif not self.moments[place][curve] then
+      places[number] = false
+    end
+  end
+  local before
+  for _, place in ipairs(places) do
+    if place and before then
+      self:narrow(curve, before, place)
+    end
+    before = place or before
+  end
+end
+
+-- The moments of a curve that were looked at.
+local function seen_of(moments, curve)
+  local seen = {}
+  for place, moment in ipairs(moments) do
+    if moment[curve] then
+      seen[#seen + 1] = { place = place, moment = moment, chance = moment[curve] }
+    end
+  end
+  return seen
+end
+
+local function is_greater(a, b)
+  local rise_a, rise_b = a.after - a.before, b.after - b.before
+  if rise_a ~= rise_b then
+    return rise_a > rise_b
+  end
+  return a.event.step < b.event.step
 end
 
 -- Where the chance rises for sure between an event and the next that was looked at.
-local function jumps_of(moments)
-  local seen, jumps = {}, {}
-  for _, moment in ipairs(moments) do
-    if moment.chance then
-      seen[#seen + 1] = moment
-    end
-  end
+local function jumps_of(moments, curve)
+  local seen, jumps = seen_of(moments, curve), {}
   for place = 1, #seen - 1 do
     local before, after = seen[place], seen[place + 1]
-    if before.high < after.low then
-      jumps[#jumps + 1] = { event = before, before = before.chance, after = after.chance, next = after }
+    if before.chance.high < after.chance.low then
+      jumps[#jumps + 1] = {
+        event = before.moment, before = before.chance.chance, after = after.chance.chance, next = after.moment,
+        curve = curve, is_one_event = after.place == before.place + 1,
+      }
     end
   end
-  table.sort(jumps, function(a, b)
-    local rise_a, rise_b = a.after - a.before, b.after - b.before
-    if rise_a ~= rise_b then
-      return rise_a > rise_b
-    end
-    return a.event.step < b.event.step
-  end)
+  table.sort(jumps, is_greater)
   return jumps
+end
+
+--- A chance, from that many branches.
+-- @tparam integer count
+-- @tparam integer all
+-- @treturn table { count, chance, low, high }
+function cause.chance(count, all)
+  local low, high = cause.interval(count, all)
+  return { count = count, chance = count / all, low = low, high = high }
+end
+
+-- The last event of the run, where nearly all branches failed at one like it.
+function Search:ending()
+  local last = self.moments[#self.moments - 1]
+  for _, text in ipairs(parts_of(last.text)) do
+    local count = self.ends[kind_of(text)] or 0
+    if count >= MANY * self.failed and self.failed > 0 then
+      return { text = text, count = count, all = self.failed, time = last.time }
+    end
+  end
+  return nil
+end
+
+local function moments_of(given)
+  local moments = {}
+  for place, moment in ipairs(given.moments) do
+    moments[place] = { step = moment.step, time = moment.time, text = moment.text }
+  end
+  local certain = cause.chance(BRANCHES, BRANCHES)
+  moments[#moments + 1] = {
+    step = math.huge, time = given.plan.ends_ns / 1e9, text = "the failure", kept = certain, redrawn = certain,
+  }
+  return moments
 end
 
 --- Finds the events at which a failure became likely.
 -- @tparam table given `plan`: that fails, under its own seed; `failure`; `moments`: list of { step, time, text }, as
--- raft.shrink.replay gives them; `write`: function(plan) → text; `run`: function(text, seed, branch) → failure or nil;
--- `is_spent`: function() → whether the time is over
--- @treturn table { moments, jumps, runs }: moments that were looked at have { count, chance, low, high }, the last one
--- is the failure itself; jumps are { event, before, after, next }, the greatest first
+-- raft.shrink.replay gives them; `written`: the plan as text; `run`: function(text, seed, branch) → failure or nil,
+-- and the words of the last event that means something; `is_spent`: function(curve) → whether the time for this curve
+-- is over
+-- @treturn table { moments, kept, redrawn, runs }: moments that were looked at have `kept`, `redrawn`: { count, chance,
+-- low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps of each curve { event, before,
+-- after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much later than the run a branch may
+-- fail; `ending`: { text, count, all, time }, the run's last event where nearly all branches failed at one like it
 function cause.find(given)
-  local plan = plans.with(given.plan, { ends_ns = given.plan.ends_ns + LONGER_NS })
   local search = setmetatable({
-    plan = plan, failure = given.failure, moments = {}, run = given.run, runs = 0, written = given.write(plan),
-    is_spent = given.is_spent,
+    plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0,
+    written = given.written, longer_ns = {}, is_spent = given.is_spent, ends = {}, failed = 0,
   }, Search)
-  for place, moment in ipairs(given.moments) do
-    search.moments[place] = { step = moment.step, time = moment.time, text = moment.text }
-  end
-  search.moments[#search.moments + 1] = {
-    step = math.huge, time = given.plan.ends_ns / 1e9, text = "the failure", chance = 1,
-    count = BRANCHES, low = (cause.interval(BRANCHES, BRANCHES)), high = 1,
+  search:follow "kept"
+  search:follow "redrawn"
+  return {
+    ending = search:ending(), longer_ns = search.longer_ns,
+    moments = search.moments, runs = search.runs, kept = jumps_of(search.moments, "kept"),
+    redrawn = jumps_of(search.moments, "redrawn"),
   }
-  local places = spread(1, #search.moments, COARSE)
-  for _, place in ipairs(places) do
-    if not search.is_spent() then
-      search:look(place)
-    end
-  end
-  for number = 1, #places - 1 do
-    if search.moments[places[number + 1]].chance and search.moments[places[number]].chance then
-      search:narrow(places[number], places[number + 1])
-    end
-  end
-  return { moments = search.moments, jumps = jumps_of(search.moments), runs = search.runs }
 end
 
 local function percent(chance)
@@ -145,19 +248,30 @@ end
 -- @tparam table jump
 -- @treturn string
 function cause.words(jump)
-  return ("%s before %s (%.6f s); %s after"):format(percent(jump.before), jump.event.text, jump.event.time,
-    percent(jump.after))
+  local event = jump.event
+  local where = event.step == 0 and "from the beginning" or ("before %s (%.6f s)"):format(event.text, event.time)
+  local is_plain = jump.is_one_event and event.step > 0
+  return ("%s %s; %s %s"):format(percent(jump.before), where, percent(jump.after),
+    is_plain and "after" or "before " .. jump.next.text)
 end
 
---- The curve: a line for each moment that was looked at.
+local function cell(chance)
+  return chance and percent(chance.chance) or ""
+end
+
+local function bar(chance)
+  return ("#"):rep(math.floor((chance and chance.chance or 0) * BAR + 0.5))
+end
+
+--- The curves: a line for each moment that was looked at, how likely the failure was just before it.
 -- @tparam table found as cause.find gives it
 -- @treturn string[] lines
 function cause.curve(found)
-  local lines = {}
+  local lines = { ("%11s  %5s %-10s  %7s %-10s"):format("before", "kept", "", "redrawn", "") }
   for _, moment in ipairs(found.moments) do
-    if moment.chance then
-      local bar = ("#"):rep(math.floor(moment.chance * 20 + 0.5))
-      lines[#lines + 1] = ("%9.6f s  %5s  %-20s  %s"):format(moment.time, percent(moment.chance), bar, moment.text)
+    if moment.kept or moment.redrawn then
+      lines[#lines + 1] = ("%9.6f s  %5s %-10s  %7s %-10s  %s"):format(moment.time, cell(moment.kept), bar(moment.kept),
+        cell(moment.redrawn), bar(moment.redrawn), moment.text)
     end
   end
   return lines

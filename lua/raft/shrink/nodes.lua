@@ -107,6 +107,14 @@ local function rename_step(old, rename)
   return rename_node(step, rename)
 end
 
+--- A step of other nodes.
+-- @tparam table step
+-- @tparam function rename rename(id) → id
+-- @treturn ?table another step; nil: it named one that is gone
+function nodes.renamed(step, rename)
+  return rename_step(step, rename)
+end
+
 local function rename_operations(operations, rename)
   local list = {}
   for _, operation in ipairs(operations) do

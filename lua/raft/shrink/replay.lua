@@ -7,6 +7,7 @@
 local judge = require "raft.workload.judge"
 local open = require "raft.open"
 local plans = require "raft.shrink.plan"
+local redraw = require "raft.shrink.redraw"
 
 local replay = {}
 
@@ -105,36 +106,63 @@ end
 
 -- From a step of the world on other random numbers are drawn. A run that has no such step waits for one all the same,
 -- so that the numbers of its steps are the same.
-local function branch_at(c, step, key)
+local function branch_at(c, branch, go_on)
   c:client(function()
-    c:wait_until(function() return c.core:world_events() >= step end, math.huge)
-    c.core:rekey(key)
+    c:wait_until(function() return c.core:world_events() >= branch.step end, math.huge)
+    c.core:rekey(branch.key)
+    if branch.is_redrawn then
+      go_on()
+    end
   end)
+end
+
+local function told_of(told, at_ns)
+  if told then
+    told(at_ns)
+  end
+end
+
+-- The plan's steps, each at its time; from the moment of a branch that draws them anew on, those it drew.
+local function perform_all(c, plan, branch, told)
+  local fates, sessions = start_fates(c, plan.steps), plans.sessions(plan)
+  local done, is_redrawn = 0, false
+  if branch then
+    branch_at(c, branch, function()
+      is_redrawn = true
+      for _, step in ipairs(redraw.steps(plan, done, c.core:now_ns(), branch.key)) do
+        sleep_until(c, step.at_ns)
+        told_of(told, step.at_ns)
+        perform(c, step, fates, sessions[step.session])
+      end
+    end)
+  end
+  return function()
+    for place, step in ipairs(plan.steps) do
+      sleep_until(c, step.at_ns)
+      if is_redrawn then
+        return
+      end
+      told_of(told, step.at_ns)
+      done = place
+      perform(c, step, fates, sessions[step.session])
+    end
+  end
 end
 
 --- Does a plan to a cluster, in the main script.
 -- @tparam raft.cluster c
 -- @tparam table plan
--- @tparam ?table branch { step, key }: after so many steps of the world all that is drawn is as of another seed
+-- @tparam ?table branch { step, key, is_redrawn, ends_ns }: after so many steps of the world all that is drawn is as of
+-- another seed, and the inputs that are left too where it says so; it may end at another time
 -- @tparam ?function told told(ns) when a step is done
 function replay.follow(c, plan, branch, told)
-  local fates = start_fates(c, plan.steps)
-  if branch then
-    branch_at(c, branch.step, branch.key)
-  end
+  local go = perform_all(c, plan, branch, told)
   local histories = {}
   for position, workload in ipairs(plan.workloads) do
     histories[position] = c:workload(workload)
   end
-  local sessions = plans.sessions(plan)
-  for _, step in ipairs(plan.steps) do
-    sleep_until(c, step.at_ns)
-    if told then
-      told(step.at_ns)
-    end
-    perform(c, step, fates, sessions[step.session])
-  end
-  sleep_until(c, plan.ends_ns + (plan.tail and 0 or SLACK_NS))
+  go()
+  sleep_until(c, branch and branch.ends_ns or plan.ends_ns + (plan.tail and 0 or SLACK_NS))
   if plan.tail == "live" then
     assert(c:heal "all")
     c:check_live(replay.LIVE_S)
@@ -186,7 +214,7 @@ function replay.run(plan, seed, look, branch, begin, told)
 end
 
 local meaningful = { role = true, vote = true, truncate = true, commit = true, snapshot = true, install = true,
-  stop = true, start = true, members = true }
+  stop = true, start = true, members = true, append = true, sync = true }
 local leads = { leader = true, candidate = true }
 
 -- What means nothing by itself: who follows, what followers commit, what every run begins with.
@@ -195,35 +223,83 @@ local function is_meaningful(event)
     and (event.kind ~= "commit" or event.flag)
 end
 
---- The moments of a plan's run: before each event that means something, after how many steps of the world.
+-- What a sync makes durable is what the node did last; that tells more than the sync.
+local function words_of(event, latest)
+  local text = require("raft.view.describe").banner(event)
+  if event.kind == "fault" then
+    return (text:gsub("^[^%w]+", ""))
+  end
+  text = ("node %d %s"):format(event.node, text)
+  if event.kind == "sync" then
+    return latest[event.node] and ("%s (%s)"):format(text, latest[event.node]) or text
+  elseif event.kind ~= "receive" then
+    latest[event.node] = text
+  end
+  return text
+end
+
+-- Tells of each event that means something, and of messages that come: told(step, event, text).
+local function watch(c, told)
+  local latest = {}
+  c:on(function(event)
+    return event.kind == "fault" or event.kind == "receive" or is_meaningful(event)
+  end, function(event)
+    local is_inside = c.driver:is_inside() and c.driver.in_step
+    told(c.core:world_events() - (is_inside and 1 or 0), event, words_of(event, latest))
+  end)
+end
+
+-- Adds an event to a list of moments; those of one step are one.
+local function add(list, step, event, text)
+  local last = list[#list]
+  if last and last.step == step then
+    last.text = last.text .. ", " .. text
+  else
+    list[#list + 1] = { step = step, time = event.time, text = text }
+  end
+end
+
+--- The moments of a plan's run: before each event that means something, after how many steps of the world; the last
+-- one may be a message that came.
 -- @tparam table plan
 -- @tparam integer seed
 -- @treturn table list of { step, time, text }, in order, one for each step
 function replay.moments(plan, seed)
-  local describe = require "raft.view.describe"
-  local list = {}
-  local function add(step, event, text)
-    local last = list[#list]
-    if last and last.step == step then
-      last.text = last.text .. ", " .. text
-    else
-      list[#list + 1] = { step = step, time = event.time, text = text }
-    end
-  end
+  local list, received = { { step = 0, time = 0, text = "the run begins" } }, nil
   replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
-    c:on(function(event)
-      return event.kind == "fault" or is_meaningful(event)
-    end, function(event)
-      local is_inside = c.driver:is_inside() and c.driver.in_step
-      local step = c.core:world_events() - (is_inside and 1 or 0)
-      if event.kind == "fault" then
-        add(step, event, describe.banner(event):gsub("^[^%w]+", "") .. "")
+    watch(c, function(step, event, text)
+      if event.kind == "receive" then
+        received = { step = step, event = event, text = text }
       else
-        add(step, event, ("node %d %s"):format(event.node, describe.banner(event)))
+        add(list, step, event, text)
       end
     end)
   end)
+  if received and received.step > list[#list].step then
+    add(list, received.step, received.event, received.text)
+  end
   return list
+end
+
+--- Runs a plan that goes on otherwise from a step on.
+-- @tparam table plan
+-- @tparam integer seed
+-- @tparam table branch as replay.follow takes it
+-- @tparam ?function told told(ns) when a step is done
+-- @treturn ?any what the run raised; nil: nothing
+-- @treturn number when it ended, in its own seconds
+-- @treturn string the last event that means something, in words
+function replay.branch(plan, seed, branch, told)
+  local list = {}
+  local raised, time = replay.run(plan, seed, nil, branch, function(c)
+    watch(c, function(step, event, text)
+      if list[1] and list[1].step ~= step then
+        list[1] = nil
+      end
+      add(list, step, event, text)
+    end)
+  end, told)
+  return raised, time, list[1] and list[1].text or ""
 end
 
 return replay

@@ -21,14 +21,22 @@ function server.new(writer)
   return setmetatable({ writer = writer, worker = false, kept = 0 }, Server)
 end
 
+local function one_run(plan, asked, told)
+  if asked.branch then
+    return replay.branch(plan, asked.seed, asked.branch, told)
+  end
+  return replay.run(plan, asked.seed, nil, nil, nil, told)
+end
+
 local function serve(writer)
   return function(tell, take)
     while true do
       local asked = take()
-      local raised, time = replay.run(writer:read(asked.plan), asked.seed, nil, asked.branch, nil, function(ns)
+      local function told(ns)
         tell { reached_ns = ns }
-      end)
-      tell { failure = raised ~= nil and failures.of(raised) or nil, time = time }
+      end
+      local raised, time, last = one_run(writer:read(asked.plan), asked, told)
+      tell { failure = raised ~= nil and failures.of(raised) or nil, time = time, last = last }
     end
   end
 end
@@ -53,9 +61,10 @@ end
 --- Runs a plan.
 -- @tparam string written as raft.shrink.text writes it
 -- @tparam integer seed
--- @tparam ?table branch { step, key }: from that step of the world on other random numbers are drawn
+-- @tparam ?table branch { step, key, is_redrawn } as raft.shrink.replay takes it
 -- @treturn ?table its failure; nil: none
 -- @treturn ?number when it ended, in virtual seconds; nil: it is not known
+-- @treturn ?string of a branch: the last event that means something, in words
 function Server:run(written, seed, branch)
   local worker = ready(self)
   worker:send { plan = written, seed = seed, branch = branch }
@@ -70,7 +79,7 @@ function Server:run(written, seed, branch)
       if event.record and event.record.reached_ns then
         reached_s = event.record.reached_ns / 1e9
       elseif event.record then
-        return event.record.failure, event.record.time
+        return event.record.failure, event.record.time, event.record.last
       elseif event.ended then
         self.worker = false
         return failures.died(workers.how(event.ended), event.ended.text), reached_s and reached_s + AFTER_S

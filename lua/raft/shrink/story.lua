@@ -112,6 +112,38 @@ local function say(text, ...)
   io.stdout:write(select("#", ...) > 0 and text:format(...) or text, "\n")
 end
 
+local meanings = {
+  kept = "with the same inputs later", redrawn = "with later inputs at other times, to other nodes",
+  both = "whatever inputs come later",
+}
+
+-- Those of both curves, the greatest of each first; one that is on both is told once.
+local function jumps_of(result)
+  local list, of_event = {}, {}
+  for _, curve in ipairs { "kept", "redrawn" } do
+    for place = 1, math.min(JUMPS_MOST, #result[curve]) do
+      local jump = result[curve][place]
+      local known = of_event[jump.event]
+      if known then
+        known.meaning = meanings.both
+      else
+        of_event[jump.event] = { jump = jump, meaning = meanings[curve] }
+        list[#list + 1] = of_event[jump.event]
+      end
+    end
+  end
+  return list
+end
+
+local function show_flat(result, curve)
+  local first = result.moments[1][curve]
+  if #result[curve] == 0 and first and first.chance >= CERTAIN then
+    say("  %s: %.0f %% from the beginning", meanings[curve], first.chance * 100)
+  elseif #result[curve] == 0 then
+    say("  %s: at no single event", meanings[curve])
+  end
+end
+
 -- At which events the failure became likely.
 local function show_cause(found, with_curve)
   local result = shrink.cause(found)
@@ -119,21 +151,21 @@ local function show_cause(found, with_curve)
     return
   end
   say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
+  for _, one in ipairs(jumps_of(result)) do
+    say("  %s\n    %s", causes.words(one.jump), one.meaning)
+  end
+  show_flat(result, "kept")
+  show_flat(result, "redrawn")
+  if result.ending then
+    say("  at last, in %d of the %d branches that failed, at: %s", result.ending.count, result.ending.all,
+      result.ending.text)
+  end
   if with_curve then
+    say("\nHow likely it was, event by event, at most %.3g s (kept) and %.3g s (redrawn) later than it failed:",
+      result.longer_ns.kept / 1e9, result.longer_ns.redrawn / 1e9)
     for _, line in ipairs(causes.curve(result)) do
       say("  %s", line)
     end
-  end
-  for place, jump in ipairs(result.jumps) do
-    if place <= JUMPS_MOST then
-      say("  %s", causes.words(jump))
-    end
-  end
-  local first = result.moments[1]
-  if #result.jumps == 0 and first.chance and first.chance >= CERTAIN then
-    say("  from the beginning: what the script does is enough")
-  elseif #result.jumps == 0 then
-    say("  at no single event")
   end
 end
 
