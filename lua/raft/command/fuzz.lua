@@ -81,8 +81,13 @@ local function make_screen()
       io.stdout:flush()
     end
   end
+  function screen.clear()
+    io.stdout:write(is_terminal and "\r\27[K" or "")
+    io.stdout:flush()
+  end
   function screen.print(text)
-    io.stdout:write(is_terminal and "\r\27[K" or "", text, "\n")
+    screen.clear()
+    io.stdout:write(text, "\n")
     io.stdout:flush()
   end
   return screen
@@ -163,7 +168,7 @@ local function run(arguments, shard)
     end,
   }
   if not campaign then
-    screen.print ""
+    screen.clear()
     report.problem(problem)
     return is_set and USAGE or CANNOT_RUN
   end

@@ -150,6 +150,7 @@ local function run_spec(path, arguments)
   return test.run {
     files = { path }, mode = arguments.mode, seed = arguments.seed, jobs = 1, seeds = 1, output = "text",
     restart = arguments.restart, keep_trace = true, set = arguments.set,
+    shrink = arguments.shrink or arguments.cause,
   }
 end
 
