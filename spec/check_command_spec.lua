@@ -70,7 +70,10 @@ command.add(tests, "WhatCannotBeChecked", function(folder)
   command.assert_code(command.run { "check", folder .. "/none", "--model", "kv" }, 3)
   result = check(folder, GOOD, "--model", "queue")
   command.assert_code(result, 3)
-  lu.assertStrContains(result.err, "write")
+  lu.assertStrContains(result.err, "history: entry 1: the model \"queue\" has no operation 'write'")
+  result = check(folder, "", "--model", "register")
+  command.assert_code(result, 3)
+  lu.assertStrContains(result.err, "it holds no operation")
 end)
 
 -- A picture needs nothing from elsewhere, and its data is in it.

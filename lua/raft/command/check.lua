@@ -113,6 +113,12 @@ local function draw(history, explanation, path, name)
   return fine
 end
 
+-- What is wrong with a history, without the words of a script's error.
+local function words_of(raised)
+  local words = report.words(raised)
+  return words:match "bad argument 'history' %((.*)%)$" or words
+end
+
 --- Checks.
 -- @tparam table arguments parsed
 -- @treturn integer the exit code
@@ -131,15 +137,20 @@ function check.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
+  local operations = count_operations(history)
+  if operations == 0 then
+    clear()
+    report.problem(arguments.history .. ": it holds no operation, so nothing was checked")
+    return CANNOT_RUN
+  end
   local fine, verdict, detail = pcall(raft.linearizable, history, model, {
     timeout = arguments.timeout, memory = arguments.memory and arguments.memory * 2 ^ 20, progress = show "checking",
   })
   clear()
   if not fine then -- an operation that the model does not have, an error in a model of the user's own
-    report.problem(arguments.history .. ": " .. report.words(verdict))
+    report.problem(arguments.history .. ": " .. words_of(verdict))
     return CANNOT_RUN
   end
-  local operations = count_operations(history)
   if arguments.json then
     tell_json(raft.core, verdict, detail, operations)
   else

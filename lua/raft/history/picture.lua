@@ -327,7 +327,7 @@ end
 function picture.write(history, explanation, path, name)
   local file, problem = io.open(path, "w")
   if not file or not file:write(picture.html(history, explanation, name)) or not file:close() then
-    return nil, ("the picture cannot be written to %s: %s"):format(path, tostring(problem))
+    return nil, "the picture cannot be written: " .. tostring(problem)
   end
   return path
 end
