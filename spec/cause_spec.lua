@@ -24,7 +24,7 @@ end
 local function find(kept, redrawn, ends_at)
   local moments, asked = {}, 0
   for place = 1, #kept do
-    moments[place] = { step = place, time = place, text = "event " .. place }
+    moments[place] = { step = place, time = place, text = "event " .. place, parts = { "event " .. place } }
   end
   local failure = { property = "p", key = "k" }
   local tried = {}
@@ -37,7 +37,7 @@ local function find(kept, redrawn, ends_at)
       tried[name] = (tried[name] or 0) + 1
       local chance = (branch.is_redrawn and redrawn or kept)[branch.step]
       local is_late = ends_at and branch.ends_ns < ends_at
-      return tried[name] <= chance * 32 and not is_late and failure or nil, "event 77, node 3 came"
+      return tried[name] <= chance * 32 and not is_late and failure or nil, { "event 77", "node 3 came" }
     end,
   }
   return found, asked
@@ -72,6 +72,27 @@ function tests.test_ACurveThatBeginsHighIsLookedAtWithLessTime()
   lu.assertEquals(found.longer_ns, { kept = 50000000, redrawn = 2000000000 })
   lu.assertEquals(found.kept[1].event.text, "event 3")
   lu.assertEquals(found.redrawn[1].event.text, "event 2")
+end
+
+function tests.test_WhereItRisesSlowlyMoreBranchesTellWhereItIsSteepest()
+  local moments = {}
+  for place = 1, 8 do
+    moments[place] = { step = place, time = place, text = "event " .. place, parts = {} }
+  end
+  local chances = { 0.1, 0.2, 0.3, 0.55, 0.65, 0.75, 0.85, 0.95 }
+  local tried, failure = {}, { property = "p", key = "k" }
+  local found = cause.find {
+    plan = { seed = 1, ends_ns = 5 }, failure = failure, moments = moments, written = "",
+    is_spent = function() return false end,
+    run = function(_, _, branch)
+      local name = tostring(branch.is_redrawn) .. branch.step
+      tried[name] = (tried[name] or 0) + 1
+      local sum = tried[name] * chances[branch.step] + 1e-9
+      return math.floor(sum) > math.floor(sum - chances[branch.step]) and failure or nil, {}
+    end,
+  }
+  lu.assertEquals(found.kept[1].event.text, "event 3")
+  lu.assertEquals(found.moments[3].kept.all, 128)
 end
 
 function tests.test_TheEventAtWhichNearlyAllBranchesFailIsNamed()

@@ -15,6 +15,7 @@ local oracles = require "raft.shrink.oracle"
 local cause = {}
 
 local BRANCHES = 32
+local MORE = 128 -- where so few tell nothing for sure
 local COARSE = 20 -- moments that are looked at first
 -- So much later may a branch fail.
 local LONGER_NS = { 2000000000, 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
@@ -58,23 +59,14 @@ end
 local Search = {}
 Search.__index = Search
 
--- The events of one moment, the last one first.
-local function parts_of(text)
-  local list = {}
-  for part in (text .. ", "):gmatch "(.-), " do
-    table.insert(list, 1, part)
-  end
-  return list
-end
-
 local function kind_of(text)
   return (text:gsub(" %(.*", ""):gsub("%d[%d.,]*", "#"))
 end
 
--- At what kind of event a branch failed: its words without numbers.
-function Search:remember(text)
+-- At what kinds of event a branch failed: their words without numbers.
+function Search:remember(parts)
   local seen = {}
-  for _, part in ipairs(parts_of(text or "")) do
+  for _, part in ipairs(parts or {}) do
     local kind = kind_of(part)
     self.ends[kind] = (self.ends[kind] or 0) + (seen[kind] and 0 or 1)
     seen[kind] = true
@@ -83,24 +75,26 @@ function Search:remember(text)
 end
 
 -- The chance just before an event, from that many branches, on one of the curves.
-function Search:look(curve, place)
+function Search:look(curve, place, branches)
   local moment = self.moments[place]
-  if moment[curve] then
-    return moment[curve]
+  local known = moment[curve] or { count = 0, all = 0 }
+  local count = known.count
+  branches = math.max(known.all, branches or BRANCHES)
+  if known.all == branches then
+    return known
   end
-  local count = 0
-  for branch = 1, BRANCHES do
-    local failure, at = self.run(self.written, self.plan.seed, {
+  for branch = known.all + 1, branches do
+    local failure, last = self.run(self.written, self.plan.seed, {
       step = moment.step, key = self.plan.seed + 1000003 * branch, is_redrawn = curve == "redrawn",
       ends_ns = self.plan.ends_ns + (self.plan.tail and 0 or self.longer_ns[curve]),
     })
     self.runs = self.runs + 1
     if oracles.is_same(failure, self.failure) then
       count = count + 1
-      self:remember(at)
+      self:remember(last)
     end
   end
-  moment[curve] = cause.chance(count, BRANCHES)
+  moment[curve] = cause.chance(count, branches)
   return moment[curve]
 end
 
@@ -184,19 +178,36 @@ local function jumps_of(moments, curve)
   return jumps
 end
 
+-- Where nothing rises for sure: more branches on both sides of the steepest rise, and closer there.
+function Search:sharpen(curve)
+  local seen, steepest = seen_of(self.moments, curve), nil
+  for place = 1, #seen - 1 do
+    local rise = seen[place + 1].chance.chance - seen[place].chance.chance
+    if rise > 0 and (not steepest or rise > steepest.rise) then
+      steepest = { rise = rise, first = seen[place].place, last = seen[place + 1].place }
+    end
+  end
+  if steepest and not self.is_spent(curve) then
+    self:look(curve, steepest.first, MORE)
+    self:look(curve, steepest.last, MORE)
+    self:narrow(curve, steepest.first, steepest.last)
+  end
+end
+
 --- A chance, from that many branches.
 -- @tparam integer count
 -- @tparam integer all
--- @treturn table { count, chance, low, high }
+-- @treturn table { count, all, chance, low, high }
 function cause.chance(count, all)
   local low, high = cause.interval(count, all)
-  return { count = count, chance = count / all, low = low, high = high }
+  return { count = count, all = all, chance = count / all, low = low, high = high }
 end
 
 -- The last event of the run, where nearly all branches failed at one like it.
 function Search:ending()
   local last = self.moments[#self.moments - 1]
-  for _, text in ipairs(parts_of(last.text)) do
+  for place = #last.parts, 1, -1 do
+    local text = last.parts[place]
     local count = self.ends[kind_of(text)] or 0
     if count >= MANY * self.failed and self.failed > 0 then
       return { text = text, count = count, all = self.failed, time = last.time }
@@ -208,31 +219,38 @@ end
 local function moments_of(given)
   local moments = {}
   for place, moment in ipairs(given.moments) do
-    moments[place] = { step = moment.step, time = moment.time, text = moment.text }
+    moments[place] = { step = moment.step, time = moment.time, text = moment.text, parts = moment.parts }
   end
   local certain = cause.chance(BRANCHES, BRANCHES)
+  certain.all = MORE -- no more is to be done
   moments[#moments + 1] = {
-    step = math.huge, time = given.plan.ends_ns / 1e9, text = "the failure", kept = certain, redrawn = certain,
+    step = math.huge, time = given.plan.ends_ns / 1e9, text = "the failure", parts = {},
+    kept = certain, redrawn = certain,
   }
   return moments
 end
 
 --- Finds the events at which a failure became likely.
--- @tparam table given `plan`: that fails, under its own seed; `failure`; `moments`: list of { step, time, text }, as
--- raft.shrink.replay gives them; `written`: the plan as text; `run`: function(text, seed, branch) → failure or nil,
--- and the words of the last event that means something; `is_spent`: function(curve) → whether the time for this curve
+-- @tparam table given `plan`: that fails, under its own seed; `failure`; `moments`: list of { step, time, text, parts },
+-- as raft.shrink.replay gives them; `written`: the plan as text; `run`: function(text, seed, branch) → failure or
+-- nil, and the last events that mean something, in words; `is_spent`: function(curve) → whether the time for this curve
 -- is over
--- @treturn table { moments, kept, redrawn, runs }: moments that were looked at have `kept`, `redrawn`: { count, chance,
--- low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps of each curve { event, before,
--- after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much later than the run a branch may
--- fail; `ending`: { text, count, all, time }, the run's last event where nearly all branches failed at one like it
+-- @treturn table { moments, kept, redrawn, runs }: moments that were looked at have `kept`, `redrawn`: { count, all,
+-- chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps of each curve { event,
+-- before, after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much later than the run a
+-- branch may fail; `ending`: { text, count, all, time }, the run's last event where nearly all branches failed at one
+-- like it
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0,
     written = given.written, longer_ns = {}, is_spent = given.is_spent, ends = {}, failed = 0,
   }, Search)
-  search:follow "kept"
-  search:follow "redrawn"
+  for _, curve in ipairs { "kept", "redrawn" } do
+    search:follow(curve)
+    if #jumps_of(search.moments, curve) == 0 then
+      search:sharpen(curve)
+    end
+  end
   return {
     ending = search:ending(), longer_ns = search.longer_ns,
     moments = search.moments, runs = search.runs, kept = jumps_of(search.moments, "kept"),

@@ -71,6 +71,18 @@ function freeze.all(work)
   end
 end
 
+--- A frozen plan whose elections stay calls, with delays of its own again.
+-- @tparam table plan
+-- @treturn table the plan itself where its delays are not fixed
+function freeze.loosened(plan)
+  if plan.options.election_timeout ~= math.huge or not plan.options.link then
+    return plan
+  end
+  local options = plans.shallow(plan.options)
+  options.link = nil
+  return plans.with(plan, { options = options })
+end
+
 --- A frozen plan with timers and delays of its own again: what chance has in it.
 -- @tparam table plan
 -- @treturn table the plan itself where it is not frozen

@@ -249,23 +249,34 @@ local function watch(c, told)
   end)
 end
 
--- Adds an event to a list of moments; those of one step are one.
+local PARTS_MOST = 3 -- of a moment, in words
+
+local function joined(parts)
+  local first = table.concat(parts, ", ", 1, math.min(#parts, PARTS_MOST))
+  return #parts > PARTS_MOST and ("%s and %d more"):format(first, #parts - PARTS_MOST) or first
+end
+
+-- Adds an event to a list of moments; those of one step are one, and of syncs in a row the last one tells all.
 local function add(list, step, event, text)
   local last = list[#list]
-  if last and last.step == step then
-    last.text = last.text .. ", " .. text
-  else
-    list[#list + 1] = { step = step, time = event.time, text = text }
+  if not last or last.step ~= step then
+    last = { step = step, time = event.time, parts = {} }
+    list[#list + 1] = last
   end
+  local synced = event.kind == "sync" and event.node or nil
+  local place = synced and last.synced == synced and #last.parts or #last.parts + 1
+  last.parts[place], last.synced = text, synced
+  last.text = joined(last.parts)
 end
 
 --- The moments of a plan's run: before each event that means something, after how many steps of the world; the last
 -- one may be a message that came.
 -- @tparam table plan
 -- @tparam integer seed
--- @treturn table list of { step, time, text }, in order, one for each step
+-- @treturn table list of { step, time, text, parts = the events of this step in words }, in order, one for each step
 function replay.moments(plan, seed)
-  local list, received = { { step = 0, time = 0, text = "the run begins" } }, nil
+  local list = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }
+  local received
   replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
     watch(c, function(step, event, text)
       if event.kind == "receive" then
@@ -288,7 +299,7 @@ end
 -- @tparam ?function told told(ns) when a step is done
 -- @treturn ?any what the run raised; nil: nothing
 -- @treturn number when it ended, in its own seconds
--- @treturn string the last event that means something, in words
+-- @treturn string[] the events of the last step that means something, in words
 function replay.branch(plan, seed, branch, told)
   local list = {}
   local raised, time = replay.run(plan, seed, nil, branch, function(c)
@@ -299,7 +310,7 @@ function replay.branch(plan, seed, branch, told)
       add(list, step, event, text)
     end)
   end, told)
-  return raised, time, list[1] and list[1].text or ""
+  return raised, time, list[1] and list[1].parts or {}
 end
 
 return replay
