@@ -79,57 +79,15 @@ static struct bytes take_token(struct parser *parser)
 
 /* ---- strings and characters ----------------------------------------------------------------- */
 
-static bool read_unit(struct parser *parser, uint32_t *unit)
-{
-    *unit = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = peek(parser);
-        uint32_t value = is_digit(digit)                ? (uint32_t)digit - '0'
-                         : digit >= 'a' && digit <= 'f' ? (uint32_t)digit - 'a' + 10
-                         : digit >= 'A' && digit <= 'F' ? (uint32_t)digit - 'A' + 10
-                                                        : 16;
-        if (value == 16) {
-            return fail(parser, parser->at, "four hexadecimal digits are expected after \\u");
-        }
-        *unit = *unit << 4 | value;
-        parser->at++;
-    }
-    return true;
-}
-
-/* Java's strings are in UTF-16: a pair of surrogates is one character. */
-static bool read_unicode(struct parser *parser, size_t start)
-{
-    uint32_t character = 0;
-    if (!read_unit(parser, &character)) {
-        return false;
-    }
-    if (character >= 0xd800 && character < 0xe000) {
-        uint32_t low = 0;
-        if (character >= 0xdc00 || !follows(parser, "\\u")) {
-            return fail(parser, start, "half of a surrogate pair is not a character");
-        }
-        parser->at += 2;
-        if (!read_unit(parser, &low)) {
-            return false;
-        }
-        if (low < 0xdc00 || low >= 0xe000) {
-            return fail(parser, start, "half of a surrogate pair is not a character");
-        }
-        character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
-    }
-    utf8_append(&parser->string, character);
-    return true;
-}
-
 static bool read_escape(struct parser *parser)
 {
     static const char forms[] = "\"\"\\\\b\bf\fn\nr\rt\t";
     size_t start = parser->at++;
     int form = peek(parser);
     if (form == 'u') {
-        parser->at++;
-        return read_unicode(parser, start);
+        struct bytes text = {parser->text, parser->size};
+        parser->problem = utf16_read(text, start, &parser->at, &parser->string);
+        return parser->problem == NULL;
     }
     for (size_t i = 0; i + 1 < sizeof forms; i += 2) {
         if (form == forms[i]) {

@@ -62,6 +62,9 @@ const struct map_pair *pairs_write(struct buffer *out, size_t start, struct map_
 void array_head_insert(struct buffer *out, size_t start, size_t count);
 /* A character of Unicode as UTF-8. */
 void utf8_append(struct buffer *out, uint32_t character);
+/* The escape "\u" that begins at `start`, with the one of its other surrogate: appends the
+ * character, and `at` is behind it. Else the problem, and `at` is where it is. */
+const char *utf16_read(struct bytes text, size_t start, size_t *at, struct buffer *out);
 /* Exact where it fits into 64 bits; false: it does not. */
 bool whole_number(struct bytes digits, bool is_negative, int64_t *number);
 

@@ -129,8 +129,8 @@ function witness.explain(given, marks, other_marks)
   if one_words == other_words then
     one_words, other_words = line, other_line -- in what no sentence tells
   end
-  return ("two runs of the same seed differ; done twice more, they do so from event %d on:\n  one:   %s\n  other: %s"):format(
-    number, one_words, other_words)
+  return ("two runs of the same seed differ; done twice more, they do so from event %d on:\n  one:   %s\n"
+    .. "  other: %s"):format(number, one_words, other_words)
 end
 
 return witness

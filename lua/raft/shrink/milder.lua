@@ -104,12 +104,12 @@ local function fewer_options(work, place)
   end
 end
 
+local plain = { cas = true, delete = true, propose = true }
+
 -- Any command for the one it was; a machine of the user's own knows no "set".
 local function plain_command(work, place)
   local step = work.plan.steps[place]
-  if (work.plan.options.machine or "kv") ~= "kv" then
-    return
-  elseif plans.sort(step) == "operation" and (step.name == "cas" or step.name == "delete" or step.name == "propose") then
+  if (work.plan.options.machine or "kv") == "kv" and plain[step.name] then
     work:try_instead(step, plans.with({ "x", place, name = "set", count = 2 }, {
       at_ns = step.at_ns, client = step.client,
     }))
