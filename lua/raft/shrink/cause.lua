@@ -20,6 +20,7 @@ local COARSE = 20 -- moments that are looked at first
 -- So much later may a branch fail.
 local LONGER_NS = { 2000000000, 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
 local HIGH = 0.3 -- a curve that begins higher is looked at again with less time
+local CERTAIN = 0.9 -- a curve that begins so high has no rise worth a look
 local MANY = 0.75 -- of the branches that fail do so at one kind of event
 local Z = 1.96 -- 95 %
 local BAR = 10 -- characters
@@ -181,6 +182,9 @@ end
 -- Where nothing rises for sure: more branches on both sides of the steepest rise, and closer there.
 function Search:sharpen(curve)
   local seen, steepest = seen_of(self.moments, curve), nil
+  if seen[1].chance.chance >= CERTAIN then
+    return
+  end
   for place = 1, #seen - 1 do
     local rise = seen[place + 1].chance.chance - seen[place].chance.chance
     if rise > 0 and (not steepest or rise > steepest.rise) then
@@ -231,15 +235,18 @@ local function moments_of(given)
 end
 
 --- Finds the events at which a failure became likely.
--- @tparam table given `plan`: that fails, under its own seed; `failure`; `moments`: list of { step, time, text, parts },
--- as raft.shrink.replay gives them; `written`: the plan as text; `run`: function(text, seed, branch) → failure or
--- nil, and the last events that mean something, in words; `is_spent`: function(curve) → whether the time for this curve
--- is over
--- @treturn table { moments, kept, redrawn, runs }: moments that were looked at have `kept`, `redrawn`: { count, all,
--- chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps of each curve { event,
--- before, after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much later than the run a
--- branch may fail; `ending`: { text, count, all, time }, the run's last event where nearly all branches failed at one
--- like it
+-- @tparam table given
+-- @tparam table given.plan that fails, under its own seed
+-- @tparam table given.failure
+-- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.replay gives them
+-- @tparam string given.written the plan as text
+-- @tparam function given.run run(text, seed, branch) → failure or nil, and the last events that mean something
+-- @tparam function given.is_spent is_spent(curve) → whether the time for this curve is over
+-- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
+-- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
+-- of each curve { event, before, after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much
+-- later than the run a branch may fail; `ending`: { text, count, all, time }, the run's last event where nearly all
+-- branches failed at one like it
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0,

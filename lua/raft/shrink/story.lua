@@ -23,6 +23,7 @@ local HUNG_S = 60
 local LINE_EVERY_S, PLAIN_LINE_EVERY_S = 0.1, 10 -- on a terminal, elsewhere
 local JUMPS_MOST = 2
 local CERTAIN = 0.9
+local ALIKE = 0.1 -- chances that differ less are told as one
 
 -- ---- while it goes on ------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ local function jumps_of(result)
     for place = 1, math.min(JUMPS_MOST, #result[curve]) do
       local jump = result[curve][place]
       local known = of_event[jump.event]
-      if known then
+      if known and math.abs(known.jump.before - jump.before) < ALIKE then
         known.meaning = meanings.both
       else
         of_event[jump.event] = { jump = jump, meaning = meanings[curve] }
