@@ -242,4 +242,23 @@ clusters.add(tests, "AsAScript", { nodes = 3, mode = "sim" }, function(c)
   lu.assertStrContains(text, ":stop()")
 end)
 
+-- Where no read can be answered, or answers have another form, a history would show nothing, and pass.
+function tests.test_AMachineThatCannotBeAskedIsTold()
+  local function run(options, given, ...)
+    local c = assert(raft.cluster(options))
+    c:wait_leader()
+    c:workload(given)
+    clusters.assert_raises(function() c:sleep(1) end, ...)
+    c:shutdown()
+  end
+  local function machine(answer)
+    return function() return { apply = function() return answer end } end
+  end
+  run({ mode = "sim", machine = machine(true) }, { kind = "register" }, "read cannot be asked here", "no query")
+  run({ mode = "sim" }, { kind = "register", read = "lease" }, "read cannot be asked here", "clock_drift")
+  run({ mode = "sim", machine = machine(1) }, { kind = "queue" }, "the machine answers dequeue by 1", "{ value }")
+  run({ mode = "sim", machine = machine(1) }, { kind = "set", mix = { add = 1 } }, "by 1, where a workload expects true or false")
+  run({ mode = "sim", machine = machine(true) }, { kind = "cas-register", mix = { cas = 1 } }, "answers cas by true")
+end
+
 return tests

@@ -121,7 +121,9 @@ local function ask(run, self, operation, asked, entry)
   end
   local outcome = cluster.driver:await_for(thread, ticket)
   local code = outcome.code
-  if code then
+  if code == "unsupported" then -- all such operations would fail, and the history would show nothing
+    error(("workload %q: %s cannot be asked here: %s"):format(run.kind, operation.f, outcome.message), 0)
+  elseif code then
     note_failure(entry, operation, code, outcome.unknown, kind.is_read)
     was_refused(self, outcome)
     return

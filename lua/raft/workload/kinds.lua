@@ -4,7 +4,9 @@
 -- It draws and translates only; who asks when, and what is recorded, is raft.workload.client's.
 -- @module raft.workload.kinds
 
-local null = require("raft.core").null
+local core = require "raft.core"
+
+local json, null = core.json_encode, core.null
 
 local kinds = {}
 
@@ -111,32 +113,43 @@ local function or_null(value)
   return value
 end
 
--- Of {value}, or {} where there is none.
-local function was_read(entry, _, answer)
-  entry.value = null
-  if type(answer) == "table" then
-    entry.value = or_null(answer[1])
+-- A machine of the script's own that answers otherwise would seem to have found nothing.
+local function expect(fine, operation, form, answer)
+  if not fine then
+    error(("the machine answers %s by %s, where a workload expects %s, as the \"kv\" machine answers"):format(
+      operation.f, answer == nil and "nil" or json(answer), form), 0)
   end
 end
 
-local function was_read_whole(entry, _, answer)
-  entry.value = type(answer) == "table" and answer[1] or {}
+-- Of {value}, or {} where there is none.
+local function was_read(entry, operation, answer)
+  expect(type(answer) == "table", operation, "{ value }, or {} for none", answer)
+  entry.value = or_null(answer[1])
+end
+
+local function was_read_whole(entry, operation, answer)
+  expect(type(answer) == "table" and (answer[1] == nil or type(answer[1]) == "table"), operation,
+    "{ list }, or {} for none", answer)
+  entry.value = answer[1] or {}
 end
 
 local function was_compared(entry, operation, answer)
+  expect(type(answer) == "table" and type(answer[1]) == "boolean", operation, "{ true } or { false, present }", answer)
   entry.value = operation.value
-  if type(answer) == "table" and answer[1] == false then
+  if not answer[1] then
     entry.type, entry.error, entry.seen = "fail", "mismatch", or_null(answer[2])
   end
 end
 
 local function with_result(entry, operation, answer)
-  entry.value, entry.result = operation.value, answer == true
+  expect(type(answer) == "boolean", operation, "true or false, whether that changed it", answer)
+  entry.value, entry.result = operation.value, answer
 end
 
 local function was_contained(entry, operation, answer)
+  was_read_whole(entry, operation, answer)
   entry.value, entry.result = operation.value, false
-  for _, one in ipairs(type(answer) == "table" and answer[1] or {}) do
+  for _, one in ipairs(answer[1] or {}) do
     if one == operation.value then
       entry.result = true
       break
