@@ -257,7 +257,7 @@ function tests.test_AMachineThatCannotBeAskedIsTold()
   run({ mode = "sim", machine = machine(true) }, { kind = "register" }, "read cannot be asked here", "no query")
   run({ mode = "sim" }, { kind = "register", read = "lease" }, "read cannot be asked here", "clock_drift")
   run({ mode = "sim", machine = machine(1) }, { kind = "queue" }, "the machine answers dequeue by 1", "{ value }")
-  run({ mode = "sim", machine = machine(1) }, { kind = "set", mix = { add = 1 } }, "by 1, where a workload expects true or false")
+  run({ mode = "sim", machine = machine(1) }, { kind = "set", mix = { add = 1 } }, "answers add by 1", "true or false")
   run({ mode = "sim", machine = machine(true) }, { kind = "cas-register", mix = { cas = 1 } }, "answers cas by true")
 end
 
