@@ -20,13 +20,14 @@ local function key_of(call)
   return ("%d:%d"):format(call.client, call.number)
 end
 
--- A call as a script has it.
-local function words_of(call)
+-- A call as a script has it, with arguments from `first` to `last` of a list.
+local function words_of(name, list, first, last)
   local arguments = {}
-  for position = 1, call.count do
-    arguments[position] = source.write(call[position], { write_function = function() return "function" end }) or "…"
+  for position = first, last do
+    arguments[#arguments + 1] = source.write(list[position], { write_function = function() return "function" end })
+      or "…"
   end
-  return ("%s(%s)"):format(call.name, table.concat(arguments, ", "))
+  return ("%s(%s)"):format(name, table.concat(arguments, ", "))
 end
 
 -- The faults of a recorded run: calls, and actions of its nemeses.
@@ -34,12 +35,17 @@ local function items_of(recorded)
   local items = {}
   for _, call in ipairs(recorded.calls) do
     if plans.sort(call) == "fault" then
-      items[#items + 1] = { call = key_of(call), name = words_of(call), at = call.at_ns / 1e9 }
+      local words = words_of(call.name, call, 1, call.count)
+      items[#items + 1] = { call = key_of(call), name = words, at = call.at_ns / 1e9 }
     end
   end
   for place, nemesis in ipairs(require("raft.nemesis").of(recorded.cluster)) do
     for _, action in ipairs(nemesis.actions) do
-      items[#items + 1] = { nemesis = place, action = action, name = action[1], at = action.at }
+      local words = words_of(action[1], action, 2, source.length(action))
+      if action.kind ~= action[1] then
+        words = ("%s, of %s"):format(words, tostring(action.kind))
+      end
+      items[#items + 1] = { nemesis = place, action = action, name = words, at = action.at }
     end
   end
   table.sort(items, function(a, b)
