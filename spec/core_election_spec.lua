@@ -316,6 +316,24 @@ function tests.test_VotersThatHearALeaderIgnoreCandidates()
   lu.assertEquals(net:status(1).role, "leader")
 end
 
+-- Minority of seed 1124: the vote of a leader that was cut off long ago is needed, and where leaders do not look for
+-- their quorum nothing else deposes it.
+function tests.test_WhoHasSeenALaterTermIsNotHeldBackByAnOldLeader()
+  for _, check_quorum in ipairs { true, false } do
+    local net = replicas.new(3, { check_quorum = check_quorum })
+    net:elect(1)
+    local term = net:status(1).term
+    local ask = { kind = "pre_vote", from = 3, to = 1, term = term + 2, prev_index = 99, prev_term = term }
+    net:receive(ask)
+    local response = net:take("pre_vote_response", 1)[1]
+    lu.assertEquals(response and not response.reject or false, not check_quorum)
+    lu.assertEquals(net:status(1).term, term)
+    ask.term = term + 1
+    net:receive(ask)
+    lu.assertNil(net:take("pre_vote_response", 1)[1])
+  end
+end
+
 function tests.test_ForceOverridesThat()
   local net = replicas.new(3)
   net:elect(1)

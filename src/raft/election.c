@@ -276,6 +276,15 @@ static bool is_listed(const struct raft *raft, uint64_t id, uint64_t directory)
     return member != NULL && (member->directory == 0 || member->directory == directory);
 }
 
+/* Whoever asks about the term after next has seen a later term than ours, and our leader is that of
+ * an earlier one: it may be this server, cut off for long, which nothing else deposes where leaders
+ * do not look for their quorum. */
+static bool is_outlived(const struct raft *raft, const struct raft_message *message)
+{
+    return message->kind == RAFT_PRE_VOTE && !raft->options.check_quorum &&
+           message->term > raft->term + 1;
+}
+
 /* Dissertation 4.2.3: who has a live leader does not help to depose it, nor who has promised it,
  * whatever it has learned since. Only a member may be told by its leader to campaign at once. */
 bool election_holds_back(const struct raft *raft, const struct raft_message *message)
@@ -284,7 +293,7 @@ bool election_holds_back(const struct raft *raft, const struct raft_message *mes
     if (is_told || (message->kind == RAFT_VOTE && !raft->options.check_quorum)) {
         return false;
     }
-    return has_live_leader(raft) || lease_is_promised(raft);
+    return (has_live_leader(raft) && !is_outlived(raft, message)) || lease_is_promised(raft);
 }
 
 /* Who leads need not be listed in a configuration that is behind. But where a member leads, it is
