@@ -207,17 +207,20 @@ function cause.chance(count, all)
   return { count = count, all = all, chance = count / all, low = low, high = high }
 end
 
--- The last event of the run, where nearly all branches failed at one like it.
+-- What nearly all branches that failed had in their last step, as the run itself had.
 function Search:ending()
-  local last = self.moments[#self.moments - 1]
-  for place = #last.parts, 1, -1 do
-    local text = last.parts[place]
+  local last, parts, least = self.moments[#self.moments - 1], {}, self.failed
+  for _, text in ipairs(last.parts) do
     local count = self.ends[kind_of(text)] or 0
-    if count >= MANY * self.failed and self.failed > 0 then
-      return { text = text, count = count, all = self.failed, time = last.time }
+    if count >= MANY * self.failed then
+      parts[#parts + 1] = text
+      least = math.min(least, count)
     end
   end
-  return nil
+  if #parts == 0 or self.failed == 0 or self.plan.tail then -- what is judged later fails at no event
+    return nil
+  end
+  return { text = table.concat(parts, ", "), count = least, all = self.failed, time = last.time }
 end
 
 local function moments_of(given)
@@ -245,8 +248,8 @@ end
 -- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
 -- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
 -- of each curve { event, before, after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much
--- later than the run a branch may fail; `ending`: { text, count, all, time }, the run's last event where nearly all
--- branches failed at one like it
+-- later than the run a branch may fail; `ending`: { text, count, all, time }, the run's last events that nearly
+-- all branches that failed had too
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0,
