@@ -177,6 +177,45 @@ function tests.test_ReadMajority_AReadThatFailedIsNotWaitedFor()
   lu.assertNil(r:confirm(2, 2, 3).violation)
 end
 
+-- ---- promises to a leader -------------------------------------------------------------------------
+
+-- Node 1 leads term 2, and node 2 hears it; node 3 asks it for its vote in term 3 so many ms later.
+local function asked(after_ms, before)
+  local r = run { promise = 0.150 }
+  for id = 1, 3 do
+    r:start(id, 1, 0, { 1 }, { { index = 0, voters = { 1, 2, 3 } } })
+  end
+  for id = 1, 2 do
+    r:vote(id, 1, 2, 1, 1):state(id, 2, 1)
+  end
+  r:role(1, "leader", 2):role(2, "follower", 2)
+  r:event("receive", 2, { message = "append", peer = 1, term = 2 })
+  if before then
+    before(r)
+  end
+  r.time_ns = r.time_ns + (after_ms - 1) * 1000000
+  r:event("receive", 2, { message = "vote", peer = 3, term = 3, prev_index = 1, prev_term = 1 })
+  return r:role(2, "follower", 3):vote(2, 3, 3, 1, 1)
+end
+
+function tests.test_PromiseKept()
+  assert_violated(asked(5), "a voter keeps its promise to its leader", 2, 3)
+  assert_violated(asked(120), "a voter keeps its promise to its leader", 2, 3)
+  lu.assertNil(asked(160).violation)
+end
+
+function tests.test_PromiseKept_ALeaderThatToldSomebodyToCampaignFreesAll()
+  lu.assertNil(asked(5, function(r)
+    r:event("send", 1, { message = "timeout_now", peer = 3, term = 2 })
+  end).violation)
+end
+
+function tests.test_PromiseKept_NotJudgedOnceAClockWasChanged()
+  lu.assertNil(asked(5, function(r)
+    r:event("fault", 2, { text = "clock" })
+  end).violation)
+end
+
 -- ---- leases ---------------------------------------------------------------------------------------
 
 local function lease(r, number, index)

@@ -38,15 +38,21 @@
  *   TERM_BY_CANDIDATE     a node's term rises only when it becomes a candidate, or by a message of
  *                         that term, which asking for a pre-vote is not
  *   PRESENT_LEADER        a follower's log and commit index change by what the leader of its own
- * term sends, and by no message of an earlier term VOTE_MAJORITY         a leader has the votes of
- * more than half of the voters that the latest configuration in its log lists, of both sets while
- * joint, given in its term; its own is durable COMMIT_MAJORITY       an entry committed by counting
- * is on as many disks READ_MAJORITY         a confirmed read was answered for by as many in a round
- * that began after the read came; the leader had committed in its own term, and its index covers
- * what was committed when the read came READ_LEASE            where a lease let a read pass: no
- * leader of a later term is known, the leader told nobody to campaign in its term, and as
- * READ_MAJORITY of its own term and index LATEST_CONFIGURATION  a node uses the latest
- * configuration in its own log, committed or not; a snapshot holds the one in force at its index
+ *                         term sends, and by no message of an earlier term
+ *   VOTE_MAJORITY         a leader has the votes of more than half of the voters that the latest
+ *                         configuration in its log lists, of both sets while joint, given in its
+ *                         term; its own is durable
+ *   COMMIT_MAJORITY       an entry committed by counting is on as many disks
+ *   READ_MAJORITY         a confirmed read was answered for by as many in a round that began after
+ *                         the read came; the leader had committed in its own term, and its index
+ *                         covers what was committed when the read came
+ *   READ_LEASE            where a lease let a read pass: no leader of a later term is known, the
+ *                         leader told nobody to campaign in its term, and as READ_MAJORITY of its
+ *                         own term and index
+ *   PROMISE_KEPT          where there are lease reads, a voter that hears its leader votes in no
+ *                         later term for a while, unless a leader since told somebody to campaign
+ *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not; a
+ *                         snapshot holds the one in force at its index
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
  *                         its own term are committed; voters change by way of a joint one
  *   COMMIT_OWN_TERM       an entry committed by counting is of the leader's term
@@ -77,6 +83,7 @@
     X(COMMIT_MAJORITY, "what is committed is on a majority of disks")                              \
     X(READ_MAJORITY, "a read is confirmed by a majority")                                          \
     X(READ_LEASE, "a leader with a lease leads alone")                                             \
+    X(PROMISE_KEPT, "a voter keeps its promise to its leader")                                     \
     X(LATEST_CONFIGURATION, "the latest configuration is in force")                                \
     X(ONE_CHANGE, "one change of members at a time")                                               \
     X(COMMIT_OWN_TERM, "commit by counting only in the own term")                                  \
@@ -128,6 +135,9 @@ struct checker *checker_new(struct trace *trace,
  * longer be: a match index when its peer acknowledges it, moves to a later term, or starts again.
  */
 void checker_expect_gaps(struct checker *checker);
+/* Lease reads rely on it that a voter which hears its leader votes for nobody else within
+ * promise_ns (> 0) of its own clock. Judged until a clock is changed. */
+void checker_expect_promises(struct checker *checker, int64_t promise_ns);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
 

@@ -206,7 +206,9 @@ static void read_rare(struct checker *checker, struct check_node *node,
         safety_role(checker, node, event);
         break;
     case TRACE_VOTE:
-        durability_vote(checker, node, event);
+        if (leases_judge_vote(checker, node, event)) {
+            durability_vote(checker, node, event);
+        }
         break;
     case TRACE_TRUNCATE:
         safety_truncate(checker, node, event);
@@ -264,6 +266,10 @@ static void read_event(void *context, const struct trace_event *event)
     }
     if (event->kind == TRACE_RECEIVE) {
         answers_received(checker, event);
+        leases_heard(checker, event);
+    } else if (event->kind == TRACE_FAULT) {
+        leases_fault(checker, event);
+        return;
     }
     if (event->node == 0 || says_nothing(event)) {
         return;
@@ -278,7 +284,7 @@ static void read_event(void *context, const struct trace_event *event)
         if (event->message_kind == RAFT_READ) {
             majorities_round(node, event);
         } else if (event->message_kind == RAFT_TIMEOUT_NOW) {
-            leases_told(node, event);
+            leases_told(checker, node, event);
         } else {
             answers_sent(checker, node, event);
             durability_send(checker, node, event);
@@ -332,7 +338,7 @@ checker_new(struct trace *trace,
             TRACE_MASK(TRACE_CONFIRM) | TRACE_MASK(TRACE_TRUNCATE) | TRACE_MASK(TRACE_WRITE) |
             TRACE_MASK(TRACE_SYNC) | TRACE_MASK(TRACE_MATCH) | TRACE_MASK(TRACE_COMMIT) |
             TRACE_MASK(TRACE_APPLY) | TRACE_MASK(TRACE_SNAPSHOT) | TRACE_MASK(TRACE_INSTALL) |
-            TRACE_MASK(TRACE_RESTORE) | TRACE_MASK(TRACE_NOTICE),
+            TRACE_MASK(TRACE_RESTORE) | TRACE_MASK(TRACE_NOTICE) | TRACE_MASK(TRACE_FAULT),
         read_event, checker);
     return checker;
 }
@@ -340,6 +346,12 @@ checker_new(struct trace *trace,
 void checker_expect_gaps(struct checker *checker)
 {
     checker->gaps = true;
+}
+
+void checker_expect_promises(struct checker *checker, int64_t promise_ns)
+{
+    ensure(promise_ns > 0);
+    checker->promise_ns = promise_ns;
 }
 
 static void free_servers(struct check_node *node)

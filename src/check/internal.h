@@ -169,6 +169,14 @@ struct claim {
     struct term *entry; /* in the leader's log */
 };
 
+/* When a voter last heard the leader of its term. life 0: never. */
+struct heard {
+    struct server leader;
+    uint64_t term;
+    uint64_t life; /* the voter's */
+    int64_t time_ns;
+};
+
 /* One server; `former`: those that had its id before, with other disks. */
 struct check_node {
     uint64_t id;
@@ -191,6 +199,7 @@ struct check_node {
     bool members_due;   /* another one is in force now, and no MEMBERS has told so yet */
     /* As a leader, of this term: its rounds of reads, and the reads that wait. */
     uint64_t told_term; /* in which it told a server to campaign */
+    struct heard heard;
     uint64_t round;
     array_of(struct round_answer) answers;
     ring_of(struct read) reads;
@@ -240,6 +249,8 @@ struct checker {
     struct trace *trace;
     int subscription;
     bool gaps;
+    uint64_t told_term; /* the highest in which a leader told a server to campaign */
+    int64_t promise_ns; /* of voters to their leader; 0: none, or a clock was changed */
     bool is_violated;
     struct check_violation violation;
     void (*violated)(void *context, const struct check_violation *violation);
@@ -349,7 +360,12 @@ bool majorities_judge_read_index(struct checker *checker, const struct check_nod
 
 /* ---- leases.c ------------------------------------------------------------------------------- */
 
-void leases_told(struct check_node *node, const struct trace_event *event);
+void leases_told(struct checker *checker, struct check_node *node, const struct trace_event *event);
+void leases_fault(struct checker *checker, const struct trace_event *event);
+void leases_heard(struct checker *checker, const struct trace_event *event); /* an APPEND */
+/* false: reported. */
+bool leases_judge_vote(struct checker *checker, const struct check_node *node,
+                       const struct trace_event *event);
 void leases_confirm(struct checker *checker, struct check_node *node,
                     const struct trace_event *event);
 

@@ -3,16 +3,75 @@
  * says that nobody else can have been elected: so no later leader may be known, the leader must not
  * have told anybody to campaign in its term, and nothing may be committed that it does not know.
  *
+ * And the promise of the voters on which that rests is looked at where one of them votes.
+ *
  * It knows no clocks: where they run apart by more than was allowed, or jump, it finds what comes
- * of that.
+ * of that; promises are judged only while no clock was changed.
  */
 #include "check/internal.h"
 
 #include <inttypes.h>
 
-void leases_told(struct check_node *node, const struct trace_event *event)
+#define PROMISE_SLACK                                                                              \
+    8 /* an eighth of a promise: a node reads its clock before its event's time                    \
+       */
+
+void leases_fault(struct checker *checker, const struct trace_event *event)
+{
+    if (bytes_equal(event->text, bytes_of_text("clock"))) {
+        checker->promise_ns = 0;
+    }
+}
+
+/* ---- a voter's promise ---------------------------------------------------------------------- */
+
+/* The first message of a term may not be heard (the leader is a stranger, say): then the voter
+ * stays in its term. */
+void leases_heard(struct checker *checker, const struct trace_event *event)
+{
+    if (checker->promise_ns == 0 || checker->gaps || event->message_kind != RAFT_APPEND ||
+        event->node == 0) {
+        return;
+    }
+    struct check_node *node = checker_node(checker, event->node);
+    struct server from = {event->peer, event->directory};
+    if (node->life != 0 && node->term == event->term &&
+        server_equal(terms_get(&checker->terms, event->term)->leader, from)) {
+        node->heard = (struct heard){from, event->term, node->life, event->time_ns};
+    }
+}
+
+/* Who was told to campaign by a later leader may reach a voter that has heard only an earlier one.
+ */
+bool leases_judge_vote(struct checker *checker, const struct check_node *node,
+                       const struct trace_event *event)
+{
+    const struct received *asked = &checker->received;
+    const struct heard *heard = &node->heard;
+    if (checker->promise_ns == 0 || heard->life == 0 || heard->life != node->life ||
+        event->peer == node->id || asked->to != node->id || asked->kind != RAFT_VOTE ||
+        event->term <= heard->term || checker->told_term >= heard->term ||
+        event->time_ns - heard->time_ns >=
+            checker->promise_ns - checker->promise_ns / PROMISE_SLACK) {
+        return true;
+    }
+    checker_report(checker, event, CHECK_PROMISE_KEPT, event->peer,
+                   "node %" PRIu64 " votes for node %" PRIu64 " in term %" PRIu64 ", %.3f ms after "
+                   "it heard node %" PRIu64 ", leader of term %" PRIu64
+                   ", which may answer reads by its lease for as long as voters have promised to "
+                   "vote for nobody else: %.3f ms",
+                   node->id, event->peer, event->term,
+                   (double)(event->time_ns - heard->time_ns) / 1e6, heard->leader.id, heard->term,
+                   (double)checker->promise_ns / 1e6);
+    return false;
+}
+
+/* ---- a leader's lease ----------------------------------------------------------------------- */
+
+void leases_told(struct checker *checker, struct check_node *node, const struct trace_event *event)
 {
     node->told_term = event->term;
+    checker->told_term = event->term > checker->told_term ? event->term : checker->told_term;
 }
 
 static bool judge_leadership(struct checker *checker, const struct check_node *node,

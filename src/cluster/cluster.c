@@ -157,6 +157,9 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
         if (cluster->has_processes) {
             checker_expect_gaps(cluster->checker);
         }
+        if (options->raft.lease_reads && options->raft.election_timeout_min_ns != RAFT_NEVER) {
+            checker_expect_promises(cluster->checker, options->raft.election_timeout_min_ns);
+        }
     }
     if (options->processes == NULL) { /* their logs cannot be read from within an event */
         cluster_note_snapshots(cluster);

@@ -132,10 +132,14 @@ static int checker_gc(lua_State *L)
     return 0;
 }
 
-/* core.checker{ gaps = } → checker */
+/* core.checker{ gaps =, promise = seconds } → checker */
 int lua_checker_new(lua_State *L)
 {
     bool gaps = lua_istable(L, 1) && lua_field_boolean(L, 1, "gaps", false);
+    double promise = lua_istable(L, 1) ? lua_field_number(L, 1, "promise", 0) : 0;
+    if (!(promise >= 0 && promise < 1e9)) {
+        return luaL_error(L, "promise is a time in seconds, 0 or more");
+    }
     struct lua_checker *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->checker = NULL;
     luaL_setmetatable(L, LUA_CHECKER);
@@ -143,6 +147,9 @@ int lua_checker_new(lua_State *L)
     box->checker = checker_new(box->trace, NULL, NULL);
     if (gaps) {
         checker_expect_gaps(box->checker);
+    }
+    if (promise >= 1e-9) {
+        checker_expect_promises(box->checker, (int64_t)(promise * 1e9));
     }
     return 1;
 }
