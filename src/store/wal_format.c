@@ -56,6 +56,7 @@ void wal_encoder_begin(struct wal_encoder *encoder, struct buffer *out,
 
 void wal_encoder_put(struct wal_encoder *encoder, const void *data, size_t size)
 {
+    ensure(size == 0 || data != NULL);
     const uint8_t *from = data;
     while (size > 0) {
         if (encoder->used == 0) {
