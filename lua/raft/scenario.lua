@@ -11,6 +11,7 @@ local nemesis = require "raft.nemesis"
 local draw = require "raft.scenario.draw"
 local open = require "raft.open"
 local report = require "raft.report"
+local workload = require "raft.workload"
 
 local scenario = {}
 
@@ -44,6 +45,9 @@ local function settle(c)
   local fine, message = c:heal "all"
   if not fine then
     error("a node does not start again after the scenario: " .. tostring(message), 0)
+  end
+  for _, history in ipairs(workload.of(c)) do
+    history.run:rest()
   end
   for _, one in ipairs(nemeses) do
     fine, message = nemesis.settle(one)

@@ -139,6 +139,14 @@ function Run:stop(timeout)
   return true
 end
 
+--- Its clients ask for nothing more: a server that catches up slowly never would while they wrote faster. Only for the
+-- main script.
+function Run:rest()
+  if not (self.is_closed or self.cluster.core:is_closed()) then
+    end_clients(self)
+  end
+end
+
 -- Every key once more, so that what was lost is missed.
 local function read_all(run)
   local reader = { number = 0, process = 0, asks = "leader" }
