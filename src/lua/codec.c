@@ -3,24 +3,6 @@
 
 #include <string.h>
 
-/* A buffer that is freed whatever is raised. */
-static int scratch_gc(lua_State *L)
-{
-    buffer_free(lua_touserdata(L, 1));
-    return 0;
-}
-
-static struct buffer *scratch_new(lua_State *L)
-{
-    struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
-    memset(buffer, 0, sizeof *buffer);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, scratch_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    return buffer;
-}
-
 static struct bytes bytes_argument(lua_State *L, int index)
 {
     struct bytes bytes = {0};
@@ -41,7 +23,7 @@ static void check_value(lua_State *L, int index, struct buffer *out)
  * large is a value: the call that it is for answers "too_large". */
 static int value_problem(lua_State *L)
 {
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     if (lua_value_write(L, 1, out) || lua_value_is_too_large(out)) {
         lua_pushnil(L);
     }
@@ -51,7 +33,7 @@ static int value_problem(lua_State *L)
 /* core.value_encode(value) → bytes */
 static int value_encode(lua_State *L)
 {
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     check_value(L, 1, out);
     lua_bytes_push(L, buffer_bytes(out));
     return 1;
@@ -73,8 +55,8 @@ static int value_decode(lua_State *L)
 /* core.json_encode(value) → text */
 static int json_encode(lua_State *L)
 {
-    struct buffer *value = scratch_new(L);
-    struct buffer *out = scratch_new(L);
+    struct buffer *value = lua_scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     check_value(L, 1, value);
     bool written = json_write_value(out, buffer_bytes(value));
     ensure(written);
@@ -86,7 +68,7 @@ static int json_encode(lua_State *L)
 static int json_decode(lua_State *L)
 {
     struct bytes text = bytes_argument(L, 1);
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     size_t offset = 0;
     const char *problem = NULL;
     if (!json_read(text, out, &offset, &problem)) {
@@ -105,7 +87,7 @@ static int edn_decode(lua_State *L)
     struct bytes text = bytes_argument(L, 1);
     lua_Integer at = luaL_optinteger(L, 2, 1);
     luaL_argcheck(L, at >= 1 && (size_t)at <= text.size + 1, 2, "outside the text");
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     size_t offset = (size_t)at - 1;
     const char *problem = NULL;
     bool over = false;
@@ -146,7 +128,7 @@ static void check_terms(lua_State *L, const struct raft_message *message)
 static int message_encode(lua_State *L)
 {
     lua_settop(L, 1);
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     struct lua_message_parts *parts = lua_message_parts_new(L);
     struct raft_message message = {0};
     lua_pushvalue(L, 1);
@@ -201,7 +183,7 @@ static int frame_make(lua_State *L)
     uint64_t directory = (uint64_t)luaL_optinteger(L, 4, 0);
     luaL_argcheck(L, body.size <= FRAME_BYTES_LIMIT - FRAME_HEAD_BYTES, 3, "too large for a frame");
     luaL_argcheck(L, kind >= FRAME_HELLO && kind <= FRAME_PIECE, 1, "an unknown kind of frame");
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     frame_begin(out);
     buffer_append(out, body.data, body.size);
     frame_seal(out, (enum frame_kind)kind, (uint64_t)number, directory);

@@ -41,6 +41,8 @@ struct lua_cluster {
 };
 
 /* ---- values (value.c) */
+/* A buffer that is freed with the userdata that is pushed, whatever is raised. */
+struct buffer *lua_scratch_new(lua_State *L);
 /* The value at `index` into an empty buffer; raises an argument error for `argument` where it is
  * none. What is too large is not raised: whoever takes the bytes refuses them by their size. */
 void lua_value_check(lua_State *L, int index, const char *argument, struct buffer *out);

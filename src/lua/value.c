@@ -334,3 +334,22 @@ void lua_bytes_push(lua_State *L, struct bytes bytes)
 {
     lua_pushlstring(L, bytes.size > 0 ? (const char *)bytes.data : "", bytes.size);
 }
+
+/* ---- scratch --------------------------------------------------------------------------------- */
+
+static int scratch_gc(lua_State *L)
+{
+    buffer_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+struct buffer *lua_scratch_new(lua_State *L)
+{
+    struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
+    memset(buffer, 0, sizeof *buffer);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, scratch_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return buffer;
+}

@@ -85,28 +85,10 @@ static bool read_all(int descriptor, uint8_t *data, size_t size)
     return true;
 }
 
-static int free_buffer(lua_State *L)
-{
-    buffer_free(lua_touserdata(L, 1));
-    return 0;
-}
-
-/* A buffer that is freed whatever is raised; pushed. */
-static struct buffer *scratch_new(lua_State *L)
-{
-    struct buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
-    memset(buffer, 0, sizeof *buffer);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_buffer);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    return buffer;
-}
-
 /* Sends the value at `index`; raises if it is not one. false: nobody listens. */
 static bool send_record(lua_State *L, int index, int descriptor)
 {
-    struct buffer *out = scratch_new(L);
+    struct buffer *out = lua_scratch_new(L);
     lua_value_check(L, index, "record", out);
     if (lua_value_is_too_large(out)) {
         lua_user_error(L, "bad argument 'record' (larger than %d bytes)", (int)VALUE_BYTES_MAX);
@@ -137,7 +119,7 @@ static int take(lua_State *L)
     }
     size = le64toh(size);
     ensure(size <= VALUE_BYTES_MAX);
-    struct buffer *record = scratch_new(L);
+    struct buffer *record = lua_scratch_new(L);
     uint8_t *room = buffer_extend(record, (size_t)size);
     if (!read_all(own_orders, room, (size_t)size)) {
         lua_pushnil(L);
