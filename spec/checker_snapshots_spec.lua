@@ -1,6 +1,7 @@
 -- The invariant checker and snapshots: what they cover is judged by the one entry that they end with, across what logs
 -- have dropped. Each rule is broken, and nearly broken.
 local lu = require "luaunit"
+local core = require("raft").core
 local told = require "spec.support.told"
 
 local assert_violated, settled = told.assert_violated, told.settled
@@ -245,6 +246,35 @@ function tests.test_MembersThatWereNotTakenFromASnapshot()
   assert_violated(r:members(3, first), "the latest configuration is in force", 3)
   r, first = with_a_learner()
   assert_violated(restart(r, 2, 4, 1, {}, first), "the latest configuration is in force", 2)
+end
+
+-- ---- what a snapshot holds ----------------------------------------------------------------------
+
+-- Node 3 says that a snapshot of `from`, as leader of that term, has come damaged.
+local function damaged(r, from, term)
+  return r:event("notice", 3, { peer = from, term = term, index = 4, flag = true, text = "a checksum is wrong" })
+end
+
+local function disk(r, id, faults)
+  faults.node = id
+  return r:event("fault", 0, { text = "disk", value = core.value_encode(faults) })
+end
+
+function tests.test_ASnapshotArrivesAsItWasWritten()
+  assert_violated(damaged(with_one_behind(), 1, 2), "a snapshot is received as it was written", 3)
+  -- Who does not lead in that term may say anything.
+  lu.assertNil(damaged(damaged(damaged(with_one_behind(), 2, 2), 2, 1), 1, 3).violation)
+end
+
+function tests.test_OfASenderWhoseDiskLies()
+  for _, fault in ipairs { "corrupt", "misdirect_read", "misdirect_write", "flip" } do
+    local r = disk(with_one_behind(), 1, { [fault] = fault == "flip" or 0.1 })
+    lu.assertNil(damaged(disk(r, 1, {}), 1, 2).violation) -- what it wrote meanwhile stays
+    assert_violated(damaged(disk(with_one_behind(), 3, { [fault] = 0.1 }), 1, 2),
+      "a snapshot is received as it was written", 3)
+  end
+  local r = disk(with_one_behind(), 1, { torn_write = true, sync_error = 0.1, write_error = 0.1, stall = true })
+  assert_violated(damaged(r, 1, 2), "a snapshot is received as it was written", 3)
 end
 
 -- What rolls a configuration back is one step with the install that it comes with.

@@ -90,6 +90,25 @@ function tests.test_ANewerSnapshotWhileTheLastOneIsRestored()
   end)
 end
 
+-- The leader's disk gives its snapshot otherwise than it was written: the receiver refuses it, and nobody is to blame
+-- but the disk. Once it reads well the snapshot arrives.
+function tests.test_ASnapshotIsReadBadlyWhereItIsSent()
+  clusters.with({ mode = "sim", nodes = 3, seed = 5 }, function(c)
+    local leader = c:wait_leader()
+    local behind = followers(c, leader)
+    c:disconnect(behind)
+    set_many(c, 100)
+    assert(c:compact(leader))
+    c:disk(leader, { corrupt = 1 })
+    c:reconnect(behind)
+    assert(c:wait_event({ kind = "notice", node = behind, flag = true }, 20))
+    lu.assertEquals(c:stats(behind).installs, 0)
+    c:disk(leader, {})
+    caught_up(c, behind)
+    lu.assertEquals(c:stats(behind).installs, 1)
+  end)
+end
+
 -- A piece that waits for the disk is written when the snapshot that it is of has been given up: another leader has
 -- brought all that it covers. What the piece came with is long gone; where its bytes are not the store's own, this
 -- fails under check-asan.

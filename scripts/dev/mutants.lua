@@ -57,31 +57,35 @@ end
 
 -- ---- patches ------------------------------------------------------------------------------------------------------
 
--- Its head (idea, section, breaks, needs) and, for each file, the lines of the new one that it changed; where it only
--- removes lines, the line that follows.
+-- Its head (idea, section, breaks, needs) and the files that it changes.
 local function read_patch(path)
   local patch = { head = {}, files = {} }
-  local lines, at
   for line in read_file(path):gmatch "([^\n]*)\n" do
     local file = line:match "^%+%+%+ b/(%S+)"
-    local start = line:match "^@@ %-%S+ %+(%d+)"
     local field, value = line:match "^(%l+): (.*)$"
-    if file then
-      lines = {}
-      patch.files[#patch.files + 1] = { path = file, lines = lines }
-    elseif start then
-      at = tonumber(start)
-    elseif not lines and field then
+    patch.files[#patch.files + 1] = file
+    if #patch.files == 0 and field then
       patch.head[field] = value
-    elseif lines and line:match "^%+" then
-      lines[at], at = true, at + 1
-    elseif lines and line:match "^%-" and not line:match "^%-%-%- " then
-      lines[at] = true
-    elseif lines and line:match "^ " then
-      at = at + 1
     end
   end
   return patch
+end
+
+-- The lines of a file that are not as in src; where some were only removed, the line that follows. The patch does not
+-- tell: it may have been applied further down than it says.
+local function changed_lines(folder, path)
+  local lines = {}
+  local said = output_of(("diff -U0 %s %s"):format(quoted(path), quoted(folder .. "/" .. path)))
+  for first, count in said:gmatch "\n@@ %-%S+ %+(%d+),?(%d*) @@" do
+    first, count = tonumber(first), tonumber(count) or 1
+    if count == 0 then -- behind the line `first`
+      first, count = first + 1, 1
+    end
+    for at = first, first + count - 1 do
+      lines[at] = true
+    end
+  end
+  return lines
 end
 
 local function names_of(folder)
@@ -116,11 +120,12 @@ end
 
 -- Whether one of the changed lines has run so far.
 local function was_reached(folder, patch)
-  for _, file in ipairs(patch.files) do
-    local objects = "build/" .. file.path:match "^(.*)/"
-    local said = output_of(("cd %s && gcov -t -o %s %s"):format(quoted(folder), quoted(objects), quoted(file.path)))
+  for _, path in ipairs(patch.files) do
+    local lines = changed_lines(folder, path)
+    local objects = "build/" .. path:match "^(.*)/"
+    local said = output_of(("cd %s && gcov -t -o %s %s"):format(quoted(folder), quoted(objects), quoted(path)))
     for count, line in said:gmatch "\n%s*(%d+)%*?:%s*(%d+):" do
-      if file.lines[tonumber(line)] and count ~= "0" then
+      if lines[tonumber(line)] and count ~= "0" then
         return true
       end
     end
@@ -201,6 +206,9 @@ local function shrink(folder, sample)
   local said = output_of(run:format(quoted(folder), SHRINK_SECONDS, sample.scenario, sample.seed))
   local from = said:match "\n  from (%d+) fault"
   local to, replays, seconds = said:match "\n  to +(%d+) faults?[^\n]-%((%d+) replays, ([%d.]+) s"
+  if not to then -- where only the script itself fails so
+    to, replays, seconds = said:match "\n  from %d+ faults? to (%d+) %((%d+) replays, ([%d.]+) s"
+  end
   return to and { from = tonumber(from), to = tonumber(to), replays = tonumber(replays), real = tonumber(seconds) }
 end
 

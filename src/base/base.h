@@ -378,6 +378,7 @@ const char *failure_name(enum failure_code code);
 struct failure {
     enum failure_code code;
     bool unknown;    /* the command may yet be applied */
+    bool is_damage;  /* bytes are not what was written: no disk or network failed to work */
     uint64_t leader; /* 0: not known */
     uint64_t offset; /* in `file` */
     char file[32];   /* of a disk, where it is damaged; "" elsewhere */
@@ -389,6 +390,7 @@ static inline void failure_clear(struct failure *failure)
 {
     failure->code = FAILURE_NONE;
     failure->unknown = false;
+    failure->is_damage = false;
     failure->leader = 0;
     failure->offset = 0;
     failure->file[0] = '\0';
@@ -400,6 +402,7 @@ static inline void failure_copy(struct failure *to, const struct failure *from)
 {
     to->code = from->code;
     to->unknown = from->unknown;
+    to->is_damage = from->is_damage;
     to->leader = from->leader;
     to->offset = from->offset;
     memcpy(to->file, from->file, sizeof to->file);
@@ -414,6 +417,8 @@ __attribute__((format(printf, 3, 0))) void text_format(char *text, size_t size, 
  * NULL failure is fine. */
 __attribute__((format(printf, 3, 4))) void
 failure_set(struct failure *failure, enum failure_code code, const char *format, ...);
+/* Bytes that are not what was written: FAILURE_STORAGE, with what is wrong with them. */
+void failure_set_damage(struct failure *failure, const char *problem);
 /* Where on a disk: after failure_set. */
 void failure_set_place(struct failure *failure, const char *file, uint64_t offset);
 

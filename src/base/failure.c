@@ -32,6 +32,7 @@ void failure_set(struct failure *failure, enum failure_code code, const char *fo
     }
     failure->code = code;
     failure->unknown = false;
+    failure->is_damage = false;
     failure->leader = 0;
     failure->offset = 0;
     failure->file[0] = '\0';
@@ -39,6 +40,14 @@ void failure_set(struct failure *failure, enum failure_code code, const char *fo
     va_start(arguments, format);
     text_format(failure->message, sizeof failure->message, format, arguments);
     va_end(arguments);
+}
+
+void failure_set_damage(struct failure *failure, const char *problem)
+{
+    failure_set(failure, FAILURE_STORAGE, "%s", problem);
+    if (failure != NULL) {
+        failure->is_damage = true;
+    }
 }
 
 void failure_set_place(struct failure *failure, const char *file, uint64_t offset)

@@ -63,8 +63,9 @@
  *                         had durably
  *   NO_CONTRADICTION      no leader sends what contradicts an entry that its receiver knows to be
  *                         committed
- *   SAME_ANSWERS          the machines' answers at an index, and their states after it, are
- *                         alike, also after a restart */
+ *   SNAPSHOT_INTACT       a snapshot that a leader sent arrives as it was written, unless the
+ * leader's disk was made to give other bytes than were written SAME_ANSWERS          the machines'
+ * answers at an index, and their states after it, are alike, also after a restart */
 #define CHECK_PROPERTIES(X)                                                                        \
     X(ELECTION_SAFETY, "election safety")                                                          \
     X(LEADER_APPEND_ONLY, "leader append-only")                                                    \
@@ -91,6 +92,7 @@
     X(MATCH_IS_TRUE, "match index is true")                                                        \
     X(COMMITTED_IS_KEPT, "committed entries are kept")                                             \
     X(NO_CONTRADICTION, "no leader contradicts what is committed")                                 \
+    X(SNAPSHOT_INTACT, "a snapshot is received as it was written")                                 \
     X(SAME_ANSWERS, "machines answer alike")
 
 enum check_property {

@@ -84,6 +84,7 @@ static struct check_node *starting(struct checker *checker, struct check_node *n
     }
     struct check_node *next = memory_new_zeroed(1, sizeof(*next));
     next->id = node->id;
+    next->disk_lies = node->disk_lies; /* the fault is set for an id */
     next->directory = directory;
     next->former = node;
     node->running = false;
@@ -172,13 +173,17 @@ static void stopped(struct check_node *node)
     node->leads = false;
 }
 
-/* A node was sent an append that contradicts what it knows to be committed. A forger may do that,
- * but none that leads. */
+/* A node was sent a damaged snapshot, or what contradicts what it knows to be committed. A forger
+ * may do that, but none that leads. */
 static void noticed(struct checker *checker, const struct check_node *node,
                     const struct trace_event *event)
 {
     if (event->term == 0 || checker->leading == NULL || event->term > checker->leading->term ||
         terms_get(&checker->terms, event->term)->leader.id != event->peer) {
+        return;
+    }
+    if (event->flag) {
+        durability_damaged_snapshot(checker, node, event);
         return;
     }
     checker_report(checker, event, CHECK_NO_CONTRADICTION, event->peer,
@@ -269,6 +274,7 @@ static void read_event(void *context, const struct trace_event *event)
         leases_heard(checker, event);
     } else if (event->kind == TRACE_FAULT) {
         leases_fault(checker, event);
+        durability_fault(checker, event);
         return;
     }
     if (event->node == 0 || says_nothing(event)) {

@@ -449,3 +449,37 @@ void durability_send(struct checker *checker, struct check_node *node,
         }
     }
 }
+
+/* ---- disks that lie ------------------------------------------------------------------------- */
+
+/* What was torn off, or failed, was never reported to be durable: such a disk does not lie. */
+void durability_fault(struct checker *checker, const struct trace_event *event)
+{
+    static const char *const lies[] = {"corrupt", "flip", "misdirect_read", "misdirect_write"};
+    struct bytes found;
+    int64_t id = 0;
+    if (!bytes_equal(event->text, bytes_of_text("disk")) ||
+        !value_field_integer(event->value, "node", &id) || id < 1) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        if (value_field(event->value, lies[i], &found)) {
+            checker_node(checker, (uint64_t)id)->disk_lies = true;
+        }
+    }
+}
+
+/* What the leader sends it reads from its own disk. What it was sent itself it has verified. */
+void durability_damaged_snapshot(struct checker *checker, const struct check_node *node,
+                                 const struct trace_event *event)
+{
+    if (checker_node(checker, event->peer)->disk_lies) {
+        return;
+    }
+    checker_report(checker, event, CHECK_SNAPSHOT_INTACT, event->peer,
+                   "node %" PRIu64 " received a damaged snapshot of index %" PRIu64
+                   " from node %" PRIu64 ", leader of term %" PRIu64
+                   ", whose disk was not made to lie: %.*s",
+                   node->id, event->index, event->peer, event->term, (int)event->text.size,
+                   (const char *)event->text.data);
+}

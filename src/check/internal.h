@@ -204,6 +204,7 @@ struct check_node {
     array_of(struct round_answer) answers;
     ring_of(struct read) reads;
     array_of(struct told_match) matches;
+    bool disk_lies; /* since a fault that makes it give other bytes than were written */
     /* The disk, as far as it was synced. */
     struct chain disk;
     uint64_t disk_term;
@@ -404,6 +405,10 @@ bool durability_judge_claim(struct checker *checker, struct check_node *node,
 void durability_install(struct check_node *node, uint64_t index, struct term *term);
 void durability_send(struct checker *checker, struct check_node *node,
                      const struct trace_event *event);
+void durability_fault(struct checker *checker, const struct trace_event *event);
+/* A NOTICE of a received snapshot whose bytes are damaged. */
+void durability_damaged_snapshot(struct checker *checker, const struct check_node *node,
+                                 const struct trace_event *event);
 
 /* ---- machines.c ----------------------------------------------------------------------------- */
 

@@ -187,8 +187,8 @@ static const char *static_message(struct bytes name, uint8_t *code)
     return NULL;
 }
 
-/* By the names of struct trace_event's fields; `kind`, `role` and `message` by their words. Entries
- * are not read here. */
+/* By the names of struct trace_event's fields; `kind`, `role` and `message` by their words, `value`
+ * encoded. Entries are not read here. */
 void lua_event_read(lua_State *L, int index, struct trace_event *event)
 {
     luaL_checktype(L, index, LUA_TTABLE);
@@ -230,4 +230,5 @@ void lua_event_read(lua_State *L, int index, struct trace_event *event)
     event->role_name = static_role(text_field(L, index, "role"), &event->role);
     event->message_name = static_message(text_field(L, index, "message"), &event->message_kind);
     event->text = text_field(L, index, "text");
+    event->value = text_field(L, index, "value");
 }

@@ -44,8 +44,8 @@ static void tell_core(struct node *node, enum raft_event_kind kind,
     drive_step(node, &event, NULL);
 }
 
-/* What was received cannot be used. */
-static void refuse(struct node *node, const char *problem)
+/* What was received cannot be used. `is_damage`: its bytes are not what its sender wrote. */
+static void refuse(struct node *node, const char *problem, bool is_damage)
 {
     struct raft_message message = *ring_at(&node->installs.waiting, 0);
     message.piece = NULL;
@@ -54,7 +54,11 @@ static void refuse(struct node *node, const char *problem)
     (void)snprintf(
         text, sizeof text, "the snapshot of index %llu from node %llu cannot be used: %.160s",
         (unsigned long long)message.prev_index, (unsigned long long)message.from, problem);
-    report_refusal(node, message.from, text);
+    if (is_damage) {
+        report_damaged_snapshot(node, &message, text);
+    } else {
+        report_refusal(node, message.from, text);
+    }
     tell_core(node, RAFT_EVENT_SNAPSHOT_WRITTEN, &message, true);
 }
 
@@ -98,7 +102,7 @@ static void go_on(struct node *node)
     }
     const char *problem = installs->is_judged ? NULL : judge(node, message);
     if (problem != NULL) {
-        refuse(node, problem);
+        refuse(node, problem, true);
         return;
     }
     installs->is_writing = true;
@@ -111,7 +115,7 @@ static void written(struct node *node, const struct failure *failure)
     struct installs *installs = &node->installs;
     struct raft_message message = *ring_at(&installs->waiting, 0);
     if (failure->code != FAILURE_NONE) {
-        refuse(node, failure->message);
+        refuse(node, failure->message, failure->is_damage);
     } else if (message.last) {
         store_of(node)->snapshot_finish(installs->writer, snapshot_finished, node);
         installs->is_writing = true;
@@ -145,9 +149,9 @@ static void finished(struct node *node, const struct failure *failure)
     struct raft_message message = *ring_at(&installs->waiting, 0);
     struct raft_status status;
     if (failure->code != FAILURE_NONE) {
-        refuse(node, failure->message);
+        refuse(node, failure->message, failure->is_damage);
     } else if (installs->received.index != message.prev_index) {
-        refuse(node, "a later one of its own was done first");
+        refuse(node, "a later one of its own was done first", false);
     } else {
         raft_get_status(node->raft, &status);
         message.piece = NULL;

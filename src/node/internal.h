@@ -345,6 +345,10 @@ void report_restored(struct node *node, const struct raft_snapshot *snapshot, ui
 void report_notice(struct node *node, uint64_t peer, const char *text);
 /* Of what came from outside and was not taken: few notices for many. */
 void report_refusal(struct node *node, uint64_t peer, const char *text);
+/* The same of a snapshot whose bytes are not what its sender wrote; `message`: the piece that
+ * showed it. */
+void report_damaged_snapshot(struct node *node, const struct raft_message *message,
+                             const char *text);
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text);
 void report_clear(struct node *node);
 

@@ -179,8 +179,7 @@ void report_notice(struct node *node, uint64_t peer, const char *text)
     emit_text(node, TRACE_NOTICE, peer, text, 0);
 }
 
-static void emit_refusal(struct node *node, uint64_t peer, const char *text,
-                         uint64_t contradicts_in_term)
+static void emit_refusal(struct node *node, struct trace_event *event, const char *text)
 {
     uint64_t left_out = 0;
     if (!notice_limit_allows(&node->report.refusals, world_now_ns(node->world), &left_out)) {
@@ -192,12 +191,37 @@ static void emit_refusal(struct node *node, uint64_t peer, const char *text,
                        (unsigned long long)left_out);
         emit_text(node, TRACE_NOTICE, 0, more, 0);
     }
-    emit_text(node, TRACE_NOTICE, peer, text, contradicts_in_term);
+    if (wanted(node, TRACE_NOTICE)) {
+        event->text = bytes_of_text(text);
+        emit(node, event);
+    }
 }
 
 void report_refusal(struct node *node, uint64_t peer, const char *text)
 {
-    emit_refusal(node, peer, text, 0);
+    struct trace_event event = event_of(node, TRACE_NOTICE);
+    event.peer = peer;
+    emit_refusal(node, &event, text);
+}
+
+static void report_contradiction(struct node *node, const struct raft_notice *notice)
+{
+    struct trace_event event = event_of(node, TRACE_NOTICE);
+    event.peer = notice->from;
+    event.term = notice->contradicts_in_term;
+    emit_refusal(node, &event, notice->text);
+}
+
+void report_damaged_snapshot(struct node *node, const struct raft_message *message,
+                             const char *text)
+{
+    struct trace_event event = event_of(node, TRACE_NOTICE);
+    event.peer = message->from;
+    event.directory = message->from_directory;
+    event.term = message->term;
+    event.index = message->prev_index;
+    event.flag = true;
+    emit_refusal(node, &event, text);
 }
 
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
@@ -312,7 +336,7 @@ void report_update(struct node *node, const struct raft_update *update,
     }
     for (uint32_t i = 0; i < update->notice_count; i++) {
         const struct raft_notice *notice = &update->notices[i];
-        emit_refusal(node, notice->from, notice->text, notice->contradicts_in_term);
+        report_contradiction(node, notice);
     }
 }
 

@@ -204,7 +204,7 @@ static void verify(struct store_writer *writer, struct bytes bytes)
     const char *problem = NULL;
     while (bytes.size > 0) {
         if (!snapshot_decode(&writer->decoder, &bytes, &machine_bytes, &problem)) {
-            failure_set(&writer->failure, FAILURE_STORAGE, "%s", problem);
+            failure_set_damage(&writer->failure, problem);
             return;
         }
     }
@@ -241,7 +241,7 @@ void memory_snapshots_finish(struct store_writer *writer, int64_t lasts_ns, stor
         snapshot_encode_end(&writer->encoder, &writer->scratch);
         put(writer, buffer_bytes(&writer->scratch));
     } else if (!snapshot_is_whole(&writer->decoder) && writer->failure.code == FAILURE_NONE) {
-        failure_set(&writer->failure, FAILURE_STORAGE, "the snapshot is not whole");
+        failure_set_damage(&writer->failure, "the snapshot is not whole");
     }
     writer->finish_done = done;
     writer->context = context;

@@ -293,7 +293,7 @@ static void verify(struct wal_writer *writer, struct bytes bytes)
     const char *problem = NULL;
     while (bytes.size > 0) {
         if (!snapshot_decode(&writer->decoder, &bytes, &machine_bytes, &problem)) {
-            failure_set(&writer->failure, FAILURE_STORAGE, "%s", problem);
+            failure_set_damage(&writer->failure, problem);
             return;
         }
     }
@@ -329,7 +329,7 @@ void wal_snapshot_finish(struct store_writer *handle, store_finished *done, void
         snapshot_encode_end(&writer->encoder, &writer->encoded);
     } else if (!snapshot_is_whole(&writer->decoder)) {
         if (writer->failure.code == FAILURE_NONE) {
-            failure_set(&writer->failure, FAILURE_STORAGE, "the snapshot is not whole");
+            failure_set_damage(&writer->failure, "the snapshot is not whole");
         }
     } else {
         writer->meta = writer->decoder.meta;
