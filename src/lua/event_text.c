@@ -183,7 +183,19 @@ static int value_words(lua_State *L)
     return 1;
 }
 
+/* core.event_kinds() → the names of all kinds of events */
+static int event_kinds(lua_State *L)
+{
+    lua_newtable(L);
+    for (int kind = 0; kind < TRACE_KIND_COUNT; kind++) {
+        lua_pushstring(L, trace_kind_name((enum trace_kind)kind));
+        lua_rawseti(L, -2, (lua_Integer)kind + 1);
+    }
+    return 1;
+}
+
 const luaL_Reg lua_event_functions[] = {
+    {"event_kinds", event_kinds},
     {"event_phrase", event_phrase},
     {"event_line", event_tostring},
     {"value_words", value_words},

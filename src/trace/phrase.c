@@ -250,7 +250,9 @@ static void log_phrase(const struct trace_event *event, struct trace_phrase *phr
     switch (event->kind) {
     case TRACE_APPEND:
         ranged(phrase, "appends ", event->first, event->last);
-        term_after(event, phrase);
+        if (event->term != 0) { /* our nodes' events tell it by their entries only */
+            term_after(event, phrase);
+        }
         break;
     case TRACE_TRUNCATE:
         ranged(phrase, "removes ", event->first, event->last);

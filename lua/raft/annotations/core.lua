@@ -92,6 +92,10 @@ function core.value_decode(bytes) end
 ---@return integer? last
 function core.event_phrase(event) end
 
+---The names of all kinds of events.
+---@return string[]
+function core.event_kinds() end
+
 ---@param value raft.value
 ---@return string words it in Lua's notation, on one line
 function core.value_words(value) end

@@ -4,6 +4,7 @@
 local arguments = require "raft.arguments"
 local core = require "raft.core"
 local filters = require "raft.filters"
+local forms = require "raft.view.forms"
 
 local looking = {}
 
@@ -144,27 +145,30 @@ function looking:random(m, n)
   return self.core:random(low, high)
 end
 
---- A diagram of the run so far, from the events that are remembered.
+--- A diagram of the run so far, from the events that are remembered. A form that shows histories shows those of the
+-- workloads.
 -- @tparam[opt="table"] ?string as the form: "table"
 -- @tparam ?string path a file to write it to; nil: it is returned
 -- @treturn ?string the diagram, or the path; nil, message, "storage", detail where the file cannot be written
 function looking:view(as, path)
-  if as ~= nil and as ~= "table" then
-    arguments.fail("as", '"table" or nil', as)
+  as = as == nil and "table" or as
+  if not forms.has(as) then
+    arguments.fail("as", ('one of "%s", or nil'):format(table.concat(forms.names(), '", "')), as)
   elseif path ~= nil then
     arguments.text("path", path)
   end
   local lines, parts = self.core:event_lines(false), {}
-  require("raft.view.table").render(function()
+  forms.render(as, function()
     local position = 0
     return function()
       position = position + 1
       return lines[position] and core.json_decode(lines[position])
     end
   end, {
-    write = function(text) parts[#parts + 1] = text end,
+    write = function(text) parts[#parts + 1] = text end, tell = function() end,
     width = require("raft.view.terminal").width(),
     name = self.options.name,
+    histories = forms.shows_histories(as) and require("raft.view.histories").of_cluster(self) or {},
   })
   local text = table.concat(parts)
   if not path then

@@ -2,13 +2,13 @@
 -- @module raft.command.check
 
 local common = require "raft.command.common"
+local models = require "raft.command.models"
 local report = require "raft.report"
 local terminal = require "raft.view.terminal"
 
 local check = {}
 
-local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
-local models = { "register", "cas-register", "kv", "append", "set", "queue" }
+local OK, FAILED, CANNOT_RUN = 0, 1, 3
 
 --- Adds this subcommand's options.
 -- @param parser argparse's command
@@ -16,7 +16,7 @@ function check.describe(parser)
   parser:description("Check whether a history of what clients asked and were told is linearizable. Exit code 0: it is, "
     .. "1: it is not, 3: it cannot be read, or a limit came before it was decided.")
   parser:argument("history", "JSON lines, as history:write makes them, or Jepsen's EDN."):argname("HISTORY")
-  parser:option("--model -m", "What it is a history of: " .. table.concat(models, ", ")
+  parser:option("--model -m", "What it is a history of: " .. table.concat(models.names, ", ")
     .. "; or a Lua file that returns { init =, step =, key = }."):argname("M"):count(1)
   parser:option("--html", "Where it is not, draw a picture of it in this file."):argname("FILE")
   parser:flag("--json", "Print the verdict as one line of JSON.")
@@ -44,31 +44,6 @@ local function progress_line(core)
     end
   end
   return show, clear
-end
-
--- ---- the model ----------------------------------------------------------------------------------------------
-
-local function model_of(name)
-  for _, one in ipairs(models) do
-    if one == name then
-      return name
-    end
-  end
-  if not name:find "%.lua$" then
-    return nil, ("there is no model '%s': it is one of %s, or a file whose name ends in .lua"):format(name,
-      table.concat(models, ", ")), USAGE
-  end
-  local chunk, problem = loadfile(name)
-  if not chunk then
-    return nil, problem, CANNOT_RUN
-  end
-  local fine, model = pcall(chunk)
-  if not fine then
-    return nil, tostring(model), CANNOT_RUN
-  elseif type(model) ~= "table" or type(model.step) ~= "function" then
-    return nil, name .. " returns no model: a table { init = state, step = function(state, operation) }", CANNOT_RUN
-  end
-  return model
 end
 
 -- ---- the verdict --------------------------------------------------------------------------------------------
@@ -125,7 +100,7 @@ end
 function check.run(arguments)
   local raft = require "raft"
   local show, clear = progress_line(raft.core)
-  local model, problem, code = model_of(arguments.model)
+  local model, problem, code = models.find(arguments.model)
   if not model then
     report.problem(problem)
     return code

@@ -2,25 +2,118 @@
 -- @module raft.command.view
 
 local common = require "raft.command.common"
+local forms = require "raft.view.forms"
+local histories = require "raft.view.histories"
+local models = require "raft.command.models"
 local report = require "raft.report"
 local source = require "raft.view.source"
-local table_view = require "raft.view.table"
 local terminal = require "raft.view.terminal"
 
 local view = {}
 
-local OK, CANNOT_RUN = 0, 3
+local OK, USAGE, CANNOT_RUN = 0, 2, 3
+
+-- ---- options ------------------------------------------------------------------------------------------------
+
+local function seconds(text)
+  local number = tonumber(text)
+  if not number or number ~= number or number == math.huge or number == -math.huge then
+    return nil, "'" .. text .. "' is not a number of seconds"
+  end
+  return number
+end
+
+local function list_of(text, convert)
+  local list = {}
+  for word in (text .. ","):gmatch "%s*([^,]-)%s*," do
+    local one, problem = convert(word)
+    if one == nil then
+      return nil, problem
+    end
+    list[#list + 1] = one
+  end
+  return list
+end
+
+local function ids(text)
+  local list = list_of(text, common.positive)
+  return list, not list and "'" .. text .. "' is not a list of nodes, such as 1,2" or nil
+end
+
+local function kinds(text)
+  return list_of(text, function(word) return word end)
+end
 
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function view.describe(parser)
   parser:description "Draw a trace as a timing diagram."
   parser:argument("trace", "A file of JSON lines, as --trace writes it; - is standard input."):argname("TRACE")
-  parser:option("--as", "The form: table."):choices({ "table" }):default("table"):target("form")
+  parser:option("--as", "The form: " .. table.concat(forms.names(), ", ") .. "; by default that of FILE's ending, else "
+    .. "table."):choices(forms.names()):target("form")
   parser:option("-o --output", "Write to this file, not to standard output."):argname("FILE")
-  parser:option("--width", "Width in columns; by default the terminal's."):argname("N"):convert(common.positive)
-  parser:flag("--all", "Show every event; heartbeats are not folded.")
+  parser:option("--from", "Leave out what was before, in seconds of the trace's clock."):argname("S"):convert(seconds)
+  parser:option("--to", "Leave out what came after."):argname("S"):convert(seconds)
+  parser:option("--nodes", "Show these nodes only, such as 1,2."):argname("N,N"):convert(ids)
+  parser:option("--kind", "Show these kinds of events only, such as role,commit."):argname("K,K"):convert(kinds)
+    :target("kinds")
+  parser:option("--history", "A history of clients to show beside it, where the form does."):argname("FILE"):count("*")
+    :target("histories")
+  parser:option("--model", "The model by which that history is checked, as in raftbench check."):argname("M"):count("*")
+    :target("models")
+  parser:option("--width", "Of a table: its width in columns; by default the terminal's."):argname("N")
+    :convert(common.positive)
+  parser:flag("--all", "Of a table: show every event; heartbeats are not folded.")
 end
+
+-- The first kind that there is not.
+local function unknown_kind(core, names)
+  local known = {}
+  for _, name in ipairs(core.event_kinds()) do
+    known[name] = true
+  end
+  for _, name in ipairs(names or {}) do
+    if not known[name] then
+      return name
+    end
+  end
+  return nil
+end
+
+-- What the form is given; nil, a message and the exit code.
+local function read_options(arguments, core)
+  local form = arguments.form or forms.of_path(arguments.output)
+  local unknown = unknown_kind(core, arguments.kinds)
+  if unknown then
+    return nil, ("there is no kind of event '%s'; there are %s"):format(unknown,
+      table.concat(core.event_kinds(), ", ")), USAGE
+  elseif arguments.from and arguments.to and arguments.from > arguments.to then
+    return nil, "--from is later than --to", USAGE
+  elseif #arguments.histories > 0 and not forms.shows_histories(form) then
+    return nil, "--as " .. form .. " shows no history", USAGE
+  elseif #arguments.models > #arguments.histories then
+    return nil, "--model is the model of a --history", USAGE
+  end
+  local found = {}
+  for position, name in ipairs(arguments.models) do
+    local model, problem, code = models.find(name)
+    if not model then
+      return nil, problem, code
+    end
+    found[position] = model
+  end
+  local list, problem = histories.read(arguments.histories, found)
+  if not list then
+    return nil, problem, CANNOT_RUN
+  end
+  return {
+    form = form, from = arguments.from, to = arguments.to, nodes = arguments.nodes, kinds = arguments.kinds,
+    width = arguments.width or terminal.width(), all = arguments.all, histories = list, name = arguments.trace,
+    colour = not arguments.output and terminal.wants_colour(),
+  }
+end
+
+-- ---- writing ------------------------------------------------------------------------------------------------
 
 local function open_output(path)
   if not path then
@@ -39,14 +132,28 @@ local function writer(file)
   end
 end
 
+local function close_output(arguments, output)
+  if arguments.output then
+    return output:close()
+  end
+  return output:flush()
+end
+
 --- Draws.
 -- @tparam table arguments parsed
 -- @treturn integer the exit code
 function view.run(arguments)
   local core = require "raft.core"
-  local trace, problem = source.open(arguments.trace, core.json_decode, function(message)
+  local function tell(message)
     report.problem(arguments.trace .. ": " .. message)
-  end)
+  end
+  local options, problem, code = read_options(arguments, core)
+  if not options then
+    report.problem(problem)
+    return code
+  end
+  local trace
+  trace, problem = source.open(arguments.trace, core.json_decode, tell)
   if not trace then
     report.problem(problem)
     return CANNOT_RUN
@@ -57,22 +164,18 @@ function view.run(arguments)
     report.problem(output_problem)
     return CANNOT_RUN
   end
-  local count = table_view.render(function() return trace:events() end, {
-    write = writer(output), width = arguments.width or terminal.width(), all = arguments.all,
-    colour = not arguments.output and terminal.wants_colour(), name = arguments.trace,
-  })
+  options.write, options.tell = writer(output), tell
+  local count, shown = forms.render(options.form, function() return trace:events() end, options)
   trace:close()
-  local written, write_problem
-  if arguments.output then
-    written, write_problem = output:close()
-  else
-    written, write_problem = output:flush()
-  end
+  local written, write_problem = close_output(arguments, output)
   if not written then
     report.problem("it cannot be written: " .. tostring(write_problem))
     return CANNOT_RUN
   elseif count == 0 then
-    report.problem(arguments.trace .. ": there is no event in it")
+    tell "there is no event in it"
+    return CANNOT_RUN
+  elseif shown == 0 then
+    tell(("none of its %d events is among those that were asked for"):format(count))
     return CANNOT_RUN
   end
   return OK

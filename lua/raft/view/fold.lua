@@ -77,6 +77,12 @@ local function routine(self, event)
   return nil
 end
 
+--- Sees an event that is not shown, so that what comes of it is known as routine.
+-- @tparam table event the next of the run
+function Fold:pass(event)
+  routine(self, event)
+end
+
 --- Counts an event if it is routine.
 -- @tparam table event the next of the run
 -- @treturn boolean whether it was

@@ -8,7 +8,7 @@ local runs = {}
 local COUNT_MOST = 1000 -- what a line can claim without naming them
 
 local function new_run(name)
-  return { name = name, events = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
+  return { name = name, events = 0, shown = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
 end
 
 local function saw(run, id)
@@ -51,8 +51,10 @@ end
 --- Reads a trace once.
 -- @tparam function next_event an iterator of events
 -- @tparam string name what a run without a beginning is called
--- @treturn table a list of {name, mode, seed, nodes, events, first, last, verdict = "passed" | "failed" | nil, message}
-function runs.scan(next_event, name)
+-- @tparam table choice made by raft.view.choose
+-- @treturn table a list of {name, mode, seed, nodes, events, shown (how many the choice takes), first, last, verdict =
+-- "passed" | "failed" | nil, message}
+function runs.scan(next_event, name, choice)
   local list, run = {}, nil
   for event in next_event do
     if runs.begins(run, event) then
@@ -60,6 +62,7 @@ function runs.scan(next_event, name)
       list[#list + 1] = run
     end
     run.events = run.events + 1
+    run.shown = run.shown + (choice:counts(event) and 1 or 0)
     run.first = run.first or event.time
     run.last = event.time
     if event.kind == "run" then

@@ -5,6 +5,7 @@
 -- It reads the events twice, in order, and keeps one row of them at a time.
 -- @module raft.view.table
 
+local choose = require "raft.view.choose"
 local describe = require "raft.view.describe"
 local display = require "raft.view.display"
 local fold = require "raft.view.fold"
@@ -50,6 +51,10 @@ local function head_texts(run, drawing)
     { string.format("%s: %s, %d events", display.clean(run.name), verdict, run.events), colour or "bold" },
     { table.concat(parts, ", ") },
   }
+  local chosen = drawing.options.choice:words()
+  if chosen then
+    texts[#texts + 1] = { ("shown: %d of them, %s"):format(run.shown, chosen) }
+  end
   if not drawing.options.all then
     texts[#texts + 1] = { "♥ heartbeats folded; writes, syncs and matches left out (--all shows each)", "dim" }
   end
@@ -59,13 +64,16 @@ end
 local function new_drawing(run, options)
   local drawing = setmetatable({ run = run, options = options, fold = fold.new(), roles = {}, columns = {} }, Drawing)
   local titles, longest = { "time" }, 4
-  for position, id in ipairs(run.nodes) do
-    drawing.columns[id] = position + 1
-    titles[position + 1] = "node " .. describe.whole(id)
-    longest = math.max(longest, #describe.whole(id))
+  for _, id in ipairs(run.nodes) do
+    if options.choice:has_node(id) then
+      titles[#titles + 1] = "node " .. describe.whole(id)
+      drawing.columns[id] = #titles
+      longest = math.max(longest, #describe.whole(id))
+    end
   end
+  local count = #titles - 1
   local fixed = { math.max(8, #seconds(run.last, options.scale)) }
-  drawing.listed = #run.nodes == 0 or grid.share(options.width, fixed, #run.nodes) < COLUMN_LEAST
+  drawing.listed = count == 0 or grid.share(options.width, fixed, count) < COLUMN_LEAST
   if drawing.listed then
     titles, fixed[2] = { "time", "node", "what" }, longest
   end
@@ -157,10 +165,23 @@ function Drawing:add_to_row(event)
   self:note_role(event)
 end
 
-function Drawing:take(event)
+-- Whether an event is not drawn as one: it was not asked for, or is counted with its like.
+function Drawing:leaves_out(event)
+  local options = self.options
   if event.kind == "run" or event.kind == "verdict" then
-    return
-  elseif not self.options.all and (quiet[event.kind] or self.fold:take(event)) then
+    return true
+  elseif not options.choice:takes(event) then
+    self.fold:pass(event)
+    self:note_role(event)
+    return true
+  elseif options.all then
+    return false
+  end
+  return quiet[event.kind] and not options.choice:names_kind(event.kind) or self.fold:take(event)
+end
+
+function Drawing:take(event)
+  if self:leaves_out(event) then
     return
   elseif across[event.kind] or not self.columns[event.node] then
     self:flush_row()
@@ -214,14 +235,16 @@ end
 -- An event is a table as a trace's JSON line holds it
 -- @tparam table options `write` function(text); `width` columns; `colour` boolean; `all` boolean: fold and
 -- leave out nothing; `scale` units of `time` in a second (1e9; 1 for what `c:events` returns);
--- `header_every` lines (40); `name` of a run that has none; `is_part` boolean: no sums of passed and failed runs below
+-- `header_every` lines (40); `name` of a run that has none; `is_part` boolean: no sums of passed and failed runs below;
+-- `from`, `to`, `nodes`, `kinds` of what is shown, as raft.view.choose takes them
 -- @treturn integer how many events there were; 0: nothing was written
+-- @treturn ?integer how many of them were asked for; nil: all
 function table_view.render(events, options)
   local settings = {
     write = options.write, width = options.width or 80, colour = options.colour, all = options.all,
-    scale = options.scale or 1e9, header_every = options.header_every or HEADER_EVERY,
+    scale = options.scale or 1e9, header_every = options.header_every or HEADER_EVERY, choice = choose.new(options),
   }
-  local list = runs.scan(events(), options.name ~= "" and options.name or "run")
+  local list = runs.scan(events(), options.name ~= "" and options.name or "run", settings.choice)
   local total, position, drawing = 0, 0, nil
   for event in events() do
     if runs.begins(drawing, event) then
@@ -241,7 +264,7 @@ function table_view.render(events, options)
       closing(list, settings)
     end
   end
-  return total
+  return total, settings.choice:total()
 end
 
 return table_view

@@ -1,0 +1,76 @@
+--- The forms of a diagram: what they are called, and the endings of files that are in that form.
+--
+-- A form NAME is a module raft.view.NAME with `render(events, options)` → how many events the trace has, and how many
+-- of them were asked for (nil: all). `events()` begins an iterator of events as a trace's lines hold them; it may be
+-- called again.
+-- Options: `write` function(text), `name` of a run that has none, `from`, `to`, `nodes`, `kinds` (raft.view.choose),
+-- `width`, `colour`, `all` (of the table), `tell` function(text) for what the user should know beside the diagram,
+-- `histories` (of forms that show them) list of { history, kind, verdict = true, false or nil, explanation, name }.
+-- @module raft.view.forms
+
+local forms = {}
+
+-- `histories` = true: it shows them.
+local list = {
+  { name = "table", endings = { "txt" }, module = function() return require "raft.view.table" end },
+}
+
+--- The names, the default first.
+-- @treturn table list of strings
+function forms.names()
+  local names = {}
+  for position, form in ipairs(list) do
+    names[position] = form.name
+  end
+  return names
+end
+
+local function find(name)
+  for _, form in ipairs(list) do
+    if form.name == name then
+      return form
+    end
+  end
+  return nil
+end
+
+--- Whether there is such a form.
+-- @param name
+-- @treturn boolean
+function forms.has(name)
+  return find(name) ~= nil
+end
+
+--- The form of a file by the ending of its name.
+-- @tparam ?string path nil: standard output
+-- @treturn string the default where the ending says nothing
+function forms.of_path(path)
+  local ending = path and path:match("%.(%w+)$")
+  for _, form in ipairs(list) do
+    for _, one in ipairs(form.endings) do
+      if ending and one == ending:lower() then
+        return form.name
+      end
+    end
+  end
+  return list[1].name
+end
+
+--- Whether a form shows the histories of clients.
+-- @tparam string name
+-- @treturn boolean
+function forms.shows_histories(name)
+  return find(name).histories == true
+end
+
+--- Draws.
+-- @tparam string name of the form
+-- @tparam function events as above
+-- @tparam table options as above
+-- @treturn integer how many events the trace has
+-- @treturn ?integer how many of them were asked for; nil: all
+function forms.render(name, events, options)
+  return find(name).module().render(events, options)
+end
+
+return forms
