@@ -28,7 +28,7 @@ for _, mode in ipairs { "sim", "tcp", "process" } do
     lu.assertTrue(tonumber(later) > tonumber(term))
     t:ask("c:set('key', 42) > 0", "\ntrue")
     t:ask("c:get 'key'", "\n42")
-    t:ask(":status", "\nnode .-\n" .. leader .. " +%-? +crashed")
+    t:ask(":status", "\nnode .-\n +" .. leader .. " +crashed")
   end)
 end
 

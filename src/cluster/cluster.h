@@ -230,6 +230,11 @@ void cluster_partition(struct cluster *cluster, const uint64_t *ids, const uint3
 void cluster_set_link(struct cluster *cluster, uint64_t from, uint64_t to,
                       const struct link_faults *link);
 void cluster_heal(struct cluster *cluster);
+/* What is in force: as faults_is_disconnected, faults_group and faults_rule. */
+bool cluster_is_disconnected(const struct cluster *cluster, uint64_t id);
+uint32_t cluster_group(const struct cluster *cluster, uint64_t id);
+bool cluster_link_rule(const struct cluster *cluster, uint64_t from, uint64_t to,
+                       struct link_faults *out);
 /* Whatever is drawn from now on is as of another seed: messages' delays and losses, disks, election
  * time-outs. A simulated world's only. */
 void cluster_rekey(struct cluster *cluster, uint64_t seed);

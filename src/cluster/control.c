@@ -192,6 +192,22 @@ void cluster_heal(struct cluster *cluster)
     links_changed(cluster);
 }
 
+bool cluster_is_disconnected(const struct cluster *cluster, uint64_t id)
+{
+    return faults_is_disconnected(cluster->faults, id);
+}
+
+uint32_t cluster_group(const struct cluster *cluster, uint64_t id)
+{
+    return faults_group(cluster->faults, id);
+}
+
+bool cluster_link_rule(const struct cluster *cluster, uint64_t from, uint64_t to,
+                       struct link_faults *out)
+{
+    return faults_rule(cluster->faults, from, to, out);
+}
+
 void cluster_rekey(struct cluster *cluster, uint64_t seed)
 {
     ensure(!cluster->options.real);

@@ -164,25 +164,6 @@ static int look_status(lua_State *L)
     return 1;
 }
 
-/* core:last_term(id) → the term of the last entry of its log, 0 where it has none; nil: no such
- * node
- */
-static int look_last_term(lua_State *L)
-{
-    struct lua_cluster *box = lua_cluster_check(L);
-    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
-    if (node == NULL) {
-        return 0;
-    }
-    const struct node_view *view = cluster_view(node);
-    const struct raft_entry *last = cluster_log_read(node, view->last_index);
-    uint64_t term = last != NULL                               ? last->term
-                    : view->snapshot_index == view->last_index ? view->snapshot_term
-                                                               : 0;
-    lua_pushinteger(L, (lua_Integer)term);
-    return 1;
-}
-
 static int look_ids(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -241,78 +222,6 @@ static int look_leaders(lua_State *L)
             lua_createtable(L, 0, 2);
             lua_set_integer(L, "id", view->id);
             lua_set_integer(L, "term", view->term);
-            lua_rawseti(L, -2, ++place);
-        }
-    }
-    return 1;
-}
-
-/* nil, message, code: a process that is paused, or has just ended, cannot be asked */
-static int push_unreadable(lua_State *L, const struct node_view *view)
-{
-    struct failure failure = {0};
-    failure_set(&failure, FAILURE_UNSUPPORTED,
-                "the log of node %llu cannot be read: its process is %s",
-                (unsigned long long)view->id, node_state_name(view->state));
-    return lua_failure_push(L, &failure);
-}
-
-/* core:log(id) → list of entries, of a stopped node what its disk holds; nil: no such node */
-static int look_log(lua_State *L)
-{
-    struct lua_cluster *box = lua_cluster_check(L);
-    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
-    if (node == NULL) {
-        return 0;
-    }
-    const struct node_view *view = cluster_view(node);
-    struct failure failure = {0};
-    if (!view->is_up && !cluster_read_disk(node, &failure)) {
-        return lua_failure_push(L, &failure);
-    }
-    lua_newtable(L);
-    lua_Integer place = 0;
-    for (uint64_t index = view->first_index; index <= view->last_index; index++) {
-        const struct raft_entry *entry = cluster_log_read(node, index);
-        if (entry == NULL) {
-            return push_unreadable(L, view);
-        }
-        lua_entry_push(L, entry, index);
-        lua_rawseti(L, -2, ++place);
-    }
-    return 1;
-}
-
-/* core:commits(id) → list of {index, term, command} that it has applied since it started, and
- * {index, term, snapshot = true} where it began with a snapshot or one was installed */
-static int look_commits(lua_State *L)
-{
-    struct lua_cluster *box = lua_cluster_check(L);
-    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
-    if (node == NULL) {
-        return 0;
-    }
-    const struct node_view *view = cluster_view(node);
-    lua_newtable(L);
-    lua_Integer place = 0;
-    uint64_t first = view->first_index;
-    if (view->is_up && view->restored_index != 0) {
-        lua_createtable(L, 0, 3);
-        lua_set_integer(L, "index", view->restored_index);
-        lua_set_integer(L, "term", view->restored_term);
-        lua_set_boolean(L, "snapshot", true);
-        lua_rawseti(L, -2, ++place);
-        first = first > view->restored_index ? first : view->restored_index + 1;
-    }
-    for (uint64_t index = first; index <= view->applied_index; index++) {
-        const struct raft_entry *entry = cluster_log_read(node, index);
-        if (entry == NULL) {
-            return push_unreadable(L, view);
-        }
-        if (raft_entry_kind(entry) == RAFT_ENTRY_COMMAND) {
-            lua_entry_push(L, entry, index);
-            lua_pushnil(L);
-            lua_setfield(L, -2, "kind");
             lua_rawseti(L, -2, ++place);
         }
     }
@@ -460,14 +369,11 @@ static int look_violation(lua_State *L)
 
 const luaL_Reg lua_look_methods[] = {
     {"status", look_status},
-    {"last_term", look_last_term},
     {"ids", look_ids},
     {"state", look_state},
     {"is_connected", look_is_connected},
     {"leader", look_leader},
     {"leaders", look_leaders},
-    {"log", look_log},
-    {"commits", look_commits},
     {"machine", look_machine},
     {"stats", look_stats},
     {"world_events", look_world_events},

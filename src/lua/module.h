@@ -102,6 +102,8 @@ void lua_cluster_functions(lua_State *L); /* into the table on top */
 extern const luaL_Reg lua_control_methods[];
 extern const luaL_Reg lua_drive_methods[];
 extern const luaL_Reg lua_look_methods[];
+extern const luaL_Reg lua_look_log_methods[];
+extern const luaL_Reg lua_look_faults_methods[];
 extern const luaL_Reg lua_campaign_methods[];
 
 /* ---- callbacks (callbacks.c) */

@@ -24,16 +24,23 @@ static bool applies(const struct fault_rule *rule, uint64_t from, uint64_t to)
     return names(rule->from, from) && names(rule->to, to);
 }
 
-static struct link_faults in_force(const struct faults *faults, uint64_t from, uint64_t to)
+bool faults_rule(const struct faults *faults, uint64_t from, uint64_t to, struct link_faults *out)
 {
     for (size_t i = faults->rules.count; i > 0; i--) {
         const struct fault_rule *rule = &faults->rules.items[i - 1];
         if (applies(rule, from, to)) {
-            if (!rule->is_default) {
-                return rule->faults;
-            }
-            break;
+            *out = rule->faults;
+            return !rule->is_default;
         }
+    }
+    return false;
+}
+
+static struct link_faults in_force(const struct faults *faults, uint64_t from, uint64_t to)
+{
+    struct link_faults of_rule;
+    if (faults_rule(faults, from, to, &of_rule)) {
+        return of_rule;
     }
     if (from == WORLD_CLIENT || to == WORLD_CLIENT) {
         return (struct link_faults){0};
@@ -51,7 +58,7 @@ static const struct fault_node *find_node(const struct faults *faults, uint64_t 
     return NULL;
 }
 
-static uint32_t group_of_node(const struct faults *faults, uint64_t id)
+uint32_t faults_group(const struct faults *faults, uint64_t id)
 {
     const struct fault_node *node = find_node(faults, id);
     return node == NULL ? 0 : node->group;
@@ -66,7 +73,7 @@ static const char *cut_reason(const struct faults *faults, const struct link_fau
         if (faults_is_disconnected(faults, from) || faults_is_disconnected(faults, to)) {
             return "disconnected";
         }
-        if (group_of_node(faults, from) != group_of_node(faults, to)) {
+        if (faults_group(faults, from) != faults_group(faults, to)) {
             return "partition";
         }
     }

@@ -400,6 +400,10 @@ void faults_set_link(struct faults *faults, uint64_t from, uint64_t to,
                      const struct link_faults *faults_of_link);
 void faults_set_disconnected(struct faults *faults, uint64_t id, bool disconnected);
 bool faults_is_disconnected(const struct faults *faults, uint64_t id);
+/* Its group in the partition, 0 where none names it. */
+uint32_t faults_group(const struct faults *faults, uint64_t id);
+/* Whether a call of faults_set_link decides about this link; its faults are then in `out`. */
+bool faults_rule(const struct faults *faults, uint64_t from, uint64_t to, struct link_faults *out);
 /* group_of[i] is the group of ids[i]; nodes that are not named are in group 0 together. count 0: no
  * partition. */
 void faults_set_partition(struct faults *faults, const uint64_t *ids, const uint32_t *group_of,

@@ -2,6 +2,7 @@
 -- @module raft.cluster.nodes
 
 local arguments = require "raft.arguments"
+local source = require "raft.script.source"
 
 local nodes = {}
 
@@ -190,7 +191,7 @@ end
 function nodes:disk(id, faults)
   local disk = arguments.disk("faults", faults)
   return self:control(id, function(one)
-    self.changed_disks[one] = true
+    self.changed_disks[one] = faults ~= nil and source.copy(faults) or true
     return self.core:disk(one, disk)
   end)
 end
@@ -212,7 +213,7 @@ function nodes:clock(id, clock)
     arguments.fail("clock.offset", "seconds, less than 1e6 either way,", offset)
   end
   return self:control(id, function(one)
-    self.changed_clocks[one] = true
+    self.changed_clocks[one] = { rate = rate ~= 1 and rate or nil }
     return self.core:clock(one, arguments.ns(rate), math.floor(offset * 1e9 + 0.5))
   end)
 end

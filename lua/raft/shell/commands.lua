@@ -3,57 +3,20 @@
 -- Each is { usage, text, run = function(session, argument) → what to show }.
 -- @module raft.shell.commands
 
+local draw = require "raft.shell.draw"
 local source = require "raft.script.source"
+local terminal = require "raft.view.terminal"
 local watch = require "raft.shell.watch"
 
 local commands = {}
 
 local NEEDS_CLUSTER = "there is no cluster: make one (c = raft.cluster { mode = \"tcp\" })"
 
-local function row(cells, widths)
-  local parts = {}
-  for position, cell in ipairs(cells) do
-    parts[position] = cell .. (" "):rep(widths[position] - #cell)
-  end
-  return (table.concat(parts, "  "):gsub("%s+$", ""))
-end
-
-local function cells_of(cluster, status)
-  local function whole(value)
-    return value and value ~= 0 and ("%d"):format(value) or "-"
-  end
-  local is_running = status.state == "running"
-  local log = (status.last_index or 0) > 0 and ("%d..%d"):format(status.first_index or 1, status.last_index) or "empty"
-  return {
-    whole(status.id), is_running and tostring(status.role) or "-",
-    status.state .. (is_running and not cluster:is_connected(status.id) and ", cut off" or ""),
-    whole(status.term), whole(status.leader), whole(status.commit), whole(status.applied), log,
-  }
-end
-
-local function status_table(cluster)
-  local rows = { { "node", "role", "state", "term", "leader", "commit", "applied", "log" } }
-  for _, status in ipairs(cluster:status()) do
-    rows[#rows + 1] = cells_of(cluster, status)
-  end
-  local widths = {}
-  for _, cells in ipairs(rows) do
-    for position, cell in ipairs(cells) do
-      widths[position] = math.max(widths[position] or 0, #cell)
-    end
-  end
-  local lines = {}
-  for position, cells in ipairs(rows) do
-    lines[position] = row(cells, widths)
-  end
-  return table.concat(lines, "\n")
-end
-
 commands.status = {
-  usage = ":status", text = "shows a table of the cluster's nodes",
+  usage = ":status", text = "draws the cluster: roles, logs, faults",
   run = function(session)
     local cluster = session:cluster()
-    return cluster and status_table(cluster) or NEEDS_CLUSTER
+    return cluster and draw(cluster, terminal.width(), terminal.wants_colour()) or NEEDS_CLUSTER
   end,
 }
 
