@@ -79,7 +79,7 @@ function tests.test_MemoryIsBounded()
   lu.assertEquals(wrong, 0)
   collectgarbage()
   local held = collectgarbage "count" - before
-  lu.assertTrue(held < 12288, ("%.0f KiB"):format(held))
+  lu.assertTrue(held < 24576, ("%.0f KiB"):format(held))
   lu.assertEquals(seen:see(0, receive(3, 2, 39999)), 39999)
   lu.assertNil(seen:see(0, receive(3, 2, 1)))
   lu.assertNil(seen:see(0, receive(2, 1, 1)))
