@@ -3,6 +3,7 @@ local raft = require "raft"
 local lu = require "luaunit"
 local one = require "raft.fuzz.one"
 local tally = require "raft.fuzz.tally"
+local words = require "raft.fuzz.words"
 
 local tests = {}
 
@@ -238,6 +239,20 @@ function tests.test_OfManySituationsTheNumberIsEstimated()
     merged:merge(part:plain())
   end
   lu.assertEquals(merged:situation_count(), number)
+end
+
+function tests.test_HistoriesThatWereNotDecidedAreCounted()
+  local sums = tally.new()
+  sums:add { seed = 1, stats = { commits = 1 } }
+  local campaign = { tally = sums, real_s = 1, title = "a campaign" }
+  local function said()
+    return words.line(campaign) .. "\n" .. words.summary(campaign, tostring)
+  end
+  lu.assertNotStrContains(said(), "undecided")
+  sums:add { seed = 2, stats = { undecided = 1 } }
+  lu.assertStrContains(words.line(campaign), " | 1 undecided history | no failure")
+  sums:add { seed = 3, stats = { undecided = 2 } }
+  lu.assertStrContains(said(), "  3 undecided histories: not judged, as they took too long")
 end
 
 return tests

@@ -131,4 +131,85 @@ tests.test_AModelOfItsOwn = function()
   end, "is not linearizable")
 end
 
+-- ---- a workload that nobody serves --------------------------------------------------------------
+
+-- "kv" that takes no commands once it has taken one.
+local function refusing()
+  local machine = { count = 0 }
+  function machine.apply(_, index)
+    machine.count = machine.count + 1
+    return machine.count == 1 and {} or { error = "read only", index = index }
+  end
+  function machine.query()
+    return {}
+  end
+  return machine
+end
+
+tests.test_NotOneCommandHasSucceeded = function()
+  local function of(given)
+    return { nodes = 1, machine = refusing, run = function(c)
+      assert(c:set("first", 1))
+      given.kind, given.rate = given.kind or "register", 50
+      c:workload(given)
+      c:sleep(1)
+    end }
+  end
+  local problem = clusters.assert_raises(function()
+    run(of {})
+  end, "a workload is served is violated", "commands of workload 1 (register) has succeeded", "read only")
+  lu.assertEquals({ problem.property, problem.key }, { "a workload is served", "commands" })
+  clusters.assert_raises(function() run(of { mix = { write = 1 }, session = true }) end, "a workload is served")
+  run(of { mix = { read = 1 } })
+  run(of { may_fail = true })
+end
+
+tests.test_NothingThatWasPerformedHasSucceeded = function()
+  local function of(given)
+    return { nodes = 1, run = function(c)
+      given.clients, given.generator = 1, function(_, n) return n < 20 and { f = "knock" } or nil end
+      given.perform = function() return nil, "nobody answers", "timeout", {} end
+      c:workload(given)
+      c:sleep(1)
+    end }
+  end
+  clusters.assert_raises(function() run(of {}) end, "not one of 19 operations of workload 1 (performed)",
+    "a workload is served")
+  run(of { may_fail = true })
+end
+
+-- What did not succeed amid faults does once all is healed, in its session too.
+tests.test_AWorkloadThatIsServedLate = function()
+  for _, given in ipairs { { session = true }, { kind = "queue", mix = { dequeue = 1 } }, { read = "lease" },
+    { kind = "set", values = 3 }, { operations = { { at = 1, f = "write", key = "k", value = 1 } } } } do
+    local h
+    run { nodes = 3, clock_drift = 0.1, run = function(c)
+      c:wait_leader()
+      c:partition({ 1 }, { 2 }, { 3 })
+      h = c:workload(given)
+      c:sleep(3)
+    end }
+    local count = 0
+    for _, entry in ipairs(h) do
+      count = count + ((entry.type == "ok" or entry.error == "mismatch") and 1 or 0)
+    end
+    lu.assertTrue(count > 0 and count < 5, count)
+    lu.assertEquals(raft.linearizable(h, h.model), true)
+  end
+end
+
+-- A history that is not judged in time is no failure: it is counted.
+tests.test_WhatIsNotDecidedIsCounted = function()
+  local linearizable = require "raft.linearizable"
+  local check, counted = linearizable.check, nil
+  linearizable.check = function() return nil, "it took too long", "timeout" end
+  local fine, problem = pcall(run, { nodes = 3, run = function(c)
+    c:workload { count = 10 }
+    c:sleep(1)
+  end }, function(c) counted = c.inner.undecided end)
+  linearizable.check = check
+  lu.assertTrue(fine, problem)
+  lu.assertEquals(counted, 1)
+end
+
 return tests

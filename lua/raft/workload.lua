@@ -6,6 +6,7 @@
 local arguments = require "raft.arguments"
 local client = require "raft.workload.client"
 local core = require "raft.core"
+local ending = require "raft.workload.ending"
 local history = require "raft.history"
 local kinds = require "raft.workload.kinds"
 local options = require "raft.workload.options"
@@ -13,7 +14,6 @@ local options = require "raft.workload.options"
 local workload = {}
 
 local STOP_TIMEOUT = 10 -- s
-local READ_LAST = 50 -- keys that are read once more in the end: those used last
 
 local Run = {}
 Run.__index = Run
@@ -147,30 +147,13 @@ function Run:rest()
   end
 end
 
--- Every key once more, so that what was lost is missed.
-local function read_all(run)
-  local reader = { number = 0, process = 0, asks = "leader" }
-  local seen, keys = {}, {}
-  for position = #run.history, 1, -1 do
-    local key = run.history[position].key
-    if key ~= nil and not seen[key] and #keys < READ_LAST then
-      seen[key], keys[#keys + 1] = true, key
-    end
-  end
-  for _, key in ipairs(keys) do
-    client.ask_once(run, reader, { f = "read", key = key, timeout = STOP_TIMEOUT })
-  end
-end
-
---- Ends it as `stop` does, and reads its keys once more. Only for the main script.
+--- Ends it as `stop` does, reads its keys once more, and sees that it is served. Only for the main script.
 function Run:finish()
   if self.is_closed or self.cluster.core:is_closed() then
     return
   end
   end_clients(self)
-  if self.operations and self.operations.read and not self.perform then
-    read_all(self)
-  end
+  ending.ask(self)
   close(self)
 end
 

@@ -131,6 +131,7 @@
 ---@field perform? fun(client: integer, operation: raft.operation): any, any, string?, raft.detail? does it, and returns as `propose` does
 ---@field operations? raft.operation[] what was done before, to do it again
 ---@field model? raft.model what the history is checked by at a scenario's end; by its kind if not given
+---@field may_fail? boolean a scenario accepts that none of its commands, or none of its reads, ever succeeds
 
 ---The name of a fault; a table of that and its options; a function that does something and may return what takes it
 ---back; or a list of them: { mix = list }, { sequence = list }, { stagger = list }. Tables have `every`, `lasts`, `weight`.

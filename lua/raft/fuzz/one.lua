@@ -91,7 +91,7 @@ local function sums_of(c)
   return {
     faults = count_faults(c),
     elections = stats.elections, commits = stats.commits, messages = stats.messages.total, drops = stats.drops,
-    events = c.core:world_events(),
+    events = c.core:world_events(), undecided = c.inner.undecided or 0,
   }
 end
 
@@ -161,9 +161,10 @@ end
 -- ("sim"); `replay`: the command that runs it again, which violations and assertions name; `situations`: true keeps
 -- them; `events_most`: a run with more does not end; `patience`: somebody interrupts a run that takes so many seconds
 -- of real time, which is a failure then; `trace`: a path for JSON lines
--- @treturn ?table { fine, time (virtual seconds), hash, stats = { elections, commits, messages, drops, events }, goals,
--- options, seed, failure, situations (8 bytes each), marks (the hash after each thousand events, 8 bytes each) };
--- failure as raft.failure has it; nil and a message where it could not be run. An interrupt is raised
+-- @treturn ?table { fine, time (virtual seconds), hash, stats = { elections, commits, messages, drops, events,
+-- undecided (histories) }, goals, options, seed, failure, situations (8 bytes each), marks (the hash after each
+-- thousand events, 8 bytes each) }; failure as raft.failure has it; nil and a message where it could not be run. An
+-- interrupt is raised
 function one.run(given)
   local before = {}
   for name, value in pairs { seed = given.seed, mode = given.mode or "sim", replay = given.replay or "",

@@ -9,7 +9,7 @@ local SEEDS_KEPT = 20 -- of a failure that many seeds have
 local RECENT = 100 -- seeds by which saturation is told
 local SITUATIONS_MOST = 65536 -- kept; of more a part, by which their number is estimated
 
-local sums = { "elections", "commits", "messages", "drops", "events", "faults" }
+local sums = { "elections", "commits", "messages", "drops", "events", "faults", "undecided" }
 
 local Tally = {}
 Tally.__index = Tally

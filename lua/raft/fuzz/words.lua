@@ -51,16 +51,22 @@ local function faults_words(stats)
   return stats.faults > 0 and ("%s, "):format(count(stats.faults, "fault")) or ""
 end
 
+-- Histories that were not judged, which is no failure.
+local function undecided_words(stats, before)
+  return stats.undecided > 0 and before .. count(stats.undecided, "undecided history", "undecided histories") or ""
+end
+
 --- The state of a campaign in one line.
 -- @tparam table campaign
 -- @treturn string
 function words.line(campaign)
   local sums = campaign.tally
   local stats = sums.stats
-  return ("%s, %s | %s seeds/s, %s virtual s/s | %s%s, %s | %s%s | %s"):format(
+  return ("%s, %s | %s seeds/s, %s virtual s/s | %s%s, %s | %s%s%s | %s"):format(
     seconds(campaign.real_s), count(sums.seeds, "seed"), rate(sums.seeds, campaign.real_s),
     rate(sums.time, campaign.real_s), faults_words(stats), count(stats.elections, "election"),
     large(stats.commits) .. " commits", situations_words(sums, "situation"), goals_words(sums),
+    undecided_words(stats, " | "),
     #sums.findings == 0 and "no failure" or count(#sums.findings, "failure"))
 end
 
@@ -126,6 +132,9 @@ function words.summary(campaign, replay)
   end
   if sums.seeds > 0 and not campaign.stopped and stats.faults + stats.drops == 0 then
     lines[#lines + 1] = "  no fault has changed anything: is there a c:nemesis, and are the runs long enough for it?"
+  end
+  if stats.undecided > 0 then
+    lines[#lines + 1] = undecided_words(stats, "  ") .. ": not judged, as they took too long"
   end
   for _, problem in ipairs(campaign.problems or {}) do
     lines[#lines + 1] = "  " .. problem

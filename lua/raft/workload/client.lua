@@ -114,8 +114,9 @@ local function ask(run, self, operation, asked, entry)
   local body = client.body(run, kind, operation, asked)
   local ticket
   local thread = self.thread
-  if thread and thread.session and what == "propose" then
-    ticket = cluster.core:request(what, node, body, length_ns, thread.session, thread.repeat_ns)
+  local holder = thread or self -- of the session
+  if holder.session and what == "propose" then
+    ticket = cluster.core:request(what, node, body, length_ns, holder.session, holder.repeat_ns)
   else
     ticket = cluster.core:request(what, node, body, length_ns)
   end

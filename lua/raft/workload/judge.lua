@@ -9,7 +9,7 @@ local workload = require "raft.workload"
 
 local judge = {}
 
-local TIMEOUT = 10 -- real seconds for one history; what is not decided then is noted, and no failure
+local TIMEOUT = 10 -- real seconds for one history; what is not decided then is noted and counted, and no failure
 local FIRST = 10000 -- entries after which a history is judged for the first time while it grows
 local LATER = 4 -- times as many, for the next time
 
@@ -66,6 +66,7 @@ function judge.all(c)
   for number, history in ipairs(workload.of(c)) do
     history.run:finish()
     if history.model ~= nil and #history > 0 and judge.one(history) == nil then
+      c.inner.undecided = (c.inner.undecided or 0) + 1
       c:note(("history %d (%s) could not be decided in %d s"):format(number, tostring(history.model), TIMEOUT))
     end
   end

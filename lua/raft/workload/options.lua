@@ -12,7 +12,7 @@ local TIMEOUT = 1 -- s, of one operation
 local known = {
   kind = true, clients = true, rate = true, keys = true, mix = true, time = true, session = true, generator = true,
   perform = true, operations = true, count = true, values = true, timeout = true, read = true, ask = true,
-  model = true, prefix = true,
+  model = true, prefix = true, may_fail = true,
 }
 
 local ASK = { leader = 2, known = 1, any = 1 }
@@ -207,10 +207,13 @@ function options.of(given, number, never)
     kind = name, clients = positive("clients", given.clients, true) or given.operations and 1 or 5,
     operations = kind and kind.operations, generator = given.generator, perform = given.perform,
     read = read_of(given.read), session = given.session, model = given.model,
+    may_fail = given.may_fail,
     seen = {}, additions = {}, written = 0,
   }
-  if given.session ~= nil and type(given.session) ~= "boolean" then
-    arguments.fail("options.session", "a boolean", given.session)
+  for _, field in ipairs { "session", "may_fail" } do
+    if given[field] ~= nil and type(given[field]) ~= "boolean" then
+      arguments.fail("options." .. field, "a boolean", given[field])
+    end
   end
   if run.model == nil and (kind and not given.generator or kind and not given.perform) then
     run.model = name

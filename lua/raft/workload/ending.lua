@@ -1,0 +1,98 @@
+--- What a scenario asks of a workload once all is healed: its keys are read once more, so that what was lost is missed;
+-- and where not one of its commands, or of its reads, has succeeded, one more of them has to.
+--
+-- It repairs nothing, and judges no history.
+-- @module raft.workload.ending
+
+local client = require "raft.workload.client"
+local core = require "raft.core"
+local violation = require "raft.violation"
+
+local ending = {}
+
+local TIMEOUT = 10 -- s
+local READ_LAST = 50 -- keys that are read once more: those used last
+
+-- A client that looks for the leader, after all the others.
+local function reader_of(run)
+  local reader = { number = 0, process = 0, asks = "leader" }
+  reader.stream = core.stream(run.cluster.options.seed, ("workload/%d/client/0"):format(run.number))
+  if run.session then
+    reader.session, reader.repeat_ns = run.cluster.core:new_session(), math.floor(TIMEOUT * 1e9 / 10)
+  end
+  return reader
+end
+
+local function read_all(run, reader)
+  local seen, keys = {}, {}
+  for position = #run.history, 1, -1 do
+    local key = run.history[position].key
+    if key ~= nil and not seen[key] and #keys < READ_LAST then
+      seen[key], keys[#keys + 1] = true, key
+    end
+  end
+  for _, key in ipairs(keys) do
+    client.ask_once(run, reader, { f = "read", key = key, timeout = TIMEOUT })
+  end
+end
+
+-- "commands", "reads"; "operations" where only the script knows which are which.
+local function class_of(run, f)
+  local kind = not run.perform and run.operations and run.operations[f]
+  return kind and (kind.is_read and "reads" or "commands") or "operations"
+end
+
+-- Of each class: how many were asked, the last of them, and whether one has succeeded.
+local function sums_of(run)
+  local sums = {}
+  for _, name in ipairs { "commands", "reads", "operations" } do
+    sums[#sums + 1] = { name = name, asked = 0 }
+    sums[name] = sums[#sums]
+  end
+  for _, entry in ipairs(run.history) do
+    local sum = sums[class_of(run, entry.f)]
+    if entry.type == "invoke" then
+      sum.asked, sum.last = sum.asked + 1, entry
+    elseif entry.type == "ok" or entry.error == "mismatch" then
+      sum.has_succeeded = true
+    end
+  end
+  return sums
+end
+
+-- Drawn anew where the workload draws: a value is written once.
+local function one_more(run, reader, last)
+  local operation = { f = last.f, key = last.key, value = last.value, read = last.read, timeout = TIMEOUT }
+  if not (run.perform or run.generator or run.given) then
+    operation.key, operation.value = run.operations[last.f].draw(run, reader.stream)
+  end
+  return select(2, client.ask_once(run, reader, operation))
+end
+
+local function check_served(run, reader)
+  for _, sum in ipairs(sums_of(run)) do
+    local entry = sum.asked > 0 and not sum.has_succeeded and one_more(run, reader, sum.last)
+    if entry and entry.type ~= "ok" and entry.error ~= "mismatch" then
+      error(violation.new({
+        property = "a workload is served", key = sum.name, time = run.cluster.core:now_ns() / 1e9, nodes = {},
+        message = ("not one of %d %s of workload %d (%s) has succeeded, nor has one more (%s) now that all is "
+          .. "healed: %s"):format(sum.asked, sum.name, run.number, run.kind or "performed", entry.f,
+          tostring(entry.error)),
+      }, run.cluster.driver.replay), 0)
+    end
+  end
+end
+
+--- Asks it. Raises a violation where nothing that it asked for is ever served.
+-- @tparam table run the workload, whose clients have ended
+function ending.ask(run)
+  local reader = reader_of(run)
+  if not run.may_fail then
+    check_served(run, reader)
+  end
+  if run.operations and run.operations.read and not run.perform then
+    read_all(run, reader)
+  end
+end
+
+return ending
