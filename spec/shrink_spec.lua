@@ -269,6 +269,32 @@ function tests.test_ARunThatEndsItsProcessIsShrunkToo()
   lu.assertStrContains(found.script, "c:restart")
 end
 
+-- A disk that the script damages, and nobody is told of it.
+local damaged = {
+  nodes = 3,
+  run = function(c)
+    c:client(propose_for(c, 10))
+    c:nemesis { every = 0.2, lasts = 0.1, "pause", "slow_link", "crash" }
+    c:sleep(2)
+    for _ = 1, 20 do
+      c:disk("all", { flip = true })
+      c:sleep(0.5)
+    end
+  end,
+}
+
+function tests.test_ANodeThatDoesNotStartAgainIsAFailureOfItsOwn()
+  local found, why = shrink.run { run = fail_with(damaged, 1) }
+  assert(found, why)
+  lu.assertEquals({ found.failure.property, found.plan.tail }, { "a node starts again", "start" })
+  lu.assertTrue(plans.count(found.before).faults > 5)
+  lu.assertTrue(plans.count(found.plan).faults <= 3)
+  lu.assertStrContains(found.script, "must_start(c:restart(")
+  local outcome = report.protect(assert(load_text(found.script)))
+  require("raft.open").close_all()
+  lu.assertTrue(story.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
+end
+
 -- What fails is the script's own code, which no plan of its calls has.
 local lost_leaders = {
   nodes = 3,

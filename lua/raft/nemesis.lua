@@ -11,6 +11,7 @@ local replay = require "raft.nemesis.replay"
 local schedule = require "raft.nemesis.schedule"
 local script = require "raft.script"
 local swarm = require "raft.nemesis.swarm"
+local violation = require "raft.violation"
 
 local nemesis = {}
 
@@ -115,7 +116,7 @@ function Inner:bring_up(c, id)
     or code == "not_member" or code == "timeout" and handle:state(id) ~= "failed" then
     return
   else
-    error(("node %d does not start again: %s"):format(id, message), 0)
+    error(violation.no_start(id, "does not start again", message, self.cluster:now()), 0)
   end
 end
 

@@ -11,6 +11,7 @@ local nemesis = require "raft.nemesis"
 local draw = require "raft.scenario.draw"
 local open = require "raft.open"
 local report = require "raft.report"
+local violation = require "raft.violation"
 local workload = require "raft.workload"
 
 local scenario = {}
@@ -30,7 +31,7 @@ local LIVE_S = 60 -- so long may it take until the cluster lives again
 local function check_none_failed(c)
   for _, id in ipairs(c:ids()) do
     if c:status(id, "state") == "failed" and id ~= c.inner.liar then
-      error(("node %d has failed and was not started again: %s"):format(id, c:status(id, "error")), 0)
+      error(violation.no_start(id, "has failed and was not started again", c:status(id, "error"), c:now()), 0)
     end
   end
 end
@@ -44,7 +45,8 @@ local function settle(c)
   check_none_failed(c)
   local fine, message = c:heal "all"
   if not fine then
-    error("a node does not start again after the scenario: " .. tostring(message), 0)
+    local id = tonumber(message:match "^node (%d+)") or 0
+    error(violation.no_start(id, "does not start again after the scenario", message, c:now()), 0)
   end
   for _, history in ipairs(workload.of(c)) do
     history.run:rest()

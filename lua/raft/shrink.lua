@@ -98,9 +98,9 @@ end
 local function look_at(plan)
   local answer = workers.call(function()
     local found = {}
-    local raised = replay.run(plan, plan.seed, function(c)
-      local nodes_of = (c.core:violation() or {}).nodes or {}
-      found.events, found.diagram = past.of(c.core:event_lines(false), nodes_of)
+    local raised = replay.run(plan, plan.seed, function(c, value)
+      local broken = c.core:violation() or type(value) == "table" and value or {}
+      found.events, found.diagram = past.of(c.core:event_lines(false), broken.nodes or {})
     end)
     found.text = raised ~= nil and failures.of(raised).text or nil
     return found

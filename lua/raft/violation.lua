@@ -20,11 +20,26 @@ function violation.new(fields, replay)
   return setmetatable(fields, metatable)
 end
 
-local hang_metatable = {
+local sentence_metatable = {
   __tostring = function(self)
     return self.message
   end,
 }
+
+--- What is raised where a node that stopped does not start again, though nothing was done to its disk that would excuse
+-- it.
+-- @tparam integer id
+-- @tparam string how "does not start again", or what else is so
+-- @tparam string reason the node's own, or what a restart of it said
+-- @tparam number time seconds
+-- @treturn table { property = "a node starts again", key, message, time, nodes = { id } }
+function violation.no_start(id, how, reason, time)
+  reason = tostring(reason):gsub("^node %d+ did not start: ", "")
+  return setmetatable({
+    property = "a node starts again", key = require("raft.failure").key(reason), time = time, nodes = { id },
+    message = ("node %d %s: %s"):format(id, how, reason),
+  }, sentence_metatable)
+end
 
 --- What is raised where a run has had as many events as it may have.
 -- @tparam integer events
@@ -32,7 +47,7 @@ local hang_metatable = {
 -- @treturn table { property = "hang", message, time, nodes = {} }
 function violation.hang(events, time)
   return setmetatable({ property = "hang", key = "", time = time, nodes = {}, message =
-    ("after %d events and %.3f virtual s the run is not at its end"):format(events, time) }, hang_metatable)
+    ("after %d events and %.3f virtual s the run is not at its end"):format(events, time) }, sentence_metatable)
 end
 
 return violation

@@ -60,10 +60,10 @@ end
 
 -- What came after the failure had no part in it.
 local function cut(plan, time)
-  if plan.tail or not time then
+  local ends_ns = time and math.floor(time * 1e9 + 0.5) + LATER_NS
+  if not time or plan.tail and (plan.tail ~= "start" or ends_ns >= plan.ends_ns) then
     return plan
   end
-  local ends_ns = math.floor(time * 1e9 + 0.5) + LATER_NS
   local workloads = {}
   for position, workload in ipairs(plan.workloads) do
     workloads[position] = plans.with(workload, {

@@ -5,7 +5,8 @@
 --
 --     plan = { options, seed, steps, workloads, ends_ns, tail }
 --     step = { name, count, arguments…, at_ns, client, session = its client's, undoes = the step that it ends }
---     tail = "live": all is healed, and the cluster must live · "check": histories are checked · false
+--     tail = "live": all is healed, and the cluster must live · "check": histories are checked · "start": whatever has
+--     stopped starts again, all through the run too; it is a failure where it says `reason` · false
 -- @module raft.shrink.plan
 
 local inputs = require "raft.inputs"
@@ -239,6 +240,17 @@ function plan.options_of(recorded)
   return options
 end
 
+local tails = { liveness = "live", linearizability = "check", ["a node starts again"] = "start" }
+
+-- What does not change of the words in which a node says why it does not start: the longest piece without numbers.
+local function reason_of(failure)
+  local longest = ""
+  for piece in failure.key:gmatch "[^#]+" do
+    longest = #piece > #longest and piece or longest
+  end
+  return longest
+end
+
 --- A plan of what was recorded.
 -- @tparam table recorded as raft.inputs keeps it
 -- @tparam table failure { time, property } of the run
@@ -253,6 +265,7 @@ function plan.new(recorded, failure)
   plan.sort_steps(steps)
   plan.pair_up(steps)
   local workloads = from_histories(require("raft.workload").of(recorded.cluster))
+  local tail = tails[failure.property] or false
   local ends_ns = failure.time and math.floor(failure.time * 1e9 + 0.5)
     or recorded.ended_ns or recorded.cluster.core:now_ns()
   if failure.property == "linearizability" then
@@ -260,8 +273,7 @@ function plan.new(recorded, failure)
   end
   return {
     options = plan.options_of(recorded), seed = recorded.cluster.options.seed, steps = steps, workloads = workloads,
-    ends_ns = ends_ns,
-    tail = failure.property == "liveness" and "live" or failure.property == "linearizability" and "check" or false,
+    ends_ns = ends_ns, tail = tail, reason = tail == "start" and reason_of(failure) or nil,
   }
 end
 

@@ -126,7 +126,18 @@ function Printer:workloads(plan)
   end
 end
 
-function Printer:call(step)
+-- Nodes that must start again, where the failure is that one does not.
+function Printer:starts(plan)
+  if plan.reason then
+    self:add("\n%s", ([[
+-- A node that does not start for this reason is the failure; what else is refused is no matter.
+local function must_start(started, message)
+  assert(started ~= nil or not message:find(%q, 1, true), message)
+end]]):format(plan.reason))
+  end
+end
+
+function Printer:call(step, reason)
   local parts = {}
   for place = 1, step.count do
     parts[place] = self:value(step[place], "c:" .. step.name, 0) or "nil"
@@ -134,11 +145,14 @@ function Printer:call(step)
   if step.name == "ambush" then
     return ("c:nemesis { actions = { { at = c:now(), %q, %s } } }"):format(step.name, parts[1])
   end
+  if reason and (step.name == "restart" or step.name == "heal") then
+    return ("must_start(c:%s(%s))"):format(step.name, table.concat(parts, ", "))
+  end
   return is_fate(step) and ("late[#late + 1] = %s"):format(parts[1])
     or ("c:%s(%s)"):format(step.name, table.concat(parts, ", "))
 end
 
-function Printer:session(steps)
+function Printer:session(steps, reason)
   self:add "c:client(function()"
   local before_ns
   for _, step in ipairs(steps) do
@@ -146,20 +160,20 @@ function Printer:session(steps)
       self:add("  at(%s)", seconds(step.at_ns))
     end
     before_ns = step.at_ns
-    self:plain("  " .. self:call(step))
+    self:plain("  " .. self:call(step, reason))
   end
   self:add "end, { session = true })"
 end
 
-function Printer:step(step, session)
+function Printer:step(step, session, reason)
   if session then
     if session[1] == step then
-      self:session(session)
+      self:session(session, reason)
     end
   elseif plans.waits(step.name) and not step.is_direct then
-    self:plain(("c:client(function() %s end)"):format(self:call(step)))
+    self:plain(("c:client(function() %s end)"):format(self:call(step, reason)))
   else
-    self:plain(self:call(step))
+    self:plain(self:call(step, reason))
   end
 end
 
@@ -179,7 +193,7 @@ end
   self:workloads(plan)
   for _, step in ipairs(plan.steps) do
     sleep_until(step.at_ns)
-    self:step(step, sessions[step.session])
+    self:step(step, sessions[step.session], plan.reason)
   end
   sleep_until(plan.ends_ns)
 end
@@ -188,6 +202,14 @@ function Printer:tail(plan)
   if plan.tail == "live" then
     self:add 'assert(c:heal "all")'
     self:add("c:check_live(%d)", replay.LIVE_S)
+  elseif plan.tail == "start" then
+    self:plain [[
+for _, id in ipairs(c:ids()) do
+  if c:status(id, "state") == "failed" then
+    must_start(nil, c:status(id, "error"))
+  end
+end
+must_start(c:heal "all")]]
   elseif plan.tail == "check" then
     for place in ipairs(plan.workloads) do
       self:add("h%d:wait()", place)
@@ -227,6 +249,7 @@ function printed.write(plan, about, may_load)
   printer:add 'local raft = require "raft"\n'
   printer:options(plan)
   printer:fates(plan)
+  printer:starts(plan)
   printer:add ""
   printer:steps(plan)
   printer:tail(plan)

@@ -8,6 +8,7 @@ local judge = require "raft.workload.judge"
 local open = require "raft.open"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
+local violation = require "raft.violation"
 
 local replay = {}
 
@@ -25,10 +26,22 @@ local function attempt(f, ...)
   end
 end
 
-local function call(c, step)
+-- Where a node does not start, for the reason that the plan's failure had, that is the failure.
+local function check_start(c, reason, fine, message)
+  if reason and fine == nil and tostring(message):find(reason, 1, true) then
+    local id = tonumber(message:match "^node (%d+)") or 0
+    error(violation.no_start(id, "does not start again", message, c:now()), 0)
+  end
+end
+
+local starts = { restart = true, heal = true }
+
+local function call(c, step, reason)
   local f = c[step.name]
   if plans.sort(step) == "check" then
     f(c, unpack(step, 1, step.count))
+  elseif reason and starts[step.name] then
+    attempt(function(...) check_start(c, reason, f(c, ...)) end, unpack(step, 1, step.count))
   else
     attempt(f, c, unpack(step, 1, step.count))
   end
@@ -42,30 +55,30 @@ local function sleep_until(c, at_ns)
 end
 
 -- The calls of one session, one after the other, each at its time or as soon as the one before it is answered.
-local function run_session(c, steps)
+local function run_session(c, steps, reason)
   c:client(function()
     for _, step in ipairs(steps) do
       sleep_until(c, step.at_ns)
-      call(c, step)
+      call(c, step, reason)
     end
   end, { session = true })
 end
 
-local function perform(c, step, fates, session)
+local function perform(c, step, fates, session, reason)
   if step.name == "late" or step.name == "lose" then
     fates:add(step[1])
   elseif step.name == "ambush" then
     c:nemesis { actions = { { at = c:now(), "ambush", step[1] } } }
   elseif session then
     if session[1] == step then
-      run_session(c, session)
+      run_session(c, session, reason)
     end
   elseif plans.waits(step.name) and not step.is_direct then
     c:client(function()
-      call(c, step)
+      call(c, step, reason)
     end)
   else
-    call(c, step)
+    call(c, step, reason)
   end
 end
 
@@ -132,7 +145,7 @@ local function perform_all(c, plan, branch, told)
       for _, step in ipairs(redraw.steps(plan, done, c.core:now_ns(), branch.key)) do
         sleep_until(c, step.at_ns)
         told_of(told, step.at_ns)
-        perform(c, step, fates, sessions[step.session])
+        perform(c, step, fates, sessions[step.session], plan.reason)
       end
     end)
   end
@@ -144,9 +157,19 @@ local function perform_all(c, plan, branch, told)
       end
       told_of(told, step.at_ns)
       done = place
-      perform(c, step, fates, sessions[step.session])
+      perform(c, step, fates, sessions[step.session], plan.reason)
     end
   end
+end
+
+-- Whatever has stopped starts again.
+local function check_all_start(c, reason)
+  for _, id in ipairs(c:ids()) do
+    if c:status(id, "state") == "failed" then
+      check_start(c, reason, nil, ("node %d did not start: %s"):format(id, tostring(c:status(id, "error"))))
+    end
+  end
+  check_start(c, reason, c:heal "all")
 end
 
 --- Does a plan to a cluster, in the main script.
@@ -166,6 +189,8 @@ function replay.follow(c, plan, branch, told)
   if plan.tail == "live" then
     assert(c:heal "all")
     c:check_live(replay.LIVE_S)
+  elseif plan.tail == "start" then
+    check_all_start(c, plan.reason)
   elseif plan.tail == "check" then
     for _, history in ipairs(histories) do
       history:wait()
@@ -179,7 +204,7 @@ end
 --- Runs a plan.
 -- @tparam table plan
 -- @tparam integer seed of the network, the disks and the timers
--- @tparam ?function look look(c) before the cluster is closed
+-- @tparam ?function look look(c, raised) before the cluster is closed
 -- @tparam ?table branch as replay.follow takes it
 -- @tparam ?function begin begin(c) before anything is done
 -- @tparam ?function told told(ns) when a step is done
@@ -206,7 +231,7 @@ function replay.run(plan, seed, look, branch, begin, told)
   if c then
     time = c:now()
     if look then
-      look(c)
+      look(c, raised or problem)
     end
     open.close(c, not fine and (raised or problem) or nil)
   end

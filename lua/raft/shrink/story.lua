@@ -70,13 +70,15 @@ local function run_script(script, mode, seconds)
   return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end in time"
 end
 
---- Whether a script's failure is the one that was shrunk; a history that is not linearizable is an assertion there.
+--- Whether a script's failure is the one that was shrunk; a history that is not linearizable, or a node that does not
+-- start, is an assertion there.
 -- @tparam ?table failure
 -- @tparam table found as shrink.run gives it
 -- @treturn boolean
 function story.is_it(failure, found)
   return oracles.is_same(failure, found.failure)
     or failure ~= nil and found.failure.property == "linearizability" and failure.text:find "not linearizable" ~= nil
+    or failure ~= nil and found.plan.reason ~= nil and failure.text:find(found.plan.reason, 1, true) ~= nil
 end
 
 local function write(path, script)
@@ -146,7 +148,10 @@ local function show_flat(result, curve)
 end
 
 -- At which events the failure became likely.
-local function show_cause(found, with_curve)
+--- Prints at which events the failure became likely.
+-- @tparam table found as shrink.run gives it
+-- @tparam ?boolean with_curve
+function story.show_cause(found, with_curve)
   local result = shrink.cause(found)
   if not result then
     return
@@ -208,7 +213,7 @@ local function show(found, path, command, with_curve)
   for _, line in ipairs(found.events or {}) do
     say("  %s", line)
   end
-  show_cause(found, with_curve)
+  story.show_cause(found, with_curve)
   say("\n%s", found.diagram or "")
   say("%s", found.script)
   local again = run_script(found.script, "sim")

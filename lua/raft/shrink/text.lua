@@ -80,9 +80,9 @@ function Writer:plan(plan)
   for place, workload in ipairs(plan.workloads) do
     workloads[place] = self:workload(workload)
   end
-  return ("return { options = %s, ends_ns = %d, tail = %s, workloads = { %s }, steps = {\n%s } }"):format(
-    self:value(plan.options), plan.ends_ns, self:value(plan.tail), table.concat(workloads, ",\n"),
-    table.concat(steps, ",\n"))
+  local form = "return { options = %s, ends_ns = %d, tail = %s, reason = %s, workloads = { %s }, steps = {\n%s } }"
+  return form:format(self:value(plan.options), plan.ends_ns, self:value(plan.tail), self:value(plan.reason),
+    table.concat(workloads, ",\n"), table.concat(steps, ",\n"))
 end
 
 --- The plan again.
