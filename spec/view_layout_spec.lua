@@ -57,6 +57,46 @@ function tests.test_AVeryNarrowTerminalHarmsNothing()
   end
 end
 
+-- Words, of which a list of ids is none.
+local function words_in(set, text)
+  for word in text:gmatch "%a[%a-]*" do
+    set[word] = true
+  end
+end
+
+command.add(tests, "NarrowColumnsHaveShorterWordsAndNoneIsBroken", function(folder)
+  local path = folder .. "/trace"
+  for _, nodes in ipairs { 3, 5, 7 } do
+    views.record(path, { nodes = nodes }, views.some_faults)
+    local events, known = views.read_events(path), { time = true, node = true, what = true }
+    for _, event in ipairs(events) do
+      for _, is_brief in ipairs { false, true } do
+        local before, after = raft.core.event_phrase(event, is_brief)
+        words_in(known, before .. " " .. after)
+      end
+    end
+    words_in(known, views.draw(events, { width = 500 })) -- the head's and the heartbeats'
+    for _, width in ipairs { 60, 80, 100, 140 } do
+      local text, drawn = views.draw(events, { width = width }), {}
+      views.check_fit(text, width)
+      words_in(drawn, text:gsub("%-\n", "-"))
+      for word in pairs(drawn) do
+        lu.assertTrue(known[word] == true, ("%d nodes, %d columns: '%s'"):format(nodes, width, word))
+      end
+    end
+  end
+end)
+
+function tests.test_AListOfPeersIsShortWhereItMustBe()
+  local all = { 1, 2, 3, 4, 5, 6, 7, 8 }
+  local events = { { time = 0, node = 0, kind = "run", text = "peers", value = { nodes = all } } }
+  for _, peer in ipairs { 8, 3, 4, 2, 6, 5 } do
+    events[#events + 1] = { time = 0, node = 1, kind = "send", peer = peer, message = "pre_vote", term = 2 }
+  end
+  command.assert_has(views.draw(events, { width = 300 }), "│ → 2,3,4,5,6,8 pre-vote t2 ")
+  command.assert_has(views.draw(events, { width = 110 }), "│ → 2..6,8  │", "│ pre-vote  │")
+end
+
 -- ---- wrapping and UTF-8 -------------------------------------------------------------------------
 
 -- What stands beside a time, over the lines that it takes.
@@ -184,9 +224,9 @@ end
 
 function tests.test_AllShowsEach()
   local text = views.draw(heartbeats(50), { width = 80, all = true })
-  lu.assertEquals(select(2, text:gsub("→ 2,3 append", "")), 0) -- a lost one stands between them
-  lu.assertEquals(select(2, text:gsub("→ [23] append", "")), 100)
-  lu.assertEquals(select(2, text:gsub("← 1 append", "")), 50)
+  lu.assertEquals(select(2, text:gsub("→ 2,3 beat", "")), 0) -- a lost one stands between them
+  lu.assertEquals(select(2, text:gsub("→ [23] beat", "")), 100)
+  lu.assertEquals(select(2, text:gsub("← 1 beat", "")), 50)
   lu.assertEquals(select(2, text:gsub("synced", "")), 50)
   command.assert_lacks(text, "♥")
 end

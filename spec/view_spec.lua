@@ -42,8 +42,7 @@ local small_listed = [[
 │ 0.000000 │ 2    │ starts t3    │
 │          │      │ log 1..9     │
 │ 1.500000 │ 1    │ LEADER t4    │
-│          │      │ appends 1..3 │
-│          │      │ t4           │
+│          │      │ adds 1..3 t4 │
 │          │      │ writes 1..3  │
 │          │      │ → 2 append   │
 │          │      │ 1..3 t4      │

@@ -146,12 +146,12 @@ static void push_number_or_nil(lua_State *L, bool is_there, uint64_t number)
     }
 }
 
-/* core.event_phrase(event) → what stands before and behind the peer or the range, peer (0: the
- * client) or nil, first and last or nil; nil: its kind is unknown */
+/* core.event_phrase(event, is_brief) → what stands before and behind the peer or the range, peer
+ * (0: the client) or nil, first and last or nil; nil: its kind is unknown */
 static int event_phrase(lua_State *L)
 {
     struct trace_event event = {0};
-    struct trace_phrase phrase = {0};
+    struct trace_phrase phrase = {.is_brief = lua_toboolean(L, 2)};
     struct buffer value = {0};
     if (!read_event(L, &event, &value)) {
         return 0;

@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+/* The word for a wide column, or for a narrow one. */
+static const char *chosen(const struct trace_phrase *phrase, const char *wide, const char *brief)
+{
+    return phrase->is_brief ? brief : wide;
+}
+
 static void term_after(const struct trace_event *event, struct trace_phrase *phrase)
 {
     text_number(&phrase->after, " t", event->term);
@@ -37,9 +43,41 @@ static void with_text(const struct trace_event *event, struct buffer *out, const
     }
 }
 
-/* "append_response" as "append answer", other low lines as dashes. */
-static void message_name(const char *name, struct buffer *out)
+/* What was lost, and why. */
+static void lost_words(const struct trace_event *event, struct trace_phrase *phrase)
 {
+    if (phrase->is_brief && bytes_equal(event->text, bytes_of_text("disconnected"))) {
+        buffer_append_text(&phrase->after, "lost: cut off");
+    } else {
+        with_text(event, &phrase->after, "lost");
+    }
+}
+
+static const char *brief_message(const char *name)
+{
+    static const char *const words[][2] = {
+        {"append_response", "ack"},    {"pre_vote_response", "pre-vote"},
+        {"vote_response", "vote"},     {"client_request", "request"},
+        {"client_answer", "answer"},   {"snapshot_response", "snap ack"},
+        {"read_response", "read ack"}, {"timeout_now", "campaign"},
+        {"pre_candidate", "pre-cand"}, {"candidate", "cand"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(name, words[i][0]) == 0) {
+            return words[i][1];
+        }
+    }
+    return NULL;
+}
+
+/* "append_response" as "append answer", other low lines as dashes; where it is brief "ack". */
+static void message_name(const char *name, bool is_brief, struct buffer *out)
+{
+    const char *brief = is_brief ? brief_message(name) : NULL;
+    if (brief != NULL) {
+        buffer_append_text(out, brief);
+        return;
+    }
     static const char response[] = "_response";
     size_t size = strlen(name);
     bool is_answer =
@@ -51,18 +89,23 @@ static void message_name(const char *name, struct buffer *out)
     buffer_append_text(out, is_answer ? " answer" : "");
 }
 
-static void message_words(const struct trace_event *event, struct buffer *out)
+static void message_words(const struct trace_event *event, struct trace_phrase *phrase)
 {
+    struct buffer *out = &phrase->after;
     const char *name = event->message_name == NULL ? "message" : event->message_name;
     bool is_append_answer = strcmp(name, "append_response") == 0;
     buffer_append_byte(out, ' ');
-    message_name(name, out);
     if (strcmp(name, "append") == 0 && event->entry_count == 0) {
-        buffer_append_text(out, " (heartbeat)");
+        buffer_append_text(out, chosen(phrase, "append (heartbeat)", "beat"));
+    } else {
+        message_name(name, phrase->is_brief, out);
+    }
+    if (strcmp(name, "append") == 0 && event->entry_count == 0) {
+        /* it is all said */
     } else if (strcmp(name, "append") == 0) {
         text_range(out, " ", event->prev_index + 1, event->prev_index + event->entry_count);
     } else if (is_append_answer && event->index != 0) {
-        text_number(out, event->reject ? " not at " : " up to ", event->index);
+        text_number(out, event->reject ? " not at " : chosen(phrase, " up to ", " "), event->index);
     } else if (strcmp(name, "snapshot") == 0 && event->index != 0) {
         text_number(out, " at ", event->index);
     }
@@ -82,46 +125,53 @@ static void message_phrase(const struct trace_event *event, struct trace_phrase 
         with_peer(event, phrase, "✗ ");
         buffer_append_byte(&phrase->after, ' ');
         if (event->message_name != NULL) {
-            message_name(event->message_name, &phrase->after);
+            message_name(event->message_name, phrase->is_brief, &phrase->after);
             buffer_append_byte(&phrase->after, ' ');
         }
-        with_text(event, &phrase->after, "lost");
+        lost_words(event, phrase);
         return;
     }
     with_peer(event, phrase, event->kind == TRACE_SEND ? "→ " : "← ");
-    message_words(event, &phrase->after);
+    message_words(event, phrase);
 }
 
 /* ---- a node's life -------------------------------------------------------------------------- */
 
-static void start_phrase(const struct trace_event *event, struct buffer *out)
+static void start_phrase(const struct trace_event *event, struct trace_phrase *phrase)
 {
-    text_number(out, "starts t", event->term);
+    struct buffer *out = &phrase->before;
+    text_number(out, chosen(phrase, "starts t", "start t"), event->term);
     if (event->last != 0) {
         text_range(out, " log ", event->first == 0 ? 1 : event->first, event->last);
     }
 }
 
-static void role_phrase(const struct trace_event *event, struct buffer *out)
+static void role_phrase(const struct trace_event *event, struct trace_phrase *phrase)
 {
+    struct buffer *out = &phrase->before;
     const char *role = event->role_name == NULL ? "?" : event->role_name;
     if (strcmp(role, "leader") == 0) {
-        text_number(out, "LEADER t", event->term);
+        text_number(out, chosen(phrase, "LEADER t", "LEAD t"), event->term);
         return;
     }
-    message_name(role, out);
-    if (event->peer != 0) {
-        text_number(out, " of ", event->peer);
+    if (strcmp(role, "follower") == 0 && event->peer != 0) {
+        text_number(out, chosen(phrase, "follower of ", "follows "), event->peer);
+    } else {
+        message_name(role, phrase->is_brief, out);
+        if (event->peer != 0) {
+            text_number(out, " of ", event->peer);
+        }
     }
     text_number(out, " t", event->term);
 }
 
-static void vote_phrase(const struct trace_event *event, struct buffer *out)
+static void vote_phrase(const struct trace_event *event, struct trace_phrase *phrase)
 {
+    struct buffer *out = &phrase->before;
     if (event->peer == event->node) {
-        buffer_append_text(out, "votes for itself");
+        buffer_append_text(out, chosen(phrase, "votes for itself", "votes self"));
     } else {
-        text_number(out, "votes for ", event->peer);
+        text_number(out, chosen(phrase, "votes for ", "votes "), event->peer);
     }
     text_number(out, " t", event->term);
 }
@@ -249,7 +299,7 @@ static void log_phrase(const struct trace_event *event, struct trace_phrase *phr
 {
     switch (event->kind) {
     case TRACE_APPEND:
-        ranged(phrase, "appends ", event->first, event->last);
+        ranged(phrase, chosen(phrase, "appends ", "adds "), event->first, event->last);
         if (event->term != 0) { /* our nodes' events tell it by their entries only */
             term_after(event, phrase);
         }
@@ -258,13 +308,13 @@ static void log_phrase(const struct trace_event *event, struct trace_phrase *phr
         ranged(phrase, "removes ", event->first, event->last);
         break;
     case TRACE_APPLY:
-        ranged(phrase, "applies ", event->index, event->index);
+        ranged(phrase, chosen(phrase, "applies ", "apply "), event->index, event->index);
         break;
     case TRACE_CONFIRM:
-        ranged(phrase, "confirms read ", event->first, event->last);
+        ranged(phrase, chosen(phrase, "confirms read ", "confirms "), event->first, event->last);
         break;
     case TRACE_READ:
-        ranged(phrase, "takes read ", event->sequence, event->sequence);
+        ranged(phrase, chosen(phrase, "takes read ", "read "), event->sequence, event->sequence);
         break;
     case TRACE_MATCH:
         with_peer(event, phrase, "match ");
@@ -274,14 +324,15 @@ static void log_phrase(const struct trace_event *event, struct trace_phrase *phr
         text_number(&phrase->before, "COMMIT ", event->index);
         break;
     case TRACE_SNAPSHOT:
-        text_number(&phrase->before, "snapshot at ", event->index);
+        text_number(&phrase->before, chosen(phrase, "snapshot at ", "snapshot "), event->index);
         break;
     case TRACE_INSTALL:
-        text_number(&phrase->before, "installs snapshot at ", event->index);
+        text_number(&phrase->before, chosen(phrase, "installs snapshot at ", "installs "),
+                    event->index);
         break;
     default:
         ensure(event->kind == TRACE_RESTORE);
-        text_number(&phrase->before, "restored at ", event->index);
+        text_number(&phrase->before, chosen(phrase, "restored at ", "restored "), event->index);
     }
 }
 
@@ -289,16 +340,16 @@ static void node_phrase(const struct trace_event *event, struct trace_phrase *ph
 {
     switch (event->kind) {
     case TRACE_START:
-        start_phrase(event, &phrase->before);
+        start_phrase(event, phrase);
         break;
     case TRACE_STOP:
         with_text(event, &phrase->before, "stops");
         break;
     case TRACE_ROLE:
-        role_phrase(event, &phrase->before);
+        role_phrase(event, phrase);
         break;
     case TRACE_VOTE:
-        vote_phrase(event, &phrase->before);
+        vote_phrase(event, phrase);
         break;
     case TRACE_WRITE:
         disk_phrase(event, &phrase->before, "writes");
@@ -310,12 +361,12 @@ static void node_phrase(const struct trace_event *event, struct trace_phrase *ph
         members_phrase(event, &phrase->before);
         break;
     case TRACE_CONNECT:
-        with_peer(event, phrase, "connected ");
+        with_peer(event, phrase, chosen(phrase, "connected ", "conn "));
         break;
     case TRACE_DISCONNECT:
-        with_peer(event, phrase, "connection ");
+        with_peer(event, phrase, chosen(phrase, "connection ", "conn "));
         buffer_append_byte(&phrase->after, ' ');
-        with_text(event, &phrase->after, "lost");
+        lost_words(event, phrase);
         break;
     default:
         ensure(event->kind == TRACE_NOTICE);

@@ -204,6 +204,7 @@ void trace_write_value(struct bytes value, struct buffer *out);
  * or its range, apart from them, so that neighbours can be joined. Bytes of texts as they are. All
  * zero to begin with, and used again. */
 struct trace_phrase {
+    bool is_brief; /* set by the caller: shorter words, for a narrow column */
     struct buffer before;
     struct buffer after;
     bool has_peer;

@@ -85,12 +85,13 @@ function core.value_decode(bytes) end
 
 ---The words of a diagram's cell for an event.
 ---@param event raft.event or a trace's line, decoded
+---@param is_brief? boolean shorter words, for a narrow column
 ---@return string? before nil: its kind is unknown
 ---@return string? after
 ---@return integer? peer what stands between the two; 0: the client
 ---@return integer? first or a range that does
 ---@return integer? last
-function core.event_phrase(event) end
+function core.event_phrase(event, is_brief) end
 
 ---The names of all kinds of events.
 ---@return string[]

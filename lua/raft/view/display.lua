@@ -124,19 +124,35 @@ function display.width(text)
   return sum
 end
 
+-- Behind these a word may go on in the next line.
+local breaks = { [","] = true, ["-"] = true, ["/"] = true, [":"] = true, ["_"] = true, [";"] = true }
+
+-- Where a line of a word ends that begins at `first`: as far as it fits, or behind the last break before that.
+local function piece_end(list, widths, first, width)
+  local sum, last, after_break = 0, first - 1, nil
+  while last < #list and (sum + widths[last + 1] <= width or last < first) do
+    last = last + 1
+    sum = sum + widths[last]
+    if breaks[list[last]] then
+      after_break = last
+    end
+  end
+  return last < #list and after_break or last
+end
+
 -- Cuts a word that is wider than a line; returns whole pieces and the rest with its width.
 local function cut_word(word, width, lines)
   local list, widths = characters(word)
-  local piece, piece_width = {}, 0
-  for position = 1, #list do
-    if piece_width + widths[position] > width and piece_width > 0 then
-      lines[#lines + 1] = table.concat(piece)
-      piece, piece_width = {}, 0
+  local first = 1
+  while true do
+    local last = piece_end(list, widths, first, width)
+    local piece = table.concat(list, "", first, last)
+    if last == #list then
+      return piece, display.width(piece)
     end
-    piece[#piece + 1] = list[position]
-    piece_width = piece_width + widths[position]
+    lines[#lines + 1] = piece
+    first = last + 1
   end
-  return table.concat(piece), piece_width
 end
 
 --- Breaks a clean text into lines of at most `width` columns, at spaces where it can.

@@ -15,7 +15,8 @@ local runs = require "raft.view.runs"
 local table_view = {}
 
 local HEADER_EVERY = 40
-local COLUMN_LEAST = 8 -- nodes with narrower columns share one, below each other
+local COLUMN_LEAST = 9 -- nodes with narrower columns share one, below each other
+local LISTED_WHAT = 3 -- the column of what happened, where nodes share one
 local FOLD_LEAST = 8 -- fewer routine events wait for more before they get a row
 
 -- The disk's work and the leader's bookkeeping: there with `all` only.
@@ -109,8 +110,9 @@ function Drawing:flush_row()
   local cells = {}
   for id, phrases in pairs(row.cells) do
     local parts = {}
+    local width = self.grid.widths[self.listed and LISTED_WHAT or self.columns[id]]
     for position, phrase in ipairs(phrases) do
-      parts[position] = { describe.text(phrase), self.roles[id] }
+      parts[position] = { describe.fit(phrase, width), self.roles[id] }
     end
     cells[id] = parts
   end
