@@ -23,7 +23,7 @@ add("Tap", function(run, path)
   for _, jobs in ipairs { "1", "2" } do
     local result = command.assert_code(run(runs.of_each_kind, "--output", "tap", "--jobs", jobs), 1)
     lu.assertEquals(result.lines[1], "TAP version 13")
-    lu.assertEquals(result.lines[#result.lines], "2 passed, 2 failed, 1 skipped")
+    lu.assertEquals(result.lines[#result.lines], "# 2 passed, 2 failed, 1 skipped")
     local points, plan = {}, nil
     for position = 2, #result.lines - 1 do
       local line = result.lines[position]
@@ -49,11 +49,11 @@ add("Junit", function(run, path)
     local result = command.assert_code(run(runs.of_each_kind, "--output", "junit", "--jobs", jobs), 1)
     lu.assertEquals(result.err, "2 passed, 2 failed, 1 skipped\n")
     local root = xml.parse(result.out)
-    lu.assertEquals({ root.name, root.attributes.tests, root.attributes.failures, root.attributes.skipped },
-      { "testsuites", "5", "2", "1" })
+    lu.assertEquals({ root.name, root.attributes.tests, root.attributes.failures, root.attributes.errors },
+      { "testsuites", "5", "2", "0" })
     local suite = xml.find(root, "testsuite")[1]
-    lu.assertEquals({ suite.attributes.name, suite.attributes.tests, suite.attributes.failures },
-      { path, "5", "2" })
+    lu.assertEquals({ suite.attributes.name, suite.attributes.tests, suite.attributes.failures,
+      suite.attributes.skipped }, { path, "5", "2", "1" })
     local names = {}
     for position, case in ipairs(xml.find(root, "testcase")) do
       lu.assertEquals(case.attributes.classname, "some")
@@ -139,6 +139,98 @@ return tests]==]
     local result = run(text, "--output", form)
     command.assert_has(result.out, "\\x00\\x01\\x1b[31m \\xff", "caf\195\169")
     lu.assertNil(result.out:find("[%z\1-\8\11-\31]"))
+  end
+end)
+
+-- ---- valid, whatever a test prints --------------------------------------------------------------
+
+-- To both streams, from Lua and from a process; what looks like results; a test that dies half way, which prints
+-- without a line's end; a name that no form can hold as it is.
+local hostile = [==[
+local lu = require "luaunit"
+local odd = "\0\1\27[31m \255\192\128 \239\191\191 ]]> & </system-out> <!-- caf\195\169\r\n"
+local tests = {}
+tests["test_1 # SKIP \1\255"] = function() print(odd) end
+function tests.test_2_tap() print "not ok 7 - mine\n1..0\nBail out!\nTAP version 13\n  ---\n  ..." end
+function tests.test_3_error() io.stderr:write("to the error output " .. odd) end
+function tests.test_4_process() os.execute "echo from a process; echo and its error output >&2" end
+function tests.test_5_much() io.write(("x"):rep(200000), "the end") end
+function tests.test_6_fails() io.write "no end of a line" error(odd) end
+function tests.test_7_skips() lu.skip(odd) end
+function tests.test_8_closes() print "before it closes" io.stdout:close() io.stderr:write "after" end
+function tests.test_9_dies() io.stderr:write "last words ]]>" os.execute "kill -9 $PPID" end
+function tests.test_z_never() end
+return tests]==]
+
+-- The first line of what a command prints; nil: the command is not there.
+local function program(line)
+  local pipe = io.popen(line .. " 2>/dev/null", "r")
+  local found = pipe:read "*l"
+  pipe:close()
+  return found
+end
+
+local function outputs_of(root)
+  local list = {}
+  for _, case in ipairs(xml.find(root, "testcase")) do
+    local out = xml.find(case, "system-out")[1]
+    list[case.attributes.name:match "%d" or "z"] = out and out.text or ""
+  end
+  return list
+end
+
+add("JunitStaysValidWhateverIsPrinted", function(run, _, folder)
+  local path = folder .. "/report.xml"
+  local result = command.assert_code(run(hostile, "--output", "junit", "-o", path), 1)
+  command.assert_has(result.out, "6 passed, 2 failed, 1 skipped", "the process was killed by signal 9")
+  local printed = outputs_of(xml.parse(command.read(path)))
+  command.assert_has(printed["1"], "\\x00\\x01\\x1b[31m \\xff\\xc0\\x80 ",
+    "]]> & </system-out> <!-- caf\195\169")
+  command.assert_has(printed["3"], "to the error output ")
+  lu.assertEquals(printed["4"], "from a process\nand its error output\n")
+  command.assert_match(printed["5"], "^x+\n%.%.%. %(%d+ bytes left out%)\nx+the end$")
+  lu.assertTrue(#printed["5"] < 70000)
+  lu.assertEquals(printed["6"], "no end of a line")
+  lu.assertEquals(printed["8"], "before it closes\nafter")
+  command.assert_match(printed["9"], "^last words %]%]>")
+  lu.assertNil(printed.z)
+  if not program "command -v xmllint" then
+    lu.skip "xmllint is not here (Debian: libxml2-utils)"
+  end
+  local answer = program(("{ xmllint --noout --schema spec/support/junit.xsd %s 2>&1; }"):format(path))
+  lu.assertEquals(answer, path .. " validates")
+end)
+
+add("TapStaysValidWhateverIsPrinted", function(run, _, folder)
+  local path = folder .. "/report.tap"
+  command.assert_code(run(hostile, "--output", "tap", "-o", path), 1)
+  local points = 0
+  for line in io.lines(path) do
+    lu.assertNil(line:find "[%z\1-\31\127]")
+    if line:find "^ok " or line:find "^not ok " then
+      points = points + 1
+      lu.assertEquals(tonumber(line:match "ok (%d+) %- some%."), points)
+    elseif line ~= "TAP version 13" and line ~= "1..9" then
+      command.assert_match(line, "^# ")
+    end
+  end
+  lu.assertEquals(points, 9)
+  command.assert_has(command.read(path), "not ok 9 - some.test_9_dies\n# last words ]]>", "\n# the process was killed")
+  if not program "perl -MTAP::Parser -e 'print 1'" then
+    lu.skip "TAP::Parser is not here (Debian: perl)"
+  end
+  local script = [[my $p = TAP::Parser->new({ source => $ARGV[0] });
+    while (my $r = $p->next) { $odd++ if $r->is_unknown }
+    printf "%d %d %d %d %d", $p->tests_run, scalar $p->failed, scalar $p->skipped, scalar $p->parse_errors, $odd]]
+  lu.assertEquals(program(("perl -MTAP::Parser -e %s %s"):format(command.quote(script), path)), "9 2 1 0 0")
+end)
+
+-- What cannot be written is no success, though every test has passed.
+add("AFullDiskIsNoSuccess", function(run)
+  local text = "return { test_it = function() end }"
+  for _, form in ipairs { "text", "tap", "junit" } do
+    local result = command.assert_code(run(text, "--output", form, "-o", "/dev/full"), 3)
+    command.assert_has(result.err, "the results cannot be written to /dev/full: No space left on device")
   end
 end)
 

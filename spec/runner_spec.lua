@@ -298,11 +298,53 @@ return {
   end
 end)
 
+-- By os.exit of Lua, which is caught; by the exit of C, which nothing can catch: there the others are not run.
+local exiting = [[
+local lu = require "luaunit"
+return {
+  test_1 = function() end,
+  test_2 = function() lu.unregisterCurrentSuite() %s end,
+  test_3 = function() end,
+}]]
+
+add("ATestThatExitsHasFailed", function(run, path)
+  for _, words in ipairs { {}, { "--jobs", "2" }, { "-o", path .. ".tap", "--output", "tap" } } do
+    local result = assert_sums(run(exiting:format "os.exit(0)", unpack(words)), 2, 1, 0)
+    command.assert_has(result.out, "FAILED  some.test_2", path .. ":4: os.exit(0) was called")
+  end
+end)
+
 add("AChildThatExitsIsBlamed", function(run)
-  local text = "return { test_1 = function() end, test_2 = function() %s end, test_3 = function() end }"
-  local result = run(text:format("require('luaunit').unregisterCurrentSuite() os.exit(0)"), "--jobs", "2")
-  assert_sums(result, 1, 1, 0)
-  command.assert_has(result.out, "FAILED  some.test_2", "the process ended with status 0")
+  local text = exiting:format "io.write 'last words' lu.oldOsExit(%s)"
+  for status, shown in pairs { ["0"] = "0", ["3"] = "3", ["true"] = "0", ["-1"] = "255" } do
+    local result = assert_sums(run(text:format(status), "--jobs", "2"), 1, 1, 0)
+    command.assert_has(result.out, "FAILED  some.test_2", "the process ended with status " .. shown, "| last words")
+  end
+end)
+
+-- Before its first test, too: what was not run has not passed.
+add("AChildThatExitsWhileItLoadsIsBlamed", function(_, _, folder)
+  local text = "local lu = require 'luaunit' lu.oldOsExit(0) return { test_1 = function() end }"
+  local first = command.write(folder .. "/first_spec.lua", text)
+  local well = command.write(folder .. "/well_spec.lua", "return { test_it = function() end }")
+  local result = assert_sums(command.run { "test", "--jobs", "2", first, well }, 1, 1, 0)
+  command.assert_has(result.out, "FAILED  (process)", "the process ended with status 0")
+end)
+
+-- As files that LuaUnit runs by itself end.
+add("AFileThatRunsLuaUnitItself", function(run)
+  local text = [[
+local lu = require "luaunit"
+TestIt = {}
+function TestIt:test_one() print "RAN one" end
+function test_two() error "boom" end
+%s]]
+  for _, last in ipairs { "os.exit(lu.LuaUnit.run())", "lu.LuaUnit.new():runSuite()",
+    "local r = lu.LuaUnit.new() r:setOutputType 'tap' os.exit(r:runSuite())" } do
+    local result = assert_sums(run(text:format(last)), 1, 1, 0)
+    lu.assertEquals(ran(result), { "one" })
+  end
+  command.assert_has(assert_sums(run "os.exit(0)", 0, 1, 0).out, "there is no test in it")
 end)
 
 -- ---- again --------------------------------------------------------------------------------------
@@ -325,7 +367,7 @@ return tests]])
   for _, jobs in ipairs { "1", "2" } do
     local result = assert_sums(command.run { "test", path, "--seed", "42", "--jobs", jobs }, 0, 2, 0)
     local drawn = result.out:match("drawn %d+")
-    local pipe = io.popen(again_lines(result)[1] .. " 2>&1; echo $?", "r")
+    local pipe = io.popen(("%s --keep %s 2>&1; echo $?"):format(again_lines(result)[1], folder), "r")
     local text = pipe:read("*a")
     pipe:close()
     command.assert_has(text, drawn)

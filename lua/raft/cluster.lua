@@ -80,7 +80,7 @@ local function finish(self, passed, message)
   end
   local ok, raised = pcall(self.core.verdict, self.core, passed, message) -- readers of the trace may raise
   open.remove(self.handle)
-  local fine, why, code = self.core:close()
+  local fine, why, code = self.core:close(open.closing(self))
   if not ok or problem then
     error(problem or raised, 0)
   end

@@ -1,7 +1,8 @@
 --- The clusters that are open in this process, oldest first, so that a test which failed half way
 -- can be cleaned up and `raft.assert.eventually` knows whose time to let pass.
 --
--- It keeps no cluster alive, and closes one only where it is asked to.
+-- It keeps no cluster alive, and closes one only where it is asked to. A test runner can have the events of the last
+-- closed ones kept.
 -- @module raft.open
 
 local open = {}
@@ -20,6 +21,36 @@ end
 -- @param cluster the handle
 function open.remove(cluster)
   numbers[cluster] = nil
+end
+
+local closed, closed_most = {}, 0
+
+--- From now on the recent events of the last clusters that are closed are kept; those that were are let go.
+-- @tparam integer most how many clusters; 0: none from now on
+function open.keep_closed(most)
+  for _, cluster in ipairs(closed) do
+    cluster.core:close()
+  end
+  closed, closed_most = {}, most
+end
+
+--- A cluster is about to be closed.
+-- @tparam table cluster its inner object
+-- @treturn boolean whether its events are to be kept
+function open.closing(cluster)
+  if closed_most == 0 then
+    return false
+  elseif #closed == closed_most then
+    table.remove(closed, 1).core:close()
+  end
+  closed[#closed + 1] = cluster
+  return true
+end
+
+--- The clusters that were closed and whose events are kept.
+-- @treturn table a list of inner objects, the one closed first before the others
+function open.closed()
+  return closed
 end
 
 --- All open clusters.

@@ -73,10 +73,14 @@ end
 
 -- ---- running ------------------------------------------------------------------------------------
 
-local function words_of(options)
+-- What a failed test leaves does not stay: it goes into the folder of the call, where the spec names none.
+local function words_of(options, folder)
   local parts = { M.interpreter() .. "scripts/raftbench" }
   for _, word in ipairs(options) do
     parts[#parts + 1] = M.quote(word)
+  end
+  if options[1] == "test" and not parts[#parts - 1]:find "%-%-keep" then
+    table.insert(parts, 3, "--keep " .. folder .. "/failed")
   end
   return table.concat(parts, " ")
 end
@@ -102,7 +106,7 @@ function M.run(options)
   M.write(folder .. "/in", options.input or "")
   local place = M.quote(folder)
   local code = shell_line(("%s timeout --foreground -k 10 %d %s <%s/in >%s/out 2>%s/err; echo $?"):format(
-    environment(options), TIMEOUT_S, words_of(options), place, place, place))
+    environment(options), TIMEOUT_S, words_of(options, folder), place, place, place))
   return collect(folder, tonumber(code))
 end
 
@@ -134,7 +138,8 @@ echo $?
 function M.run_until(options, seen, signal)
   local folder = assert(shell_line("mktemp -d"))
   M.write(folder .. "/lines", options.input or "")
-  M.write(folder .. "/script", signal_script:format(environment(options), TIMEOUT_S, words_of(options)))
+  M.write(folder .. "/script", signal_script:format(environment(options), TIMEOUT_S,
+    words_of(options, folder)))
   local answer = shell_line(("sh %s/script %s %s %s 2>/dev/null"):format(M.quote(folder), M.quote(folder),
     M.quote(seen), signal))
   local result = collect(folder, tonumber(answer))

@@ -21,6 +21,15 @@ static struct lua_cluster *box_of(lua_State *L)
     return luaL_checkudata(L, 1, LUA_CLUSTER);
 }
 
+const struct trace *lua_cluster_events(lua_State *L)
+{
+    const struct lua_cluster *box = box_of(L);
+    if (box->cluster == NULL && box->kept != NULL) {
+        return box->kept;
+    }
+    return cluster_trace(lua_cluster_check(L)->cluster);
+}
+
 struct lua_cluster *lua_cluster_check(lua_State *L)
 {
     struct lua_cluster *box = box_of(L);
@@ -334,11 +343,15 @@ static void end_cluster(struct lua_cluster *box)
     box->entries_capacity = 0;
 }
 
-/* core:close() → true, or nil and a message where the trace file could not be written whole */
+/* core:close(keep) → true, or nil and a message where the trace file could not be written whole.
+ * keep: event_lines works on, until it is closed once more */
 static int cluster_close(lua_State *L)
 {
     struct lua_cluster *box = box_of(L);
+    bool keep = lua_toboolean(L, 2);
     if (box->cluster == NULL) {
+        trace_free(box->kept);
+        box->kept = NULL;
         lua_pushboolean(L, 1);
         return 1;
     }
@@ -350,6 +363,7 @@ static int cluster_close(lua_State *L)
     box->L = L;
     lua_signal_target(NULL);
     bool written = trace_file_close(cluster_trace(box->cluster), problem, sizeof problem);
+    box->kept = keep ? trace_take_ring(cluster_trace(box->cluster)) : NULL;
     end_cluster(box);
     if (!written) {
         lua_pushnil(L);
@@ -370,6 +384,8 @@ static int cluster_gc(lua_State *L)
         box->L = NULL;
         end_cluster(box);
     }
+    trace_free(box->kept);
+    box->kept = NULL;
     return 0;
 }
 

@@ -317,22 +317,23 @@ static int look_events(lua_State *L)
     return 1;
 }
 
-/* core:event_lines(text) → list of the recent events as JSON lines, or as readable ones */
+/* core:event_lines(text) → list of the recent events as JSON lines, or as readable ones; also of a
+ * closed cluster that keeps them */
 static int look_event_lines(lua_State *L)
 {
-    struct lua_cluster *box = lua_cluster_check(L);
+    const struct trace *trace = lua_cluster_events(L);
     bool text = lua_toboolean(L, 2);
-    const struct trace *trace = cluster_trace(box->cluster);
+    struct buffer *line = lua_scratch_new(L);
     size_t size = trace_ring_size(trace);
     lua_createtable(L, (int)size, 0);
     for (size_t i = 0; i < size; i++) {
-        buffer_clear(&box->value);
+        buffer_clear(line);
         if (text) {
-            trace_write_text(trace_ring_at(trace, i), &box->value);
+            trace_write_text(trace_ring_at(trace, i), line);
         } else {
-            trace_write_json(trace_ring_at(trace, i), &box->value);
+            trace_write_json(trace_ring_at(trace, i), line);
         }
-        lua_bytes_push(L, buffer_bytes(&box->value));
+        lua_bytes_push(L, buffer_bytes(line));
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;

@@ -35,7 +35,6 @@ int luaopen_raft_core(lua_State *L)
     luaL_setfuncs(L, functions, 0);
     luaL_setfuncs(L, lua_codec_functions, 0);
     luaL_setfuncs(L, lua_terminal_functions, 0);
-    luaL_setfuncs(L, lua_capture_functions, 0);
     luaL_setfuncs(L, lua_event_functions, 0);
     luaL_setfuncs(L, lua_prompt_functions, 0);
     luaL_setfuncs(L, lua_child_functions, 0);

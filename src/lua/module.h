@@ -29,6 +29,7 @@
 /* A cluster as Lua holds it. */
 struct lua_cluster {
     struct cluster *cluster; /* NULL: closed */
+    struct trace *kept;      /* the recent events of a closed one, where they are kept */
     lua_State *L;            /* whoever entered last; callbacks run there */
     int depth;               /* methods entered and not left */
     bool has_error;          /* a callback raised; the error is in the user value */
@@ -89,6 +90,8 @@ void lua_set_bytes(lua_State *L, const char *name, struct bytes bytes);
 
 /* ---- the cluster (cluster.c) */
 struct lua_cluster *lua_cluster_check(lua_State *L); /* argument 1, open */
+/* Where argument 1 keeps its recent events; open, or closed and kept. */
+const struct trace *lua_cluster_events(lua_State *L);
 /* Around every call that can make callbacks. leave raises what a callback raised. */
 struct lua_cluster *lua_cluster_enter(lua_State *L);
 void lua_cluster_leave(lua_State *L, struct lua_cluster *box);
@@ -201,7 +204,6 @@ int lua_embed_loop_function(lua_State *L);
 void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];
 extern const luaL_Reg lua_terminal_functions[];
-extern const luaL_Reg lua_capture_functions[];
 extern const luaL_Reg lua_child_functions[];
 extern const luaL_Reg lua_own_process_functions[];
 void lua_bench_push(lua_State *L); /* pushes core.bench */

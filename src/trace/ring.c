@@ -56,6 +56,18 @@ void trace_keep_ring(struct trace *trace, size_t capacity)
     }
 }
 
+struct trace *trace_take_ring(struct trace *trace)
+{
+    struct trace *taken = trace_new();
+    if (trace->recent.count_max > 0) {
+        trace_unsubscribe(trace, trace->recent.subscription);
+        taken->recent = trace->recent;
+        taken->recent.subscription = 0;
+        trace->recent = (struct recent){0};
+    }
+    return taken;
+}
+
 size_t trace_ring_size(const struct trace *trace)
 {
     return trace->recent.count;

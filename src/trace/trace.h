@@ -178,6 +178,9 @@ uint64_t trace_mark_at(const struct trace *trace, size_t position);
 void trace_keep_ring(struct trace *trace, size_t capacity);
 size_t trace_ring_size(const struct trace *trace);
 const struct trace_event *trace_ring_at(const struct trace *trace, size_t position);
+/* A trace of its own that holds the ring and nothing else; the other keeps none from here on. For
+ * events that outlive their cluster. */
+struct trace *trace_take_ring(struct trace *trace);
 
 /* One line of JSON, without its end; e.g.
  * {"time":1500000,"node":1,"kind":"send","peer":2,"message":"append","number":7,"term":3,...}. Zero

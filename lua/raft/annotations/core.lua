@@ -283,16 +283,6 @@ function core.clock_ns() end
 ---@return boolean
 function core.is_terminal(descriptor) end
 
----Keeps what is written to standard output from now on, by whomever.
----@return boolean? # true; nil and why not
----@return string? message
-function core.capture_begin() end
-
----Ends that.
----@param most integer bytes of it that are given back
----@return string? # what was written; nil: nothing was captured
-function core.capture_end(most) end
-
 ---SIGINT and SIGTERM end a wait and are told by `read_line` and `signal`.
 ---@package
 function core.catch_signals() end

@@ -3,7 +3,9 @@
 
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
+local groups = require "raft.test.groups"
 local jobs = require "raft.test.jobs"
+local kept = require "raft.test.kept"
 local order = require "raft.test.order"
 local records = require "raft.test.records"
 local quote = require "raft.quote"
@@ -18,7 +20,7 @@ local test = {}
 local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
 local STRETCH_MOST = 100 -- seeds in one child process
 local STRETCH_LEAST, PARTS = 10, 10 -- of many seeds in this process: so often it tells how far it is
-local OUTPUT_MOST = 65536 -- bytes that a test printed and that are kept
+local KEEP = "failed" -- the folder where what is kept of failed tests goes
 
 local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raft.test.junit" }
 
@@ -37,6 +39,7 @@ function test.describe(parser)
   parser:option("--output", "The form of the results."):choices({ "text", "tap", "junit" }):default("text")
   parser:option("-o --report", "Write the results to this file, and the readable form to standard output.")
     :argname("FILE")
+  parser:option("--keep", "The folder for the traces and pages of failed tests."):argname("DIR"):default(KEEP)
   parser:option("--set", "A parameter of the specs, in Lua's notation: raft.parameters.NAME.")
     :argname("parameters.NAME=VALUE"):count("*")
   parser:flag("--shrink", "Make the first failure as small as it can be, and write it as a script.")
@@ -131,7 +134,10 @@ local function child_command_line(arguments)
       end
     end
     add("test", "--seed", string.format("%.0f", job.seed), "--seeds", string.format("%.0f", job.seeds))
-    add("--records", records_path, "--output", arguments.output)
+    add("--records", records_path)
+    if arguments.keep then
+      add("--keep", arguments.keep)
+    end
     for _, text in ipairs(arguments.set or {}) do
       add("--set", text)
     end
@@ -171,29 +177,13 @@ local function join_traces(path, count)
   whole:close()
 end
 
--- Forms that programs read have what each test printed in that test's own place.
-local function capture_for(arguments, core)
-  if arguments.output == "text" then
-    return nil
-  end
-  return {
-    begin = function()
-      local fine, problem = core.capture_begin()
-      if not fine then
-        error(problem, 0)
-      end
-    end,
-    finish = function() return core.capture_end(OUTPUT_MOST) end,
-  }
-end
-
--- Runs a job here; sink as for jobs.run, with `begin` besides.
+-- Runs a job here; sink as for jobs.run, with `begin` and `kept` besides.
 local function run_here(job, arguments, core, sink)
   for seed = job.seed, job.seed + job.seeds - 1 do
     local went_on = runner.run_file({
       file = job.file, seed = seed, patterns = arguments.pattern, shuffle = arguments.shuffle,
       clock_ns = core.clock_ns, set_replay = core.set_replay, take_interrupt = core.take_interrupt,
-      replay = replay_command(arguments), capture = capture_for(arguments, core),
+      replay = replay_command(arguments), kept = sink.kept,
     }, { begin = sink.begin, finish = sink.record })
     if not went_on then
       return false
@@ -216,6 +206,18 @@ local function run_all_here(list, arguments, core, sink)
   return common.interruptible(run_jobs_here, list, arguments, core, sink)
 end
 
+-- How much a child has printed: its standard output and error are one file. A test may have closed either.
+local function printed_bytes()
+  pcall(io.stdout.flush, io.stdout)
+  for _, stream in ipairs { io.stderr, io.stdout } do
+    local fine, at = pcall(stream.seek, stream, "end")
+    if fine and at then
+      return at
+    end
+  end
+  return nil
+end
+
 -- The child's side: records into a file, nothing printed.
 local function run_as_child(list, arguments, core)
   local file, problem = io.open(arguments.records, "w")
@@ -231,44 +233,69 @@ local function run_as_child(list, arguments, core)
     end,
     record = function(record)
       code = record.status == "failed" and FAILED or code
+      record.at = printed_bytes()
       file:write(records.encode("finish", record), "\n")
     end,
     job = function() end,
+    kept = arguments.keep and kept.new(arguments.keep, report.problem) or nil,
   })
+  file:write(ended and records.encode("done", {}) or "", "\n")
   file:close()
   return ended and code or CANNOT_RUN
 end
 
-local function make_reporter(form, file, list, arguments)
+-- A reporter that writes to a file; the first write that fails is kept in `output.problem`.
+local function make_reporter(form, output, list, arguments, failures)
+  local file = output.file
   return require(reporters[form]).new {
     write = function(words)
-      file:write(words)
-      file:flush()
+      local fine, problem = file:write(words)
+      if fine then
+        fine, problem = file:flush()
+      end
+      output.problem = output.problem or not fine and tostring(problem) or nil
     end,
     write_error = function(words)
       if file == io.stdout then
         io.stderr:write(words)
       end
     end,
-    many = arguments.seeds > 1, jobs = #list,
+    many = arguments.seeds > 1, jobs = #list, groups = failures,
     terminal = form == "text" and file == io.stdout and terminal.is_terminal(1), replay = replay_command(arguments),
   }
 end
 
 -- Who is told of the results: one on standard output, and one that writes to the file of -o. nil and a message where
--- that cannot be written.
-local function make_reporters(list, arguments)
+-- that cannot be written. `outputs` are what they write to.
+local function make_reporters(list, arguments, failures)
+  local out = { file = io.stdout, name = "standard output" }
   if not arguments.report then
-    return { make_reporter(arguments.output, io.stdout, list, arguments) }
+    return { make_reporter(arguments.output, out, list, arguments, failures), outputs = { out } }
   end
   local file, problem = io.open(arguments.report, "w")
   if not file then
     return nil, problem
   end
+  local into = { file = file, name = arguments.report }
   return {
-    make_reporter("text", io.stdout, list, arguments), make_reporter(arguments.output, file, list, arguments),
-    file = file,
+    make_reporter("text", out, list, arguments, failures),
+    make_reporter(arguments.output, into, list, arguments, failures),
+    outputs = { out, into },
   }
+end
+
+-- What could not be written, where something could not.
+local function close_outputs(all)
+  for _, output in ipairs(all.outputs) do
+    if output.file ~= io.stdout then
+      local fine, problem = output.file:close()
+      output.problem = output.problem or not fine and tostring(problem) or nil
+    end
+    if output.problem then
+      return ("the results cannot be written to %s: %s"):format(output.name, output.problem)
+    end
+  end
+  return nil
 end
 
 -- Runs one test once more: what came of it, as raft.failure has it; nil: it passed.
@@ -298,55 +325,79 @@ local function shrink_first(failed, arguments, core)
   }
 end
 
+-- Where each test's results and what it printed are kept apart, a test that ends the process ends not all.
+local function needs_children(arguments)
+  return arguments.jobs > 1 or arguments.report ~= nil or arguments.output ~= "text"
+end
+
+-- What is told of each test and job: the sums, the first that failed, the kinds of failures, the reporters.
+local function make_sink(all, keeper, failures)
+  local sink = { sums = { passed = 0, failed = 0, skipped = 0 }, kept = keeper, begin = function() end }
+  function sink.record(record)
+    sink.sums[record.status] = sink.sums[record.status] + 1
+    if record.status == "failed" then
+      sink.failed = sink.failed or record
+      failures:add(record)
+      if keeper then
+        keeper:settle(record)
+      end
+    end
+    for _, reporter in ipairs(all) do
+      reporter:record(record)
+    end
+  end
+  function sink.job(job)
+    for _, reporter in ipairs(all) do
+      reporter:job(job)
+    end
+  end
+  return sink
+end
+
+local function run_list(list, arguments, core, sink)
+  if not needs_children(arguments) then
+    return run_all_here(list, arguments, core, sink)
+  end
+  local ended = jobs.run(list, arguments.jobs, child_command_line(arguments), sink)
+  if arguments.trace then
+    join_traces(arguments.trace, #list)
+  end
+  return ended
+end
+
 local function run_as_parent(list, arguments, core)
-  local all, problem = make_reporters(list, arguments)
+  local failures = groups.new()
+  local all, problem = make_reporters(list, arguments, failures)
   if not all then
     report.problem(problem)
     return CANNOT_RUN
   end
-  local sums, failed = { passed = 0, failed = 0, skipped = 0 }, nil
-  local started_ns = core.clock_ns()
-  local sink = {
-    begin = function() end,
-    record = function(record)
-      sums[record.status] = sums[record.status] + 1
-      failed = failed or record.status == "failed" and record or nil
-      for _, reporter in ipairs(all) do
-        reporter:record(record)
-      end
-    end,
-    job = function(job, output)
-      for _, reporter in ipairs(all) do
-        reporter:job(job, output)
-      end
-    end,
-  }
-  local ended
-  if arguments.jobs > 1 then
-    ended = jobs.run(list, arguments.jobs, child_command_line(arguments), sink)
-    if arguments.trace then
-      join_traces(arguments.trace, #list)
-    end
-  else
-    ended = run_all_here(list, arguments, core, sink)
+  local keeper
+  if arguments.keep then
+    kept.clear(arguments.keep)
+    keeper = kept.new(arguments.keep, report.problem)
   end
+  local sink, started_ns = make_sink(all, keeper, failures), core.clock_ns()
+  local ended = run_list(list, arguments, core, sink)
+  local sums = sink.sums
+  local count = sums.passed + sums.failed + sums.skipped
   if not ended then
     report.problem("interrupted")
-  elseif sums.passed + sums.failed + sums.skipped == 0 then
+  elseif count == 0 then
     report.problem("no test matches")
   end
   for _, reporter in ipairs(all) do
     reporter:finish(sums, core.clock_ns() - started_ns)
   end
-  if all.file and not all.file:close() then
-    report.problem("the results cannot be written to " .. arguments.report)
+  problem = close_outputs(all)
+  if problem then
+    report.problem(problem)
+  end
+  if problem or not ended or count == 0 then
     return CANNOT_RUN
   end
-  if not ended or sums.passed + sums.failed + sums.skipped == 0 then
-    return CANNOT_RUN
-  end
-  if failed and arguments.shrink then
-    shrink_first(failed, arguments, core)
+  if sink.failed and arguments.shrink then
+    shrink_first(sink.failed, arguments, core)
   end
   return sums.failed > 0 and FAILED or OK
 end

@@ -1,6 +1,9 @@
 --- Several jobs at a time, each a child process of its own: a command line, what it printed, and the
 -- records that it left.
 --
+-- Standard output and error of a child go to one file, whoever writes there: Lua, C, a process that a test starts. The
+-- records say how far it had come at each test's end, so that each test is given what was printed since the last one's.
+--
 -- `xargs -P` keeps the children going and prints a line when one ends; it is all the parent waits for. They are
 -- started anew, and are no copies of this process (raft.workers): each has its own order of `pairs`, and closes its Lua
 -- state at its end, where a leak checker looks.
@@ -9,6 +12,9 @@
 local records = require "raft.test.records"
 
 local jobs = {}
+
+local OUTPUT_MOST = 65536 -- bytes that a test printed and that are kept
+local SIGNALS_MOST = 64
 
 local function temporary_folder()
   local pipe = io.popen("mktemp -d", "r")
@@ -37,17 +43,46 @@ local function read_file(path)
   return text
 end
 
+-- What is in a file from one place to another (nil: the end): of more than is kept, the beginning and the end.
+local function slice(path, from, to)
+  local file = io.open(path, "rb")
+  if not file then
+    return nil
+  end
+  to = math.min(to or math.huge, file:seek "end")
+  local size, text = to - from, nil
+  file:seek("set", from)
+  if size > OUTPUT_MOST then
+    local half = OUTPUT_MOST / 2
+    local head = file:read(half) or ""
+    file:seek("set", to - half)
+    text = ("%s\n... (%.0f bytes left out)\n%s"):format(head, size - OUTPUT_MOST, file:read(half) or "")
+  elseif size > 0 then
+    text = file:read(size)
+  end
+  file:close()
+  return text
+end
+
+-- How a child ended, from its status as the shell has it.
+local function words_of(status)
+  if status > 128 and status <= 128 + SIGNALS_MOST then
+    return "was killed by signal " .. (status - 128)
+  end
+  return "ended with status " .. status
+end
+
 -- A child that ended otherwise than by finishing its tests: the test that was running has failed.
 local function died(job, running, status)
-  local how = status > 128 and "was killed by signal " .. (status - 128) or "ended with status " .. status
   return {
     file = job.file, seed = running and running.seed or job.seed, duration_ns = 0, status = "failed",
-    name = running and running.name or "(process)", message = "the process " .. how,
+    name = running and running.name or "(process)", message = "the process " .. words_of(status),
   }
 end
 
 local function deliver(folder, number, job, status, sink)
-  local running, failed = nil, false
+  local output = folder .. "/" .. number .. ".output"
+  local running, is_done, failed, told = nil, false, false, 0
   for line in read_file(folder .. "/" .. number .. ".records"):gmatch("[^\n]+") do
     local what, record = records.decode(line)
     if what == "begin" then
@@ -55,21 +90,27 @@ local function deliver(folder, number, job, status, sink)
     elseif what == "finish" then
       running = nil
       failed = failed or record.status == "failed"
+      record.output = record.at and slice(output, told, record.at)
+      told = record.at or told
       sink.record(record)
+    elseif what == "done" then
+      is_done = true
     end
   end
-  if running or status > 1 or (status == 1 and not failed) then
-    failed = true
-    sink.record(died(job, running, status))
+  if not is_done or status > 1 or (status == 1 and not failed) then
+    local record = died(job, running, status)
+    record.output = slice(output, told)
+    sink.record(record)
   end
-  sink.job(job, failed and read_file(folder .. "/" .. number .. ".output") or nil)
+  sink.job(job)
+  os.remove(output)
 end
 
 --- Runs jobs.
 -- @tparam table list jobs {file, seed, …}
 -- @tparam integer at_once how many at a time
 -- @tparam function command_line (job, records path, number) → what the shell runs
--- @tparam table sink `record(record)` for each test, `job(job, output or nil)` at each job's end
+-- @tparam table sink `record(record)` for each test, with what it printed in `output`; `job(job)` at each job's end
 -- @treturn boolean false where not all jobs came to their end
 function jobs.run(list, at_once, command_line, sink)
   local folder = temporary_folder()
@@ -77,7 +118,7 @@ function jobs.run(list, at_once, command_line, sink)
     local base = folder .. "/" .. number
     write_file(base .. ".sh", command_line(job, base .. ".records", number) .. "\n")
   end
-  local script = 'sh "$0/$1.sh" >"$0/$1.output" 2>&1 </dev/null; echo "$1 $?"'
+  local script = 'sh "$0/$1.sh" >>"$0/$1.output" 2>&1 </dev/null; echo "$1 $?"'
   local shell = string.format("seq 1 %d | xargs -P %d -n 1 sh -c '%s' '%s'", #list, at_once, script, folder)
   local pipe = assert(io.popen(shell, "r"))
   local ended = 0

@@ -6,6 +6,28 @@ local display = require "raft.view.display"
 
 local junit = {}
 
+-- What a failed test's element says: as much as people are told.
+local function details_of(record, replay)
+  local lines = { record.message or "" }
+  local function add(line)
+    lines[#lines + 1] = line
+  end
+  if record.trace then
+    add(record.trace)
+  end
+  if record.same_as then
+    add(("as under seed %.0f"):format(record.same_as.seed))
+  end
+  if record.page then
+    add("diagram: " .. record.page)
+  end
+  if record.events then
+    add("trace: " .. record.events)
+  end
+  add("again: " .. replay)
+  return table.concat(lines, "\n")
+end
+
 local Junit = {}
 Junit.__index = Junit
 
@@ -51,14 +73,14 @@ local function write_case(self, record)
   if self.options.many then
     shown = string.format("%s (seed %.0f)", shown, record.seed)
   end
-  self.options.write(string.format('    <testcase classname="%s" name="%s" time="%.6f"', escaped(class or record.file),
+  self.options.write(string.format('    <testcase classname="%s" name="%s" time="%.3f"', escaped(class or record.file),
     escaped(shown), record.duration_ns / 1e9))
   local inside = {}
   local message = escaped(record.message or "")
   if record.status == "skipped" then
     inside[1] = '<skipped message="' .. message .. '"/>'
   elseif record.status == "failed" then
-    local details = (record.message or "") .. "\n" .. (record.trace or "") .. "\nagain: " .. self.options.replay(record)
+    local details = details_of(record, self.options.replay(record))
     inside[1] = '<failure message="' .. message .. '">' .. escaped(details) .. "</failure>"
   end
   if record.output then
@@ -77,10 +99,10 @@ end
 function Junit:finish(sums, duration_ns)
   local total = sums.passed + sums.failed + sums.skipped
   self.options.write('<?xml version="1.0" encoding="UTF-8"?>\n')
-  self.options.write(string.format('<testsuites tests="%d" failures="%d" skipped="%d" time="%.6f">\n', total,
-    sums.failed, sums.skipped, duration_ns / 1e9))
+  self.options.write(string.format('<testsuites tests="%d" failures="%d" errors="0" time="%.3f">\n', total, sums.failed,
+    duration_ns / 1e9))
   for _, suite in ipairs(self.suites) do
-    self.options.write(string.format('  <testsuite name="%s" tests="%d" failures="%d" skipped="%d" time="%.6f">\n',
+    self.options.write(string.format('  <testsuite name="%s" tests="%d" failures="%d" errors="0" skipped="%d" time="%.3f">\n',
       escaped(suite.file), #suite.records, suite.failed, suite.skipped, suite.duration_ns / 1e9))
     for _, record in ipairs(suite.records) do
       write_case(self, record)

@@ -4,14 +4,15 @@
 
 local records = {}
 
-local fields = { "file", "name", "seed", "status", "duration_ns", "message", "trace", "loading", "output" }
-local numbers = { seed = true, duration_ns = true }
+local fields = { "file", "name", "seed", "status", "duration_ns", "message", "trace", "loading", "events",
+  "page", "at" }
+local numbers = { seed = true, duration_ns = true, at = true }
 
 local escapes = { ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
 local originals = { ["\\"] = "\\", n = "\n", t = "\t", r = "\r" }
 
 --- A record as one line.
--- @tparam string what `begin` or `finish`
+-- @tparam string what `begin` or `finish` (of a test), or `done` (of all)
 -- @tparam table record
 -- @treturn string without a line end
 function records.encode(what, record)
@@ -28,7 +29,7 @@ end
 
 --- The reverse.
 -- @tparam string line
--- @treturn string `begin` or `finish`
+-- @treturn string `begin`, `finish` or `done`
 -- @treturn table the record
 function records.decode(line)
   local what, rest = line:match("^(%a+)(.*)$")

@@ -1,10 +1,11 @@
 --- Runs one spec file under one seed, in this process, with LuaUnit, and tells a sink of each test.
 --
 -- Durations are those of a monotonic clock, the exit code is the caller's. Clusters that a test left
--- open are shut down after it. It prints nothing.
+-- open are shut down after it. It prints nothing, and no test ends the process by os.exit.
 -- @module raft.test.runner
 
 local defaults = require "raft.defaults"
+local exits = require "raft.test.exits"
 local open = require "raft.open"
 local order = require "raft.test.order"
 local protect = require "raft.test.protect"
@@ -23,23 +24,6 @@ function Reporter.endClass() end
 function Reporter.endSuite() end
 function Reporter.updateStatus() end
 
--- What is printed from now on is kept, where that is asked for.
-local function begin_capture(self)
-  if self.options.capture then
-    self.options.capture.begin()
-  end
-end
-
--- What was printed since; what was printed while the file was loaded belongs to its first test.
-local function end_capture(self)
-  if not self.options.capture then
-    return nil
-  end
-  local text = (self.printed_before or "") .. (self.options.capture.finish() or "")
-  self.printed_before = nil
-  return text ~= "" and text or nil
-end
-
 function Reporter:startTest(name)
   self.name = name
   defaults.set("name", name)
@@ -49,7 +33,9 @@ function Reporter:startTest(name)
   defaults.set("replay", replay)
   self.options.set_replay(replay)
   self.sink.begin(record)
-  begin_capture(self)
+  if self.options.kept then
+    self.options.kept.begin()
+  end
   self.started_ns = self.options.clock_ns()
 end
 
@@ -61,13 +47,13 @@ local function message_of(node)
   return text
 end
 
-function Reporter:endTest(node)
-  local duration_ns = self.options.clock_ns() - self.started_ns
+-- What became of it; its clusters are closed here.
+local function judge(self, node, duration_ns)
   local failed = node:isFailure() or node:isError()
   local leftover = open.close_all(failed and message_of(node) or nil)
   local record = {
     file = self.options.file, name = self.name, seed = self.options.seed, duration_ns = duration_ns,
-    status = failed and "failed" or node:isSkipped() and "skipped" or "passed", output = end_capture(self),
+    status = failed and "failed" or node:isSkipped() and "skipped" or "passed",
   }
   if not node:isSuccess() then
     local message, trace = report.split_trace(message_of(node))
@@ -77,10 +63,22 @@ function Reporter:endTest(node)
   if leftover and not failed then
     record.status, record.message = "failed", "shutting its cluster down: " .. leftover
   end
+  return record
+end
+
+function Reporter:endTest(node)
+  local record = judge(self, node, self.options.clock_ns() - self.started_ns)
+  local kept = self.options.kept
+  if kept and record.status == "failed" then
+    kept:keep(record)
+  end
+  if kept then
+    kept.finish()
+  end
   defaults.set("name", nil)
   defaults.set("replay", nil)
   self.sink.finish(record)
-  if failed then
+  if record.status == "failed" then
     collectgarbage()
   end
 end
@@ -96,22 +94,22 @@ local function choose(luaunit, list, options)
   return options.shuffle and order.shuffle(chosen, options.shuffle) or chosen
 end
 
-local function failed_to_load(outcome, options, sink, printed)
+local function failed_to_load(outcome, options, sink)
   local name = spec.class_name(options.file) .. ".(loading)"
   sink.begin { file = options.file, name = name, seed = options.seed }
   sink.finish {
     file = options.file, name = name, seed = options.seed, duration_ns = 0, status = "failed", message = outcome.text,
-    loading = true, output = printed,
+    loading = true,
   }
 end
 
-local function load_tests(options)
+local function load_tests(luaunit, options)
   local chunk, problem = loadfile(options.file)
   if not chunk then
     return { fine = false, text = problem }
   end
   local before = spec.global_names()
-  local outcome = report.protect(chunk, options.file)
+  local outcome = exits.while_loading(luaunit, function() return report.protect(chunk, options.file) end)
   local list = spec.collect(outcome.value, before, options.file)
   if outcome.fine and #list == 0 then
     return { fine = false, text = options.file .. ": there is no test in it (a table of tests, or global Test*)" }
@@ -122,24 +120,21 @@ end
 
 --- Runs one file.
 -- @tparam table options `file`, `seed`, `patterns` (list or nil), `shuffle` (seed or nil), `clock_ns`, `replay`
--- function(record) → command line, `set_replay` function(text) and `take_interrupt` function(): raft.core's; `capture`
--- {begin, finish}: to keep what tests print, nil: it goes where it goes
+-- function(record) → command line, `set_replay` function(text) and `take_interrupt` function(): raft.core's; `kept`
+-- (raft.test.kept): to keep what happened in tests that fail
 -- @tparam table sink `begin(record)` and `finish(record)`: {file, name, seed, status = "passed" |
--- "failed" | "skipped", duration_ns, message, trace, output}
+-- "failed" | "skipped", duration_ns, message, trace, events, page}
 -- @treturn boolean false where the user interrupted it
 function runner.run_file(options, sink)
   local luaunit = require "luaunit" -- reseeds math.random: each test seeds it again
   defaults.set("seed", options.seed)
   math.randomseed(options.seed)
   local reporter = setmetatable({ options = options, sink = sink }, Reporter)
-  begin_capture(reporter)
-  local outcome = load_tests(options)
-  local printed = end_capture(reporter)
-  reporter.printed_before = printed
+  local outcome = load_tests(luaunit, options)
   if options.take_interrupt() then
     return false
   elseif not outcome.fine then
-    failed_to_load(outcome, options, sink, printed)
+    failed_to_load(outcome, options, sink)
     return true
   end
   local unit = luaunit.LuaUnit.new()
@@ -153,11 +148,10 @@ function runner.run_file(options, sink)
     return true
   end
   -- An argument, because without one LuaUnit reads the command line.
-  local fine, problem = pcall(unit.runSuiteByInstances, unit, tests, "--quiet")
+  local fine, problem = exits.while_running(function() unit:runSuiteByInstances(tests, "--quiet") end)
   -- Before anything that is not ours runs again, such as LuaUnit: an interrupt ends it until it is taken.
   local interrupted = options.take_interrupt()
   unit:unregisterSuite()
-  end_capture(reporter) -- of a test that did not end
   if interrupted then
     open.close_all("interrupted")
   elseif not fine then

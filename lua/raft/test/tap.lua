@@ -22,7 +22,7 @@ local function comment(self, block)
 end
 
 local function description(self, record)
-  local name = record.name:gsub("[#\n]", " ")
+  local name = display.clean((record.name:gsub("[#\n]", " ")))
   return self.options.many and string.format("%s (seed %.0f)", name, record.seed) or name
 end
 
@@ -33,7 +33,7 @@ function Tap:record(record)
   local word = record.status == "failed" and "not ok" or "ok"
   local line = string.format("%s %d - %s", word, self.count, description(self, record))
   if record.status == "skipped" then
-    line = line .. " # SKIP " .. (record.message or ""):gsub("\n", " ")
+    line = line .. " # SKIP " .. display.clean(((record.message or ""):gsub("\n", " ")))
   end
   self.options.write(line .. "\n")
   if record.output then
@@ -44,24 +44,28 @@ function Tap:record(record)
     if record.trace then
       comment(self, record.trace)
     end
+    if record.same_as then
+      comment(self, ("as under seed %.0f"):format(record.same_as.seed))
+    end
+    if record.page then
+      comment(self, "diagram: " .. record.page)
+    end
+    if record.events then
+      comment(self, "trace: " .. record.events)
+    end
     comment(self, "again: " .. self.options.replay(record))
   end
 end
 
---- One job ended.
--- @tparam table _ the job
--- @tparam ?string output what the child printed, where something failed
-function Tap:job(_, output)
-  if output and output:find("%S") then
-    comment(self, output)
-  end
+--- One job ended: there is nothing to say of it.
+function Tap.job()
 end
 
 --- All ended.
 -- @tparam table sums {passed, failed, skipped}
 function Tap:finish(sums)
   self.options.write(string.format("1..%d\n", self.count))
-  self.options.write(string.format("%d passed, %d failed, %d skipped\n", sums.passed, sums.failed, sums.skipped))
+  self.options.write(string.format("# %d passed, %d failed, %d skipped\n", sums.passed, sums.failed, sums.skipped))
 end
 
 return tap

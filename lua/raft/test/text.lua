@@ -3,7 +3,6 @@
 -- @module raft.test.text
 
 local display = require "raft.view.display"
-local failure = require "raft.failure"
 
 local text = {}
 
@@ -14,12 +13,12 @@ local Text = {}
 Text.__index = Text
 
 --- A reporter.
--- @tparam table options `write` function(text); `many` several seeds; `jobs` how many there will be;
--- `terminal` whether to show progress in place; `replay` function(record) → command line
+-- @tparam table options `write` function(text); `groups` (raft.test.groups) of all failures; `many` several seeds;
+-- `jobs` how many there will be; `terminal` whether to show progress in place; `replay` function(record) → command line
 -- @treturn table
 function text.new(options)
   return setmetatable({
-    options = options, done = 0, failures = {}, groups = {}, skips = {}, by_name = {}, tests = {},
+    options = options, done = 0, skips = {}, by_name = {}, tests = {},
     job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
   }, Text)
 end
@@ -40,31 +39,31 @@ local function seconds(duration_ns)
   return string.format("%.3f s", duration_ns / 1e9)
 end
 
--- What fails alike under several seeds: the same test, by the same property and words but for numbers. The group, and
--- whether it is a new one.
-local function group_of(self, record)
-  local what = failure.of(record.message or "no message")
-  local name = table.concat({ record.name, what.property, what.key }, "\n")
-  local group = self.groups[name]
-  if group then
-    group.count = group.count + 1
-    return group, false
+-- What a test printed, where it is known: in a process of its own.
+local function print_output(self, record)
+  if record.output and record.output:find("%S") then
+    print_line(self, "        printed:")
+    print_line(self, indented(record.output, "        | "))
   end
-  group = { record = record, count = 1 }
-  self.groups[name], self.failures[#self.failures + 1] = group, group
-  return group, true
 end
 
 local function print_failure(self, record)
-  local group, is_new = group_of(self, record)
-  if not is_new then
-    print_line(self, ("FAILED  %s (seed %.0f): as under seed %.0f"):format(record.name, record.seed, group.record.seed))
+  if record.same_as then
+    print_line(self, ("FAILED  %s (seed %.0f): as under seed %.0f"):format(record.name, record.seed,
+      record.same_as.seed))
     return
   end
   print_line(self, string.format("FAILED  %s (seed %.0f, %s)", record.name, record.seed, seconds(record.duration_ns)))
   print_line(self, indented(record.message or "no message", "        "))
   if record.trace and record.trace ~= "" then
     print_line(self, indented(record.trace, "        "))
+  end
+  print_output(self, record)
+  if record.page then
+    print_line(self, "        diagram: " .. display.clean(record.page))
+  end
+  if record.events then
+    print_line(self, "        trace: " .. display.clean(record.events))
   end
   print_line(self, "        again: " .. self.options.replay(record))
 end
@@ -115,13 +114,8 @@ end
 
 --- One job ended.
 -- @tparam table job {file, seed, seeds}
--- @tparam ?string output what the child printed, where something failed
-function Text:job(job, output)
+function Text:job(job)
   self.done = self.done + 1
-  if output and output:find("%S") then
-    print_line(self, "  printed by " .. job.file .. ":")
-    print_line(self, indented(output, "  | "))
-  end
   local sums = self.job_sums
   local seeds = self.options.many and string.format(", seeds %.0f..%.0f", job.seed, job.seed + job.seeds - 1) or ""
   local line = string.format("[%d/%d] %s%s: %d passed, %d failed, %d skipped (%s)", self.done, self.options.jobs,
@@ -137,7 +131,7 @@ end
 -- What failed: how to run it again stands where it failed.
 local function print_failures(self)
   print_line(self, "\nFailed:")
-  for _, group in ipairs(self.failures) do
+  for _, group in ipairs(self.options.groups:all()) do
     print_line(self, ("  %s (%s%.0f)"):format(group.record.name,
       group.count > 1 and ("%d seeds, as seed "):format(group.count) or "seed ", group.record.seed))
   end
@@ -170,7 +164,7 @@ end
 -- @tparam table sums {passed, failed, skipped}
 -- @tparam integer duration_ns of the whole run
 function Text:finish(sums, duration_ns)
-  if #self.failures > 0 then
+  if sums.failed > 0 then
     print_failures(self)
   end
   if #self.skips > 0 and self.options.many then

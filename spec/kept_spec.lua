@@ -1,0 +1,200 @@
+-- What `raftbench test` keeps of failed tests: traces and pages, and which of them.
+local lu = require "luaunit"
+local command = require "spec.support.command"
+local raft = require "raft"
+
+local tests = {}
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
+
+-- Adds a test of `raftbench test FILE --keep DIR ...`: f(run, kept, path), run(text, ...) writes the spec and runs it;
+-- kept() is the sorted names of what is in DIR.
+local function add(name, f)
+  command.add(tests, name, function(folder)
+    local path, place = folder .. "/some_spec.lua", folder .. "/kept here"
+    f(function(text, ...)
+      return command.run { "test", command.write(path, text), "--keep", place, ... }
+    end, function()
+      local pipe = io.popen(("ls -A '%s' 2>/dev/null"):format(place), "r")
+      local names = command.lines(pipe:read "*a")
+      pipe:close()
+      return names
+    end, place)
+  end)
+end
+
+local function events(path)
+  local list = {}
+  for line in io.lines(path) do
+    list[#list + 1] = assert(raft.core.json_decode(line))
+  end
+  return list
+end
+
+local failing = [[
+local raft = require "raft"
+return {
+  test_fails = function() local c = raft.cluster() c:note "of the open one" c:check_one_leader() error "boom" end,
+  test_passes = function() raft.cluster():check_one_leader() end,
+  test_shut = function()
+    for number = 1, 5 do
+      local c = raft.cluster { nodes = 1, seed = number }
+      c:check_one_leader()
+      c:shutdown()
+    end
+    error "after it"
+  end,
+  test_without = function() error "no cluster" end,
+}]]
+
+add("OfEachFailureTheTraceAndThePage", function(run, kept, place)
+  for _, jobs in ipairs { "1", "2" } do
+    local result = command.assert_code(run(failing, "--jobs", jobs, "--seed", "3"), 1)
+    lu.assertEquals(kept(), { ".kept", "some.test_fails-3.trace", "some.test_shut-3.trace" })
+    for _, name in ipairs { "some.test_fails-3", "some.test_shut-3" } do
+      command.assert_has(result.out, ("        trace: %s/%s.trace\n        again: "):format(place, name))
+    end
+    local list = events(place .. "/some.test_fails-3.trace")
+    lu.assertEquals({ list[1].kind, list[1].text, list[#list].kind }, { "run", "some.test_fails", "verdict" })
+    command.assert_has(list[#list].value.message, "boom")
+    lu.assertEquals(list[#list].value.passed, false)
+    local seeds = {}
+    for _, event in ipairs(events(place .. "/some.test_shut-3.trace")) do
+      seeds[#seeds + 1] = event.kind == "run" and event.value.seed or nil
+    end
+    lu.assertEquals(seeds, { 3, 4, 5 }) -- the last ones
+    local view = command.assert_code(command.run { "view", place .. "/some.test_fails-3.trace" }, 0)
+    command.assert_has(view.out, "FAILED")
+  end
+end)
+
+add("OneReplayCommandOnly_AlsoOfABrokenInvariant", function(run)
+  local result = command.assert_code(run [[
+local raft = require "raft"
+return { test_it = function()
+  local made = 0
+  local c = raft.cluster { machine = function()
+    made = made + 1
+    local number = made
+    return { apply = function() return number end } -- answers differ
+  end }
+  c:propose(1)
+  c:check_committed(1, 3)
+end }]], 1)
+  local _, count = result.out:gsub("raftbench test ", "")
+  lu.assertEquals(count, 1)
+  command.assert_has(result.out, "answers", "        trace: ")
+  local text = command.read(result.out:match "trace: ([^\n]*)")
+  command.assert_has(text, '"kind":"violation"')
+end)
+
+add("OfManySeedsTheFirstOfEachKind", function(run, kept)
+  local text = [[
+local raft = require "raft"
+return { test_it = function()
+  local c = raft.cluster()
+  local seed = c:seed()
+  c:check_one_leader()
+  if seed % 2 == 0 then error("even: " .. seed) elseif seed == 5 then error "five" end
+end }]]
+  for _, words in ipairs { { "--jobs", "1" }, { "--jobs", "3" } } do
+    local result = command.assert_code(run(text, "--seeds", "12", unpack(words)), 1)
+    local list, traces = kept(), {}
+    for _, name in ipairs(list) do
+      traces[#traces + 1] = name:match "^(.*)%.trace$"
+    end
+    lu.assertEquals(#list, 3)
+    lu.assertEquals(#traces, 2) -- of seed 5 and of an even one
+    local even = traces[1] == "some.test_it-5" and traces[2] or traces[1]
+    command.assert_match(table.concat(traces, " "), "it%-5")
+    local _, named = result.out:gsub("\n        trace: ", "")
+    lu.assertEquals(named, 2)
+    command.assert_has(result.out, ("as under seed %s\n"):format(even:match "%d+$"))
+  end
+end)
+
+-- At most so many failures: the sizes of what is kept are bounded.
+add("NotMoreThanTwenty", function(run, kept)
+  local text = [[
+local raft = require "raft"
+local tests = {}
+for number = 1, 30 do
+  tests["test_" .. number] = function() raft.cluster { nodes = 1 }:check_one_leader() error "boom" end
+end
+return tests]]
+  for _, jobs in ipairs { "1", "2" } do
+    command.assert_has(run(text, "--jobs", jobs).out, "0 passed, 30 failed, 0 skipped")
+    lu.assertEquals(#kept(), 21)
+  end
+end)
+
+add("ARunReplacesItsOwnFilesAndNothingElse", function(run, kept, place)
+  command.assert_code(run(failing), 1)
+  local mine = { ".hidden", "mine.trace", "some.test_fails-1.txt" }
+  for _, name in ipairs(mine) do
+    command.write(place .. "/" .. name, "mine")
+  end
+  command.assert_code(run(failing, "--pattern", "passes"), 0)
+  lu.assertEquals(kept(), mine)
+  command.write(place .. "/some.test_fails-1.trace", "mine")
+  local result = command.assert_code(run(failing, "--pattern", "fails"), 1)
+  command.assert_has(result.out, "some.test_fails-1-2.trace")
+  lu.assertEquals(command.read(place .. "/some.test_fails-1.trace"), "mine")
+  command.assert_code(run(failing, "--pattern", "passes"), 0)
+  lu.assertEquals(kept(), { ".hidden", "mine.trace", "some.test_fails-1.trace", "some.test_fails-1.txt" })
+end)
+
+add("AFolderOfItsOwnGoes_NoneIsMadeWhereNothingFails", function(run, kept, place)
+  command.assert_code(run(failing), 1)
+  lu.assertEquals(#kept(), 3)
+  command.assert_code(run(failing, "--pattern", "passes"), 0)
+  lu.assertNil(io.open(place))
+end)
+
+-- The index names what is removed: no names with a way out of the folder.
+add("TheIndexRemovesNothingOutside", function(run, _, place)
+  os.execute(("mkdir '%s'"):format(place))
+  local outside = place .. ".trace"
+  command.write(outside, "mine")
+  command.write(place .. "/.kept", "head\n../kept here.trace\n/etc/passwd.trace\n.hidden.trace\nnotes.txt\n")
+  command.write(place .. "/notes.txt", "mine")
+  command.write(place .. "/.hidden.trace", "mine")
+  command.assert_code(run(failing, "--pattern", "passes"), 0)
+  for _, path in ipairs { outside, place .. "/notes.txt", place .. "/.hidden.trace" } do
+    lu.assertEquals(command.read(path), "mine")
+  end
+end)
+
+add("WhereNothingCanBeKept_ItIsToldOnce", function(run, _, place)
+  command.write(place, "a file, no folder")
+  for _, jobs in ipairs { "1", "2" } do
+    local result = command.assert_code(run(failing, "--jobs", jobs), 1)
+    local _, count = (result.out .. result.err):gsub("failed tests cannot be kept in ", "")
+    lu.assertEquals(count, 1)
+    command.assert_has(result.out, "1 passed, 3 failed, 0 skipped")
+    command.assert_lacks(result.out, "trace: ")
+  end
+end)
+
+-- Of a long test the last events, behind a head that says what they are of.
+add("OfALongTestTheLastEvents", function(run, _, place)
+  command.assert_code(run [[
+local raft = require "raft"
+return { test_it = function()
+  local c = raft.cluster { nodes = 3, keep_events = 100 }
+  c:check_one_leader()
+  c:sleep(10)
+  error "boom"
+end }]], 1)
+  local list = events(place .. "/some.test_it-1.trace")
+  lu.assertEquals(#list, 101)
+  lu.assertEquals({ list[1].kind, list[1].text, list[1].value.nodes, list[1].time, list[#list].kind },
+    { "run", "some.test_it", { 1, 2, 3 }, list[2].time, "verdict" })
+end)
+
+add("JunitAndTapNameThem", function(run, _, place)
+  for _, form in ipairs { "junit", "tap" } do
+    command.assert_has(run(failing, "--output", form).out, "trace: " .. place .. "/some.test_fails-1.trace")
+  end
+end)
+
+return tests
