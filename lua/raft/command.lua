@@ -16,6 +16,8 @@ command.subcommands = subcommands
 -- Exit codes, as API.md gives them.
 command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
 
+local GROWTH = 400 -- % of what is in use, at which garbage is collected
+
 local function build_parser(argparse)
   local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm.")
     :epilog "Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 it could not run."
@@ -59,6 +61,13 @@ local function show_version()
   return command.OK
 end
 
+-- Runs leave much garbage and use little memory: collecting seldom saves a sixth of their time. Only here, where
+-- the process is ours alone; its workers are copies of it.
+local function collect_seldom()
+  pcall(collectgarbage, "incremental") -- the stand-alone Lua 5.4 begins "generational"; others know neither
+  collectgarbage("setpause", GROWTH)
+end
+
 --- Runs one command line.
 -- @tparam table arguments the words after the command's name
 -- @tparam table restart the words that start this command again
@@ -81,6 +90,7 @@ function command.main(arguments, restart)
     return command.USAGE
   end
   parsed.restart = restart
+  collect_seldom()
   local outcome = report.protect(modules[parsed.command].run, parsed)
   if outcome.fine then
     return outcome.value
