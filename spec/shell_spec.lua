@@ -1,199 +1,9 @@
--- The shell, by what a user at a terminal sees and types, and by what comes through a pipe.
+-- The shell, by lines that come through a pipe; spec/terminal_spec.lua has what a user at a terminal sees and types.
 local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"
-local terminal = require "spec.support.terminal"
 
 local tests = {}
-
-local function add(name, words, f, environment)
-  tests["test_" .. name] = function()
-    lu.skipIf(not terminal.is_there(), "there is no tmux")
-    terminal.with("shell " .. words, environment, f)
-  end
-end
-
-local function exit_code(t)
-  return tonumber((t:see("ended with (%d+)")))
-end
-
--- ---- the cluster ------------------------------------------------------------------------------
-
-for _, mode in ipairs { "sim", "tcp", "process" } do
-  add("FindTheLeaderCrashItSeeTheNext_" .. mode, "--nodes 5 --mode " .. mode, function(t)
-    local leader, term = t:ask("c:wait_leader()", "\n(%d), (%d+)")
-    t:ask(("c:crash(%s)"):format(leader), "\ntrue")
-    local nextone, later = t:ask(("c:wait_leader(10, %s)"):format(term), "\n(%d), (%d+)")
-    lu.assertNotEquals(nextone, leader)
-    lu.assertTrue(tonumber(later) > tonumber(term))
-    t:ask("c:set('key', 42) > 0", "\ntrue")
-    t:ask("c:get 'key'", "\n42")
-    t:ask(":status", "\nnode .-\n +" .. leader .. " +crashed")
-  end)
-end
-
-add("TheClusterLivesWhileNobodyTypes", "", function(t)
-  t:ask("c:wait_leader()", "\n%d, %d")
-  t:ask(":watch on", "watching")
-  t:ask("c:on({ kind = 'note' }, function() c:crash(c:leader()) end)")
-  t:ask("c:client(function() c:sleep(1) c:note('now') end)")
-  t:mark()
-  t:type("half a line") -- and no key from here on
-  t:see("crashes\n.-becomes leader of term %d+\n.-committed: .-\nraft> half a line$")
-  t:press("C-c")
-  t:ask(":watch off", "no longer watching")
-end)
-
-add("NoTimePassesAtThePromptInTheSimulatedWorld", "--mode sim", function(t)
-  t:ask("c:now()", "\n0")
-  t:ask("c:leader()", "\nnil")
-  t:ask("c:sleep(1.5)")
-  t:ask("c:now()", "\n1%.5")
-end)
-
--- ---- interrupts -------------------------------------------------------------------------------
-
-local endless = {
-  "while true do end",
-  "while true do pcall(c.sleep, c, 1e5) end",
-  "while true do pcall(function() while true do end end) end",
-  "c:client(function() while true do end end)",
-  "coroutine.wrap(function() while true do pcall(error) end end)()",
-  "c:wait_until(function() while true do end end)",
-}
-
-for _, mode in ipairs { "sim", "tcp", "process" } do
-  add("CtrlCEndsWhatRunsAndNotTheShell_" .. mode, "--mode " .. mode, function(t)
-    for _, line in ipairs(endless) do
-      t:mark()
-      t:type("print 'begun' " .. line)
-      t:press("Enter")
-      t:see("\nbegun$")
-      t:press("C-c")
-      t:see("interrupted\nraft>$")
-      t:ask("1 + 1", "\n2")
-    end
-  end)
-end
-
-add("ACallbackThatNeverEndsLeavesTheShellUsable", "", function(t)
-  t:mark()
-  t:type("stop = c:on({}, function() print 'begun' while true do end end)")
-  t:press("Enter")
-  t:see("\nbegun\n") -- by itself, while the prompt waits
-  t:press("C-c")
-  t:see("interrupted; the clusters are stopped until the next line\nraft>$")
-  t:type("stop()")
-  t:press("Enter")
-  t:see("raft> stop%(%)\nraft>$")
-  t:ask("c:wait_leader()", "\n%d, %d")
-end)
-
-add("TheClusterGoesOnAfterAnInterrupt", "", function(t)
-  t:mark()
-  t:type("print 'begun' c:sleep(1e6)")
-  t:press("Enter")
-  t:see("\nbegun$")
-  t:press("C-c")
-  t:see("interrupted\nraft>$")
-  t:ask("c:wait_leader()", "\n%d, %d")
-  t:ask("c:set('key', 1) > 0", "\ntrue")
-end)
-
-add("CtrlCGivesUpTheLine", "", function(t)
-  t:type("this is no lua")
-  t:see("no lua$") -- the terminal forgets what was not yet read
-  t:press("C-c")
-  t:see("no lua^C\nraft>$")
-  t:type("for i = 1, 3 do")
-  t:press("Enter")
-  t:see("%.%.%.$")
-  t:press("C-c")
-  t:ask("'all well'", '\n"all well"')
-end)
-
-add("CtrlDAndQuitEndItCleanly", "", function(t)
-  t:press("C-d")
-  lu.assertEquals(exit_code(t), 0)
-end)
-
-add("QuitAndExitEndIt", "", function(t)
-  t:ask("exit = 5 print(exit + 1)", "\n6") -- a name of one's own is that
-  t:ask("exit", "\n5")
-  t:type("quit")
-  t:press("Enter")
-  lu.assertEquals(exit_code(t), 0)
-end)
-
-add("QuitEndsIt", "", function(t)
-  t:type(":quit")
-  t:press("Enter")
-  lu.assertEquals(exit_code(t), 0)
-end)
-
--- ---- typing -----------------------------------------------------------------------------------
-
-add("NamesAreCompleted", "", function(t)
-  t:type("c:par")
-  t:press("Tab")
-  t:see("raft> c:partition%($")
-  t:type("{1},{2,3})")
-  t:press("Enter")
-  t:see("\ntrue\nraft>$")
-  t:type("c:st")
-  t:press("Tab")
-  t:see("\nstats +status +step\nraft> c:st$")
-  t:press("C-u")
-  t:ask("deep = setmetatable({}, { __index = setmetatable({}, { __index = { treasure = 1 } }) })")
-  t:type("deep.tr")
-  t:press("Tab")
-  t:see("deep%.treasure$")
-  t:press("C-u")
-  t:type(":wat")
-  t:press("Tab")
-  t:see("raft> :watch$")
-end)
-
-add("HistoryIsKeptBetweenRuns", "", function(t, folder)
-  t:ask("'first ' .. 'line'", '\n"first line"')
-  t:press("Up")
-  t:see("raft> 'first ' %.%. 'line'$")
-  t:press("C-u", "C-d")
-  exit_code(t)
-  lu.assertEquals(command.read(folder .. "/history"), "'first ' .. 'line'\n")
-end)
-
-tests.test_HistoryOfAnEarlierRunIsThere = function()
-  lu.skipIf(not terminal.is_there(), "there is no tmux")
-  local path = os.tmpname()
-  command.write(path, "'of yesterday'\n")
-  terminal.with("shell", { RAFTBENCH_HISTORY = path }, function(t)
-    t:press("Up")
-    t:see("raft> 'of yesterday'$")
-    t:ask("", '\n"of yesterday"')
-  end)
-  os.remove(path)
-end
-
-add("HistoryIsBelowTheStateFolder", "", function(t, folder)
-  t:ask("'kept'", '\n"kept"')
-  lu.assertEquals(command.read(folder .. "/state/raftbench/history"), "'kept'\n")
-end, { XDG_STATE_HOME = "@/state" })
-
-add("StatementsOfSeveralLines", "", function(t)
-  for _, line in ipairs { "function double(x)", "return 2 *" } do
-    t:type(line)
-    t:press("Enter")
-    t:see(line:gsub("%p", "%%%0") .. "\n +%.%.%.$")
-  end
-  t:type("x")
-  t:press("Enter")
-  t:ask("end")
-  t:ask("double(21)", "\n42")
-  t:ask("_ + 1", "\n43")
-end)
-
--- ---- without a terminal -----------------------------------------------------------------------
 
 local function pipe(lines, mode)
   return command.run { "shell", "--mode", mode or "sim", input = table.concat(lines, "\n") .. "\n" }
@@ -276,11 +86,132 @@ function tests.test_TablesAreSortedAndNotTooDeep()
 end
 
 function tests.test_HelpIsWhatStandsInTheSources()
-  local result = pipe { "help()", "help(c.partition)", "help 'wait_leader'", "help(raft.cluster)", ":help" }
+  local result = pipe { "help()", "help(c.partition)", "help 'wait_leader'", "help(raft.cluster)", "help 'network'",
+    "help(raft)", "help(nil)", "help 'nonsense'" }
   command.assert_code(result, 0)
   command.assert_has(result.out, "c:partition(...)", "Parts the nodes into groups that cannot talk", "c:wait_leader(",
-    "timeout (number, default 10): seconds", "raft.cluster(", ":save FILE")
+    "timeout (number, default 10): seconds", "raft.cluster(", "c:intercept(f)", "raft.sorted(t)", "help was given nil",
+    "there is no call 'nonsense'")
 end
+
+local function lines_of(text)
+  local lines = {}
+  for line in text:gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+-- With the line that asks for it and the next prompt a page of help is no longer than a screen.
+function tests.test_EachPageOfHelpFitsAScreen()
+  local pages = { ":help", "help()", "help(raft)", "help(c.crash)", "help(raft.event)" }
+  for group in pipe({ ":help" }).out:gmatch "\n(%l+) +:" do
+    pages[#pages + 1] = ":help " .. group
+  end
+  for subject in pipe({ "help()" }).out:gmatch "\n(%l+)  +%l" do
+    pages[#pages + 1] = ("help %q"):format(subject)
+  end
+  lu.assertTrue(#pages > 20)
+  pages[#pages + 1] = "help 'events'"
+  pages[#pages + 1] = "help 'filters'"
+  local questions = {}
+  for _, page in ipairs(pages) do
+    questions[#questions + 1] = page
+    questions[#questions + 1] = "'end of a page'"
+  end
+  local out, count = pipe(questions).out, 0
+  for page in out:gmatch '(.-)"end of a page"\n' do
+    count = count + 1
+    local lines = lines_of(page)
+    lu.assertTrue(#lines >= 1 and #lines <= 22, page)
+    command.assert_lacks(page, "there is no")
+    for _, line in ipairs(lines) do
+      lu.assertTrue(require("raft.view.display").width(line) <= 80, line)
+    end
+  end
+  lu.assertEquals(count, #pages)
+end
+
+-- What is typed, and what is shown then: the Lua call, and what it did.
+local typed = {
+  { ":leader", "  c:wait_leader()\nnode 1 leads term 1\n" },
+  { ":set answer 42", '  c:set("answer", 42)\nanswer is 42; committed at index 2\n' },
+  { ":set 'two words' { a = 1 }", '  c:set("two words", { a = 1 })\n' },
+  { ":get answer", '  c:get("answer")\n42\n' },
+  { ":delete answer", '  c:delete("answer")\nanswer is deleted; committed at index 4\n' },
+  { ":get answer", "answer has no value\n" },
+  { ":pause 2,3", "  c:pause({ 2, 3 })\nnodes 2 and 3 are frozen until :resume\n" },
+  { ":resume all", '  c:resume("all")\nall nodes go on\n' },
+  { ":disconnect leader", "  c:disconnect(c:leader())\nnode 1: cut off until :reconnect or :heal\n" },
+  { ":reconnect 1", "  c:reconnect(1)\nnode 1: reachable again\n" },
+  { ":partition 1,2 3,4,5", "  c:partition({ 1, 2 }, { 3, 4, 5 })\npartition: {1, 2} | {3, 4, 5}\n" },
+  { ":heal", "  c:heal()\nthe network is whole again\n" },
+  { ":link 1 * drop=0.5 delay=0.01,0.02", '  c:link(1, "*", { delay = { 0.01, 0.02 }, drop = 0.5 })\n'
+    .. "links 1 -> *: drop 50 %, delay 10 ms to 20 ms\n" },
+  { ":link 1 *", '  c:link(1, "*")\nback to the default\n' },
+  { ":link client 2 cut", '  c:link("client", 2, { cut = true })\nlinks client -> 2: cut\n' },
+  { ":heal all", '  c:heal("all")\nevery fault has ended, and every node runs\n' },
+  { ":submit leader hello", '  c:submit(1, "hello")\nnode 1 has it at index 5 in term 1; it is not committed yet\n' },
+  { ":sleep 0.5", "  c:sleep(0.5)\nit is 0" },
+  { ":log 2 2", '  c:log(2)\n... 3 entries before\n     4  term 1    committed  { key = "answer", op = "delete" }\n'
+    .. '     5  term 1    committed  "hello"\n' },
+  { ":trace role 1 last=1", '  c:events({ kind = "role", node = 1 })\n' },
+  { ":trace send term=1 last=1", '  c:events({ kind = "send", term = 1 })\n' },
+  { ":step 2", "  c:step(2)\n" },
+  { ":nodes", "node 1: leader, sim:1\nnode 2: follower, follows node 1 in term 1, sim:2\n" },
+  { ":compact all", "all nodes have a snapshot of now, and dropped the log before it\n" },
+  { ":add 6,7", "  c:add_servers({ 6, 7 })\nnodes 6 and 7: now part of the cluster\n" },
+  { ":remove 7", "  c:remove_servers({ 7 })\nnode 7: no longer part of the cluster\n" },
+  { ":transfer 2", "  c:transfer_leader(2)\nnode 2 leads\n" },
+  { ":campaign 3", "  c:campaign(3)\nnode 3 stands for election\n" },
+  { ":crash 3;", "  c:crash(3)\nnode 3 has crashed; :restart starts it again, :status shows what its disk holds\n" },
+  { ":restart 3", "  c:restart(3)\nnode 3 runs again\n" },
+  -- Wrong use tells the right one.
+  { ":crash", "which node? (they are 1, 2, 3, 4, 5, 6, 7)\nusage: :crash NODES; for example :crash 2" },
+  { ":crash one", "one is no node id (the nodes are 1, 2, 3, 4, 5, 6, 7)\nusage: :crash NODES" },
+  { ":crash 9", "  c:crash(9)\nthere is no node 9 in this cluster" },
+  { ":campaign 1,2", "one node at a time\nusage: :campaign NODE" },
+  { ":set answer", "which value?\nusage: :set KEY VALUE" },
+  { ":sleep a bit", "'a bit' is no number of seconds\nusage: :sleep SECONDS" },
+  { ":link 1", "from where to where?\nusage: :link FROM TO FAULTS..." },
+  { ":trace nonsense", "'nonsense' is no kind of events" },
+  { ":trace term=many", "bad argument 'filter.term'" },
+  { ":heal me", "me is nothing that can be healed\nusage: :heal [all]" },
+  { ":save", "to which file?\nusage: :save FILE" },
+  { ":watch perhaps", ":watch on, or :watch off\nusage: :watch [on|off]" },
+  { ":crahs 2", "there is no command :crahs; did you mean :crash NODES?\n" },
+  { ":nonsense", "there is no command :nonsense (:help lists them)\n" },
+  { ":help nonsense", "there is no command :nonsense\nusage: :help [COMMAND|GROUP]" },
+  { "quit", "Ctrl-D ends the shell, as :quit does\n" },
+}
+
+function tests.test_CommandsShowTheCallAndWhatItDid()
+  local lines = {}
+  for _, one in ipairs(typed) do
+    lines[#lines + 1] = "'begin'"
+    lines[#lines + 1] = one[1]
+  end
+  lines[#lines + 1] = "'begin'"
+  local out, place = command.run({ "shell", "--mode", "sim", "--nodes", "5",
+    input = table.concat(lines, "\n") .. "\n" }).out, 1
+  for _, one in ipairs(typed) do
+    local first, last = out:find('"begin"\n', place, true)
+    local stop = out:find('"begin"\n', last, true)
+    lu.assertNotNil(stop, one[1])
+    command.assert_has(out:sub(last + 1, stop - 1), one[2])
+    place = first + 1
+  end
+end
+
+-- The calls of commands are kept as those that are typed.
+command.add(tests, "ASessionOfCommandsIsSaved", function(folder)
+  local path = folder .. "/saved.lua"
+  local session = command.run { "shell", "--mode", "sim", "--nodes", "3", input = ":leader\n:crash leader\n:leader\n"
+    .. ":set k 1\n:sleep 0.1\n:save " .. path .. "\nc:trace_hash()\n" }
+  command.assert_code(session, 0)
+  local replay = command.assert_code(command.run { "run", path }, 0)
+  lu.assertEquals(replay.out, session.out:match '"(%x+)"\n$' .. "\n")
+end)
 
 function tests.test_WhatIsNotWholeAtTheEndIsAnError()
   local result = pipe { "for i = 1, 2 do" }
@@ -288,10 +219,10 @@ function tests.test_WhatIsNotWholeAtTheEndIsAnError()
   command.assert_match(result.out, "^shell:1: 'end' expected near '?<eof>")
 end
 
-function tests.test_AnUnknownCommandIsSaid()
-  local result = pipe { ":nonsense", ":save", ":watch perhaps" }
-  lu.assertEquals(result.lines, { "there is no command :nonsense (:help lists them)", ":save needs the name of a file",
-    ":watch on, or :watch off" })
+function tests.test_CommandsWithoutACluster()
+  local result = pipe { "c:shutdown()", ":crash 1", ":help crash", ":watch off" }
+  command.assert_has(result.out, "there is no cluster: make one (c = raft.cluster", ":crash NODES\n",
+    "no longer watching")
 end
 
 command.add(tests, "InTheMiddleOfAScript", function(folder)

@@ -41,6 +41,8 @@ local raft = {
   --- A prompt in the middle of a script, with a cluster at hand as `c`. The script goes on when it ends.
   --- What `--set parameters.NAME=VALUE` gave to a spec or a script, by name.
   parameters = {},
+  --- What an event is: the names of all kinds, and of all fields that a filter can ask for; `help(raft.event)`.
+  event = { kinds = core.event_kinds(), fields = source.keys(require("raft.filters").fields()) },
   --- The checks as LuaUnit-style assertions; see raft.assert.
   assert = require "raft.assert",
 }

@@ -7,6 +7,7 @@ local arguments = require "raft.arguments"
 local commands = require "raft.shell.commands"
 local complete = require "raft.shell.complete"
 local core = require "raft.core"
+local display = require "raft.view.display"
 local evaluate = require "raft.shell.evaluate"
 local functions = require "raft.script.functions"
 local help = require "raft.shell.help"
@@ -15,16 +16,20 @@ local lines = require "raft.shell.lines"
 local open = require "raft.open"
 local script = require "raft.script"
 local show = require "raft.shell.show"
+local source = require "raft.script.source"
 local terminal = require "raft.view.terminal"
+local words = require "raft.shell.words"
 
 local shell = {}
+
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 local PROMPT, PROMPT_MORE = "raft> ", "  ... "
 
 local Session = {}
 Session.__index = Session
 
--- What ends the shell.
+-- Words of those who want to leave, which are no calls here.
 local leaving = { quit = true, exit = true, ["quit()"] = true, ["exit()"] = true }
 
 local function is_cluster(value)
@@ -46,13 +51,19 @@ end
 local function make_environment(self, c, raft)
   local environment = {
     c = c, raft = raft,
-    help = function(what) self:tell(help.about(what, terminal.width(), raft)) end,
-    print = function(...)
-      local words = {}
-      for position = 1, select("#", ...) do
-        words[position] = tostring((select(position, ...)))
+    help = function(...)
+      if select("#", ...) > 0 and (...) == nil then
+        self:tell "help was given nil: there is nothing of that name"
+        return
       end
-      self:tell(table.concat(words, "\t"))
+      self:tell(help.about((...), self:width(), raft))
+    end,
+    print = function(...)
+      local texts = {}
+      for position = 1, select("#", ...) do
+        texts[position] = tostring((select(position, ...)))
+      end
+      self:tell(table.concat(texts, "\t"))
     end,
   }
   return setmetatable(environment, { __index = _G })
@@ -62,7 +73,7 @@ local function new(c, raft)
   local self = setmetatable({ typed = {}, failures = 0 }, Session)
   self.environment = make_environment(self, c, raft)
   self.lines = lines.open {
-    complete = function(before) return complete.line(before, self.environment, commands, terminal.width()) end,
+    complete = function(before) return self:complete(before) end,
     problem = function(problem) self:complain(problem, {}) end,
     waiting = function() self:flush_watch() end,
   }
@@ -72,6 +83,12 @@ local function new(c, raft)
   end
   functions.set_lines(evaluate.CHUNK, self.typed)
   return self
+end
+
+--- The columns of the terminal, asked each time: it may have another size than before.
+-- @treturn integer
+function Session.width()
+  return terminal.width()
 end
 
 --- Shows text.
@@ -96,23 +113,62 @@ function Session:flush_watch()
   end
 end
 
+-- What the user calls a cluster.
+local function name_of(self, cluster)
+  if self.environment.c == cluster then
+    return "c"
+  end
+  for _, name in ipairs(source.keys(self.environment)) do
+    if rawget(self.environment, name) == cluster then
+      return name
+    end
+  end
+  return "c"
+end
+
+local function result_of(first, ...)
+  local message, code = ...
+  if first == nil and type(message) == "string" and type(code) == "string" then
+    return nil, ("%s (%s)"):format(message, code), code
+  end
+  return first, ...
+end
+
+--- Makes a call for a command, and shows it as it would be typed.
+-- @param cluster
+-- @tparam string name
+-- @tparam table given its arguments, with their number in `n`
+-- @tparam ?table texts what is shown in place of arguments, by position
+-- @return what the call gives; where it fails nil, what went wrong in words, code
+function Session:call(cluster, name, given, texts)
+  self:tell("  " .. words.call(name_of(self, cluster), name, given, texts))
+  return result_of(cluster[name](cluster, unpack(given, 1, given.n)))
+end
+
+--- What there is to read about the commands.
+-- @tparam string what a command's name, a group's, or "": all
+-- @treturn ?string nil: there is no such command
+function Session:help(what)
+  return commands.help(what, self:width())
+end
+
+--- Completes a line.
+-- @tparam string before what is before the cursor
+-- @treturn ?string what to insert
+-- @treturn ?string what to show above the line
+function Session:complete(before)
+  if before:find "^%s*:" then
+    local list, prefix = commands.complete(before, self:cluster())
+    return complete.words(list, prefix, before, self:width())
+  end
+  return complete.line(before, self.environment, self:width())
+end
+
 --- Ends :watch.
 function Session:stop_watching()
   if self.watch then
     self.watch:close()
     self.watch = nil
-  end
-end
-
-local function command(self, line)
-  local name, argument = line:match "^%s*:(%a+)%s*(.-)%s*$"
-  if not commands[name] then
-    self:tell(("there is no command :%s (:help lists them)"):format(name))
-    return
-  end
-  local answer = commands[name].run(self, argument)
-  if answer then
-    self:tell(answer)
   end
 end
 
@@ -133,6 +189,7 @@ local function show_results(self, results)
   end
 end
 
+-- Runs what was compiled, and shows its results or what became of it.
 local function run(self, chunk)
   local cluster = self:cluster()
   local results, problem, frames = evaluate.run(chunk)
@@ -151,6 +208,17 @@ local function run(self, chunk)
     self:tell "interrupted"
   else
     self:complain(problem, frames)
+  end
+end
+
+-- A line that begins with a colon, run as what is typed in Lua: it may be interrupted, and may raise an error.
+local function command(self, line)
+  local answer
+  run(self, function()
+    answer = commands.run(self, line)
+  end)
+  if answer then
+    self:tell(answer)
   end
 end
 
@@ -185,7 +253,7 @@ function Session:run()
       local word = line:match "^%s*(.-)[%s;]*$"
       if not from and leaving[word] and rawget(_G, (word:gsub("%p", ""))) == nil
         and rawget(self.environment, (word:gsub("%p", ""))) == nil then
-        self.ended = true
+        self:tell "Ctrl-D ends the shell, as :quit does"
       elseif not from and line:find "^%s*:%a" then
         command(self, line)
       elseif from or line:find "%S" then
@@ -211,10 +279,13 @@ local function welcome(c)
   local text = ("Raftbench %s on %s. "):format(core.version, rawget(_G, "jit") and "LuaJIT" or _VERSION)
   if c then
     local count = #c:ids()
-    text = text .. ("c is a cluster of %d node%s %s.\n"):format(count, count == 1 and "" or "s", c:mode() == "tcp"
-      and "over TCP, which keeps running while you type" or "in the simulated world, whose time passes only in calls")
+    text = text .. ("c is a cluster of %d node%s %s."):format(count, count == 1 and "" or "s", c:mode() == "sim"
+      and "in the simulated world, whose time passes only in calls" or "over TCP, which keeps running while you type")
   end
-  return text .. "help() lists the calls, :help describes the shell, Ctrl-D ends it."
+  local width = terminal.width()
+  return table.concat(display.wrap(text, width), "\n") .. "\n" .. table.concat(display.wrap("Try :leader, :status, "
+    .. ":crash leader, :view. :help lists all commands, help() the calls; Tab completes; Ctrl-D ends the shell.",
+    width), "\n")
 end
 
 -- Coroutines that were there before are interrupted, too.

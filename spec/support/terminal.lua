@@ -92,8 +92,18 @@ function Terminal:ready()
   self:see("raft>$")
 end
 
--- f(terminal) with `raftbench WORDS` in a terminal of its own.
-function M.with(words, environment, f)
+-- Gives the terminal another size.
+function Terminal:resize(width, height)
+  self:tmux(("resize-window -x %d -y %d"):format(width, height))
+end
+
+-- The lines that are to be seen now, without what has scrolled away.
+function Terminal:visible()
+  return (self:tmux("capture-pane -p"):gsub("%s+$", ""))
+end
+
+-- f(terminal) with `raftbench WORDS` in a terminal of its own, of size[1] columns and size[2] lines.
+function M.with(words, environment, f, size)
   local folder = output_of("mktemp -d"):gsub("\n", "")
   local self = setmetatable({ marked = 0, folder = folder }, Terminal)
   environment = environment or { RAFTBENCH_HISTORY = "@/history" }
@@ -105,7 +115,8 @@ function M.with(words, environment, f)
     parts[#parts + 1] = value and name .. "=" .. command.quote((value:gsub("@", folder))) or nil
   end
   parts[#parts + 1] = raftbench() .. " " .. words .. "; echo ended with $?; exec sleep 1000"
-  self:tmux(("new-session -d -x %d -y %d %s"):format(WIDTH, HEIGHT, command.quote(table.concat(parts, " "))))
+  self:tmux(("new-session -d -x %d -y %d %s"):format(size and size[1] or WIDTH, size and size[2] or HEIGHT,
+    command.quote(table.concat(parts, " "))))
   local fine, problem = pcall(function()
     self:ready()
     f(self, folder)

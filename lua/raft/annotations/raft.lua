@@ -4,6 +4,7 @@
 ---@class raft.module
 ---@field assert raft.assert The checks as LuaUnit-style assertions; see raft.assert.
 ---@field core raft.core The C module, for specs and the curious.
+---@field event table What an event is: the names of all kinds, and of all fields that a filter can ask for; `help(raft.event)`.
 ---@field null lightuserdata JSON's null, a value of its own: a Lua nil is no value.
 ---@field parameters table What `--set parameters.NAME=VALUE` gave to a spec or a script, by name.
 ---@field version string This release, as text.

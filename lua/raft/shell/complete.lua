@@ -94,26 +94,32 @@ local function answer(found, prefix, width)
   return more, more == "" and columns(names, width) or nil
 end
 
---- Completes a line.
--- @tparam string before what is before the cursor
--- @tparam table environment of what is typed
--- @tparam table commands the shell's own, by name without the colon
+--- Completes a word of a command's line.
+-- @tparam string[] list the words that can stand there
+-- @tparam string prefix what there is of it
+-- @tparam string before the whole line up to the cursor
 -- @tparam integer width of the terminal
 -- @treturn ?string what to insert
 -- @treturn ?string what to show above the line
-function complete.line(before, environment, commands, width)
-  local command = before:match "^%s*:(%a*)$"
-  if command then
-    local found = {}
-    for name in pairs(commands) do
-      if name:sub(1, #command) == command then
-        found[name] = true
-      end
+function complete.words(list, prefix, before, width)
+  local found, count = {}, 0
+  for _, word in ipairs(list) do
+    if word:sub(1, #prefix) == prefix and not found[word] then
+      found[word], count = true, count + 1
     end
-    local insertion, choices = answer(found, command, width)
-    local whole = insertion and commands[command .. insertion]
-    return whole and whole.usage:find(" ", 1, true) and insertion .. " " or insertion, choices
   end
+  local insertion, choices = answer(found, prefix, width)
+  local is_name = before:find "^%s*:[%a_]*$" ~= nil
+  return insertion and count == 1 and is_name and insertion .. " " or insertion, choices
+end
+
+--- Completes a line of Lua.
+-- @tparam string before what is before the cursor
+-- @tparam table environment of what is typed
+-- @tparam integer width of the terminal
+-- @treturn ?string what to insert
+-- @treturn ?string what to show above the line
+function complete.line(before, environment, width)
   local path, separator, prefix = before:match "([%a_][%w_%.]*)([%.:])([%w_]*)$"
   if path then
     local value = value_of(path, environment)

@@ -2,6 +2,7 @@
 -- @module raft.shell.help
 
 local reference = require "raft.reference"
+local display = require "raft.view.display"
 local source = require "raft.script.source"
 
 local help = {}
@@ -90,58 +91,135 @@ function help.of_function(f, width, raft)
   return table.concat(parts, "\n")
 end
 
--- The calls by the file in which they stand, in the order of `raft.cluster`'s subjects.
-local function by_subject()
-  local groups, order = {}, {}
-  for _, name in ipairs(source.keys(methods())) do
-    local f = methods()[name]
-    local entry = reference.of_function(f)
-    if entry then
-      local title = reference.of_file(f)
-      if not groups[title] then
-        groups[title] = {}
-        order[#order + 1] = title
-      end
-      table.insert(groups[title], { "c:" .. name .. entry.signature, reference.first_sentence(entry.text) })
+-- The calls of a cluster by subject: each a file of raft.cluster.
+local subjects = {
+  { "time", "letting the world go on" }, { "leaders", "who leads" },
+  { "commands", "commands, reads, what was committed" },
+  { "nodes", "crashes, pauses, clocks, disks" }, { "network", "links, partitions, messages" },
+  { "members", "who belongs to the cluster" }, { "looking", "status, logs, events, diagrams" },
+  { "clients", "functions that run beside the script" }, { "workloads", "clients that ask on their own" },
+  { "nemeses", "faults that come and go" }, { "goals", "what a campaign should reach" },
+  { "cluster", "its end, its seed, its script, a second one", made_of = { "fork", "is_closed", "mode", "script", "seed",
+    "shutdown" } },
+}
+
+-- The names of a subject's calls, sorted.
+local function calls_of(subject)
+  if not subject.made_of then
+    return source.keys(require("raft.cluster." .. subject[1]))
+  end
+  local names = {}
+  for _, name in ipairs(subject.made_of) do
+    names[#names + 1] = methods()[name] and name
+  end
+  return names
+end
+
+local function public_calls(subject)
+  local names = {}
+  for _, name in ipairs(calls_of(subject)) do
+    if methods()[name] and reference.of_function(methods()[name]) then
+      names[#names + 1] = name
     end
   end
-  table.sort(order)
-  return groups, order
+  return names
 end
 
+local function subject_of(name)
+  for _, subject in ipairs(subjects) do
+    if subject[1] == name then
+      return subject
+    end
+  end
+  return nil
+end
+
+-- As much as has room, in whole words.
 local function clipped(text, width)
-  return #text <= width and text or text:sub(1, math.max(1, width - 3)) .. "..."
+  if display.width(text) <= width then
+    return text
+  end
+  return display.wrap(text, math.max(4, width - 4))[1] .. " ..."
 end
 
---- The list of a cluster's calls.
+-- Rows of a name and words, the words below each other.
+local function rows_text(rows, width)
+  local longest = 0
+  for _, row in ipairs(rows) do
+    longest = math.max(longest, #row[1])
+  end
+  longest = math.min(longest, math.floor(width / 2))
+  local lines = {}
+  for position, row in ipairs(rows) do
+    local head = #row[1] <= longest and row[1] .. (" "):rep(longest - #row[1]) or row[1]
+    lines[position] = INDENT .. head .. INDENT .. clipped(row[2], math.max(8, width - #head - 4))
+    if display.width(lines[position]) > width then
+      lines[position] = INDENT .. clipped(row[1], width - 2)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The calls of one subject, each in a line.
+-- @tparam table subject
+-- @tparam integer width of the terminal
+-- @treturn string
+local function of_subject(subject, width)
+  local rows = {}
+  for position, name in ipairs(public_calls(subject)) do
+    local entry = reference.of_function(methods()[name])
+    rows[position] = { "c:" .. name .. entry.signature, reference.first_sentence(entry.text) }
+  end
+  return ("%s: %s\n"):format(subject[1], subject[2]) .. rows_text(rows, width)
+    .. ("\nhelp(c.%s) tells more of a call."):format(public_calls(subject)[1])
+end
+
+--- The names of a cluster's calls, by subject.
 -- @tparam integer width of the terminal
 -- @treturn string
 function help.of_cluster(width)
-  local groups, order = by_subject()
-  local parts = {}
-  for _, title in ipairs(order) do
-    parts[#parts + 1] = wrapped(reference.first_sentence(title), "", width)
-    for _, row in ipairs(groups[title]) do
-      parts[#parts + 1] = clipped(("%s%-38s %s"):format(INDENT, row[1], row[2]), width)
-    end
+  local parts = { wrapped("What a cluster can do, by subject. "
+    .. 'help "nodes" lists a subject\'s calls, help(c.crash) tells about one.', "", width), "" }
+  for _, subject in ipairs(subjects) do
+    local text = wrapped(table.concat(public_calls(subject), " "), (" "):rep(11), width)
+    parts[#parts + 1] = subject[1] .. text:sub(#subject[1] + 1)
   end
+  parts[#parts + 1] = ""
+  parts[#parts + 1] = wrapped('Also help "events", help "filters", help(raft); :help lists the shell\'s commands.', "",
+    width)
   return table.concat(parts, "\n")
 end
 
-local function of_table(value, width)
-  local parts = {}
+local function of_table(value, width, raft)
+  local rows = {}
   for _, name in ipairs(source.keys(value)) do
     local entry = type(value[name]) == "function" and reference.of_function(value[name])
     if entry then
-      parts[#parts + 1] = clipped(("%s%-30s %s"):format(INDENT, tostring(name) .. entry.signature,
-        reference.first_sentence(entry.text)), width)
+      rows[#rows + 1] = { (value == raft and "raft." or "") .. tostring(name) .. entry.signature,
+        reference.first_sentence(entry.text) }
     end
   end
-  return #parts > 0 and table.concat(parts, "\n") or "there is no documentation for this table"
+  return #rows > 0 and rows_text(rows, width) or "there is no documentation for this table"
+end
+
+-- A page, whose lines go on below their second column where the terminal is narrow.
+local function of_topic(text, width)
+  local lines = {}
+  for line in text:gmatch "[^\n]+" do
+    local indent = line:match "^  %S.-  +()" or line:match "^()%S" or 3
+    if #line <= width then
+      lines[#lines + 1] = line
+    else
+      for position, part in ipairs(display.wrap(line:sub(indent), math.max(20, width - indent + 1))) do
+        lines[#lines + 1] = (position == 1 and line:sub(1, indent - 1) or (" "):rep(indent - 1)) .. part
+      end
+    end
+  end
+  return table.concat(lines, "\n")
 end
 
 --- What there is to read about something.
--- @param what a function, a call's name, a cluster, a table of functions; nil: the list of a cluster's calls
+-- @param what a function, a call's or a subject's name, a cluster, a table of functions; nil: a cluster's calls
 -- @tparam integer width of the terminal
 -- @tparam table raft the module
 -- @treturn string
@@ -149,18 +227,22 @@ function help.about(what, width, raft)
   local metatable = getmetatable(what)
   local is_cluster = type(metatable) == "table" and metatable.__name == "raft.cluster"
   if what == nil or is_cluster then
-    return help.of_cluster(width) .. "\n\nhelp(c.crash) describes one call, help \"events\" and help \"filters\" of "
-      .. "those, :help of the shell."
+    return help.of_cluster(width)
+  elseif what == raft.event then
+    return of_topic(topics.events, width)
   elseif topics[what] then
-    return topics[what]
+    return of_topic(topics[what], width)
+  elseif subject_of(what) then
+    return of_subject(subject_of(what), width)
   elseif type(what) == "string" then
     local name = what:match "([%a_][%w_]*)%s*%(?%)?$"
     local f = methods()[name] or raft[name]
-    return type(f) == "function" and help.of_function(f, width, raft) or ("there is no call '%s'"):format(what)
+    return type(f) == "function" and help.of_function(f, width, raft)
+      or ("there is no call '%s' (help() lists all)"):format(what)
   elseif type(what) == "function" then
     return help.of_function(what, width, raft)
   elseif type(what) == "table" then
-    return of_table(what, width)
+    return of_table(what, width, raft)
   end
   return "there is no documentation for a " .. type(what)
 end

@@ -56,6 +56,13 @@ function forms.of_path(path)
   return list[1].name
 end
 
+--- How the name of a file in a form ends, without the dot.
+-- @tparam string name of the form
+-- @treturn string
+function forms.ending(name)
+  return find(name).endings[1]
+end
+
 --- Whether a form shows the histories of clients.
 -- @tparam string name
 -- @treturn boolean
