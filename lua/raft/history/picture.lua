@@ -34,8 +34,10 @@ local function words(value, most)
   return cut(core.value_words(value), most)
 end
 
--- What stands in an operation's box.
-local function label_of(operation)
+--- What stands in an operation's box.
+-- @tparam table operation as raft.linearizable.operation gives it
+-- @treturn string
+function picture.label(operation)
   local value, text = operation.value, operation.f
   if operation.f == "cas" and type(value) == "table" then
     text = ("cas %s → %s"):format(words(value[1], 12), words(value[2], 12))
@@ -53,7 +55,10 @@ end
 
 local reads = { read = true, contains = true, get = true }
 
-local function kind_of(operation)
+--- Of which kind it is, for its look.
+-- @tparam table operation
+-- @treturn string "read", "write" or "cas"
+function picture.kind(operation)
   if reads[operation.f] then
     return "read"
   end
@@ -139,7 +144,11 @@ local function marks_of(explanation, position)
   return #numbers > 0 and table.concat(numbers, ",") or nil
 end
 
-local function lane_name(history, process)
+--- What the lane of a process is called.
+-- @tparam table history
+-- @param process as in its entries
+-- @treturn string
+function picture.lane(history, process)
   local clients = history.clients
   if not clients or type(process) ~= "number" then
     return "process " .. tostring(process)
@@ -171,14 +180,14 @@ local function drawn(history, explanation, known, kept)
     return a < b
   end)
   for number, process in ipairs(processes) do
-    by_process[process], lanes[number] = number - 1, lane_name(history, process)
+    by_process[process], lanes[number] = number - 1, picture.lane(history, process)
   end
   for _, position in ipairs(positions) do
     local operation = known[position]
     local ended = operation.outcome ~= "info" and operation.complete or nil
     list[#list + 1] = {
       id = position, invoke = position, complete = ended, lane = by_process[operation.process],
-      label = label_of(operation), text = without_key(operation.text, explanation), kind = kind_of(operation),
+      label = picture.label(operation), text = without_key(operation.text, explanation), kind = picture.kind(operation),
       unknown = operation.outcome == "info" or nil, kept = kept[position] or nil,
       marks = marks_of(explanation, position), began = history[position].time or position,
       ended = ended and (history[ended].time or ended) or nil,

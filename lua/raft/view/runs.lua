@@ -8,7 +8,7 @@ local runs = {}
 local COUNT_MOST = 1000 -- what a line can claim without naming them
 
 local function new_run(name)
-  return { name = name, events = 0, shown = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
+  return { name = name, events = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
 end
 
 local function saw(run, id)
@@ -48,34 +48,57 @@ function runs.begins(run, event)
   return run == nil or event.kind == "run"
 end
 
+--- A run that an event begins.
+-- @tparam table event the first
+-- @tparam string name what a run without a beginning is called
+-- @treturn table {name, mode, seed, nodes, events, first, last, verdict = "passed" | "failed" | nil, message}
+function runs.new(event, name)
+  return new_run(event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or name)
+end
+
+--- Takes note of an event of a run.
+-- @tparam table run from `runs.new`
+-- @tparam table event the next, also the first
+function runs.take(run, event)
+  run.events = run.events + 1
+  run.first = run.first or event.time
+  run.last = event.time
+  if event.kind == "run" then
+    read_head(run, event.value)
+  elseif event.kind == "verdict" then
+    read_verdict(run, event)
+  elseif event.kind == "violation" then
+    run.violated = true
+  end
+  saw(run, event.node)
+end
+
+--- A run at its end: its nodes in their order.
+-- @tparam table run from `runs.new`
+-- @treturn table the same
+function runs.sorted(run)
+  table.sort(run.nodes)
+  return run
+end
+
 --- Reads a trace once.
 -- @tparam function next_event an iterator of events
 -- @tparam string name what a run without a beginning is called
 -- @tparam table choice made by raft.view.choose
--- @treturn table a list of {name, mode, seed, nodes, events, shown (how many the choice takes), first, last, verdict =
--- "passed" | "failed" | nil, message}
+-- @treturn table a list of runs, as `runs.new` describes them, each with `shown`: how many events the choice takes
 function runs.scan(next_event, name, choice)
   local list, run = {}, nil
   for event in next_event do
     if runs.begins(run, event) then
-      run = new_run(event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or name)
+      run = runs.new(event, name)
+      run.shown = 0
       list[#list + 1] = run
     end
-    run.events = run.events + 1
     run.shown = run.shown + (choice:counts(event) and 1 or 0)
-    run.first = run.first or event.time
-    run.last = event.time
-    if event.kind == "run" then
-      read_head(run, event.value)
-    elseif event.kind == "verdict" then
-      read_verdict(run, event)
-    elseif event.kind == "violation" then
-      run.violated = true
-    end
-    saw(run, event.node)
+    runs.take(run, event)
   end
   for position = 1, #list do
-    table.sort(list[position].nodes)
+    runs.sorted(list[position])
   end
   return list
 end

@@ -1,0 +1,218 @@
+--- Events as compact text, for a page to read: chunks of up to 8192, each of which can be read without the others.
+--
+-- A chunk is one line of JSON { events, strings, shapes } and a line of digits. A shape is a kind and the names of
+-- the fields that its events have. An event is: its shape, the time since the event before it, its node, its words (a
+-- string in which \1 stands for the peer, \2 for the index, \3 for first..last), how many events before it stands what it came from
+-- (0: nothing), and its fields. A number is given as the difference to what that node's last event with this field
+-- had, a text by its place among the strings. Digits are base 32, the lowest first, `A` to `Z`, `a` to `f`, where
+-- another follows, and `g` to `z`, `0` to `9`, `-`, `_` for the last one of a number. Signed numbers have their sign in
+-- the lowest bit.
+--
+-- It keeps one chunk in memory, and knows nothing of pages.
+-- @module raft.view.columns
+
+local describe = require "raft.view.describe"
+
+local columns = {}
+
+columns.SIZE = 8192
+
+local EXACT = 2 ^ 53 -- whole numbers are exact below it, also in the page
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+local NUMBERS = { "peer", "number", "term", "index", "first", "last", "sequence", "prev_index", "prev_term", "commit",
+  "vote", "entries" }
+local TEXTS = { "message", "role", "what", "text", "directory", "vote_directory", "hash", "answer_hash", "state_hash" }
+local FLAGS = { "reject", "flag" }
+
+-- ---- digits -------------------------------------------------------------------------------------------------
+
+local more_digits, last_digits = {}, {}
+for value = 0, 31 do
+  more_digits[value] = ALPHABET:sub(value + 1, value + 1)
+  last_digits[value] = ALPHABET:sub(value + 33, value + 33)
+end
+
+local short = {} -- numbers below 32768 as text
+for value = 0, 31 do
+  short[value] = last_digits[value]
+end
+for value = 32, 32767 do
+  local low = value % 32
+  short[value] = more_digits[low] .. short[(value - low) / 32]
+end
+
+local function digits(value)
+  local text = short[value]
+  if text then
+    return text
+  end
+  local low = value % 1024
+  local first = low % 32
+  return more_digits[first] .. more_digits[(low - first) / 32] .. digits((value - low) / 1024)
+end
+
+local function signed(value)
+  return digits(value >= 0 and 2 * value or -2 * value - 1)
+end
+
+-- ---- a chunk ------------------------------------------------------------------------------------------------
+
+local Columns = {}
+Columns.__index = Columns
+
+--- A fresh one, for one run.
+-- @tparam function write function(text): called with each chunk when it is full
+-- @tparam function encode a value as JSON
+-- @treturn table
+function columns.new(write, encode)
+  local self = setmetatable({ write = write, encode = encode, position = 0 }, Columns)
+  self:begin()
+  return self
+end
+
+function Columns:begin()
+  self.strings, self.string_places, self.shapes, self.shape_places = {}, {}, {}, {}
+  self.parts, self.size, self.count, self.time, self.last = {}, 0, 0, 0, {}
+end
+
+local function place_of(list, places, value)
+  local place = places[value]
+  if not place then
+    place = #list
+    list[place + 1], places[value] = value, place
+  end
+  return place
+end
+
+local function words_of(event)
+  local phrase = describe.phrase(event)
+  local middle = ""
+  if phrase.peers then
+    middle = "\1"
+  elseif phrase.first then
+    if phrase.first == event.index and phrase.last == phrase.first then
+      middle = "\2"
+    elseif phrase.first == event.first and phrase.last == event.last then
+      middle = "\3"
+    else
+      return describe.text(phrase)
+    end
+  end
+  return phrase.before .. middle .. phrase.after
+end
+
+-- What the lists above cannot hold: a value, and numbers that are too large to be exact.
+local function rest_of(self, event, large)
+  local rest = large or {}
+  rest.value = event.value
+  return next(rest) ~= nil and self.encode(rest) or nil
+end
+
+local function shape_of(self, event, present)
+  local names = { event.kind }
+  for _, list in ipairs { NUMBERS, TEXTS, FLAGS } do
+    for _, name in ipairs(list) do
+      if present[name] then
+        names[#names + 1] = name
+      end
+    end
+  end
+  if present.rest then
+    names[#names + 1] = "rest"
+  end
+  self.shapes[#self.shapes + 1] = names
+  return #self.shapes - 1
+end
+
+-- The numbers of an event to `parts` from place `size` on; returns the new size, a mask of those that are there, and
+-- those that are too large.
+local function add_numbers(event, parts, size, last)
+  local mask, bit, large = 0, 1, nil
+  for number = 1, #NUMBERS do
+    local value = event[NUMBERS[number]]
+    if value and value < EXACT then
+      size, mask = size + 1, mask + bit
+      parts[size] = signed(value - (last[number] or 0))
+      last[number] = value
+    elseif value then
+      large = large or {}
+      large[NUMBERS[number]] = describe.whole(value)
+    end
+    bit = bit * 2
+  end
+  return size, mask, bit, large
+end
+
+local function add_texts(self, event, parts, size, mask, bit)
+  for number = 1, #TEXTS do
+    local value = event[TEXTS[number]]
+    if value then
+      size, mask = size + 1, mask + bit
+      parts[size] = digits(place_of(self.strings, self.string_places,
+        type(value) == "number" and describe.whole(value) or value))
+    end
+    bit = bit * 2
+  end
+  for number = 1, #FLAGS do
+    if event[FLAGS[number]] then
+      mask = mask + bit
+    end
+    bit = bit * 2
+  end
+  return size, mask, bit
+end
+
+--- Adds an event.
+-- @tparam table event as a trace's JSON line holds it
+-- @tparam ?integer cause the position of what it came from, from 1
+function Columns:add(event, cause)
+  self.position = self.position + 1
+  local parts, head, node = self.parts, self.size, event.node
+  local last = self.last[node]
+  if not last then
+    last = {}
+    self.last[node] = last
+  end
+  local size, mask, bit, large = add_numbers(event, parts, head + 5, last)
+  size, mask, bit = add_texts(self, event, parts, size, mask, bit)
+  local rest = (event.value ~= nil or large) and rest_of(self, event, large)
+  if rest then
+    size, mask = size + 1, mask + bit
+    parts[size] = digits(place_of(self.strings, self.string_places, rest))
+  end
+  local of_kind = self.shape_places[event.kind]
+  if not of_kind then
+    of_kind = {}
+    self.shape_places[event.kind] = of_kind
+  end
+  local shape = of_kind[mask]
+  if not shape then
+    shape = shape_of(self, event, setmetatable({ rest = rest }, { __index = function(_, name)
+      return event[name] and not (large and large[name])
+    end }))
+    of_kind[mask] = shape
+  end
+  parts[head + 1] = digits(shape)
+  parts[head + 2] = signed(event.time - self.time)
+  parts[head + 3] = digits(node)
+  parts[head + 4] = digits(place_of(self.strings, self.string_places, words_of(event)))
+  parts[head + 5] = digits(cause and self.position - cause or 0)
+  self.time, self.size, self.count = event.time, size, self.count + 1
+  if self.count == columns.SIZE then
+    self:flush()
+  end
+end
+
+--- Writes what is there.
+function Columns:flush()
+  if self.count == 0 then
+    return
+  end
+  self.write(self.encode { events = self.count, strings = self.strings, shapes = self.shapes } .. "\n"
+    .. table.concat(self.parts, "", 1, self.size))
+  self:begin()
+end
+
+return columns

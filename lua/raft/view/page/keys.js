@@ -1,0 +1,134 @@
+/*
+ * keys: everything can be done from the keyboard. The list below is also what the overlay shows.
+ */
+
+const KEYS = [
+  ["← →", "pan; with Shift: a whole window", ["ArrowLeft", "ArrowRight"]],
+  ["+ −", "zoom in, zoom out; the wheel does it at the pointer", ["+", "=", "-", "_"]],
+  ["0", "the whole run", ["0"]],
+  ["[ ]", "the event before, the next event", ["[", "]"]],
+  ["{ }", "the same, of the chosen event's node", ["{", "}"]],
+  ["Backspace", "what the chosen event came from", ["Backspace"]],
+  ["Enter", "what came of it", ["Enter"]],
+  ["V", "the next violation", ["v"]],
+  ["E", "the next election that was won", ["e"]],
+  ["F", "the next fault", ["f"]],
+  ["H", "heartbeats: shown or hidden", ["h"]],
+  ["/", "search; then N and Shift+N: next and previous match", ["/", "n", "N"]],
+  ["1 2 3", "panel: state, event, list", ["1", "2", "3"]],
+  ["T", "light or dark", ["t"]],
+  ["Home End", "to the start, to the end", ["Home", "End"]],
+  ["Esc", "nothing chosen", ["Escape"]],
+  ["?", "this page", ["?"]],
+];
+
+const ACTIONS = {
+  ArrowLeft: event => pan(-(view.width - view.left) * (event.shiftKey ? 0.9 : 0.12)),
+  ArrowRight: event => pan((view.width - view.left) * (event.shiftKey ? 0.9 : 0.12)),
+  "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6), _: () => zoom(1 / 0.6),
+  0: () => showAll(),
+  "[": () => step(-1), "]": () => step(1),
+  "{": () => step(-1, true), "}": () => step(1, true),
+  Backspace: () => follow(causesOf, true), Enter: () => follow(effectsOf, false),
+  v: () => nextOf(current.run.story.alarms),
+  e: () => nextOf(current.run.story.elections.at),
+  f: () => nextOf(current.run.story.bands.map(band => band.at)),
+  h: () => toggleKind("heartbeats"),
+  "/": () => byId("query").focus(),
+  n: () => goToMatch(true), N: () => goToMatch(false),
+  1: () => showTab("state"), 2: () => showTab("event"), 3: () => showTab("near"),
+  t: () => switchTheme(),
+  Home: () => choose(0, true), End: () => choose(current.run.count - 1, true),
+  Escape: () => choose(-1),
+  "?": () => showKeys(),
+};
+
+/* The next event that is shown, or the one before. */
+function step(direction, sameNode) {
+  const { run, filter, chosen } = current;
+  let at = chosen >= 0 ? chosen : direction > 0 ? current.position : current.position + 1;
+  for (at += direction; at >= 0 && at < run.count; at += direction) {
+    if (!filter.shows(run, at) || (sameNode && chosen >= 0 && run.lane[at] !== run.lane[chosen])) continue;
+    choose(at, true);
+    return;
+  }
+}
+
+function follow(links, last) {
+  if (current.chosen < 0) return;
+  const list = links(current.run, current.chosen);
+  if (list.length > 0) choose(last ? list[list.length - 1] : list[0], true);
+}
+
+/* The first of them behind the present event; behind the last one, the first. */
+function nextOf(list) {
+  const from = current.chosen >= 0 ? current.chosen : current.position;
+  const sorted = [...list].sort((a, b) => a - b);
+  const next = sorted.find(at => at > from);
+  if (sorted.length > 0) choose(next === undefined ? sorted[0] : next, true);
+}
+
+function listenToKeys() {
+  document.addEventListener("keydown", event => {
+    const target = event.target, isTyping = target.matches("input[type=search], input[type=number], select");
+    if (event.key === "Escape" && isTyping) byId("diagram").focus();
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (target.matches("button, [role=tab]") && (event.key === "Enter" || event.key === " ")) return;
+    if (target.matches("input[type=range]") && /^(Arrow|Home|End)/.test(event.key)) return;
+    if (target.matches("[role=tab]") && /^Arrow/.test(event.key)) {
+      turnTab(event.key === "ArrowRight" ? 1 : -1);
+      return;
+    }
+    const action = ACTIONS[event.key] || ACTIONS[event.key.toLowerCase()];
+    if (!action || !current.run) return;
+    event.preventDefault();
+    action(event);
+  });
+}
+
+function turnTab(by) {
+  const names = Object.keys(TABS);
+  const name = names[(names.indexOf(current.tab) + by + names.length) % names.length];
+  showTab(name);
+  byId("tab-" + name).focus();
+}
+
+// ---- the overlay -----------------------------------------------------------------------------
+
+const SIGNS = [
+  ["leader", "a full bar: leader"], ["candidate", "broad stripes: candidate; fine ones: pre-candidate"],
+  ["follower", "a pale bar: follower; dots: learner"], ["down", "crossed lines: crashed or stopped"],
+  ["paused", "stripes over a bar, ‖: paused"], ["message", "an arrow: a message; dashed: an answer"],
+  ["refused", "a hollow head: the answer is no"], ["lost", "a cross: the message is lost"],
+  ["commit", "✓ commit · | append · • apply, above the bar"], ["disk", "□ written · ■ synced, below the bar"],
+  ["vote", "◆ a vote · ⚑ start, stop or fault"],
+];
+
+function showKeys() {
+  const dialog = byId("keys");
+  dialog.textContent = "";
+  const head = element("div", { class: "dialog-head" }, dialog);
+  element("h2", {}, head, "Keys and signs");
+  closeButton(head, dialog);
+  const columns = element("div", { class: "columns" }, dialog);
+  const table = element("table", {}, columns);
+  element("caption", {}, table, "Keys");
+  for (const [keys, what] of KEYS) {
+    const row = element("tr", {}, table), head = element("th", { scope: "row" }, row);
+    for (const key of keys.split(" ")) element("kbd", {}, head, key);
+    element("td", {}, row, what);
+  }
+  const signs = element("div", {}, columns);
+  element("h3", {}, signs, "Signs");
+  const list = element("ul", { class: "signs" }, signs);
+  for (const [, what] of SIGNS) element("li", {}, list, what);
+  element("p", { class: "faint" }, signs, "The colour is the term, of bars, cells and appended entries alike.");
+  element("p", { class: "faint" }, signs, "Drag to pan, wheel or two fingers to zoom, Shift and wheel to pan. "
+    + "A click on nothing sets the moment.");
+  dialog.showModal();
+}
+
+function closeButton(parent, dialog) {
+  const button = element("button", { type: "button", "aria-label": "Close" }, parent, "✕");
+  button.addEventListener("click", () => dialog.close());
+}

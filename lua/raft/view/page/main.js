@@ -1,0 +1,224 @@
+/*
+ * main: what the page shows at present, and its beginning. A frame is drawn when something has
+ * changed, never otherwise. `window.raftbench` is for specs and for the browser's console.
+ */
+
+const current = {
+  runs: [], run: null, filter: null,
+  time: 0, position: -1, // the moment, and the last event before or at it
+  chosen: -1, hover: -1, operation: null,
+  tab: "state", stale: true, // the panel has to be filled again
+  waits: false,
+};
+
+function requestDraw() {
+  if (current.waits || !current.run) return;
+  current.waits = true;
+  requestAnimationFrame(() => {
+    current.waits = false;
+    const { run, filter } = current;
+    drawDiagram(run, filter);
+    drawOverview(run);
+    refreshPanel(run);
+    refreshLanes(run);
+  });
+}
+
+// ---- the moment and the event ----------------------------------------------------------------
+
+function setMoment(time, position) {
+  const { run } = current;
+  current.time = time;
+  current.position = position === undefined ? run.firstFrom(time, true) - 1 : position;
+  const { first, last } = run.story, slider = byId("time");
+  slider.value = Math.round((time - first) / Math.max(1, last - first) * 10000);
+  slider.setAttribute("aria-valuetext", seconds(time));
+  byId("now").textContent = seconds(time);
+  current.stale = true;
+  requestDraw();
+}
+
+/* An event is chosen; -1: none is. `move`: brought into sight. */
+function choose(at, move) {
+  const { run } = current;
+  current.chosen = at;
+  current.operation = null;
+  current.stale = true;
+  if (at < 0) {
+    showTab("state");
+    return;
+  }
+  setMoment(run.time[at], at);
+  byId("said").textContent = `${seconds(run.time[at])} ${sentence(run, at)}`;
+  if (current.tab === "state") showTab("event");
+  if (move) {
+    reveal(run.time[at]);
+    const row = run.lane[at] === NOBODY ? null : view.laneRow[run.lane[at]], diagram = byId("diagram");
+    if (row && (row.top < diagram.scrollTop + AXIS || row.top + row.height > diagram.scrollTop + view.height))
+      diagram.scrollTop = row.top - AXIS;
+  }
+  tellFound();
+  requestDraw();
+}
+
+function chooseOperation(group, number) {
+  current.chosen = -1;
+  current.operation = { group, number };
+  setMoment(group.end[number] >= 0 ? group.end[number] : group.begin[number]);
+  showTab("event");
+}
+
+/* The violation, or the operation at which a history ends; whether there is one. */
+function showTrouble() {
+  const { run } = current, at = run.story.alarms[0];
+  if (at !== undefined) {
+    const from = run.time[Math.max(0, at - 60)], to = run.time[Math.min(run.count - 1, at + 20)];
+    const half = Math.max(run.time[at] - from, to - run.time[at], 2e6);
+    showSpan(run.time[at] - half, run.time[at] + half);
+    choose(at, false);
+    return true;
+  }
+  const group = (run.clients || []).find(one => one.verdict === "no" && one.failing >= 0);
+  if (!group) return false;
+  const begin = group.begin[group.failing], end = endOf(group, group.failing), span = Math.max(end - begin, 1e6);
+  showSpan(begin - 6 * span, end + 4 * span);
+  chooseOperation(group, group.failing);
+  const row = view.rows.find(one => one.group === group && one.lane === group.lane[group.failing]);
+  if (row && row.top + row.height > view.height) byId("diagram").scrollTop = row.top - view.height / 2;
+  return true;
+}
+
+// ---- names beside the lanes ------------------------------------------------------------------
+
+function fillLanes() {
+  const list = byId("lanes");
+  list.textContent = "";
+  const { run } = current;
+  for (const row of view.rows) {
+    const item = element("li", { class: "lane " + row.type, style: `top:${row.top}px;height:${row.height}px` }, list);
+    if (row.type === "node") {
+      item.dataset.lane = run.nodes[row.lane];
+      element("b", {}, item, "node " + run.nodes[row.lane]);
+      row.said = element("span", { class: "faint" }, item);
+    } else if (row.type === "faults") {
+      element("span", {}, item, "faults");
+    } else if (row.type === "group") {
+      item.dataset.history = row.group.name;
+      element("b", {}, item, row.group.name);
+      element("span", { class: "judged " + row.group.verdict }, item, VERDICTS[row.group.verdict]);
+    } else if (row.type === "client") {
+      item.dataset.client = row.group.lanes[row.lane];
+      element("span", { class: "faint" }, item, row.group.lanes[row.lane]);
+    } else {
+      item.dataset.plot = row.plot.id;
+      element("b", {}, item, row.plot.title);
+      element("span", { class: "faint" }, item, row.plot.what);
+    }
+  }
+}
+
+/* Beside its name stands what a node is at the moment. */
+function refreshLanes(run) {
+  const nodes = refreshLanes.at === current.position && refreshLanes.run === run ? null : run.states.after(current.position);
+  const rows = view.rows.filter(row => row.type === "node");
+  if (!nodes && rows.every(row => row.said.textContent)) return;
+  Object.assign(refreshLanes, { at: current.position, run });
+  for (const row of rows) {
+    const node = (nodes || run.states.after(current.position))[row.lane];
+    row.said.textContent = `${upOf(node)[1]} t${node.term}`;
+  }
+}
+
+// ---- the beginning ---------------------------------------------------------------------------
+
+function resize() {
+  const { run, filter } = current, diagram = byId("diagram");
+  if (!run) return;
+  view.left = innerWidth < 640 ? 74 : 112;
+  document.documentElement.style.setProperty("--left", view.left + "px");
+  view.width = diagram.clientWidth;
+  view.height = diagram.clientHeight;
+  layOut(run, filter, view.height);
+  byId("sizer").style.height = Math.max(view.content, view.height) + "px";
+  paint.scale = Math.min(devicePixelRatio || 1, 2);
+  paint.patterns = {};
+  for (const [canvas, width, height] of [[paint.canvas, view.width, view.height],
+    [overview.canvas, overview.canvas.clientWidth, overview.height]]) {
+    canvas.width = Math.round(width * paint.scale);
+    canvas.height = Math.round(height * paint.scale);
+    canvas.style.height = height + "px";
+  }
+  overview.width = overview.canvas.clientWidth;
+  overview.still = null;
+  view.scroll = diagram.scrollTop;
+  fillLanes();
+  requestDraw();
+}
+
+async function readRun(number) {
+  const { head, chunks } = current.runs[number], run = new Run(head, chunks);
+  run.states = new States(run);
+  run.story = new Story(run, run.states);
+  await run.read(at => {
+    run.states.take(at);
+    run.story.take(at);
+  }, part => { byId("progress").value = part; });
+  run.story.finish();
+  prepareClients(run);
+  run.plots = makePlots(run);
+  return run;
+}
+
+async function openRun(number) {
+  const loading = byId("loading");
+  loading.hidden = false;
+  current.run = null;
+  const run = await readRun(number);
+  Object.assign(current, { run, filter: new Filter(run), chosen: -1, hover: -1, operation: null, position: -1,
+    number, tab: "state" });
+  if (current.runs.length > 1) byId("run").value = number;
+  fillHead(run);
+  fillAlert(run);
+  fillTools(run, current.filter);
+  loading.hidden = true;
+  resize();
+  showTab("state");
+  setMoment(run.story.last);
+  showAll();
+  showTrouble();
+  startSearch(byId("query").value.trim());
+}
+
+async function begin() {
+  paint.canvas = byId("canvas");
+  paint.pen = paint.canvas.getContext("2d", { alpha: false });
+  overview.canvas = byId("overview");
+  overview.pen = overview.canvas.getContext("2d");
+  readColours();
+  current.runs = findRuns();
+  if (current.runs.length === 0) {
+    byId("loading").textContent = "There is no event in this trace.";
+    return;
+  }
+  fillRuns();
+  listenToTools();
+  listenToSearch();
+  listenToKeys();
+  listenToPointer();
+  listenToOverview();
+  new ResizeObserver(resize).observe(byId("diagram"));
+  const failed = current.runs.findIndex(({ head }) => head.verdict === "failed" || head.violated);
+  await openRun(Math.max(0, failed));
+  document.documentElement.dataset.ready = "true";
+}
+
+window.raftbench = {
+  current, view, paint, choose, setMoment, showSpan, showAll, openRun, search,
+  say: at => sentence(current.run, at),
+  fields: at => current.run.fields(at),
+  stateAfter: at => current.run.states.after(at).map(node => Object.assign(copyNode(node), { log: node.log.copy() })),
+  stateAt: time => window.raftbench.stateAfter(current.run.firstFrom(time, true) - 1),
+  placeOf: at => placeOf(current.run, at),
+};
+
+begin();

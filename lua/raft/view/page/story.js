@@ -1,0 +1,226 @@
+/*
+ * story: what of a run is drawn as a whole, however many events it has: for how long each node had
+ * which role, what faults were in force, when leaders were elected, when entries were committed,
+ * where something was violated. It is collected while the run is read.
+ */
+
+const LEADER = ROLES.indexOf("leader");
+const DOWN = 100, ABSENT = 101; // beside ROLES, as what a lane shows
+
+class Story {
+  constructor(run, states) {
+    this.run = run;
+    this.states = states;
+    this.spells = run.nodes.map(() => ({ time: [0], role: [ABSENT], term: [0] }));
+    this.bands = []; // { type, label, from, to, lanes, at }
+    this.open = new Map(); // bands that have not ended, by what they are
+    this.elections = { time: [], value: [], at: [], lane: [], term: [] };
+    this.commits = { time: [], value: [], at: [] }; // how long each entry took from its append by the leader
+    this.progress = { time: [], value: [] }; // the highest commit index
+    this.alarms = []; // positions of violations and of a failed verdict
+    this.byLane = run.nodes.map(() => []);
+    this.messages = { at: [], end: [] };
+    this.waiting = run.nodes.map(() => []);
+    this.campaign = null;
+    this.highest = 0;
+  }
+
+  /* After the states have taken the event. */
+  take(at) {
+    const run = this.run, kind = run.kind[at], lane = run.lane[at];
+    if (lane !== NOBODY) {
+      this.byLane[lane].push(at);
+      this.spell(lane, at);
+    }
+    switch (kind) {
+    case KIND.role: this.role(at, lane); break;
+    case KIND.append: this.append(at, lane); break;
+    case KIND.commit: this.commit(at, lane); break;
+    case KIND.fault: this.fault(at); break;
+    case KIND.start: this.end("crash/" + lane, at); break;
+    case KIND.stop: this.stop(at, lane); break;
+    case KIND.violation: this.alarms.push(at); break;
+    case KIND.send: this.messages.at.push(at); break;
+    case KIND.receive: // nobody's send is known: a client's
+      if (run.cause[at] < 0 && run.peer[at] === NOBODY) this.messages.at.push(at);
+      break;
+    default:
+    }
+  }
+
+  spell(lane, at) {
+    const node = this.states.follower.nodes[lane], spells = this.spells[lane], latest = spells.time.length - 1;
+    const role = node.up === "running" ? node.role : node.up === "absent" ? ABSENT : DOWN;
+    if (spells.role[latest] === role && spells.term[latest] === node.term) return;
+    if (spells.time[latest] === this.run.time[at]) {
+      spells.role[latest] = role;
+      spells.term[latest] = node.term;
+      return;
+    }
+    spells.time.push(this.run.time[at]);
+    spells.role.push(role);
+    spells.term.push(node.term);
+  }
+
+  role(at, lane) {
+    const run = this.run, role = ROLES[run.c[at]];
+    if (role === "pre_candidate" || role === "candidate") {
+      if (this.campaign === null) this.campaign = run.time[at];
+    } else if (role === "leader") {
+      const { time, value, at: places, lane: lanes, term } = this.elections;
+      time.push(run.time[at]);
+      value.push(run.time[at] - (this.campaign === null ? run.time[at] : this.campaign));
+      places.push(at);
+      lanes.push(lane);
+      term.push(run.term[at]);
+      this.campaign = null;
+    }
+    this.waiting[lane] = [];
+  }
+
+  append(at, lane) {
+    if (this.states.follower.nodes[lane].role === LEADER) this.waiting[lane].push(at);
+  }
+
+  commit(at, lane) {
+    const run = this.run, index = run.a[at], waiting = this.waiting[lane];
+    while (waiting.length > 0 && run.b[waiting[0]] <= index) {
+      const append = waiting.shift();
+      this.commits.time.push(run.time[at]);
+      this.commits.value.push(run.time[at] - run.time[append]);
+      this.commits.at.push(at);
+    }
+    if (index > this.highest) {
+      for (let more = Math.min(index - this.highest, 1000); more > 0; more--) this.progress.time.push(run.time[at]);
+      this.highest = index;
+    }
+  }
+
+  stop(at, lane) {
+    this.end("pause/" + lane, at);
+    this.end("crash/" + lane, at);
+    this.waiting[lane] = [];
+    const why = this.run.say(at).replace(/^stops:? ?/, "");
+    this.begin("crash/" + lane, { type: "crash", label: why === "crash" ? "crashed" : why || "stopped", lanes: [lane] }, at);
+  }
+
+  begin(key, band, at) {
+    this.end(key, at);
+    Object.assign(band, { from: this.run.time[at], to: Infinity, at });
+    this.open.set(key, band);
+    this.bands.push(band);
+  }
+
+  end(key, at) {
+    const band = this.open.get(key);
+    if (!band) return;
+    band.to = this.run.time[at];
+    this.open.delete(key);
+  }
+
+  endAll(types, at) {
+    for (const [key, band] of [...this.open]) if (types.includes(band.type)) this.end(key, at);
+  }
+
+  lanesOf(ids) {
+    return (Array.isArray(ids) ? ids : [ids]).map(id => this.run.lanes.get(id)).filter(lane => lane !== undefined);
+  }
+
+  fault(at) {
+    const [name, value] = this.run.values.get(at);
+    const lanes = Array.isArray(value) ? this.lanesOf(value.flat()) : [];
+    switch (name) {
+    case "pause":
+      for (const lane of lanes) this.begin("pause/" + lane, { type: "pause", label: "paused", lanes: [lane] }, at);
+      break;
+    case "resume":
+      for (const lane of lanes) this.end("pause/" + lane, at);
+      break;
+    case "disconnect":
+      for (const lane of lanes)
+        this.begin("cut/" + lane, { type: "cut", label: "disconnected", lanes: [lane], alone: true }, at);
+      break;
+    case "reconnect":
+      for (const lane of lanes) this.end("cut/" + lane, at);
+      break;
+    case "partition":
+      this.begin("partition", { type: "partition", lanes, groups: value.map(ids => this.lanesOf(ids)),
+        label: value.map(ids => ids.join(",")).join(" | ") }, at);
+      break;
+    case "heal": this.endAll(["partition", "cut", "link"], at); break;
+    case "link": this.link(value, at); break;
+    case "disk": this.oddity("disk", value, at); break;
+    case "clock": this.oddity("clock", value, at); break;
+    default:
+    }
+  }
+
+  link(value, at) {
+    const key = `link/${value.from}/${value.to}`;
+    const said = ["cut", "drop", "delay", "reorder", "duplicate", "bandwidth"].filter(name => name in value)
+      .map(name => value[name] === true ? name : `${name} ${words(value[name])}`);
+    if (value.default || said.length === 0) {
+      this.end(key, at);
+      return;
+    }
+    const lanes = this.lanesOf([value.from, value.to]);
+    this.begin(key, { type: "link", label: `${value.from}→${value.to} ${said.join(", ")}`, lanes }, at);
+  }
+
+  /* A disk or a clock that is not as it should be. */
+  oddity(type, value, at) {
+    const lane = this.run.lanes.get(value.node), key = `${type}/${lane}`;
+    if (lane === undefined) return;
+    const said = Object.entries(value).filter(([name, one]) => name !== "node" && !(name === "sync_delay")
+      && !(name === "rate" && one === 1) && !(name === "offset" && one === 0));
+    if (said.length === 0) {
+      this.end(key, at);
+      return;
+    }
+    const label = said.map(([name, one]) => one === true ? name : `${name} ${words(one)}`).join(", ").replace(/_/g, " ");
+    this.begin(key, { type, label: `${type} ${label}`, lanes: [lane] }, at);
+  }
+
+  finish() {
+    const run = this.run, end = run.count > 0 ? run.time[run.count - 1] : 0;
+    for (const band of this.bands) if (band.to === Infinity) band.to = end;
+    this.first = run.count > 0 ? run.time[0] : 0;
+    this.last = end;
+    this.byLane = this.byLane.map(list => Uint32Array.from(list));
+    this.stack();
+    this.endMessages();
+  }
+
+  /* Bands that overlap stand in rows of their own. Those of one node stand on its lane. */
+  stack() {
+    const rows = [];
+    for (const band of this.bands) {
+      if (band.type === "crash" || band.type === "pause") continue;
+      let row = rows.findIndex(end => end <= band.from);
+      if (row < 0) row = rows.length;
+      rows[row] = band.to;
+      band.row = row;
+    }
+    this.bandRows = Math.min(rows.length, 6);
+  }
+
+  /* When each message arrived or was lost, in blocks, so that long ones are found when only their middle is seen. */
+  endMessages() {
+    const run = this.run, list = this.messages.at, ends = new Float64Array(list.length);
+    for (let number = 0; number < list.length; number++) {
+      let end = run.time[list[number]];
+      for (let effect = run.effect[list[number]]; effect >= 0; effect = run.sibling[effect])
+        end = Math.max(end, run.time[effect]);
+      ends[number] = end;
+    }
+    const blocks = new Float64Array(Math.ceil(list.length / 256));
+    for (let number = 0; number < list.length; number++)
+      blocks[number >> 8] = Math.max(blocks[number >> 8], ends[number]);
+    this.messages = { at: Uint32Array.from(list), end: ends, blocks };
+  }
+}
+
+function words(value) {
+  if (Array.isArray(value)) return value.map(words).join("–");
+  return typeof value === "number" ? String(Math.round(value * 1e4) / 1e4) : String(value);
+}
