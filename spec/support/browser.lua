@@ -1,6 +1,6 @@
 -- A headless Chromium for specs, driven by chromedriver's WebDriver protocol over curl. It fetches nothing by itself,
 -- and ends with the process that started it, whatever ends that.
-local core = require "raft.core"
+local core = require("raft").core
 
 local browser = {}
 
@@ -53,13 +53,15 @@ end
 -- chromedriver ends with this process, and the browser with it.
 local START = [[cd %s && sh -c '
 chromedriver --port=0 >log 2>&1 & driver=$!
-(while kill -0 %s && kill -0 $driver; do sleep 0.5; done; kill -9 $driver $(cat browser)) >/dev/null 2>&1 &
+(while kill -0 %s && kill -0 $driver; do sleep 0.5; done
+kill -9 $driver $(cat browser)) >/dev/null 2>&1 &
 echo $driver']]
 
 local ARGUMENTS = {
-  "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--no-default-browser-check",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
-  "--disable-extensions", "--disable-dev-shm-usage", "--disable-domain-reliability", "--disable-client-side-phishing-detection",
+  "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+  "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage", "--disable-domain-reliability",
+  "--disable-client-side-phishing-detection",
   "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication", "--metrics-recording-only",
   "--password-store=basic", "--use-mock-keychain",
 }
@@ -109,7 +111,8 @@ function Browser:stop()
     pcall(call, self, "DELETE", self.session)
   end
   local folder = quoted(self.folder)
-  os.execute(("kill -9 %s $(cat %s/browser 2>/dev/null) 2>/dev/null; rm -rf %s"):format(self.driver or "", folder, folder))
+  os.execute(("kill -9 %s $(cat %s/browser 2>/dev/null) 2>/dev/null; rm -rf %s"):format(self.driver or "", folder,
+    folder))
 end
 
 function Browser:ask(method, path, body)

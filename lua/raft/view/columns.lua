@@ -2,11 +2,11 @@
 --
 -- A chunk is one line of JSON { events, strings, shapes } and a line of digits. A shape is a kind and the names of
 -- the fields that its events have. An event is: its shape, the time since the event before it, its node, its words (a
--- string in which \1 stands for the peer, \2 for the index, \3 for first..last), how many events before it stands what it came from
--- (0: nothing), and its fields. A number is given as the difference to what that node's last event with this field
--- had, a text by its place among the strings. Digits are base 32, the lowest first, `A` to `Z`, `a` to `f`, where
--- another follows, and `g` to `z`, `0` to `9`, `-`, `_` for the last one of a number. Signed numbers have their sign in
--- the lowest bit.
+-- string in which \1 stands for the peer, \2 for the index, \3 for first..last), how many events before it stands what
+-- it came from (0: nothing), and its fields. A number is given as the difference to what that node's last event with
+-- this field had, a text by its place among the strings. Digits are base 32, the lowest first: `A` to `Z`, `a` to `f`
+-- where another follows, and `g` to `z`, `0` to `9`, `-`, `_` for the last one of a number. Signed numbers have their
+-- sign in the lowest bit.
 --
 -- It keeps one chunk in memory, and knows nothing of pages.
 -- @module raft.view.columns

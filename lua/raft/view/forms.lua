@@ -13,6 +13,9 @@ local forms = {}
 -- `histories` = true: it shows them.
 local list = {
   { name = "table", endings = { "txt" }, module = function() return require "raft.view.table" end },
+  { name = "html", endings = { "html", "htm" }, histories = true, module = function()
+    return require "raft.view.html"
+  end },
 }
 
 --- The names, the default first.
