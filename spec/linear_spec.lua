@@ -2,6 +2,7 @@
 -- linear_twins_spec.lua.
 local lu = require "luaunit"
 local raft = require "raft"
+local histories = require "raft.bench.histories"
 
 local tests = {}
 
@@ -59,6 +60,28 @@ function tests.test_AStaleReadIsNone()
   lu.assertEquals(longest[2].operation.text, "process 3: write 9")
   lu.assertEquals(longest[2].state, 9)
   lu.assertStrContains(tostring(explanation), "process 1: write 1, entries 1 to 2")
+end
+
+-- A search through all that 50 clients may have done takes longer than anybody waits.
+function tests.test_AStaleReadInALongHistoryOfRepeatedValues()
+  local entries = histories.make("register", { clients = 50, operations = 20000, values = 5, mostly_reads = true })
+  lu.assertTrue(raft.linearizable(entries, "register"))
+  local place = histories.plant_stale_read(entries, 5)
+  local verdict, explanation = raft.linearizable(entries, "register", { timeout = 60 })
+  lu.assertFalse(verdict)
+  lu.assertEquals(explanation.operation.complete, place)
+  lu.assertTrue(#explanation.kept < 30, #explanation.kept)
+  local kept = {} -- which is not linearizable either
+  for _, operation in ipairs(explanation.kept) do
+    kept[operation.invoke], kept[operation.complete or 0] = true, true
+  end
+  local rest = {}
+  for number, entry in ipairs(entries) do
+    if kept[number] then
+      rest[#rest + 1] = entry
+    end
+  end
+  lu.assertFalse(raft.linearizable(rest, "register"))
 end
 
 function tests.test_TwoValuesThatAreEachBeforeTheOther()

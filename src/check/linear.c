@@ -8,8 +8,11 @@
 const char *linear_rung_name(enum linear_rung rung)
 {
     static const char *const names[] = {
-        [LINEAR_ANY] = "any",           [LINEAR_WITNESS] = "witness",
-        [LINEAR_DISTINCT] = "distinct", [LINEAR_SEARCH_REGISTER] = "register",
+        [LINEAR_ANY] = "any",
+        [LINEAR_WITNESS] = "witness",
+        [LINEAR_DISTINCT] = "distinct",
+        [LINEAR_WINDOW] = "window",
+        [LINEAR_SEARCH_REGISTER] = "register",
         [LINEAR_SEARCH] = "general",
     };
     return names[rung];
@@ -30,6 +33,24 @@ bool linear_may_go_on(struct linear_budget *budget, uint64_t steps, uint64_t don
         options != NULL && options->go_on != NULL &&
         !options->go_on(options->context, budget->done + done, budget->all, memory_bytes);
     return !budget->is_stopped;
+}
+
+struct linear_budget linear_budget_some(const struct linear_budget *budget, uint64_t steps_max)
+{
+    struct linear_budget some = *budget;
+    some.steps_left = budget->steps_left < steps_max ? budget->steps_left : steps_max;
+    some.given = some.steps_left;
+    return some;
+}
+
+void linear_budget_return(struct linear_budget *budget, const struct linear_budget *some)
+{
+    ensure(some->steps_left <= some->given);
+    budget->searched = some->searched;
+    budget->is_stopped = some->is_stopped;
+    if (budget->steps_left != UINT64_MAX) {
+        budget->steps_left -= some->given - some->steps_left;
+    }
 }
 
 enum linear_verdict linear_search(const struct linear_part *part, uint64_t seed,
@@ -70,8 +91,12 @@ static enum linear_verdict search_part(const struct linear_part *part, struct li
 {
     for (uint64_t seed = 0; seed < SEARCHES_MAX; seed += 2) {
         uint32_t again = 0;
-        enum linear_verdict verdict = linear_search(part, seed, budget, furthest, NULL);
-        if (verdict != LINEAR_NO) {
+        bool is_certain = false;
+        enum linear_verdict verdict =
+            part->family == FAMILY_REGISTER
+                ? linear_search_by_windows(part, seed, budget, furthest, &is_certain)
+                : linear_search(part, seed, budget, furthest, NULL);
+        if (verdict != LINEAR_NO || is_certain) {
             return verdict;
         }
         struct linear_part cut;
@@ -104,6 +129,17 @@ static enum linear_verdict check_part(const struct linear_part *part, struct lin
     return verdict;
 }
 
+static enum linear_verdict check_windows(const struct linear_part *part,
+                                         struct linear_budget *budget)
+{
+    for (uint32_t i = 0; part->family == FAMILY_REGISTER && i < part->operations.count; i++) {
+        if (part->operations.items[i].ret != HISTORY_NEVER && linear_window(part, i, budget)) {
+            return LINEAR_NO;
+        }
+    }
+    return budget->is_stopped ? LINEAR_UNKNOWN : LINEAR_PASS;
+}
+
 static enum linear_verdict check_only(const struct linear_part *part, enum linear_rung rung,
                                       struct linear_budget *budget)
 {
@@ -114,6 +150,8 @@ static enum linear_verdict check_only(const struct linear_part *part, enum linea
         return linear_distinct(part, &certificate);
     case LINEAR_WITNESS:
         return linear_witness(part);
+    case LINEAR_WINDOW:
+        return check_windows(part, budget);
     case LINEAR_SEARCH_REGISTER:
         return part->family == FAMILY_REGISTER
                    ? linear_search_register(part, 0, budget, &furthest, NULL)

@@ -3,8 +3,8 @@
  * (what clients saw), tables.c (numbers for values), linear.c (which rung answers, split by key),
  * linear_models.c (what operations mean), linear_witness.c, linear_distinct_register.c,
  * linear_distinct_queue.c, linear_distinct_lists.c, linear_register.c, linear_register_begin.c,
- * linear_general.c (the rungs), linear_search.c (what the two searches share), linear_states.c
- * (states as values), linear_explain.c (what a "no" shows).
+ * linear_window.c, linear_general.c (the rungs), linear_search.c (what the two searches share),
+ * linear_states.c (states as values), linear_explain.c (what a "no" shows).
  *
  * It reads no clock: whoever calls says through a callback when it has taken long enough.
  */
@@ -114,6 +114,7 @@ enum linear_rung {
     LINEAR_ANY,      /* whichever applies */
     LINEAR_WITNESS,  /* the order of the log */
     LINEAR_DISTINCT, /* each value was written once */
+    LINEAR_WINDOW,   /* the end of it alone: says "no" or passes on */
     LINEAR_SEARCH_REGISTER,
     LINEAR_SEARCH,
 };

@@ -7,6 +7,7 @@
 #include "check/linear_search.h"
 
 #define CHECK_STEPS_MAX 20000U   /* of one search while the history is cut */
+#define WINDOW_STEPS_MAX 200000U /* to find a window that is enough */
 #define ALL_STEPS_MAX 400000U    /* of all of them */
 #define RECORD_STEPS_MAX 200000U /* of the one whose course is kept */
 #define LONGEST_MAX 64U          /* operations whose longest linearization is shown */
@@ -30,13 +31,42 @@ static bool is_wrong(struct explainer *self, const struct linear_part *part)
     if (verdict != LINEAR_PASS) {
         return verdict == LINEAR_NO;
     }
-    uint64_t before = self->budget.steps_left;
-    struct linear_budget budget = {.steps_left =
-                                       before < CHECK_STEPS_MAX ? before : CHECK_STEPS_MAX};
-    uint64_t given = budget.steps_left;
-    bool wrong = linear_search(part, 0, &budget, &furthest, NULL) == LINEAR_NO;
-    self->budget.steps_left -= given - budget.steps_left;
-    return wrong;
+    struct linear_budget some = linear_budget_some(&self->budget, CHECK_STEPS_MAX);
+    verdict = linear_search(part, 0, &some, &furthest, NULL);
+    linear_budget_return(&self->budget, &some);
+    if (verdict == LINEAR_UNKNOWN && part->family == FAMILY_REGISTER) {
+        some = linear_budget_some(&self->budget, CHECK_STEPS_MAX);
+        verdict = linear_window(part, furthest, &some) ? LINEAR_NO : LINEAR_UNKNOWN;
+        linear_budget_return(&self->budget, &some);
+    }
+    return verdict == LINEAR_NO;
+}
+
+/* A long history of a register to a window at its end, if that shows it as well: what is left is
+ * wrong then, and is not without its last return. */
+static void cut_to_window(struct explainer *self, uint32_t end, struct linear_part *cut)
+{
+    struct linear_part window = *cut;
+    struct linear_part before;
+    memset(&window.operations, 0, sizeof window.operations);
+    for (size_t i = 0; i < cut->operations.count; i++) {
+        *array_push(&window.operations) = cut->operations.items[i];
+    }
+    struct linear_budget some = linear_budget_some(&self->budget, WINDOW_STEPS_MAX);
+    bool is_enough = linear_window_only(&window, &some);
+    uint32_t furthest = 0;
+    if (is_enough) {
+        linear_cut(&window, end - 1, &before);
+        is_enough = linear_search(&before, 0, &some, &furthest, NULL) == LINEAR_YES;
+        array_free(&before.operations);
+    }
+    linear_budget_return(&self->budget, &some);
+    if (is_enough) {
+        array_free(&cut->operations);
+        *cut = window;
+    } else {
+        array_free(&window.operations);
+    }
 }
 
 /* The first return with which what came until then cannot be explained, by halves: a beginning of a
@@ -380,6 +410,9 @@ void linear_explain(const struct linear_part *part, enum linear_rung rung, uint3
     bool is_told = rung != LINEAR_DISTINCT && !linear_grows(part);
     uint32_t end = is_told ? part->operations.items[furthest].ret : find_end(&self, part);
     linear_cut(part, end, &cut);
+    if (rung == LINEAR_SEARCH_REGISTER) {
+        cut_to_window(&self, end, &cut);
+    }
     result->rung = rung;
     result->key = part->key;
     shorten(&self, &cut);

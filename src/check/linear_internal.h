@@ -52,6 +52,7 @@ struct linear_part {
     enum linear_family family;
     uint32_t key;     /* 0: none */
     uint32_t initial; /* of a register */
+    uint32_t begin;   /* a write that was invoked before this place need not have an effect here */
     bool is_decided;
     struct linear_operations {
         array_of(struct linear_operation);
@@ -97,6 +98,7 @@ struct linear_budget {
     uint64_t done;                        /* operations of the parts that are finished */
     uint64_t all;
     uint64_t steps_left; /* UINT64_MAX: as many as it takes */
+    uint64_t given;      /* of them, by linear_budget_some */
     uint64_t searched;   /* configurations so far */
     bool is_stopped;     /* the callback said so */
 };
@@ -104,6 +106,10 @@ struct linear_budget {
 /* Whether to go on, with so many more steps done; asked once in a while. */
 bool linear_may_go_on(struct linear_budget *budget, uint64_t steps, uint64_t done,
                       size_t memory_bytes);
+
+/* At most so many steps of it, for one search; and back what is left of these. */
+struct linear_budget linear_budget_some(const struct linear_budget *budget, uint64_t steps_max);
+void linear_budget_return(struct linear_budget *budget, const struct linear_budget *some);
 
 enum linear_verdict linear_witness(const struct linear_part *part);
 
@@ -148,12 +154,24 @@ struct linear_record;
 enum linear_verdict linear_search_register(const struct linear_part *part, uint64_t seed,
                                            struct linear_budget *budget, uint32_t *furthest,
                                            struct linear_record *record);
+/* One that looks, where it has not got further for long, whether the end of what it reached is
+ * enough for a "no"; `is_certain`: it is. */
+enum linear_verdict linear_search_by_windows(const struct linear_part *part, uint64_t seed,
+                                             struct linear_budget *budget, uint32_t *furthest,
+                                             bool *is_certain);
 enum linear_verdict linear_search_general(const struct linear_part *part, uint64_t seed,
                                           struct linear_budget *budget, uint32_t *furthest,
                                           struct linear_record *record);
 enum linear_verdict linear_search(const struct linear_part *part, uint64_t seed,
                                   struct linear_budget *budget, uint32_t *furthest,
                                   struct linear_record *record);
+
+/* Whether a window that ends with the return of `furthest` shows that a register's history is not
+ * linearizable, whatever came before it. false tells nothing. */
+bool linear_window(const struct linear_part *part, uint32_t furthest, struct linear_budget *budget);
+/* The same of a part that ends with it; of which then only the window is left, and the writes that
+ * it may begin with. */
+bool linear_window_only(struct linear_part *cut, struct linear_budget *budget);
 
 /* Fills the result in for a part that is not linearizable; what takes too long is left out.
  * `furthest`: the operation where it ends, where a search has told. */

@@ -377,3 +377,36 @@ enum linear_verdict linear_search_register(const struct linear_part *part, uint6
     register_search_end(&self);
     return verdict;
 }
+
+/* How long it may stand still before it looks at windows: at the same place twice as long each
+ * time. */
+#define STEPS_STILL 20000U
+
+enum linear_verdict linear_search_by_windows(const struct linear_part *part, uint64_t seed,
+                                             struct linear_budget *budget, uint32_t *furthest,
+                                             bool *is_certain)
+{
+    struct register_search self;
+    register_search_begin(&self, part, &rules, seed, NULL);
+    enum linear_verdict verdict = LINEAR_UNKNOWN;
+    *is_certain = false;
+    for (uint64_t steps = STEPS_STILL; verdict == LINEAR_UNKNOWN && !*is_certain;) {
+        uint32_t before = self.search.furthest;
+        struct linear_budget some = linear_budget_some(budget, steps);
+        verdict = search_run(&self.search, &some); /* it goes on where it was */
+        linear_budget_return(budget, &some);
+        *furthest = self.search.furthest_operation;
+        if (budget->is_stopped || some.given < steps || verdict == LINEAR_YES) {
+            break;
+        }
+        bool moved = verdict == LINEAR_UNKNOWN && self.search.furthest != before;
+        if (!moved) {
+            some = linear_budget_some(budget, steps);
+            *is_certain = linear_window(part, *furthest, &some);
+            linear_budget_return(budget, &some);
+        }
+        steps = moved ? STEPS_STILL : steps * 2;
+    }
+    register_search_end(&self);
+    return *is_certain ? LINEAR_NO : verdict;
+}

@@ -133,6 +133,9 @@ void register_search_begin(struct register_search *self, const struct linear_par
     self->hidden_at = memory_new_zeroed(count, sizeof *self->hidden_at);
     number_values(self, record == NULL ? NULL : &record->states);
     for (uint32_t i = 0; i < self->search.count; i++) {
+        const struct linear_operation *operation = &self->search.operations[i];
+        bool returns = operation->ret != HISTORY_NEVER;
+        self->hidden[i] = returns && operation->kind == KIND_WRITE && operation->inv < part->begin;
         register_count_want(self, i, 1);
     }
     class_unknown(self);

@@ -120,7 +120,7 @@ function core.history(entries) end
 ---What raft.linearizable is made of; a "no" is told by entries, without words.
 ---@param history raft.core.history
 ---@param model string|table
----@param options table timeout_ns, memory, progress; `only`: one way of checking ("witness", "distinct", "register", "general")
+---@param options table timeout_ns, memory, progress; `only`: one way of checking ("witness", "distinct", "window", "register", "general")
 ---@return boolean? verdict
 ---@return any detail
 ---@return string? code "timeout"; "unsupported" where that one way cannot tell
