@@ -115,28 +115,32 @@ end
 
 -- ---- writing ------------------------------------------------------------------------------------------------
 
-local function open_output(path)
-  if not path then
-    return io.stdout
-  end
-  return io.open(path, "w")
-end
-
--- A writer that stops at the first write that fails (a full disk, a closed pipe).
-local function writer(file)
-  return function(text)
-    local fine, problem = file:write(text)
+-- Writes to the file, which is made at the first write, or to standard output; stops at the first write that fails (a
+-- full disk, a closed pipe). Returns the writer and what ends it: true, or nil and a message.
+local function output_to(path)
+  local file = not path and io.stdout or nil
+  local function write(text)
+    local problem
+    if not file then
+      file, problem = io.open(path, "w")
+      if not file then
+        error(problem, 0)
+      end
+    end
+    local fine
+    fine, problem = file:write(text)
     if not fine then
       error("it cannot be written: " .. tostring(problem), 0)
     end
   end
-end
-
-local function close_output(arguments, output)
-  if arguments.output then
-    return output:close()
+  local function finish()
+    if not file then
+      return true
+    end
+    local fine, problem = file[path and "close" or "flush"](file)
+    return fine, not fine and "it cannot be written: " .. tostring(problem) or nil
   end
-  return output:flush()
+  return write, finish
 end
 
 --- Draws.
@@ -158,18 +162,13 @@ function view.run(arguments)
     report.problem(problem)
     return CANNOT_RUN
   end
-  local output, output_problem = open_output(arguments.output)
-  if not output then
-    trace:close()
-    report.problem(output_problem)
-    return CANNOT_RUN
-  end
-  options.write, options.tell = writer(output), tell
+  local write, finish = output_to(arguments.output)
+  options.write, options.tell = write, tell
   local count, shown = forms.render(options.form, function() return trace:events() end, options)
   trace:close()
-  local written, write_problem = close_output(arguments, output)
+  local written, write_problem = finish()
   if not written then
-    report.problem("it cannot be written: " .. tostring(write_problem))
+    report.problem(write_problem)
     return CANNOT_RUN
   elseif count == 0 then
     tell "there is no event in it"

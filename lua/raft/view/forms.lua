@@ -16,6 +16,7 @@ local list = {
   { name = "html", endings = { "html", "htm" }, histories = true, module = function()
     return require "raft.view.html"
   end },
+  { name = "svg", endings = { "svg" }, module = function() return require "raft.view.svg" end },
 }
 
 --- The names, the default first.

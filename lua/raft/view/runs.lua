@@ -51,7 +51,8 @@ end
 --- A run that an event begins.
 -- @tparam table event the first
 -- @tparam string name what a run without a beginning is called
--- @treturn table {name, mode, seed, nodes, events, first, last, verdict = "passed" | "failed" | nil, message}
+-- @treturn table {name, mode, seed, nodes, events, first, last, verdict = "passed" | "failed" | nil, message, violated,
+-- led}, the last two the times of the first violation and the first leader
 function runs.new(event, name)
   return new_run(event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or name)
 end
@@ -68,7 +69,9 @@ function runs.take(run, event)
   elseif event.kind == "verdict" then
     read_verdict(run, event)
   elseif event.kind == "violation" then
-    run.violated = true
+    run.violated = run.violated or event.time
+  elseif event.kind == "role" and event.role == "leader" then
+    run.led = run.led or event.time
   end
   saw(run, event.node)
 end
