@@ -403,6 +403,32 @@ add("Interrupted", function(_, path)
   end
 end)
 
+-- The processes of the files end with it, though the signal came to the command alone; what had run is told.
+add("InterruptedWithChildren", function(_, path, folder)
+  local mark = folder .. "/runs"
+  command.write(path, ([[return {
+  test_1 = function() end,
+  test_2 = function()
+    io.open("%s", "w"):write(require("raft").core.process_id()):close()
+    require("raft").cluster { mode = "tcp" }:sleep(1e6)
+  end,
+}]]):format(mark))
+  for _, signal in ipairs { "INT", "TERM" } do
+    command.write(folder .. "/script", ([[
+env --default-signal=INT %sscripts/raftbench test %s --jobs 2 --keep %s/failed >%s/out 2>&1 & parent=$!
+until [ -s %s ]; do sleep 0.01; done
+kill -%s $parent
+wait $parent
+echo $?]]):format(command.interpreter(), path, folder, folder, mark, signal))
+    local pipe = io.popen("timeout 60 sh " .. folder .. "/script", "r")
+    lu.assertEquals(pipe:read "*a", "3\n")
+    pipe:close()
+    command.assert_has(command.read(folder .. "/out"), "interrupted", "ok      some.test_1", "1 passed, 0 failed")
+    lu.assertNil(io.open("/proc/" .. command.read(mark) .. "/stat"))
+    os.remove(mark)
+  end
+end)
+
 -- ---- traces -------------------------------------------------------------------------------------
 
 add("OneTraceOfAllTests", function(_, _, folder)

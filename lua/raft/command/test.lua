@@ -358,7 +358,8 @@ local function run_list(list, arguments, core, sink)
   if not needs_children(arguments) then
     return run_all_here(list, arguments, core, sink)
   end
-  local ended = jobs.run(list, arguments.jobs, child_command_line(arguments), sink)
+  local ended = common.interruptible(jobs.run, list, arguments.jobs, child_command_line(arguments), sink,
+    core.take_interrupt)
   if arguments.trace then
     join_traces(arguments.trace, #list)
   end

@@ -80,6 +80,7 @@ local function died(job, running, status)
   }
 end
 
+-- Tells what a job has done. status: how its process ended; nil: the user has ended it.
 local function deliver(folder, number, job, status, sink)
   local output = folder .. "/" .. number .. ".output"
   local running, is_done, failed, told = nil, false, false, 0
@@ -97,43 +98,73 @@ local function deliver(folder, number, job, status, sink)
       is_done = true
     end
   end
-  if not is_done or status > 1 or (status == 1 and not failed) then
+  if status and (not is_done or status > 1 or (status == 1 and not failed)) then
     local record = died(job, running, status)
     record.output = slice(output, told)
     sink.record(record)
   end
-  sink.job(job)
+  if status then
+    sink.job(job)
+  end
   os.remove(output)
 end
+
+-- Ends what still runs: in order within two seconds, then at once. A signal to this process alone reaches no child.
+local ending = [[
+kill %s 2>/dev/null
+running=$(cat %s/*.pid 2>/dev/null)
+kill $running 2>/dev/null
+looks=0
+while kill -0 $running 2>/dev/null && [ $looks -lt 20 ]; do
+  looks=$((looks + 1))
+  sleep 0.1
+done
+kill -9 $running 2>/dev/null
+]]
 
 --- Runs jobs.
 -- @tparam table list jobs {file, seed, …}
 -- @tparam integer at_once how many at a time
 -- @tparam function command_line (job, records path, number) → what the shell runs
 -- @tparam table sink `record(record)` for each test, with what it printed in `output`; `job(job)` at each job's end
+-- @tparam function take_interrupt raft.core's: whether the user has ended it
 -- @treturn boolean false where not all jobs came to their end
-function jobs.run(list, at_once, command_line, sink)
+function jobs.run(list, at_once, command_line, sink, take_interrupt)
   local folder = temporary_folder()
+  local numbers = {}
   for number, job in ipairs(list) do
     local base = folder .. "/" .. number
-    write_file(base .. ".sh", command_line(job, base .. ".records", number) .. "\n")
+    numbers[number] = number .. "\n"
+    write_file(base .. ".sh", ("echo $$ >%s.pid\n%s\n"):format(base, command_line(job, base .. ".records", number)))
   end
-  local script = 'sh "$0/$1.sh" >>"$0/$1.output" 2>&1 </dev/null; echo "$1 $?"'
-  local shell = string.format("seq 1 %d | xargs -P %d -n 1 sh -c '%s' '%s'", #list, at_once, script, folder)
+  write_file(folder .. "/numbers", table.concat(numbers))
+  local script = 'sh "$0/$1.sh" >>"$0/$1.output" 2>&1 </dev/null; status=$?; rm -f "$0/$1.pid"; echo "$1 $status"'
+  local shell = string.format("echo $$; exec xargs -P %d -n 1 sh -c '%s' '%s' <'%s/numbers'", at_once, script, folder,
+    folder)
   local pipe = assert(io.popen(shell, "r"))
-  local ended = 0
+  local starter = tonumber(pipe:read "*l")
+  local ended, has_ended = 0, {}
   local fine, problem = pcall(function()
     for line in pipe:lines() do
       local number, status = line:match("^(%d+) (%d+)$")
       if number then
-        ended = ended + 1
-        deliver(folder, number, list[tonumber(number)], tonumber(status), sink)
+        number = tonumber(number)
+        ended, has_ended[number] = ended + 1, true
+        deliver(folder, number, list[number], tonumber(status), sink)
       end
     end
   end)
+  if (not fine or ended < #list) and starter then
+    os.execute(ending:format(starter, folder))
+    for number, job in ipairs(list) do
+      if not has_ended[number] then
+        deliver(folder, number, job, nil, sink)
+      end
+    end
+  end
   pipe:close()
   os.execute("rm -rf '" .. folder .. "'")
-  if not fine then
+  if not fine and not take_interrupt() then
     error(problem, 0)
   end
   return ended == #list

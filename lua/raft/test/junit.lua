@@ -102,8 +102,8 @@ function Junit:finish(sums, duration_ns)
   self.options.write(string.format('<testsuites tests="%d" failures="%d" errors="0" time="%.3f">\n', total, sums.failed,
     duration_ns / 1e9))
   for _, suite in ipairs(self.suites) do
-    self.options.write(string.format('  <testsuite name="%s" tests="%d" failures="%d" errors="0" skipped="%d" time="%.3f">\n',
-      escaped(suite.file), #suite.records, suite.failed, suite.skipped, suite.duration_ns / 1e9))
+    self.options.write(string.format('  <testsuite name="%s" tests="%d" failures="%d" errors="0" skipped="%d" '
+      .. 'time="%.3f">\n', escaped(suite.file), #suite.records, suite.failed, suite.skipped, suite.duration_ns / 1e9))
     for _, record in ipairs(suite.records) do
       write_case(self, record)
     end

@@ -1,7 +1,7 @@
 --- The traces and pages of failed tests, in a folder: of each kind of failure the first one, and at most so many.
 --
--- A file `.kept` in the folder names what was written, so that the next run removes that and nothing else. It decides no
--- test's outcome: what cannot be written is told, once.
+-- A file `.kept` in the folder names what was written, so that the next run removes that and nothing else. It decides
+-- no test's outcome: what cannot be written is told, once.
 -- @module raft.test.kept
 
 local core = require "raft.core"
@@ -18,7 +18,7 @@ local TRACE_MOST = 16 * 1024 * 1024 -- bytes: what is older is left out
 local CLUSTERS_MOST = 3 -- of one test, the last ones
 local NAME_MOST = 120 -- bytes of a test's name in a file's
 local INDEX = ".kept"
-local INDEX_HEAD = "Files that `raftbench test` keeps of failed tests: its next run removes those that are listed here.\n"
+local INDEX_HEAD = "Files that `raftbench test` keeps of failed tests: its next run removes those that it finds here.\n"
 
 local Kept = {}
 Kept.__index = Kept
