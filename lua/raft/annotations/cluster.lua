@@ -255,7 +255,7 @@ function cluster:random(m, n) end
 
 ---A diagram of the run so far, from the events that are remembered. A form that shows histories shows those of the
 ---workloads.
----@param as? string the form, one of those of `raftbench view --as`: "table", "html", "svg", "table" if not given
+---@param as? string the form, one of those of `raftbench view --as`: "table", "html", "svg", "shiviz", "perfetto", "table" if not given
 ---@param path? string a file to write it to; nil: it is returned
 ---@return string? # the diagram, or the path; nil, message, "storage", detail where the file cannot be written
 ---@return string? message

@@ -147,7 +147,8 @@ end
 
 --- A diagram of the run so far, from the events that are remembered. A form that shows histories shows those of the
 -- workloads.
--- @tparam[opt="table"] ?string as the form, one of those of `raftbench view --as`: "table", "html", "svg"
+-- @tparam[opt="table"] ?string as the form, one of those of `raftbench view --as`: "table", "html", "svg", "shiviz",
+-- "perfetto"
 -- @tparam ?string path a file to write it to; nil: it is returned
 -- @treturn ?string the diagram, or the path; nil, message, "storage", detail where the file cannot be written
 function looking:view(as, path)

@@ -63,7 +63,7 @@ function view.describe(parser)
     :target("models")
   parser:option("--width", "Of a table: its width in columns; by default the terminal's."):argname("N")
     :convert(common.positive)
-  parser:flag("--all", "Of a table: show every event; heartbeats are not folded.")
+  parser:flag("--all", "Show every event; else heartbeats are folded or left out.")
 end
 
 -- The first kind that there is not.

@@ -16,6 +16,10 @@ local list = {
   { name = "html", endings = { "html", "htm" }, histories = true, module = function()
     return require "raft.view.html"
   end },
+  { name = "shiviz", endings = { "shiviz" }, module = function() return require "raft.view.shiviz" end },
+  { name = "perfetto", endings = { "json" }, histories = true, module = function()
+    return require "raft.view.perfetto"
+  end },
   { name = "svg", endings = { "svg" }, module = function() return require "raft.view.svg" end },
 }
 

@@ -118,9 +118,9 @@ local function find(self, from, to, event)
 end
 
 --- Shows it the next event.
--- @tparam integer position the event's place, as the caller counts
+-- @param position what a send is to be known by: its place, as the caller counts, or anything else
 -- @tparam table event as raft.view.source gives it
--- @treturn ?integer of a receive or a drop the position of its send; nil where that was not seen
+-- @return of a receive or a drop the position of its send; nil where that was not seen
 function Links:see(position, event)
   local kind = event.kind
   if kind == "run" then
