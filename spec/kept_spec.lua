@@ -6,7 +6,7 @@ local raft = require "raft"
 local tests = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
--- Adds a test of `raftbench test FILE --keep DIR ...`: f(run, kept, path), run(text, ...) writes the spec and runs it;
+-- Adds a test of `raftbench test FILE --keep DIR ...`: f(run, kept, place), run(text, ...) writes the spec and runs it;
 -- kept() is the sorted names of what is in DIR.
 local function add(name, f)
   command.add(tests, name, function(folder)
@@ -49,9 +49,11 @@ return {
 add("OfEachFailureTheTraceAndThePage", function(run, kept, place)
   for _, jobs in ipairs { "1", "2" } do
     local result = command.assert_code(run(failing, "--jobs", jobs, "--seed", "3"), 1)
-    lu.assertEquals(kept(), { ".kept", "some.test_fails-3.trace", "some.test_shut-3.trace" })
+    lu.assertEquals(kept(), { ".kept", "some.test_fails-3.html", "some.test_fails-3.trace", "some.test_shut-3.html",
+      "some.test_shut-3.trace" })
     for _, name in ipairs { "some.test_fails-3", "some.test_shut-3" } do
-      command.assert_has(result.out, ("        trace: %s/%s.trace\n        again: "):format(place, name))
+      command.assert_has(result.out, ("        diagram: %s/%s.html\n        trace: %s/%s.trace\n        again: "):format(
+        place, name, place, name))
     end
     local list = events(place .. "/some.test_fails-3.trace")
     lu.assertEquals({ list[1].kind, list[1].text, list[#list].kind }, { "run", "some.test_fails", "verdict" })
@@ -62,6 +64,9 @@ add("OfEachFailureTheTraceAndThePage", function(run, kept, place)
       seeds[#seeds + 1] = event.kind == "run" and event.value.seed or nil
     end
     lu.assertEquals(seeds, { 3, 4, 5 }) -- the last ones
+    local page = command.read(place .. "/some.test_fails-3.html")
+    lu.assertNotNil(page:lower():find "^<!doctype html>.*</html>%s*$")
+    command.assert_has(page, "of the open one", "boom")
     local view = command.assert_code(command.run { "view", place .. "/some.test_fails-3.trace" }, 0)
     command.assert_has(view.out, "FAILED")
   end
@@ -102,7 +107,7 @@ end }]]
     for _, name in ipairs(list) do
       traces[#traces + 1] = name:match "^(.*)%.trace$"
     end
-    lu.assertEquals(#list, 3)
+    lu.assertEquals(#list, 5)
     lu.assertEquals(#traces, 2) -- of seed 5 and of an even one
     local even = traces[1] == "some.test_it-5" and traces[2] or traces[1]
     command.assert_match(table.concat(traces, " "), "it%-5")
@@ -123,7 +128,7 @@ end
 return tests]]
   for _, jobs in ipairs { "1", "2" } do
     command.assert_has(run(text, "--jobs", jobs).out, "0 passed, 30 failed, 0 skipped")
-    lu.assertEquals(#kept(), 21)
+    lu.assertEquals(#kept(), 41)
   end
 end)
 
@@ -145,7 +150,7 @@ end)
 
 add("AFolderOfItsOwnGoes_NoneIsMadeWhereNothingFails", function(run, kept, place)
   command.assert_code(run(failing), 1)
-  lu.assertEquals(#kept(), 3)
+  lu.assertEquals(#kept(), 5)
   command.assert_code(run(failing, "--pattern", "passes"), 0)
   lu.assertNil(io.open(place))
 end)
@@ -193,7 +198,8 @@ end)
 
 add("JunitAndTapNameThem", function(run, _, place)
   for _, form in ipairs { "junit", "tap" } do
-    command.assert_has(run(failing, "--output", form).out, "trace: " .. place .. "/some.test_fails-1.trace")
+    command.assert_has(run(failing, "--output", form).out, "trace: " .. place .. "/some.test_fails-1.trace",
+      "diagram: " .. place .. "/some.test_fails-1.html")
   end
 end)
 

@@ -197,9 +197,6 @@ local function write_all(self, record, clusters)
     return nil, problem
   end
   record.events = trace
-  if not forms.has "html" then
-    return true
-  end
   fine, problem = write_page(page, lines, clusters[#clusters], record.name)
   record.page = fine and page or nil
   return fine, problem
