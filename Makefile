@@ -224,7 +224,7 @@ annotations: all ## lua/raft/annotations anew, by which editors know the module,
 PREFIX = /usr/local
 PLACE = $(DESTDIR)$(shell $(LUA) scripts/dev/places.lua $(1) $(PREFIX))
 PLACES = TO_C=$(call PLACE,c) TO_LUA=$(call PLACE,lua) TO_BIN=$(DESTDIR)$(PREFIX)/bin
-LUA_MODULES = $(shell cd lua && find . -name '*.lua' -o -path './raft/view/page/*' -type f)
+LUA_MODULES = $(shell cd lua && find . -name '*.lua' -o \( -path './raft/view/page/*' -o -path './raft/project/*' \) -type f)
 
 install: all ## install the module, its Lua part and the command below PREFIX=/usr/local
 	@$(MAKE) --no-print-directory install-to $(PLACES)
