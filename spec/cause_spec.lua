@@ -5,6 +5,7 @@ local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
 local replay = require "raft.shrink.replay"
 local shrink = require "raft.shrink"
+local window = require "raft.shrink.window"
 
 local tests = {}
 
@@ -69,7 +70,7 @@ end
 
 function tests.test_ACurveThatBeginsHighIsLookedAtWithLessTime()
   local found = find({ 1, 1, 1 }, { 0, 0, 1 }, 100000005)
-  lu.assertEquals(found.longer_ns, { kept = 50000000, redrawn = 2000000000 })
+  lu.assertEquals(found.longer_ns, { kept = 50000000, redrawn = 500000000 })
   lu.assertEquals(found.kept[1].event.text, "event 3")
   lu.assertEquals(found.redrawn[1].event.text, "event 2")
 end
@@ -92,7 +93,7 @@ function tests.test_WhereItRisesSlowlyMoreBranchesTellWhereItIsSteepest()
     end,
   }
   lu.assertEquals(found.kept[1].event.text, "event 3")
-  lu.assertEquals(found.moments[3].kept.all, 128)
+  lu.assertEquals(found.moments[3].kept.all, 96)
 end
 
 function tests.test_TheEventAtWhichNearlyAllBranchesFailIsNamed()
@@ -151,6 +152,72 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   lu.assertTrue(#found.moments > 5)
   lu.assertTrue(found.longer_ns.kept < 2000000000) -- whoever leads, it fails within these
   lu.assertStrContains(found.ending.text, "append")
+end
+
+function tests.test_AMessageBetweenTwoEventsIsNamedWhereItRisesThere()
+  local moments, received = {}, {}
+  for _, step in ipairs { 1, 5, 12 } do
+    moments[#moments + 1] = { step = step, time = step, text = "event " .. step, parts = { "event " .. step } }
+  end
+  for _, step in ipairs { 6, 7, 9, 11 } do
+    received[#received + 1] = { step = step, time = step, text = "message " .. step, parts = { "message " .. step } }
+  end
+  local failure = { property = "p", key = "k" }
+  local found = cause.find {
+    plan = { seed = 1, ends_ns = 12 }, failure = failure, moments = moments, received = received, written = "",
+    is_spent = function() return false end,
+    run = function(_, _, branch) return branch.step > 7 and failure or nil, {} end,
+  }
+  lu.assertEquals({ found.kept[1].event.text, found.kept[1].next.text }, { "message 7", "message 9" })
+end
+
+local function crash_plan(crash_at_ns)
+  local crash = { name = "crash", count = 1, 2, at_ns = crash_at_ns, client = 0 }
+  local steps = {
+    { name = "campaign", count = 1, 1, at_ns = 100, client = 0 }, crash,
+    { name = "restart", count = 1, 2, at_ns = crash_at_ns + 1000, client = 0, undoes = crash, is_undo = true },
+  }
+  return { options = { nodes = 3 }, seed = 1, steps = steps, ends_ns = crash_at_ns + 2000, tail = false,
+    workloads = { { operations = { { at = 50e-9 }, { at = (crash_at_ns + 500) / 1e9 } } } } }, crash
+end
+
+function tests.test_BetweenWhichEventsAFaultMustCome()
+  local plan, crash = crash_plan(5000)
+  local moments, tried = {}, 0
+  for place = 1, 9 do
+    moments[place] = { time = place * 1000 / 1e9, text = "event " .. place }
+  end
+  local found = window.find {
+    plan = plan, step = crash, moments = moments, is_spent = function() return false end,
+    fails = function(moved)
+      tried = tried + 1
+      local at_ns = moved.steps[2].at_ns
+      lu.assertEquals(moved.steps[1].at_ns, 100)
+      lu.assertEquals(moved.steps[3].at_ns - at_ns, 1000)
+      lu.assertEquals(moved.steps[3].undoes, moved.steps[2])
+      lu.assertAlmostEquals(moved.workloads[1].operations[2].at * 1e9, at_ns + 500, 0.1)
+      lu.assertEquals(moved.ends_ns - at_ns, 2000)
+      return at_ns > 3500 and at_ns < 7500
+    end,
+  }
+  lu.assertEquals({ found.after.text, found.before.text }, { "event 3", "event 8" })
+  lu.assertEquals({ tried, crash.at_ns }, { 6, 5000 })
+end
+
+function tests.test_AFaultIsNotMovedPastTheInputBeforeIt()
+  local plan, crash = crash_plan(5000)
+  local found = window.find {
+    plan = plan, step = crash, moments = { { time = 40e-9, text = "before it" }, { time = 6e-6, text = "later" } },
+    is_spent = function() return false end, fails = function() return true end,
+  }
+  lu.assertEquals(found, {})
+end
+
+function tests.test_WhatComesBeforeAFaultGoesOnWithoutIt()
+  local plan, crash = crash_plan(5000)
+  local without = window.until_step(plan, crash)
+  lu.assertEquals({ #without.steps, #without.workloads[1].operations }, { 1, 1 })
+  lu.assertTrue(without.ends_ns > plan.ends_ns)
 end
 
 function tests.test_InputsThatAreLeftComeAtOtherTimesAndToOtherNodes()

@@ -5,6 +5,7 @@
 -- other.
 -- @module raft.shrink
 
+local ambushes = require "raft.shrink.ambushes"
 local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local deaths = require "raft.shrink.deaths"
@@ -23,6 +24,7 @@ local scripted = require "raft.shrink.scripted"
 local servers = require "raft.shrink.server"
 local text = require "raft.shrink.text"
 local times = require "raft.shrink.times"
+local windows = require "raft.shrink.window"
 local workers = require "raft.workers"
 local works = require "raft.shrink.work"
 
@@ -35,7 +37,7 @@ local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local SEEDS = 20 -- that the result is tried under
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
 local CAUSE_SECONDS = 20
-local SHARE_OF_KEPT = 0.5 -- of these; the rest is for the other curve
+local SHARE_OF_WINDOWS, SHARE_OF_KEPT = 0.25, 0.6 -- of these, one after the other; the rest is for the other curve
 local HUNG_S = 20 -- a replay that takes so long hangs
 
 local function clock()
@@ -51,9 +53,9 @@ local in_rounds = {
   { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {
-  { "time between inputs away", times.gaps }, { "milder faults", milder.all },
-  { "faults and operations away", kinds.chunks }, { "times that are easy to read", times.round },
-  { "calls in the main script", milder.direct },
+  { "ambushes as plain calls", ambushes.plain }, { "time between inputs away", times.gaps },
+  { "milder faults", milder.all }, { "faults and operations away", kinds.chunks },
+  { "times that are easy to read", times.round }, { "calls in the main script", milder.direct },
 }
 
 --- Makes a plan that fails smaller.
@@ -278,31 +280,62 @@ local function with_chance(found, writer, server)
   return found.plan
 end
 
+-- The moments of a plan's run, and the messages that came; nil: it cannot be looked at.
+local function moments_of(plan)
+  return workers.call(function()
+    local moments, received = replay.moments(plan, plan.seed)
+    return { moments = moments, received = received }
+  end, HUNG_S).value
+end
+
+-- Between which events each of the faults that are left must come, the last first.
+local function windows_of(found, writer, server, is_spent)
+  local plan, list = found.plan, {}
+  local function fails(moved)
+    return oracles.is_same((server:run(writer:plan(moved), moved.seed)), found.failure)
+  end
+  for place = #plan.steps, 1, -1 do
+    local step = plan.steps[place]
+    local answer = plans.sort(step) == "fault" and not is_spent() and moments_of(windows.until_step(plan, step))
+    local between = answer and windows.find {
+      plan = plan, step = step, moments = answer.moments, fails = fails, is_spent = is_spent,
+    }
+    if between and (between.after or between.before) then
+      list[#list + 1] = plans.with(between, { step = step })
+    end
+  end
+  return list
+end
+
 --- Finds the events at which a shrunk run's failure became likely.
 -- @tparam table found as shrink.run gives it
 -- @tparam ?number seconds at most (20)
--- @treturn ?table as cause.find gives it; nil where the run cannot be looked at
+-- @treturn ?table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault
+-- must come, the last fault first; nil where the run cannot be looked at
 function shrink.cause(found, seconds)
   local began, seconds_most = clock(), seconds or CAUSE_SECONDS
   local writer = text.writer()
   local server = servers.new(writer)
+  local function is_spent(share)
+    return clock() - began >= seconds_most * share
+  end
+  local between = windows_of(found, writer, server, function() return is_spent(SHARE_OF_WINDOWS) end)
   local plan = with_chance(found, writer, server)
-  local answer = workers.call(function() return replay.moments(plan, plan.seed) end, HUNG_S)
-  if not answer.value or #answer.value == 0 then
+  local answer = moments_of(plan)
+  if not answer then
     server:close()
     return nil
   end
   local result = causes.find {
-    plan = plan, failure = found.failure, moments = answer.value,
+    plan = plan, failure = found.failure, moments = answer.moments, received = answer.received,
     written = writer:plan(plan),
     run = function(written, seed, branch)
       local failure, _, last = server:run(written, seed, branch)
       return failure, last
     end,
-    is_spent = function(curve)
-      return clock() - began >= seconds_most * (curve == "kept" and SHARE_OF_KEPT or 1)
-    end,
+    is_spent = function(curve) return is_spent(curve == "kept" and SHARE_OF_KEPT or 1) end,
   }
+  result.windows = between
   server:close()
   return result
 end

@@ -14,11 +14,13 @@ local oracles = require "raft.shrink.oracle"
 
 local cause = {}
 
-local BRANCHES = 32
-local MORE = 128 -- where so few tell nothing for sure
-local COARSE = 20 -- moments that are looked at first
+local FEW, BRANCHES = 12, 32 -- at first, and where chances are compared
+local WITHOUT = 16 -- branches that lose a message
+local MORE = 96 -- where so few tell nothing for sure
+local COARSE = 12 -- moments that are looked at first
+local RISE = 0.25 -- between two moments is worth more branches
 -- So much later may a branch fail.
-local LONGER_NS = { 2000000000, 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
+local LONGER_NS = { 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
 local HIGH = 0.3 -- a curve that begins higher is looked at again with less time
 local CERTAIN = 0.9 -- a curve that begins so high has no rise worth a look
 local MANY = 0.75 -- of the branches that fail do so at one kind of event
@@ -75,22 +77,27 @@ function Search:remember(parts)
   self.failed = self.failed + 1
 end
 
+-- One branch: whether it fails as the run did, and the last events that mean something.
+function Search:fails(curve, step, branch, lose)
+  local failure, last = self.run(self.written, self.plan.seed, {
+    step = step, key = self.plan.seed + 1000003 * branch, is_redrawn = curve == "redrawn", lose = lose,
+    ends_ns = self.plan.ends_ns + (self.plan.tail and 0 or self.longer_ns[curve]),
+  })
+  self.runs = self.runs + 1
+  return oracles.is_same(failure, self.failure), last
+end
+
 -- The chance just before an event, from that many branches, on one of the curves.
-function Search:look(curve, place, branches)
-  local moment = self.moments[place]
+function Search:look(curve, moment, branches)
   local known = moment[curve] or { count = 0, all = 0 }
   local count = known.count
-  branches = math.max(known.all, branches or BRANCHES)
+  branches = math.max(known.all, branches or FEW)
   if known.all == branches then
     return known
   end
   for branch = known.all + 1, branches do
-    local failure, last = self.run(self.written, self.plan.seed, {
-      step = moment.step, key = self.plan.seed + 1000003 * branch, is_redrawn = curve == "redrawn",
-      ends_ns = self.plan.ends_ns + (self.plan.tail and 0 or self.longer_ns[curve]),
-    })
-    self.runs = self.runs + 1
-    if oracles.is_same(failure, self.failure) then
+    local is_failed, last = self:fails(curve, moment.step, branch)
+    if is_failed then
       count = count + 1
       self:remember(last)
     end
@@ -99,14 +106,24 @@ function Search:look(curve, place, branches)
   return moment[curve]
 end
 
+-- Whether the chances just before two moments differ, with more branches where few cannot tell.
+function Search:differ(curve, first, last)
+  local a, b = self.moments[first], self.moments[last]
+  local before, after = self:look(curve, a), self:look(curve, b)
+  local is_near = last - first <= 1
+  if (is_near or not differ(before, after)) and math.abs(after.chance - before.chance) >= RISE then
+    before, after = self:look(curve, a, BRANCHES), self:look(curve, b, BRANCHES)
+  end
+  return differ(before, after)
+end
+
 -- Halves the way between two moments whose chances differ until one event is left.
 function Search:narrow(curve, first, last)
-  if last - first <= 1 or self.is_spent(curve)
-    or not differ(self:look(curve, first), self:look(curve, last)) then
+  if self.is_spent(curve) or not self:differ(curve, first, last) or last - first <= 1 then
     return
   end
   local middle = math.floor((first + last) / 2)
-  self:look(curve, middle)
+  self:look(curve, self.moments[middle])
   self:narrow(curve, first, middle)
   self:narrow(curve, middle, last)
 end
@@ -116,7 +133,7 @@ function Search:choose_time(curve)
   for _, longer_ns in ipairs(LONGER_NS) do
     self.longer_ns[curve] = longer_ns
     self.moments[1][curve] = nil
-    if self:look(curve, 1).chance <= HIGH or self.plan.tail or self.is_spent(curve) then
+    if self:look(curve, self.moments[1]).chance <= HIGH or self.plan.tail or self.is_spent(curve) then
       return
     end
   end
@@ -130,7 +147,7 @@ function Search:follow(curve)
   local places = spread(1, all, COARSE)
   for number, place in ipairs(places) do
     if not self.is_spent(curve) then
-      self:look(curve, place)
+      self:look(curve, self.moments[place])
     elseif not self.moments[place][curve] then
       places[number] = false
     end
@@ -179,6 +196,27 @@ local function jumps_of(moments, curve)
   return jumps
 end
 
+-- Between an event and the next that means something messages came as well: the one at which it rises, where the rise
+-- is not at the event itself.
+function Search:pin(curve, jump)
+  local low, high, between = jump.event, jump.next, {}
+  for _, one in ipairs(self.received) do
+    if one.step > low.step and one.step < high.step then
+      between[#between + 1] = { step = one.step, time = one.time, text = one.text, parts = one.parts }
+    end
+  end
+  local first, last = 0, #between + 1
+  while last - first > 1 and not self.is_spent(curve) do
+    local middle = math.floor((first + last) / 2)
+    local chance = self:look(curve, between[middle], BRANCHES)
+    if chance.chance - jump.before < jump.after - chance.chance then
+      first, jump.event, jump.before = middle, between[middle], chance.chance
+    else
+      last, jump.next, jump.after = middle, between[middle], chance.chance
+    end
+  end
+end
+
 -- Where nothing rises for sure: more branches on both sides of the steepest rise, and closer there.
 function Search:sharpen(curve)
   local seen, steepest = seen_of(self.moments, curve), nil
@@ -192,10 +230,24 @@ function Search:sharpen(curve)
     end
   end
   if steepest and not self.is_spent(curve) then
-    self:look(curve, steepest.first, MORE)
-    self:look(curve, steepest.last, MORE)
+    self:look(curve, self.moments[steepest.first], MORE)
+    self:look(curve, self.moments[steepest.last], MORE)
     self:narrow(curve, steepest.first, steepest.last)
   end
+end
+
+-- The jumps of one curve, the greatest first.
+function Search:jumps(curve)
+  self:follow(curve)
+  if #jumps_of(self.moments, curve) == 0 then
+    self:sharpen(curve)
+  end
+  local jumps = jumps_of(self.moments, curve)
+  if jumps[1] and jumps[1].is_one_event then
+    self:pin(curve, jumps[1])
+    jumps[1].without = self:without(curve, jumps[1].event.step)
+  end
+  return jumps
 end
 
 --- A chance, from that many branches.
@@ -207,20 +259,55 @@ function cause.chance(count, all)
   return { count = count, all = all, chance = count / all, low = low, high = high }
 end
 
--- What nearly all branches that failed had in their last step, as the run itself had.
+-- The message that came at a step; nil: none.
+function Search:message_at(step)
+  for _, one in ipairs(self.received) do
+    if one.step == step then
+      return one
+    end
+  end
+end
+
+-- The chance where the message that came at a step is lost, once; nil: none came, or it was a client's.
+function Search:without(curve, step)
+  local message = self:message_at(step)
+  if not message or not message.lose or self.is_spent(curve) then
+    return nil
+  end
+  local count = 0
+  for branch = 1, WITHOUT do
+    count = count + (self:fails(curve, step, branch, message.lose) and 1 or 0)
+  end
+  return cause.chance(count, WITHOUT)
+end
+
+-- What nearly all branches that failed had in their last step, as the run itself had: the message that came, and what
+-- the node did with it.
 function Search:ending()
-  local last, parts, least = self.moments[#self.moments - 1], {}, self.failed
-  for _, text in ipairs(last.parts) do
+  local last, words, least = self.moments[#self.moments - 1], {}, self.failed
+  local message = self:message_at(last.step)
+  local function add(text)
     local count = self.ends[kind_of(text)] or 0
     if count >= MANY * self.failed then
-      parts[#parts + 1] = text
+      words[#words + 1] = text
       least = math.min(least, count)
     end
   end
-  if #parts == 0 or self.failed == 0 or self.plan.tail then -- what is judged later fails at no event
+  if self.failed == 0 or self.plan.tail then -- what is judged later fails at no event
     return nil
   end
-  return { text = table.concat(parts, ", "), count = least, all = self.failed, time = last.time }
+  if message and message ~= last then
+    add(message.text)
+  end
+  for _, text in ipairs(last.parts) do
+    if not (message and text == message.text and #words > 0) then
+      add(text)
+    end
+  end
+  return #words > 0 and {
+    text = table.concat(words, ", "), count = least, all = self.failed, time = last.time,
+    without = self:without("kept", last.step),
+  } or nil
 end
 
 local function moments_of(given)
@@ -242,29 +329,25 @@ end
 -- @tparam table given.plan that fails, under its own seed
 -- @tparam table given.failure
 -- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.replay gives them
+-- @tparam ?table given.received the same of each message that came
 -- @tparam string given.written the plan as text
 -- @tparam function given.run run(text, seed, branch) → failure or nil, and the last events that mean something
 -- @tparam function given.is_spent is_spent(curve) → whether the time for this curve is over
 -- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
 -- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
--- of each curve { event, before, after, next, is_one_event }, the greatest first; `longer_ns` of each curve: how much
--- later than the run a branch may fail; `ending`: { text, count, all, time }, the run's last events that nearly
--- all branches that failed had too
+-- of each curve { event, before, after, next, is_one_event, without }, the greatest first, `without`: the chance where
+-- the message that came at the event is lost; `longer_ns` of each curve: how much
+-- later than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that
+-- nearly all branches that failed had too
 function cause.find(given)
   local search = setmetatable({
-    plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0,
-    written = given.written, longer_ns = {}, is_spent = given.is_spent, ends = {}, failed = 0,
+    plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0, ends = {},
+    written = given.written, received = given.received or {}, longer_ns = {}, is_spent = given.is_spent, failed = 0,
   }, Search)
-  for _, curve in ipairs { "kept", "redrawn" } do
-    search:follow(curve)
-    if #jumps_of(search.moments, curve) == 0 then
-      search:sharpen(curve)
-    end
-  end
+  local kept, redrawn = search:jumps "kept", search:jumps "redrawn"
   return {
-    ending = search:ending(), longer_ns = search.longer_ns,
-    moments = search.moments, runs = search.runs, kept = jumps_of(search.moments, "kept"),
-    redrawn = jumps_of(search.moments, "redrawn"),
+    ending = search:ending(), longer_ns = search.longer_ns, moments = search.moments, runs = search.runs,
+    kept = kept, redrawn = redrawn,
   }
 end
 

@@ -313,6 +313,21 @@ function plan.words(of)
     count.elections > 0 and many(count.elections, "election") .. ", " or "", many(count.nodes, "node"), count.seconds)
 end
 
+--- A call as a script has it, with arguments from `first` to `last` of a list.
+-- @tparam string name
+-- @tparam table list
+-- @tparam integer first
+-- @tparam integer last
+-- @treturn string
+function plan.call_words(name, list, first, last)
+  local arguments = {}
+  for position = first, last do
+    arguments[#arguments + 1] = source.write(list[position], { write_function = function() return "function" end })
+      or "…"
+  end
+  return ("%s(%s)"):format(name, table.concat(arguments, ", "))
+end
+
 --- A plan with other operations of one workload.
 -- @tparam table of
 -- @tparam integer place the workload's

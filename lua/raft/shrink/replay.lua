@@ -98,14 +98,26 @@ local function decide(c, which, message)
   return which.by or "drop"
 end
 
-local function start_fates(c, steps)
+-- Whether this is the one message that a branch loses, as the n-th of its link and kind; counts those before it.
+local function is_lost(lose, message)
+  if lose.from ~= message.from or lose.to ~= message.to or lose.kind ~= message.kind then
+    return false
+  end
+  lose.seen = (lose.seen or 0) + 1
+  return lose.seen == lose.nth
+end
+
+local function start_fates(c, steps, lose)
   local fates = setmetatable({}, Fates)
-  local is_needed = false
+  local is_needed = lose ~= nil
   for _, step in ipairs(steps) do
     is_needed = is_needed or step.name == "late" or step.name == "lose"
   end
   if is_needed then
     c:intercept(function(message)
+      if lose and is_lost(lose, message) then
+        return "drop"
+      end
       for position, which in ipairs(fates) do
         if which.from == message.from and which.to == message.to and which.kind == message.kind then
           table.remove(fates, position)
@@ -137,7 +149,7 @@ end
 
 -- The plan's steps, each at its time; from the moment of a branch that draws them anew on, those it drew.
 local function perform_all(c, plan, branch, told)
-  local fates, sessions = start_fates(c, plan.steps), plans.sessions(plan)
+  local fates, sessions = start_fates(c, plan.steps, branch and branch.lose), plans.sessions(plan)
   local done, is_redrawn = 0, false
   if branch then
     branch_at(c, branch, function()
@@ -175,8 +187,9 @@ end
 --- Does a plan to a cluster, in the main script.
 -- @tparam raft.cluster c
 -- @tparam table plan
--- @tparam ?table branch { step, key, is_redrawn, ends_ns }: after so many steps of the world all that is drawn is as of
--- another seed, and the inputs that are left too where it says so; it may end at another time
+-- @tparam ?table branch { step, key, is_redrawn, ends_ns, lose }: after so many steps of the world all that is drawn
+-- is as of another seed, and the inputs that are left too where it says so; it may end at another time, and lose a
+-- message, { from, to, kind, nth }, all along
 -- @tparam ?function told told(ns) when a step is done
 function replay.follow(c, plan, branch, told)
   local go = perform_all(c, plan, branch, told)
@@ -239,13 +252,15 @@ function replay.run(plan, seed, look, branch, begin, told)
 end
 
 local meaningful = { role = true, vote = true, truncate = true, commit = true, snapshot = true, install = true,
-  stop = true, start = true, members = true, append = true, sync = true }
-local leads = { leader = true, candidate = true }
+  restore = true, stop = true, start = true, members = true, append = true, sync = true, confirm = true }
+local BEGINNING_S = 0.01 -- until all have started
+local leads = { leader = true, candidate = true, pre_candidate = true }
 
--- What means nothing by itself: who follows, what followers commit, what every run begins with.
-local function is_meaningful(event)
-  return meaningful[event.kind] and event.time > 0.01 and (event.kind ~= "role" or leads[event.role])
-    and (event.kind ~= "commit" or event.flag)
+-- What means nothing by itself: who follows and followed before, what followers commit, what every run begins with.
+local function is_meaningful(event, role)
+  return meaningful[event.kind] and (event.kind ~= "commit" or event.flag)
+    and (event.kind ~= "role" or leads[event.role] and event.role ~= "pre_candidate" or leads[role])
+    and (event.time > BEGINNING_S or event.kind ~= "start" and event.kind ~= "members")
 end
 
 -- What a sync makes durable is what the node did last; that tells more than the sync.
@@ -265,9 +280,13 @@ end
 
 -- Tells of each event that means something, and of messages that come: told(step, event, text).
 local function watch(c, told)
-  local latest = {}
+  local latest, roles = {}, {}
   c:on(function(event)
-    return event.kind == "fault" or event.kind == "receive" or is_meaningful(event)
+    local role = roles[event.node]
+    if event.kind == "role" then
+      roles[event.node] = event.role
+    end
+    return event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role)
   end, function(event)
     local is_inside = c.driver:is_inside() and c.driver.in_step
     told(c.core:world_events() - (is_inside and 1 or 0), event, words_of(event, latest))
@@ -294,27 +313,46 @@ local function add(list, step, event, text)
   last.text = joined(last.parts)
 end
 
+-- Which message of its link and kind each is, by sender and number.
+local function count_sent(c)
+  local sent, counts = {}, {}
+  c:on({ kind = "send" }, function(event)
+    local link = ("%s/%s/%s"):format(event.node, tostring(event.peer), event.message)
+    counts[link] = (counts[link] or 0) + 1
+    sent[("%s/%s"):format(event.node, tostring(event.number))] = counts[link]
+  end)
+  return function(event)
+    local nth = sent[("%s/%s"):format(tostring(event.peer), tostring(event.number))]
+    return nth and { from = event.peer, to = event.node, kind = event.message, nth = nth } or nil
+  end
+end
+
 --- The moments of a plan's run: before each event that means something, after how many steps of the world; the last
 -- one may be a message that came.
 -- @tparam table plan
 -- @tparam integer seed
--- @treturn table list of { step, time, text, parts = the events of this step in words }, in order, one for each step
+-- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
+-- each step
+-- @treturn table received: the same of each message that came, with `lose`: what a branch loses so that it does not
 function replay.moments(plan, seed)
-  local list = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }
-  local received
+  local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
   replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
+    local which = count_sent(c)
     watch(c, function(step, event, text)
       if event.kind == "receive" then
-        received = { step = step, event = event, text = text }
+        received[#received + 1] = {
+          step = step, time = event.time, text = text, parts = { text }, lose = which(event),
+        }
       else
         add(list, step, event, text)
       end
     end)
   end)
-  if received and received.step > list[#list].step then
-    add(list, received.step, received.event, received.text)
+  local last = received[#received]
+  if last and last.step > list[#list].step then
+    list[#list + 1] = last
   end
-  return list
+  return list, received
 end
 
 --- Runs a plan that goes on otherwise from a step on.

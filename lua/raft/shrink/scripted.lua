@@ -20,28 +20,18 @@ local function key_of(call)
   return ("%d:%d"):format(call.client, call.number)
 end
 
--- A call as a script has it, with arguments from `first` to `last` of a list.
-local function words_of(name, list, first, last)
-  local arguments = {}
-  for position = first, last do
-    arguments[#arguments + 1] = source.write(list[position], { write_function = function() return "function" end })
-      or "…"
-  end
-  return ("%s(%s)"):format(name, table.concat(arguments, ", "))
-end
-
 -- The faults of a recorded run: calls, and actions of its nemeses.
 local function items_of(recorded)
   local items = {}
   for _, call in ipairs(recorded.calls) do
     if plans.sort(call) == "fault" then
-      local words = words_of(call.name, call, 1, call.count)
+      local words = plans.call_words(call.name, call, 1, call.count)
       items[#items + 1] = { call = key_of(call), name = words, at = call.at_ns / 1e9 }
     end
   end
   for place, nemesis in ipairs(require("raft.nemesis").of(recorded.cluster)) do
     for _, action in ipairs(nemesis.actions) do
-      local words = words_of(action[1], action, 2, source.length(action))
+      local words = plans.call_words(action[1], action, 2, source.length(action))
       if action.kind ~= action[1] then
         words = ("%s, of %s"):format(words, tostring(action.kind))
       end

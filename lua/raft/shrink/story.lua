@@ -22,6 +22,7 @@ local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
 local LINE_EVERY_S, PLAIN_LINE_EVERY_S = 0.1, 10 -- on a terminal, elsewhere
 local JUMPS_MOST = 2
+local WINDOWS_MOST = 3
 local CERTAIN = 0.9
 local ALIKE = 0.1 -- chances that differ less are told as one
 
@@ -120,18 +121,28 @@ local meanings = {
   both = "whatever inputs come later",
 }
 
+-- What comes of it where the message that an event began with is lost, once.
+local function without_words(without)
+  if not without then
+    return ""
+  elseif without.count == 0 then
+    return ("; where that message is lost none of %d fails"):format(without.all)
+  end
+  return ("; where that message is lost %d of %d fail all the same"):format(without.count, without.all)
+end
+
 -- Those of both curves, the greatest of each first; one that is on both is told once.
 local function jumps_of(result)
   local list, of_event = {}, {}
   for _, curve in ipairs { "kept", "redrawn" } do
     for place = 1, math.min(JUMPS_MOST, #result[curve]) do
       local jump = result[curve][place]
-      local known = of_event[jump.event]
+      local known = of_event[jump.event.step]
       if known and math.abs(known.jump.before - jump.before) < ALIKE then
         known.meaning = meanings.both
       else
-        of_event[jump.event] = { jump = jump, meaning = meanings[curve] }
-        list[#list + 1] = of_event[jump.event]
+        of_event[jump.event.step] = { jump = jump, meaning = meanings[curve] }
+        list[#list + 1] = of_event[jump.event.step]
       end
     end
   end
@@ -147,7 +158,19 @@ local function show_flat(result, curve)
   end
 end
 
--- At which events the failure became likely.
+-- A window in words: between which events a fault must come.
+local function window_words(window)
+  local words = "it fails with " .. plans.call_words(window.step.name, window.step, 1, window.step.count)
+  if window.after then
+    words = ("%s, only after %s (%.6f s)"):format(words, window.after.text, window.after.time)
+  end
+  if window.before then
+    words = ("%s%s before %s (%.6f s)"):format(words, window.after and "," or ", only", window.before.text,
+      window.before.time)
+  end
+  return words
+end
+
 --- Prints at which events the failure became likely.
 -- @tparam table found as shrink.run gives it
 -- @tparam ?boolean with_curve
@@ -158,13 +181,16 @@ function story.show_cause(found, with_curve)
   end
   say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
   for _, one in ipairs(jumps_of(result)) do
-    say("  %s\n    %s", causes.words(one.jump), one.meaning)
+    say("  %s\n    %s%s", causes.words(one.jump), one.meaning, without_words(one.jump.without))
   end
   show_flat(result, "kept")
   show_flat(result, "redrawn")
+  for place = 1, math.min(WINDOWS_MOST, #result.windows) do
+    say("  %s", window_words(result.windows[place]))
+  end
   if result.ending then
-    say("  at last, in %d of the %d branches that failed, at: %s", result.ending.count, result.ending.all,
-      result.ending.text)
+    say("  at last, in %d of the %d branches that failed, at: %s%s", result.ending.count, result.ending.all,
+      result.ending.text, without_words(result.ending.without))
   end
   if with_curve then
     say("\nHow likely it was, event by event, at most %.3g s (kept) and %.3g s (redrawn) later than it failed:",
