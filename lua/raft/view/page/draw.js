@@ -223,8 +223,8 @@ function drawSpells(run, filter, row, middle) {
   for (let drawn = 0; place < count && spells.time[place] <= view.to && drawn < SPELLS_MOST; drawn++) {
     const from = Math.max(spells.time[place], view.from), role = spells.role[place], term = spells.term[place];
     let next = place + 1;
-    if (next < count && spells.time[next] - spells.time[place] < pixel / 2) // too short to be seen
-      next = Math.max(next, lowerBound(spells.time, count, spells.time[place] + pixel / 2));
+    if (next < count && spells.time[next] - spells.time[place] < pixel) // what is too short to be seen is one mark
+      next = Math.max(next, lowerBound(spells.time, count, spells.time[place] + pixel) - 1);
     const to = Math.min(next < count ? spells.time[next] : run.story.last, view.to);
     if (to > from) drawSpell(role, term, xOf(from), xOf(to), middle, filter.anyTerm || filter.hasTerm(term));
     place = next;
@@ -355,7 +355,8 @@ function drawFaults(run, row) {
     pen.lineWidth = 1;
     pen.stroke();
     const left = Math.max(x + 5, view.left + 5);
-    label(BAND_SIGNS[band.type] + band.label, left, y + height / 2 + 0.5, x + width - left - 4, colours.text, SMALL);
+    const room = x + width - left - 3, sign = BAND_SIGNS[band.type];
+    label(room < 52 ? sign.trim() : sign + band.label, left, y + height / 2 + 0.5, room, colours.text, SMALL);
     paint.boxes.push({ x, y, width, height, at: band.at });
   });
 }

@@ -32,9 +32,9 @@ function layOut(run, shown, height) {
     top += size;
   };
   if (shown.kinds.faults && run.story.bandRows > 0) add("faults", run.story.bandRows * BAND_ROW + 6);
-  const narrow = view.width < 640, plots = narrow ? 0 : 1;
-  const rest = height - top - plots * PLOT_ROW - 8;
-  const each = Math.max(narrow ? 54 : 64, Math.min(120, rest / Math.max(1, lanes.length)));
+  const clients = (run.clients || []).reduce((sum, group) => sum + GROUP_ROW + group.lanes.length * CLIENT_ROW + 4, 0);
+  const rest = height - top - run.plots.length * PLOT_ROW - clients - 8;
+  const each = Math.max(66, Math.min(120, rest / Math.max(1, lanes.length)));
   for (const lane of lanes) add("node", Math.floor(each), { lane });
   for (const group of run.clients || []) {
     add("group", GROUP_ROW, { group });

@@ -163,8 +163,9 @@ async function readRun(number) {
     run.states.take(at);
     run.story.take(at);
   }, part => { byId("progress").value = part; });
-  run.story.finish();
+  await run.story.finish();
   prepareClients(run);
+  await breathe();
   run.plots = makePlots(run);
   return run;
 }
@@ -179,7 +180,7 @@ async function openRun(number) {
   if (current.runs.length > 1) byId("run").value = number;
   fillHead(run);
   fillAlert(run);
-  fillTools(run, current.filter);
+  fillTools(run, current.filter, await countCategories(run));
   loading.hidden = true;
   resize();
   showTab("state");
@@ -209,11 +210,11 @@ async function begin() {
   new ResizeObserver(resize).observe(byId("diagram"));
   const failed = current.runs.findIndex(({ head }) => head.verdict === "failed" || head.violated);
   await openRun(Math.max(0, failed));
-  document.documentElement.dataset.ready = "true";
+  document.documentElement.dataset.ready = Math.round(performance.now());
 }
 
 window.raftbench = {
-  current, view, paint, choose, setMoment, showSpan, showAll, openRun, search,
+  current, view, paint, choose, setMoment, showSpan, showAll, zoom, pan, openRun, search,
   say: at => sentence(current.run, at),
   fields: at => current.run.fields(at),
   stateAfter: at => current.run.states.after(at).map(node => Object.assign(copyNode(node), { log: node.log.copy() })),

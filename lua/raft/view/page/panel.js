@@ -23,9 +23,8 @@ function byId(id) {
 function showState(run) {
   const nodes = run.states.after(current.position), panel = byId("state");
   panel.textContent = "";
-  const committed = nodes.reduce((most, node) => Math.max(most, node.commit), 0);
   element("p", { class: "faint at" }, panel, `after event ${current.position + 1} of ${run.count}, ${seconds(current.time)}`);
-  nodes.forEach((node, lane) => showNode(run, node, lane, panel, committed));
+  nodes.forEach(node => showNode(node, panel));
   element("p", { class: "faint legend" }, panel,
     "Cells: the entry's term. Filled: committed as far as this node knows; framed: not yet; dotted: not on its disk.");
 }
@@ -37,12 +36,12 @@ function upOf(node) {
   return [ROLES[node.role] || "unknown", ROLE_WORDS[node.role]];
 }
 
-function showNode(run, node, lane, panel, committed) {
+function showNode(node, panel) {
   const [role, said] = upOf(node);
-  const card = element("section", { class: "card", "data-node": node.id, "data-role": role, "data-term": node.term,
+  const card = element("section", { class: "card " + termClass(node.term), "data-node": node.id, "data-role": role, "data-term": node.term,
     "data-commit": node.commit, "data-applied": node.applied, "aria-label": "node " + node.id }, panel);
   const head = element("h3", {}, card);
-  element("span", { class: "sign", style: `--term: ${termColour(node.term)}`, "aria-hidden": true }, head,
+  element("span", { class: "sign", "aria-hidden": true }, head,
     { leader: "L", candidate: "C", pre_candidate: "P", follower: "F", learner: "O", down: "✕", paused: "‖" }[role] || "·");
   element("b", {}, head, "node " + node.id);
   element("span", { class: "role" }, head, said);
@@ -58,27 +57,31 @@ function showNode(run, node, lane, panel, committed) {
   fact("commit", node.up === "running" ? node.commit : "–", "its commit index");
   fact("applied", node.up === "running" ? node.applied : "–", "the last entry that its machine has");
   fact("synced", node.synced, "the last entry that is on its disk");
-  showLog(node, card, committed);
+  showLog(node, card);
 }
 
+/* The end of a log as cells. Only numbers go into the markup. */
 function showLog(node, card) {
-  const { log } = node;
-  const strip = element("ol", { class: "log", "aria-label": log.last < log.first ? "log empty"
-    : `log ${log.first} to ${log.last}` }, card);
-  const first = Math.max(log.first, log.last - CELLS_MOST + 1);
+  const { log } = node, first = Math.max(log.first, log.last - CELLS_MOST + 1), parts = [];
   if (log.first > 1 && first === log.first)
-    element("li", { class: "snapshot", title: "a snapshot takes the place of these" }, strip, `▣ ..${log.first - 1}`);
-  else if (first > log.first) element("li", { class: "more" }, strip, `${log.first}..`);
-  if (log.last < log.first) element("li", { class: "more" }, strip, "empty");
+    parts.push(`<li class="more" title="a snapshot takes the place of these">▣ ..${log.first - 1}</li>`);
+  else if (first > log.first) parts.push(`<li class="more">${log.first}..</li>`);
+  if (log.last < log.first) parts.push('<li class="more">empty</li>');
   for (let index = first; index <= log.last; index++) {
     const term = log.termAt(index), committed = index <= node.commit, synced = index <= node.synced;
-    const cell = element("li", { class: "cell" + (committed ? " committed" : "") + (synced ? "" : " unsynced"),
-      style: `--term: ${termColour(Math.max(0, term))}`, "data-index": index,
-      title: `entry ${index}, term ${term < 0 ? "unknown" : term}, ${committed ? "committed" : "not committed"}, `
-        + (synced ? "on disk" : "not yet on disk") }, strip);
-    cell.textContent = term < 0 ? "?" : term;
+    parts.push(`<li class="cell ${termClass(term)}${committed ? " committed" : ""}${synced ? "" : " unsynced"}" `
+      + `data-index="${index}" title="entry ${index}, term ${term < 0 ? "unknown" : term}, `
+      + `${committed ? "committed" : "not committed"}, ${synced ? "on disk" : "not yet on disk"}">`
+      + `${term < 0 ? "?" : term}</li>`);
   }
-  if (log.last >= log.first) element("li", { class: "more" }, strip, `..${log.last}`);
+  if (log.last >= log.first) parts.push(`<li class="more">..${log.last}</li>`);
+  const strip = element("ol", { class: "log",
+    "aria-label": log.last < log.first ? "log: empty" : `log: entries ${log.first} to ${log.last}` }, card);
+  strip.innerHTML = parts.join("");
+}
+
+function termClass(term) {
+  return term > 0 ? "term" + (term - 1) % TERM_COLOURS : "no-term";
 }
 
 // ---- the event -------------------------------------------------------------------------------

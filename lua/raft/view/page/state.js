@@ -4,7 +4,7 @@
  * since. It also notes what is drawn as a whole: roles, faults, elections, commits.
  */
 
-const COPY_EVERY = 4096; // events
+const COPY_EVERY = 2048; // events
 
 /* A log as an index and runs of entries of one term: [[first, term], ...]; term -1: not known. */
 class Log {

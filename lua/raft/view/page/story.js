@@ -181,14 +181,17 @@ class Story {
     this.begin(key, { type, label: `${type} ${label}`, lanes: [lane] }, at);
   }
 
-  finish() {
+  async finish() {
     const run = this.run, end = run.count > 0 ? run.time[run.count - 1] : 0;
     for (const band of this.bands) if (band.to === Infinity) band.to = end;
     this.first = run.count > 0 ? run.time[0] : 0;
     this.last = end;
-    this.byLane = this.byLane.map(list => Uint32Array.from(list));
+    for (let lane = 0; lane < this.byLane.length; lane++) {
+      this.byLane[lane] = Uint32Array.from(this.byLane[lane]);
+      await breathe();
+    }
     this.stack();
-    this.endMessages();
+    await this.endMessages();
   }
 
   /* Bands that overlap stand in rows of their own. Those of one node stand on its lane. */
@@ -205,13 +208,14 @@ class Story {
   }
 
   /* When each message arrived or was lost, in blocks, so that long ones are found when only their middle is seen. */
-  endMessages() {
+  async endMessages() {
     const run = this.run, list = this.messages.at, ends = new Float64Array(list.length);
     for (let number = 0; number < list.length; number++) {
       let end = run.time[list[number]];
       for (let effect = run.effect[list[number]]; effect >= 0; effect = run.sibling[effect])
         end = Math.max(end, run.time[effect]);
       ends[number] = end;
+      if (number % 4096 === 0) await breathe();
     }
     const blocks = new Float64Array(Math.ceil(list.length / 256));
     for (let number = 0; number < list.length; number++)

@@ -12,7 +12,7 @@ function chip(parent, text, title, isOn, toggle) {
   return button;
 }
 
-function fillTools(run, filter) {
+function fillTools(run, filter, counts) {
   const nodes = byId("nodes"), kinds = byId("kinds");
   nodes.textContent = kinds.textContent = "";
   run.nodes.forEach((id, lane) => {
@@ -21,7 +21,6 @@ function fillTools(run, filter) {
       filterChanged(true);
     }).setAttribute("data-node", id);
   });
-  const counts = countCategories(run);
   CATEGORIES.forEach((category, number) => {
     if (counts[number] === 0) return;
     const title = `${category.title} (${counts[number].toLocaleString("en")})`;
@@ -33,9 +32,12 @@ function fillTools(run, filter) {
   byId("term-from").value = byId("term-to").value = "";
 }
 
-function countCategories(run) {
+async function countCategories(run) {
   const counts = new Uint32Array(CATEGORIES.length);
-  for (let at = 0; at < run.count; at++) counts[categoryOf(run, at)]++;
+  for (let at = 0; at < run.count; at++) {
+    counts[categoryOf(run, at)]++;
+    if (at % 8192 === 0) await breathe();
+  }
   return counts;
 }
 
