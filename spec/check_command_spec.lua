@@ -121,7 +121,8 @@ command.add(tests, "APictureOfARun", function(folder)
     "run", path, "--seed", "1", "--html", folder .. "/why.html", "--history", folder .. "/why.jsonl",
   }
   command.assert_code(result, 1)
-  check_picture(command.read(folder .. "/why.html"))
+  local kept = command.read(folder .. "/why.html"):match 'class="picture"[^>]*>%s*(.-)%s*</script>'
+  check_picture(assert(raft.core.json_decode(kept)))
   command.assert_code(command.run { "check", folder .. "/why.jsonl", "--model", "register" }, 1)
 end)
 

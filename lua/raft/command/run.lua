@@ -22,7 +22,7 @@ function run.describe(parser)
   parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
   parser:flag("--verbose", "Print the trace as readable lines.")
   parser:option("--history", "Where a history is not linearizable, write it to this file."):argname("FILE")
-  parser:option("--html", "Where a history is not linearizable, draw a picture of it in this file."):argname("FILE")
+  parser:option("--html", "Write a page with the diagram of the run and its histories."):argname("FILE")
   parser:flag("--shrink", "Make a run that fails as small as it can be, and write it as a script.")
   parser:flag("--cause", "As --shrink, and tell event by event how likely the failure was.")
 end
@@ -76,17 +76,13 @@ local function shrink_failure(path, arguments, is_scenario)
 end
 
 -- The history that was judged, in files.
-local function keep_history(broken, path, arguments)
-  local function written(file, problem)
-    report.problem(file and "written: " .. file or problem)
-  end
+local function keep_history(broken, arguments)
   if arguments.history then
-    written(broken.history:write(arguments.history))
+    local file, problem = broken.history:write(arguments.history)
+    report.problem(file and "written: " .. file or problem)
   end
   if not arguments.html then
     io.stderr:write "  a picture of it: the same with --html FILE\n"
-  else
-    written(require("raft.history.picture").write(broken.history, broken.explanation, arguments.html, path))
   end
 end
 
@@ -101,7 +97,7 @@ local function tell_failure(outcome, path, arguments, is_scenario)
   end
   io.stderr:write("  again: ", replay_hint(path, arguments), "\n")
   if type(outcome.error) == "table" and outcome.error.explanation then
-    keep_history(outcome.error, path, arguments)
+    keep_history(outcome.error, arguments)
   end
   if arguments.shrink or arguments.cause then
     shrink_failure(path, arguments, is_scenario)
@@ -218,6 +214,50 @@ local function run_files(arguments)
   return code
 end
 
+-- ---- the page of what ran -----------------------------------------------------------------------------------
+
+-- From the trace's file, with the histories of the cluster that was closed last.
+local function write_page(arguments)
+  local core = require "raft.core"
+  local trace, problem = require("raft.view.source").open(arguments.trace, core.json_decode, report.problem)
+  if not trace then
+    return nil, problem
+  end
+  local closed = open.closed()
+  local latest = closed[#closed]
+  local count
+  count, problem = require("raft.view.forms").to_file("html", function() return trace:events() end, {
+    name = base_name(arguments.files[1]), histories = latest and require("raft.view.histories").of_cluster(latest) or {},
+  }, arguments.html)
+  trace:close()
+  if count == 0 then
+    return nil, "no cluster ran: there is nothing to draw"
+  end
+  return count, problem
+end
+
+-- Runs the files, and then writes the page, whatever came of it. Without --trace the trace is in a temporary file.
+local function run_with_page(arguments)
+  local temporary = not arguments.trace and os.tmpname() or nil
+  arguments.trace = arguments.trace or temporary
+  local fine, problem = common.apply(arguments)
+  if not fine then
+    return nil, problem
+  end
+  open.keep_closed(1)
+  local outcome = report.protect(common.interruptible, run_files, arguments)
+  local count, why = write_page(arguments)
+  open.keep_closed(0)
+  if temporary then
+    os.remove(temporary)
+  end
+  report.problem(count and "written: " .. arguments.html or why)
+  if not outcome.fine then
+    error(outcome.error, 0)
+  end
+  return count and outcome.value or math.max(outcome.value, CANNOT_RUN)
+end
+
 --- Runs the files one after the other.
 -- @tparam table arguments parsed
 -- @treturn integer the exit code: the worst of all files'
@@ -227,6 +267,14 @@ function run.run(arguments)
   if not arguments.settings then
     report.problem(problem)
     return USAGE
+  end
+  if arguments.html then
+    local code
+    code, problem = run_with_page(arguments)
+    if not code then
+      report.problem(problem)
+    end
+    return code or CANNOT_RUN
   end
   fine, problem = common.apply(arguments)
   if not fine then

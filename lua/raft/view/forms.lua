@@ -88,4 +88,33 @@ function forms.render(name, events, options)
   return find(name).module().render(events, options)
 end
 
+--- Draws into a file; where that cannot be written, nothing is left of it.
+-- @tparam string name of the form
+-- @tparam function events as above
+-- @tparam table options as above, without `write`
+-- @tparam string path
+-- @treturn ?integer how many events the trace has; nil and a message where it cannot be written
+function forms.to_file(name, events, options, path)
+  local file, problem = io.open(path, "w")
+  if not file then
+    return nil, problem
+  end
+  local given = { write = function(text)
+    if not problem then
+      local fine, why = file:write(text)
+      problem = not fine and tostring(why) or nil
+    end
+  end }
+  for key, value in pairs(options) do
+    given[key] = value
+  end
+  local count = forms.render(name, events, given)
+  local fine, why = file:close()
+  if problem or not fine or count == 0 then
+    os.remove(path)
+    return count == 0 and 0 or nil, ("%s cannot be written: %s"):format(path, problem or tostring(why))
+  end
+  return count
+end
+
 return forms

@@ -84,16 +84,24 @@ function drawArrow(run, at, end, fate, labels, weight) {
   pen.strokeStyle = pen.fillStyle = fate === "lost" ? colours.bad : messageColour(run, at);
   pen.lineWidth = weight;
   pen.setLineDash(isAnswer(run, at) ? [5, 3] : []);
+  const seen = seenPart(x0, y0, x1, y1);
   pen.beginPath();
-  pen.moveTo(x0, y0);
-  pen.lineTo(x1, y1);
+  pen.moveTo(seen.x0, seen.y0);
+  pen.lineTo(seen.x1, seen.y1);
   pen.stroke();
   pen.setLineDash([]);
   if (fate === "lost") drawCross(x1, y1, 4, weight + 0.8);
   else if (fate === "unknown") drawRing(x1, y1);
   else drawHead(x0, y0, x1, y1, run.flags[at] & FLAG.reject);
-  if (labels) drawArrowLabel(run, at, x0, y0, x1, y1);
-  paint.arrows.push({ x0, y0, x1, y1, at });
+  if (labels) drawArrowLabel(run, at, seen.x0, seen.y0, seen.x1, seen.y1);
+  paint.arrows.push(Object.assign(seen, { at }));
+}
+
+/* A line without what is far outside: dashes are costly there. */
+function seenPart(x0, y0, x1, y1) {
+  const part = x => x1 === x0 ? 0 : Math.max(0, Math.min(1, (x - x0) / (x1 - x0)));
+  const from = part(view.left - 20), to = x1 <= view.width + 20 ? 1 : part(view.width + 20);
+  return { x0: x0 + (x1 - x0) * from, y0: y0 + (y1 - y0) * from, x1: x0 + (x1 - x0) * to, y1: y0 + (y1 - y0) * to };
 }
 
 function drawHead(x0, y0, x1, y1, isRefusal) {

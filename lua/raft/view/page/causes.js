@@ -1,7 +1,6 @@
 /*
- * causes: what an event came from and what came of it. A receive came from its send; a send from
- * what its node did before it in the same instant; of a receive came what its node did in that
- * instant.
+ * causes: what an event came from and what came of it. A receive came from its send, a sync from its
+ * write; anything else from what its node did before it in the same instant, back to what it heard.
  */
 
 const NEAR_MOST = 400; // events that are looked at around one
@@ -11,11 +10,28 @@ function together(run, a, b) {
   return run.lane[a] === run.lane[b] && run.time[a] === run.time[b];
 }
 
+/* The write of a sync (step -1), or the sync of a write (step 1); -1: it is not found. */
+function otherHalf(run, at, step) {
+  const list = run.story.byLane[run.lane[at]], kind = step < 0 ? KIND.write : KIND.sync;
+  let place = lowerBound(list, list.length, at) + step;
+  for (let left = NEAR_MOST; left > 0 && place >= 0 && place < list.length; left--, place += step) {
+    const other = list[place];
+    if (run.kind[other] === KIND.start || run.kind[other] === KIND.stop) break;
+    if (run.kind[other] === kind && run.a[other] === run.a[at] && run.b[other] === run.b[at]
+      && run.c[other] === run.c[at] && run.flags[other] === run.flags[at]) return other;
+  }
+  return -1;
+}
+
 /* Directly before an event: its send, or what its node did before it in the same instant, back to what it heard. */
 function causesOf(run, at) {
   if (run.cause[at] >= 0) return [run.cause[at]];
   const list = [];
   if (run.lane[at] === NOBODY) return list;
+  if (run.kind[at] === KIND.sync) {
+    const write = otherHalf(run, at, -1);
+    return write >= 0 ? [write] : list;
+  }
   for (let before = at - 1; before >= 0 && at - before < NEAR_MOST && run.time[before] === run.time[at]; before--) {
     if (!together(run, before, at)) continue;
     if (run.kind[before] === KIND.send) continue; // a message is no reason for another
@@ -35,6 +51,8 @@ function effectsOf(run, at) {
     if (run.kind[after] === KIND.receive || run.kind[after] === KIND.sync) break;
     list.push(after);
   }
+  const sync = run.kind[at] === KIND.write ? otherHalf(run, at, 1) : -1;
+  if (sync >= 0 && !list.includes(sync)) list.push(sync);
   return list;
 }
 

@@ -6,23 +6,24 @@
 const OPERATIONS_MOST = 1200;
 
 function drawOperations(row) {
-  const { pen, colours } = paint, { group, lane } = row, top = row.top - view.scroll;
+  const { pen } = paint, { group, lane } = row, top = row.top - view.scroll;
   const list = group.byLane[lane];
   let place = lowerBoundBy(list.length, number => endOf(group, list[number]) >= view.from);
   drawLine(top + row.height - 0.5);
-  let edge = -Infinity;
+  let edge = -Infinity, bad = -1;
+  pen.lineWidth = 1;
   for (let drawn = 0; place < list.length && drawn < OPERATIONS_MOST; place++) {
     const number = list[place];
     if (group.begin[number] > view.to) break;
     const x = Math.max(xOf(group.begin[number]), view.left - 4), end = Math.min(xOf(endOf(group, number)), view.width + 4);
-    if (end < edge + 1 && number !== group.failing) continue; // nothing to be seen beside its neighbour
-    drawOperation(group, number, x, top, Math.max(1, end - x), row.height);
+    if (end < edge + 1 && end - x < 4 && number !== group.failing) continue; // nothing to be seen beside its neighbour
+    if (number === group.failing) bad = number; // it is drawn over its neighbours
+    drawOperation(group, number, x, top, Math.max(2, end - x), row.height);
     edge = end;
     drawn++;
   }
+  if (bad >= 0) drawOperation(group, bad, xOf(group.begin[bad]), top, xOf(endOf(group, bad)) - xOf(group.begin[bad]), row.height);
   pen.setLineDash([]);
-  pen.lineWidth = 1;
-  if (colours) pen.globalAlpha = 1;
 }
 
 function endOf(group, number) {
@@ -30,32 +31,50 @@ function endOf(group, number) {
 }
 
 function drawOperation(group, number, x, top, width, height) {
-  const { pen, colours } = paint, outcome = group.outcome[number], bad = number === group.failing;
-  const kind = group.kinds[number], colour = bad ? colours.bad : kind === "read" ? colours["m-clients"]
-    : kind === "cas" ? colours["m-votes"] : colours["m-replication"];
+  const { pen, colours } = paint, outcome = group.outcome[number], kind = group.kinds[number];
+  const colour = colours[{ read: "m-clients", cas: "m-votes", write: "m-replication" }[kind]];
+  const y = top + 2.5, size = height - 5;
+  if (number === group.failing) {
+    drawFailing(group, number, x, y, width, size);
+    return;
+  }
   pen.globalAlpha = outcome === "fail" ? 0.45 : 1;
   pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = bad ? 2.5 : 1;
   pen.setLineDash(outcome === "info" ? [4, 3] : []);
-  const y = top + 2.5, size = height - 5;
   if (width < 4) {
     pen.fillRect(x, y, width, size);
   } else {
     box(x + 0.5, y, width - 1, size, 3);
-    if (kind !== "read" || bad) {
+    if (kind !== "read") {
       const alpha = pen.globalAlpha;
-      pen.globalAlpha = alpha * (bad ? 0.3 : 0.18);
+      pen.globalAlpha = alpha * 0.18;
       pen.fill();
       pen.globalAlpha = alpha;
     }
     pen.stroke();
     const left = Math.max(x, view.left) + 4;
-    const said = outcome === "fail" ? group.labels[number] + " ✕" : group.labels[number];
-    if (!label(said, left, y + size / 2 + 0.5, x + width - left - 3, colours.text, SMALL) && bad)
-      label("✗", x - 12, y + size / 2, 14, colours.bad, BOLD);
+    label(outcome === "fail" ? group.labels[number] + " ✕" : group.labels[number], left, y + size / 2 + 0.5,
+      x + width - left - 3, colours.text, SMALL);
   }
   pen.globalAlpha = 1;
   paint.boxes.push({ x, y, width: Math.max(3, width), height: size, group, number });
+}
+
+/* The operation at which a history ends: seen however short it was. */
+function drawFailing(group, number, x, y, width, size) {
+  const { pen, colours } = paint, text = "✗ " + group.labels[number];
+  pen.font = BOLD;
+  const wide = Math.max(width, pen.measureText(text).width + 12);
+  pen.setLineDash([]);
+  pen.fillStyle = colours["bad-back"];
+  pen.strokeStyle = colours.bad;
+  pen.lineWidth = 2;
+  box(x, y - 1, wide, size + 2, 3);
+  pen.fill();
+  pen.stroke();
+  pen.lineWidth = 1;
+  label(text, Math.max(x, view.left) + 6, y + size / 2 + 0.5, wide, colours.bad, BOLD);
+  paint.boxes.push({ x, y, width: wide, height: size, group, number });
 }
 
 /* What the page was given of the histories, made ready. */

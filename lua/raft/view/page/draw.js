@@ -195,6 +195,7 @@ function drawMoment(run) {
     pen.lineTo(x, view.height);
     pen.stroke();
   }
+  if (run.story.alarms.some(at => run.time[at] === current.time)) return;
   const x = Math.round(xOf(current.time)) + 0.5;
   pen.strokeStyle = colours.accent;
   pen.lineWidth = 1;
@@ -341,7 +342,7 @@ function drawFaults(run, row) {
   const { pen, colours } = paint;
   drawLine(row.top - view.scroll + row.height - 1);
   eachBand(run, (band, x, width) => {
-    if (band.row === undefined || band.row >= run.story.bandRows) return;
+    if (band.row === undefined || band.row >= bandRows(run)) return;
     const y = row.top - view.scroll + 2 + band.row * BAND_ROW, height = BAND_ROW - 3;
     pen.fillStyle = colours.panel;
     box(x, y, width, height, 3);

@@ -25,7 +25,7 @@ const CATEGORY_OF_KIND = (() => {
   put("disk", ["write", "sync"]);
   put("snapshots", ["snapshot", "install", "restore"]);
   put("faults", ["fault", "start", "stop", "connect", "disconnect"]);
-  put("notes", ["note", "notice"]);
+  put("notes", ["note", "notice", "run", "verdict"]);
   put("clients", ["client"]);
   return table;
 })();

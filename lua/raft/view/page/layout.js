@@ -3,7 +3,7 @@
  * node, lanes for clients, and plots. It knows pixels and times, and draws nothing.
  */
 
-const AXIS = 30, BAND_ROW = 20, CLIENT_ROW = 18, GROUP_ROW = 24, PLOT_ROW = 92, BAR = 20;
+const AXIS = 30, BAND_ROW = 19, CLIENT_ROW = 18, GROUP_ROW = 24, PLOT_ROW = 92, BAR = 20;
 const SPAN_LEAST = 2000; // ns that the window shows at least
 
 const view = {
@@ -31,7 +31,7 @@ function layOut(run, shown, height) {
     rows.push(Object.assign({ type, top, height: size }, more));
     top += size;
   };
-  if (shown.kinds.faults && run.story.bandRows > 0) add("faults", run.story.bandRows * BAND_ROW + 6);
+  if (shown.kinds.faults && run.story.bandRows > 0) add("faults", bandRows(run) * BAND_ROW + 6);
   const clients = (run.clients || []).reduce((sum, group) => sum + GROUP_ROW + group.lanes.length * CLIENT_ROW + 4, 0);
   const rest = height - top - run.plots.length * PLOT_ROW - clients - 8;
   const each = Math.max(66, Math.min(120, rest / Math.max(1, lanes.length)));
@@ -45,6 +45,11 @@ function layOut(run, shown, height) {
   view.rows = rows;
   view.content = top + 4;
   view.laneRow = run.nodes.map((_, lane) => rows.find(row => row.lane === lane && row.type === "node"));
+}
+
+/* How many rows of faults there is room for. */
+function bandRows(run) {
+  return Math.min(run.story.bandRows, view.width < 640 ? 2 : 4);
 }
 
 /* The middle of a node's bar in the canvas; undefined: that node is not shown. */

@@ -74,7 +74,7 @@ function showTrouble() {
   if (at !== undefined) {
     const from = run.time[Math.max(0, at - 60)], to = run.time[Math.min(run.count - 1, at + 20)];
     const half = Math.max(run.time[at] - from, to - run.time[at], 2e6);
-    showSpan(run.time[at] - half, run.time[at] + half);
+    showSpan(run.time[at] - 1.3 * half, run.time[at] + 0.7 * half);
     choose(at, false);
     return true;
   }
@@ -125,7 +125,7 @@ function refreshLanes(run) {
   Object.assign(refreshLanes, { at: current.position, run });
   for (const row of rows) {
     const node = (nodes || run.states.after(current.position))[row.lane];
-    row.said.textContent = `${upOf(node)[1]} t${node.term}`;
+    row.said.textContent = upOf(node)[1] + (node.up === "absent" ? "" : " t" + node.term);
   }
 }
 

@@ -85,13 +85,14 @@ function drawAllMarks(run, filter) {
   rows.forEach((row, number) => {
     const middle = row.top + row.height / 2 - view.scroll;
     if (crowded) drawDensity(run, row, middle);
-    else drawMarks(run, filter, row.lane, ranges[number], middle);
+    else drawMarks(run, filter, row, ranges[number], middle);
   });
 }
 
 /* Neighbours in one pixel and of one kind are one mark; marks of different kinds at a moment stand above each other. */
-function drawMarks(run, filter, lane, [from, to], middle) {
-  const list = run.story.byLane[lane], heights = { up: 0, down: 0 };
+function drawMarks(run, filter, row, [from, to], middle) {
+  const list = run.story.byLane[row.lane], heights = { up: 0, down: 0 };
+  const most = Math.max(1, Math.floor((row.height / 2 - BAR / 2 - 4) / 11));
   let column = NaN, seen = new Set();
   for (let place = from; place < to && paint.marks.length < MARKS_MOST; place++) {
     const at = list[place];
@@ -105,8 +106,8 @@ function drawMarks(run, filter, lane, [from, to], middle) {
     }
     if (seen.has(run.kind[at])) continue;
     seen.add(run.kind[at]);
-    const y = glyph[0] ? middle - BAR / 2 - 7 - 11 * heights.up++ : middle + BAR / 2 + 7 + 10 * heights.down++;
-    if (heights.up > 3) heights.up = 0;
+    const side = glyph[0] ? "up" : "down", slot = heights[side]++ % most;
+    const y = glyph[0] ? middle - BAR / 2 - 7 - 11 * slot : middle + BAR / 2 + 7 + 10 * slot;
     drawGlyph(run, at, column, y, glyph);
   }
 }

@@ -45,7 +45,7 @@ function showNode(node, panel) {
     { leader: "L", candidate: "C", pre_candidate: "P", follower: "F", learner: "O", down: "✕", paused: "‖" }[role] || "·");
   element("b", {}, head, "node " + node.id);
   element("span", { class: "role" }, head, said);
-  element("span", { class: "term" }, head, "t" + node.term);
+  element("span", { class: "term" }, head, node.up === "absent" ? "" : "t" + node.term);
   const facts = element("dl", {}, card);
   const fact = (name, value, title) => {
     const pair = element("div", { title }, facts);
@@ -97,7 +97,8 @@ function showEvent(run) {
     element("p", { class: "faint" }, panel, "Click an event or an arrow, or step through the events with [ and ].");
     return;
   }
-  element("h3", { class: "said" }, panel, sentence(run, at));
+  const said = sentence(run, at);
+  element("h3", { class: said.length > 110 ? "said long" : "said" }, panel, said);
   element("p", { class: "faint" }, panel, `event ${at + 1} of ${run.count}, ${seconds(run.time[at], 9)}`);
   links(run, panel, "Came from", causesOf(run, at), "cause");
   links(run, panel, "What came of it", effectsOf(run, at), "effect");

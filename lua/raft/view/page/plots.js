@@ -23,7 +23,7 @@ function makePlots(run) {
   }
   if (story.elections.time.length > 0) {
     plots.push({ id: "elections", title: "Elections", unit: "ms", draw: drawElections,
-      what: "first candidate to leader", time: Float64Array.from(story.elections.time),
+      what: "time-out to leader", time: Float64Array.from(story.elections.time),
       value: Float64Array.from(story.elections.value) });
   }
   return plots;

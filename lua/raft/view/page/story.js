@@ -21,7 +21,7 @@ class Story {
     this.byLane = run.nodes.map(() => []);
     this.messages = { at: [], end: [] };
     this.waiting = run.nodes.map(() => []);
-    this.campaign = null;
+    this.campaigns = run.nodes.map(() => null); // since when each has tried to become leader
     this.highest = 0;
   }
 
@@ -65,16 +65,16 @@ class Story {
   role(at, lane) {
     const run = this.run, role = ROLES[run.c[at]];
     if (role === "pre_candidate" || role === "candidate") {
-      if (this.campaign === null) this.campaign = run.time[at];
+      if (this.campaigns[lane] === null) this.campaigns[lane] = run.time[at];
     } else if (role === "leader") {
       const { time, value, at: places, lane: lanes, term } = this.elections;
       time.push(run.time[at]);
-      value.push(run.time[at] - (this.campaign === null ? run.time[at] : this.campaign));
+      value.push(run.time[at] - (this.campaigns[lane] === null ? run.time[at] : this.campaigns[lane]));
       places.push(at);
       lanes.push(lane);
       term.push(run.term[at]);
-      this.campaign = null;
     }
+    if (role !== "pre_candidate" && role !== "candidate") this.campaigns[lane] = null;
     this.waiting[lane] = [];
   }
 
@@ -100,6 +100,7 @@ class Story {
     this.end("pause/" + lane, at);
     this.end("crash/" + lane, at);
     this.waiting[lane] = [];
+    this.campaigns[lane] = null;
     const why = this.run.say(at).replace(/^stops:? ?/, "");
     this.begin("crash/" + lane, { type: "crash", label: why === "crash" ? "crashed" : why || "stopped", lanes: [lane] }, at);
   }
@@ -204,7 +205,7 @@ class Story {
       rows[row] = band.to;
       band.row = row;
     }
-    this.bandRows = Math.min(rows.length, 6);
+    this.bandRows = rows.length;
   }
 
   /* When each message arrived or was lost, in blocks, so that long ones are found when only their middle is seen. */
