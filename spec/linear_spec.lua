@@ -105,6 +105,13 @@ function tests.test_AnUnknownDequeueOfAQueueThatWasFoundEmpty()
   assert_no((text:gsub("2 invoke dequeue; 2 info dequeue; ", "")), "queue")
 end
 
+-- Until the last dequeue returned, the unknown one may have taken the value.
+function tests.test_WhereAQueueEndsIsToldExactly()
+  local explanation = assert_no("1 invoke enqueue 1; 2 invoke dequeue; 1 ok enqueue 1; 3 invoke dequeue; " ..
+    "3 ok dequeue null; 3 invoke dequeue; 3 ok dequeue 1", "queue")
+  lu.assertEquals(explanation.operation.complete, 7)
+end
+
 function tests.test_AnUnknownWriteMayTakeEffectLate()
   local text = "1 invoke write 1; 1 info write 1; 2 invoke read; 2 ok read null; 2 invoke read; 2 ok read 1"
   assert_yes(text, "register")

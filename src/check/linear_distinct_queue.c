@@ -147,6 +147,14 @@ static uint32_t taken_at(const struct queue *self, uint32_t value)
     return taken == NONE ? HISTORY_NEVER : at(self, taken)->inv;
 }
 
+/* Whether it is known who took it. (A beginning of a history may have dequeues that did not return:
+ * they took that value or nothing.) */
+static bool is_taken(const struct queue *self, uint32_t value)
+{
+    uint32_t taken = self->values.items[value].taken;
+    return taken != NONE && at(self, taken)->ret != HISTORY_NEVER;
+}
+
 static enum linear_verdict overtaken(const struct queue *self, uint32_t first, uint32_t second)
 {
     const struct value *a = &self->values.items[first];
@@ -173,7 +181,7 @@ static enum linear_verdict judge_pairs(const struct queue *self, const struct pl
         for (; next < puts_end->count && puts_end->items[next].at < puts_begin->items[i].at;
              next++) {
             uint32_t a = puts_end->items[next].value;
-            bool may_be_gone = self->values.items[a].taken == NONE && self->unknown.count > 0;
+            bool may_be_gone = !is_taken(self, a) && self->unknown.count > 0;
             if (!may_be_gone && (latest == NONE || taken_at(self, a) > taken_at(self, latest))) {
                 latest = a;
             }
@@ -215,7 +223,7 @@ static void find_deadlines(const struct queue *self, const struct places *puts_e
         uint32_t empty = empty_after(self, place, &next_empty, &least_empty);
         uint32_t deadline = empty < least ? empty : least;
         uint32_t a = puts_end->items[i].value;
-        if (self->values.items[a].taken == NONE && deadline != HISTORY_NEVER) {
+        if (!is_taken(self, a) && taken_at(self, a) >= deadline && deadline != HISTORY_NEVER) {
             *array_push(deadlines) = (struct place){deadline, a};
         }
     }
@@ -293,7 +301,7 @@ static enum linear_verdict judge_with_unknown(struct queue *self, const struct p
 {
     struct places certain = {0};
     for (size_t i = 0; i < puts_end->count; i++) {
-        if (self->values.items[puts_end->items[i].value].taken != NONE) {
+        if (is_taken(self, puts_end->items[i].value)) {
             *array_push(&certain) = puts_end->items[i];
         }
     }
