@@ -8,7 +8,7 @@ local report = require "raft.report"
 
 local command = {}
 
-local subcommands = { "run", "test", "fuzz", "shell", "menu", "node", "log", "view", "check", "bench", "new" }
+local subcommands = { "run", "test", "fuzz", "shell", "menu", "node", "log", "view", "check", "bench", "new", "tour" }
 
 --- The subcommands' names, in the order in which help lists them.
 command.subcommands = subcommands

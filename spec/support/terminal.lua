@@ -102,8 +102,9 @@ function Terminal:visible()
   return (self:tmux("capture-pane -p"):gsub("%s+$", ""))
 end
 
--- f(terminal) with `raftbench WORDS` in a terminal of its own, of size[1] columns and size[2] lines.
-function M.with(words, environment, f, size)
+-- f(terminal) with `raftbench WORDS` in a terminal of its own, of size[1] columns and size[2] lines, once a pattern is
+-- seen (by default the shell's prompt).
+function M.with(words, environment, f, size, prompt)
   local folder = output_of("mktemp -d"):gsub("\n", "")
   local self = setmetatable({ marked = 0, folder = folder }, Terminal)
   environment = environment or { RAFTBENCH_HISTORY = "@/history" }
@@ -118,7 +119,7 @@ function M.with(words, environment, f, size)
   self:tmux(("new-session -d -x %d -y %d %s"):format(size and size[1] or WIDTH, size and size[2] or HEIGHT,
     command.quote(table.concat(parts, " "))))
   local fine, problem = pcall(function()
-    self:ready()
+    self:see(prompt or "raft>$")
     f(self, folder)
   end)
   self:tmux("kill-server")

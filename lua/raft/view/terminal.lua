@@ -7,6 +7,7 @@ local terminal = {}
 
 local WIDTH_DEFAULT = 80
 local WIDTH_LEAST = 20
+local HEIGHT_DEFAULT, HEIGHT_LEAST = 24, 5
 
 --- Whether a file descriptor of this process is a terminal.
 -- @tparam integer descriptor 0, 1 or 2
@@ -15,6 +16,7 @@ function terminal.is_terminal(descriptor)
   return require("raft.core").is_terminal(descriptor) -- here, so that --help works before a build
 end
 
+-- Its lines and columns.
 local function from_stty()
   local pipe = io.popen("(stty size </dev/tty) 2>/dev/null", "r")
   if not pipe then
@@ -22,17 +24,25 @@ local function from_stty()
   end
   local answer = pipe:read("*l")
   pipe:close()
-  return tonumber(answer and answer:match("^%d+ (%d+)"))
+  local height, width = (answer or ""):match("^(%d+) (%d+)")
+  return tonumber(height), tonumber(width)
 end
 
 --- The columns that output may take: `COLUMNS`, else what `stty size` says, else 80.
 -- @treturn integer
 function terminal.width()
-  local width = tonumber(os.getenv("COLUMNS")) or from_stty()
+  local width = tonumber(os.getenv("COLUMNS")) or select(2, from_stty())
   if not width or width < WIDTH_LEAST then
     return WIDTH_DEFAULT
   end
   return math.floor(width)
+end
+
+--- The lines of the screen: what `stty size` says, else 24.
+-- @treturn integer
+function terminal.height()
+  local height = from_stty()
+  return height and height >= HEIGHT_LEAST and height or HEIGHT_DEFAULT
 end
 
 --- Whether standard output should be coloured: a terminal, and `NO_COLOR` is not set.
