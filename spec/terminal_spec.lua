@@ -52,6 +52,17 @@ add("HelpFitsTheScreen", "--mode sim", function(t)
   end
 end, nil, { 80, 24 })
 
+add("BackAndOnAgain", "--mode sim --nodes 3", function(t)
+  local leader = t:ask(":leader", "\nnode (%d) leads term 1")
+  t:ask(":sleep 0.5", "\nit is [%d%.]+ s now")
+  t:ask(":watch on", "watching")
+  t:ask(":crash leader", "crashes")
+  t:ask(":sleep 1", "becomes leader of term 2")
+  t:ask(":back 1.25", "c = c:fork%(1%.25%).-it is [%d%.]+ s again")
+  t:ask(":status", "node " .. leader .. " leads term 1.-\n +" .. leader .. "  leader")
+  t:ask(":crash leader", "crashes") -- watched as before
+end)
+
 add("TheDiagramIsWrittenAndNamed", "--mode sim", function(t, folder)
   t:ask(":leader", "\nnode %d leads")
   t:ask(":view " .. folder .. "/run.txt", "the diagram is in " .. folder:gsub("%p", "%%%0") .. "/run%.txt")

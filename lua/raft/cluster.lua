@@ -17,7 +17,7 @@ local cluster = {}
 local Cluster = {}
 
 for _, subject in ipairs { "time", "leaders", "commands", "network", "nodes", "members", "looking", "clients",
-  "workloads", "nemeses", "goals" } do
+  "workloads", "nemeses", "goals", "fork" } do
   for name, method in pairs(require("raft.cluster." .. subject)) do
     assert(Cluster[name] == nil, name)
     Cluster[name] = method
@@ -34,13 +34,14 @@ local inner_metatable = { __index = Cluster }
 local metatable = { __name = "raft.cluster" }
 local recorded_metatable = {} -- of a cluster whose inputs are kept: the same, its methods apart
 
---- Makes a cluster and starts its nodes.
--- @tparam ?raft.cluster_options given the options; see the README
--- @treturn raft.cluster the cluster; where the world cannot be made nil, message, code
-function cluster.new(given)
+-- A fork writes no trace: its origin's holds what it has done.
+local function make(given, is_fork)
   local made, message, code = options.cluster(given)
   if not made then
     return nil, message, code
+  end
+  if is_fork then
+    made.trace, made.reader, made.verbose = nil, nil, false
   end
   local handle
   handle, message, code = core.cluster(made)
@@ -54,9 +55,10 @@ function cluster.new(given)
   end
   local inner = setmetatable({
     core = handle, options = made, driver = driver.new(handle), changed_clocks = {}, changed_disks = {},
+    another = make,
   }, inner_metatable)
   inner.recording = script.begin(given, made, inner.driver)
-  inner.inputs = inputs.is_on() and inputs.new(given, inner) or nil
+  inner.inputs = inputs.is_on() and not is_fork and inputs.new(given, inner) or nil
   local self = setmetatable({
     core = handle, options = made, driver = inner.driver, recording = inner.recording, inner = inner,
     inputs = inner.inputs,
@@ -67,6 +69,13 @@ function cluster.new(given)
   core.set_replay(self.driver.replay)
   open.add(self)
   return self
+end
+
+--- Makes a cluster and starts its nodes.
+-- @tparam ?raft.cluster_options given the options; see the README
+-- @treturn raft.cluster the cluster; where the world cannot be made nil, message, code
+function cluster.new(given)
+  return make(given, false)
 end
 
 local function finish(self, passed, message)

@@ -7,6 +7,7 @@
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local ending = require "raft.driver.ending"
 local violation = require "raft.violation"
 
 local driver = {}
@@ -15,6 +16,9 @@ local CHAINED_MAX = 1000 -- callbacks that cause one another; what is not withou
 
 local Driver = {}
 Driver.__index = Driver
+
+--- Raised by a call that a replay ends half-way.
+driver.STOPPED = setmetatable({}, { __tostring = function() return "ended half-way" end })
 
 local TIME_IS_UP = { code = "timeout", message = "the time-out has passed" } -- an outcome
 
@@ -38,6 +42,10 @@ function driver.new(handle)
     busy = false, -- what is running that must not wait
     failure = false, -- of a client, to be raised by the next turn
     main_wait = false, -- the main script's latest
+    after_count = 0, -- calls of `after` so far
+    timer = false, -- the number of the one whose function is running
+    stops_ns = false, -- a replay: whatever waits is ended at this time, with STOPPED
+    stops_steps = false, -- a replay: the same after so many of its steps
     is_closed = false,
   }, Driver)
 end
@@ -189,12 +197,12 @@ local function resume(self, client, ...)
 end
 
 -- A timer's function, which must not wait: what it raises is raised by the call that drives the world.
-local function run_timer(self, f)
-  self.busy = "a function that c:after calls"
+local function run_timer(self, f, number)
+  self.busy, self.timer = "a function that c:after calls", number
   local fine, problem = xpcall(f, function(raised)
     return type(raised) == "string" and debug.traceback(raised, 2) or raised
   end)
-  self.busy = false
+  self.busy, self.timer = false, false
   if not fine and not self.failure then
     self.failure = { value = problem }
   end
@@ -204,7 +212,7 @@ end
 function finish(self, wait, outcome)
   wait.done, wait.outcome = true, outcome
   if wait.timer then
-    run_timer(self, wait.timer)
+    run_timer(self, wait.timer, wait.number)
     return
   end
   if wait.predicate then
@@ -290,6 +298,8 @@ function Driver:turn(until_ns, each_event)
     self:raise_violation()
   elseif turn == "signal" then
     error("interrupted", 0)
+  elseif turn == "limit" and self.stops_steps then
+    error(driver.STOPPED, 0)
   elseif turn == "limit" then
     error(violation.hang(self.core:world_events(), self.core:now_ns() / 1e9), 0)
   end
@@ -311,8 +321,10 @@ local function drive_until_done(self, wait)
   end
   self.main_wait = wait
   while not wait.done do
-    local turn = self:turn(core.never)
-    if turn == "time" and not wait.done then
+    local turn = self:turn(self.stops_ns or core.never)
+    if turn == "time" and not wait.done and self.stops_ns then
+      error(driver.STOPPED, 0)
+    elseif turn == "time" and not wait.done then
       forget(self, wait)
       error("nothing is left to happen in this world that could end this wait", 0)
     elseif turn == "closed" and not wait.done then
@@ -359,7 +371,8 @@ end
 -- @tparam function f
 -- @treturn function ends it
 function Driver:after(deadline_ns, f)
-  local wait = { ticket = self.core:wait_time(deadline_ns), timer = f, done = false }
+  self.after_count = self.after_count + 1
+  local wait = { ticket = self.core:wait_time(deadline_ns), timer = f, number = self.after_count, done = false }
   self.waits[wait.ticket] = wait
   return function()
     if not wait.done and self.waits[wait.ticket] == wait then
@@ -456,42 +469,8 @@ function Driver:await_client(client, deadline_ns)
   return client.finished or false
 end
 
---- The clients that have not ended, the one that asks left out, and those that nobody waits for.
--- @treturn table a list, the oldest first
-function Driver:running_clients()
-  local list = {}
-  for _, client in pairs(self.clients) do
-    if client ~= self.current and not client.is_background then
-      list[#list + 1] = client
-    end
-  end
-  table.sort(list, function(a, b) return a.number < b.number end)
-  return list
-end
-
---- Ends all clients that wait, the latest first, without resuming them.
--- @return what the first error was that was raised by something to be closed in them
-function Driver:close()
-  self.is_closed = true
-  local close = rawget(coroutine, "close") -- Lua 5.4: runs what is to be closed in them
-  local list, busy, first = {}, self.busy, nil
-  for thread, client in pairs(self.clients) do
-    if coroutine.status(thread) == "suspended" then
-      list[#list + 1] = client
-    end
-  end
-  table.sort(list, function(a, b) return a.number > b.number end)
-  self.busy = "a client that is being closed"
-  for _, client in ipairs(list) do
-    if close then
-      local fine, problem = close(client.thread)
-      first = first or not fine and problem or nil
-    end
-    self.clients[client.thread] = nil
-  end
-  self.busy = busy
-  self.waits, self.predicates, self.deferred = {}, {}, {}
-  return first
+for name, method in pairs(ending) do
+  Driver[name] = method
 end
 
 return driver

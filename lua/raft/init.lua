@@ -53,6 +53,20 @@ function raft.shell(c)
   return require("raft.shell").open(c, raft)
 end
 
+--- Where two clusters differ: a fork and its origin, say. `print(raft.diff(c, d))` shows it as a table.
+-- @tparam raft.cluster c
+-- @tparam raft.cluster d
+-- @treturn raft.difference[] list of { node (0: the world), field, c's value, d's value }; empty: no difference
+function raft.diff(c, d)
+  for name, cluster in raft.sorted { c = c or false, d = d or false } do
+    local metatable = getmetatable(cluster)
+    if type(metatable) ~= "table" or metatable.__name ~= "raft.cluster" then
+      arguments.fail(name, "a cluster", cluster or nil)
+    end
+  end
+  return require("raft.diff").of(c, d)
+end
+
 --- Runs a scenario under many seeds in worker processes, as `raftbench fuzz` does.
 -- @tparam raft.fuzz_options options
 -- @treturn ?raft.fuzz_report nil and a message where the scenario cannot be run

@@ -5,6 +5,7 @@
 -- @module raft.script
 
 local arguments = require "raft.arguments"
+local aside = require "raft.script.aside"
 local core = require "raft.core"
 local fold = require "raft.script.fold"
 local source = require "raft.script.source"
@@ -14,16 +15,12 @@ local script = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
-local MADE_MOST = 25000 -- calls, repeated ones too: to keep one costs as much as to make it
-local CALLS_MOST = 5000 -- longer runs are programs of their own; what is done at a prompt is kept whole
-
-local ends_loop = fold.ends_loop
 local now_at_rest = core.now_at_rest
 
 -- Calls that change nothing, neither the trace nor what later calls find.
 local looks = {}
 for name in ("commits events held ids is_alive is_closed is_connected leader leaders log machine members mode now "
-  .. "script seed shutdown stats status trace_hash view"):gmatch "[%a_]+" do
+  .. "fork script seed shutdown stats status trace_hash view"):gmatch "[%a_]+" do
   looks[name] = true
 end
 
@@ -45,20 +42,6 @@ local function begins_ns(recording)
   return not (driver.current or driver.busy) and now_at_rest(driver.core)
 end
 
-local keep_all = false
-
---- Keeps all calls from now on, however many: somebody at a prompt may want to save them.
--- @tparam boolean wanted
-function script.keep_all(wanted)
-  keep_all = wanted
-end
-
--- One more call was made; true: too many to keep any.
-local function is_over(recording)
-  recording.made = recording.made + 1
-  return (#recording.calls >= CALLS_MOST or recording.made > MADE_MOST) and not keep_all
-end
-
 -- The call that was counted as one of a loop has raised an error: it stands alone.
 local function end_repeating(recording)
   local call, calls = recording.repeating, recording.calls
@@ -74,10 +57,6 @@ local function push(recording, call)
   if recording.repeating then
     end_repeating(recording)
   end
-  if is_over(recording) then
-    recording.calls, recording.kept, recording.is_full = {}, {}, true
-    return nil
-  end
   local calls = recording.calls
   calls[#calls + 1] = call
   return call
@@ -86,7 +65,9 @@ end
 -- A call is raised until it has returned.
 local function add(recording, text)
   local start_ns = begins_ns(recording)
-  return start_ns and push(recording, { text = text, start_ns = start_ns, raised = true }) or nil
+  return start_ns and push(recording, {
+    text = text, start_ns = start_ns, start_steps = recording.driver.core:world_steps(), raised = true,
+  }) or nil
 end
 
 -- A place in the script's table of what later lines speak of.
@@ -96,15 +77,29 @@ local function keep(recording, call)
   return ("kept[%d]"):format(call.place)
 end
 
+-- The call that was kept last has ended: it may be one of a loop.
+local function fold_last(recording, call)
+  local calls = recording.calls
+  if calls[#calls] == call then
+    fold.last(calls, writer.GAP_LEAST_NS)
+  end
+end
+
 local function ended(recording, call)
   call.raised = nil
   local now_ns = now_at_rest(recording.driver.core)
   if now_ns then -- else it waited while somebody shut the cluster down
     call.end_ns = now_ns
-    if (ends_loop[call.name] or call.text) and recording.calls[#recording.calls] == call then
-      fold.last(recording.calls, writer.GAP_LEAST_NS)
-    end
+    fold_last(recording, call)
   end
+end
+
+-- Calls that end when a function of the script says so: a fork, which has not the function, ends them after as many
+-- steps of the world.
+local asks_function = { wait_until = true, wait_event = true }
+
+local function note_end(recording, call, first)
+  call.end_steps, call.gave = recording.driver.core:world_steps(), first and true or false
 end
 
 -- Calls that give something back that can be used later.
@@ -116,7 +111,10 @@ local function followed(recording, call, result)
   if (call.name == "on" or call.name == "after") and type(result) == "function" then
     local name = keep(recording, call)
     return function()
-      local end_call = not recording.is_full and add(recording, name .. "()")
+      local end_call = not recording.is_off and add(recording, name .. "()")
+      if not end_call and not recording.is_off then
+        aside.add(recording, { text = name .. "()" })
+      end
       result()
       if end_call then
         ended(recording, end_call)
@@ -124,6 +122,11 @@ local function followed(recording, call, result)
     end
   elseif objects[call.name] and type(result) == "table" then
     recording.kept[result] = keep(recording, call)
+    if call.name == "client" and recording.aside then
+      local list = recording.aside.clients
+      list[call.number] = list[call.number] or {}
+      list[call.number].client = result
+    end
   end
   return result
 end
@@ -135,13 +138,13 @@ local function finish(recording, call, ...)
   end
   call.raised, call.end_ns = nil, now_ns
   local name = call.name
-  if ends_loop[name] then
-    if recording.calls[#recording.calls] == call then
-      fold.last(recording.calls, writer.GAP_LEAST_NS)
-    end
-  elseif gives_more[name] then
+  if asks_function[name] and type(call[1]) == "function" then
+    note_end(recording, call, (...))
+  end
+  if gives_more[name] then
     return followed(recording, call, ...)
   end
+  fold_last(recording, call)
   return ...
 end
 
@@ -151,7 +154,13 @@ local function begin(recording, name, start_ns, ...)
     count = math.min(count, 1)
   end
   -- All fields, so that it has its size at once. It is raised until it has returned.
-  local call = { name = name, count = count, start_ns = start_ns, end_ns = nil, raised = true, remark = nil, ... }
+  local call = {
+    name = name, count = count, start_ns = start_ns, start_steps = recording.driver.core:world_steps(), end_ns = nil,
+    raised = true, remark = nil, ...
+  }
+  if name == "client" then
+    call.number = (recording.driver.started or 0) + 1
+  end
   for position = 1, count do
     if type(call[position]) == "table" then
       call[position] = source.copy(call[position])
@@ -173,11 +182,12 @@ local function repeats(recording, name, now_ns, count, a, b)
     return nil
   end
   local call = body[1]
-  if call.name ~= name or call.count ~= count or count > 2 or call[1] ~= a or call[2] ~= b or type(a) == "table"
-    or type(b) == "table" then
+  if call.name ~= name or call.count ~= count or count > 2 or call[1] ~= a or call[2] ~= b then
     return nil
   end
-  if now_ns - loop.end_ns >= writer.GAP_LEAST_NS or is_over(recording) then
+  local kind_a, kind_b = type(a), type(b)
+  if kind_a == "table" or kind_a == "function" or kind_b == "table" or kind_b == "function"
+    or now_ns - loop.end_ns >= writer.GAP_LEAST_NS then
     return nil
   end
   recording.repeating, recording.repeating_ns = call, now_ns
@@ -200,6 +210,33 @@ local function no_cluster(name)
   arguments.raise("%s was called without its cluster: call it as c:%s()", name, name)
 end
 
+local function finish_aside(recording, call, ...)
+  call.raised = nil
+  if asks_function[call.name] and type(call[1]) == "function" and not recording.driver.is_closed then
+    note_end(recording, call, (...))
+  elseif call.name == "client" then
+    local list = recording.aside.clients
+    list[call.number] = list[call.number] or {}
+    list[call.number].client = (...)
+  end
+  return ...
+end
+
+-- A call that is no call of the main script, or is not kept.
+local function call_aside(recording, name, method, inner, ...)
+  if recording.is_locked then
+    arguments.raise("c:%s was called on a cluster that is being forked, by a function that was given to another call "
+      .. "of it: such a run cannot be done again", name)
+  elseif recording.is_off or not recording.aside then
+    return method(inner, ...)
+  end
+  local call = aside.add(recording, { name = name, count = select("#", ...), raised = true, ... })
+  if not call then
+    return method(inner, ...)
+  end
+  return finish_aside(recording, call, method(inner, ...))
+end
+
 local function wrap(name, method)
   if looks[name] then
     return function(self, ...)
@@ -209,7 +246,7 @@ local function wrap(name, method)
       return method(self.inner, ...)
     end
   end
-  local is_asked = ends_loop[name] -- the loops that `repeats` looks for are of such
+  local is_plain = not gives_more[name]
   return function(self, ...)
     if not clusters[self] then
       no_cluster(name)
@@ -217,14 +254,14 @@ local function wrap(name, method)
     local recording, inner = self.recording, self.inner
     -- First of all whether it is kept: clients call much, and nothing of it is.
     local driver = recording.driver
-    if driver.current or driver.busy or recording.is_full then
-      return method(inner, ...)
+    if driver.current or driver.busy or recording.is_off then
+      return call_aside(recording, name, method, inner, ...)
     end
     local start_ns = now_at_rest(driver.core)
     if not start_ns then
-      return method(inner, ...)
+      return call_aside(recording, name, method, inner, ...)
     end
-    local loop = is_asked and repeats(recording, name, start_ns, select("#", ...), ...)
+    local loop = is_plain and repeats(recording, name, start_ns, select("#", ...), ...)
     if loop then
       return finish_repeating(recording, loop, method(inner, ...))
     end
@@ -276,7 +313,10 @@ function script.begin(given, made, driver)
   options.name = made.name ~= "" and made.name or nil
   options.speed = made.mode == "tcp" and made.speed ~= 1 and made.speed or nil
   return {
-    options = options, driver = driver, calls = {}, made = 0, repeating = false, begin_ns = driver.core:now_ns(),
+    options = options, driver = driver, calls = {}, repeating = false, begin_ns = driver.core:now_ns(),
+    is_off = false, -- nothing is kept
+    is_locked = false, -- it is being forked
+    aside = made.mode == "sim" and aside.new() or nil, -- what clients and callbacks do
     kept = setmetatable({}, { __mode = "k" }), -- objects that were given out → where the script keeps them
   }
 end
@@ -288,9 +328,12 @@ end
 -- @tparam ?string where an expression that finds the object where no earlier line kept it
 -- @treturn function to be called when it has returned
 function script.object_call(recording, object, call, where)
-  local name = recording and not recording.is_full and (recording.kept[object] or where)
+  local name = recording and not recording.is_off and (recording.kept[object] or where)
   local entry = name and add(recording, name .. call)
   if not entry then
+    if name and not begins_ns(recording) then
+      aside.add(recording, { text = name .. call })
+    end
     return function() end
   end
   if not recording.kept[object] then
@@ -351,10 +394,6 @@ function methods:script(path)
     arguments.text("path", path)
   end
   end_repeating(recording)
-  if recording.is_full then
-    return nil, ("more than %d different calls were made before this: too many for a script that lists them"):format(
-      CALLS_MOST), "too_large", {}
-  end
   local text, refused = writer.write(self, recording)
   if not path then
     return text, refused

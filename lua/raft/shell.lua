@@ -113,8 +113,12 @@ function Session:flush_watch()
   end
 end
 
--- What the user calls a cluster.
-local function name_of(self, cluster)
+Session.is_cluster = is_cluster
+
+--- What the user calls a cluster.
+-- @param cluster
+-- @treturn string
+function Session:name_of(cluster)
   if self.environment.c == cluster then
     return "c"
   end
@@ -134,14 +138,32 @@ local function result_of(first, ...)
   return first, ...
 end
 
+--- Another cluster is in the place of one, which is shut down.
+-- @param cluster
+-- @param other
+function Session:replace(cluster, other)
+  local is_watching = self.watch ~= nil
+  self:stop_watching()
+  for name, value in pairs(self.environment) do
+    if value == cluster then
+      self.environment[name] = other
+    end
+  end
+  open.close(cluster)
+  if is_watching then
+    commands.run(self, ":watch on")
+  end
+end
+
 --- Makes a call for a command, and shows it as it would be typed.
 -- @param cluster
 -- @tparam string name
 -- @tparam table given its arguments, with their number in `n`
 -- @tparam ?table texts what is shown in place of arguments, by position
+-- @tparam ?string before what stands before the call
 -- @return what the call gives; where it fails nil, what went wrong in words, code
-function Session:call(cluster, name, given, texts)
-  self:tell("  " .. words.call(name_of(self, cluster), name, given, texts))
+function Session:call(cluster, name, given, texts, before)
+  self:tell("  " .. (before or "") .. words.call(self:name_of(cluster), name, given, texts))
   return result_of(cluster[name](cluster, unpack(given, 1, given.n)))
 end
 
@@ -305,7 +327,6 @@ function shell.run(c, raft)
     jit.off() -- its compiled code could not be interrupted
   end
   local session = new(c, raft)
-  script.keep_all(true)
   core.begin_prompt(true)
   watch_clients(c)
   if session.lines.is_terminal then
@@ -315,7 +336,6 @@ function shell.run(c, raft)
   session:stop_watching()
   session.lines:close()
   core.end_prompt(true)
-  script.keep_all(false)
   if jit then
     jit.on()
   end

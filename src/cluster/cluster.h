@@ -115,13 +115,17 @@ enum cluster_turn {
     CLUSTER_EVENT,   /* each_event: one event ("sim") or one turn of the loop (TCP) is over */
     CLUSTER_READY,   /* tickets are ready: cluster_take */
     CLUSTER_STOPPED, /* a violation was seen, or cluster_interrupt was called */
-    CLUSTER_LIMIT,   /* the world has had as many events as cluster_limit_events allows */
+    CLUSTER_LIMIT,   /* the world has had as many events as cluster_limit_events allows, or steps */
 };
 
 /* Lets the world go on until one of these; not from within any callback of the world. */
 enum cluster_turn cluster_drive(struct cluster *cluster, int64_t until_ns, bool each_event);
 /* A limit of deliveries and wake-ups, so that a run without end is told from a long one. */
 void cluster_limit_events(struct cluster *cluster, uint64_t most);
+/* How many steps the world has made: more than it had events, for a disk's end of work is none. The
+ * moment of a run is told by it, where a time has several. A limit of them, too; 0: none. */
+uint64_t cluster_steps(const struct cluster *cluster);
+void cluster_limit_steps(struct cluster *cluster, uint64_t most);
 /* Makes the drive that is under way (or the next) return STOPPED after the present step. */
 void cluster_interrupt(struct cluster *cluster);
 /* Rises whenever a role, an applied index, members or a node's state changed: cheap to poll. */

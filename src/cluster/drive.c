@@ -14,6 +14,22 @@ void cluster_limit_events(struct cluster *cluster, uint64_t most)
     cluster->events_most = most;
 }
 
+uint64_t cluster_steps(const struct cluster *cluster)
+{
+    return cluster->steps;
+}
+
+void cluster_limit_steps(struct cluster *cluster, uint64_t most)
+{
+    cluster->steps_most = most;
+}
+
+static bool is_at_limit(const struct cluster *cluster)
+{
+    return (cluster->events_most != 0 && cluster->world->events >= cluster->events_most) ||
+           (cluster->steps_most != 0 && cluster->steps >= cluster->steps_most);
+}
+
 static bool was_stopped(struct cluster *cluster)
 {
     bool stopped = cluster->interrupted;
@@ -43,7 +59,7 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
         if (requests_are_done(cluster->requests)) {
             return CLUSTER_READY;
         }
-        if (cluster->events_most != 0 && cluster->world->events >= cluster->events_most) {
+        if (is_at_limit(cluster)) {
             return CLUSTER_LIMIT;
         }
         if (!cluster->world->operations->step(cluster->world, until_ns)) {
@@ -53,6 +69,7 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
             }
             return requests_are_done(cluster->requests) ? CLUSTER_READY : CLUSTER_TIME_UP;
         }
+        cluster->steps++;
         if (each_event && !cluster->interrupted && !requests_are_done(cluster->requests)) {
             return CLUSTER_EVENT;
         }

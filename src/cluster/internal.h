@@ -147,6 +147,8 @@ struct cluster {
     uint64_t changes;
     uint64_t judged_changes;
     uint64_t events_most; /* of the world; 0: no limit */
+    uint64_t steps;
+    uint64_t steps_most; /* 0: no limit */
     struct situations situations;
     bool driving;
     bool interrupted;

@@ -4,6 +4,14 @@
  */
 #include "lua/module.h"
 
+/* core:limit_steps(most): the same for steps of the world (core:world_steps); 0: no limit */
+static int limit_steps(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    cluster_limit_steps(box->cluster, (uint64_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
 /* core:limit_events(most): from there on core:drive answers "limit" */
 static int limit_events(lua_State *L)
 {
@@ -43,6 +51,7 @@ static int situations(lua_State *L)
 
 const luaL_Reg lua_campaign_methods[] = {
     {"limit_events", limit_events},
+    {"limit_steps", limit_steps},
     {"trace_marks", trace_marks},
     {"situations", situations},
     {NULL, NULL},

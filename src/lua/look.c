@@ -298,6 +298,14 @@ static int look_world_events(lua_State *L)
     return 1;
 }
 
+/* core:world_steps() → how many steps the world has made (cluster.h) */
+static int look_world_steps(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushinteger(L, (lua_Integer)cluster_steps(box->cluster));
+    return 1;
+}
+
 /* core:events(mask) → list of the recent events of these kinds, oldest first */
 static int look_events(lua_State *L)
 {
@@ -346,6 +354,14 @@ static int look_trace_hash(lua_State *L)
     return 1;
 }
 
+/* core:trace_count() → how many events the trace has so far */
+static int look_trace_count(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushinteger(L, (lua_Integer)trace_count(cluster_trace(box->cluster)));
+    return 1;
+}
+
 /* core:violation() → {property, message, time, nodes}; nil: none */
 static int look_violation(lua_State *L)
 {
@@ -378,9 +394,11 @@ const luaL_Reg lua_look_methods[] = {
     {"machine", look_machine},
     {"stats", look_stats},
     {"world_events", look_world_events},
+    {"world_steps", look_world_steps},
     {"events", look_events},
     {"event_lines", look_event_lines},
     {"trace_hash", look_trace_hash},
+    {"trace_count", look_trace_count},
     {"violation", look_violation},
     {NULL, NULL},
 };

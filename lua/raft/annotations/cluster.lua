@@ -136,6 +136,18 @@ function cluster:commits(id) end
 ---@param timeout? number seconds, 10 if not given
 function cluster:check_live(timeout) end
 
+-- A second cluster that goes on from a moment of this one.
+
+---A second cluster that goes on from this moment by itself, or from one in the past: all calls are done again in a
+---simulated world of its own, and the trace's hash is compared. A Lua machine is made afresh; functions given to `on`,
+---`after`, `intercept`, `serve` and `trace` stay behind, and clients that ran at an earlier moment.
+---@param ago? number seconds, 0 if not given
+---@return raft.cluster? # nil, message, "unsupported", detail: over TCP, and where the run cannot be done again. An error is raised while clients are running
+---@return string? message
+---@return string? code
+---@return raft.detail? detail
+function cluster:fork(ago) end
+
 -- Goals: what a scenario means to reach at least now and then, so that a campaign of many seeds tells where it never did.
 
 ---A goal: over a campaign (`raftbench fuzz`) it must have been true at least once; a goal that no seed reached fails

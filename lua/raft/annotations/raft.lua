@@ -28,6 +28,12 @@ function raft.cluster(given) end
 ---@param c? raft.cluster nil: the one opened last, or a new one of three nodes, which is shut down at the end
 function raft.shell(c) end
 
+---Where two clusters differ: a fork and its origin, say. `print(raft.diff(c, d))` shows it as a table.
+---@param c raft.cluster
+---@param d raft.cluster
+---@return raft.difference[] # list of { node (0: the world), field, c's value, d's value }; empty: no difference
+function raft.diff(c, d) end
+
 ---Runs a scenario under many seeds in worker processes, as `raftbench fuzz` does.
 ---@param options raft.fuzz_options
 ---@return raft.fuzz_report? # nil and a message where the scenario cannot be run

@@ -339,6 +339,13 @@
 ---@field peers? table<integer, raft.peer> on a leader
 ---@field refused? raft.refusal what another server refused it last
 
+---Where two clusters differ: `[1]` is the first one's value, `[2]` the second one's.
+---@class raft.difference
+---@field node integer 0: the world
+---@field field string
+---@field [1] any
+---@field [2] any
+
 ---@class raft.leadership
 ---@field id integer
 ---@field term integer

@@ -3,6 +3,7 @@
 
 local arguments = require "raft.arguments"
 local inputs = require "raft.inputs"
+local aside = require "raft.script.aside"
 local script = require "raft.script"
 
 local network = {}
@@ -268,7 +269,9 @@ function network:intercept(f)
   self.held_messages = self.held_messages or {}
   self.core:intercept(function(message, frame)
     frames[message] = frame
-    return judge(self, f(setmetatable(message, metatable)), message, frame)
+    local verdict = f(setmetatable(message, metatable))
+    aside.judged(self.recording, verdict)
+    return judge(self, verdict, message, frame)
   end)
   return true
 end
@@ -294,7 +297,7 @@ function network:serve(id, f)
   if not self:knows("id", id) then
     return self:unknown_node(id)
   end
-  return self.core:serve(id, f)
+  return self.core:serve(id, f and aside.serving(self.recording, f))
 end
 
 --- A request from one node to another over the nodes' own transport.

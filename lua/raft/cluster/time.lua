@@ -97,7 +97,7 @@ function time:step(n)
   end)
   local fine, problem = pcall(function()
     for _ = 1, n do
-      local turn = self.driver:turn(never, true)
+      local turn = self.driver:turn(self.driver.stops_ns or never, true)
       if turn == "time" or turn == "closed" then
         break
       end

@@ -1,7 +1,7 @@
 --- Calls that repeat, kept as a loop: a script that waits by asking again and again has few lines, however long it
--- waits.
+-- waits. Loops that repeat with what is between them are a loop again.
 --
--- A loop is { loop = {calls}, count, start_ns, end_ns }.
+-- A loop is { loop = {calls and loops}, count, start_ns, end_ns, start_steps }.
 -- @module raft.script.fold
 
 local fold = {}
@@ -28,10 +28,18 @@ local function is_same_value(a, b, depth)
   return true
 end
 
-local function is_same_call(a, b)
-  if a.loop or b.loop or a.name ~= b.name or a.text ~= b.text or a.count ~= b.count then
+local is_same_call
+function is_same_call(a, b)
+  if a.loop or b.loop then
+    local is_same = a.loop and b.loop and a.count == b.count and #a.loop == #b.loop
+    for position = 1, is_same and #a.loop or 0 do
+      is_same = is_same and is_same_call(a.loop[position], b.loop[position])
+    end
+    return is_same or false
+  elseif a.name ~= b.name or a.text ~= b.text or a.count ~= b.count then
     return false
-  elseif a.place or b.place or a.raised or b.raised or a.interrupted or b.interrupted then
+  elseif a.place or b.place or a.raised or b.raised or a.interrupted or b.interrupted
+    or a.end_steps or b.end_steps then
     return false
   end
   for position = 1, a.count or 0 do
@@ -74,7 +82,7 @@ end
 local function begin(calls, length, gap_ns)
   local last = #calls
   local first = last - COUNT_LEAST * length + 1
-  if first < 1 or calls[first].loop then
+  if first < 1 then
     return false
   end
   for turn = COUNT_LEAST - 1, 1, -1 do
@@ -83,11 +91,14 @@ local function begin(calls, length, gap_ns)
     end
   end
   for position = first, first + length - 1 do
-    if calls[position].loop or calls[position].place or not calls[position].end_ns then
+    if calls[position].place or not calls[position].end_ns then
       return false
     end
   end
-  local loop = { loop = {}, count = COUNT_LEAST, start_ns = calls[first].start_ns, end_ns = calls[last].end_ns }
+  local loop = {
+    loop = {}, count = COUNT_LEAST, start_ns = calls[first].start_ns, end_ns = calls[last].end_ns,
+    start_steps = calls[first].start_steps,
+  }
   for position = 1, length do
     loop.loop[position] = calls[first + position - 1]
   end
@@ -96,12 +107,6 @@ local function begin(calls, length, gap_ns)
   end
   calls[first] = loop
   return true
-end
-
---- Calls that a loop which waits ends with, by name: behind others it is not worth looking for one.
-fold.ends_loop = {}
-for name in ("get query sleep step wait_clients wait_event wait_leader wait_until"):gmatch "[%a_]+" do
-  fold.ends_loop[name] = true
 end
 
 --- The last call has ended: it becomes part of a loop where it repeats what was before.

@@ -72,7 +72,10 @@ function Writer:interrupted(call, given)
 end
 
 function Writer:call(call)
-  if call.text then
+  if call.leaves_clients then
+    self:remark "the clients that ran then were left behind"
+    return
+  elseif call.text then
     self:add((call.place and ("kept[%d] = "):format(call.place) or "") .. call.text)
     return
   end
@@ -116,7 +119,11 @@ function Writer:loop(loop)
   self:add("for _ = 1, %d do", loop.count)
   local first = #self.lines + 1
   for _, call in ipairs(loop.loop) do
-    self:call(call)
+    if call.loop then
+      self:loop(call)
+    else
+      self:call(call)
+    end
   end
   for position = first, #self.lines do
     self.lines[position] = "  " .. self.lines[position]:gsub("\n", "\n  ")

@@ -6,7 +6,7 @@
 -- @module raft.shell.draw
 
 local display = require "raft.view.display"
-local faults = require "raft.shell.faults"
+local faults = require "raft.faults"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 

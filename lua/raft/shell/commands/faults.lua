@@ -1,7 +1,7 @@
 --- The shell's commands for faults: of nodes and of the network.
 -- @module raft.shell.commands.faults
 
-local in_force = require "raft.shell.faults"
+local in_force = require "raft.faults"
 local on_nodes = require "raft.shell.on_nodes"
 local words = require "raft.shell.words"
 

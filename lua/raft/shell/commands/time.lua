@@ -1,6 +1,7 @@
 --- The shell's commands that let time pass.
 -- @module raft.shell.commands.time
 
+local source = require "raft.script.source"
 local words = require "raft.shell.words"
 
 local time = { title = "time" }
@@ -35,6 +36,62 @@ table.insert(time, {
     end
     lines[#lines + 1] = ("it is %.6f s now"):format(cluster:now())
     return table.concat(lines, "\n")
+  end,
+})
+
+table.insert(time, {
+  name = "back", usage = ":back SECONDS", example = ":back 0.5",
+  text = "takes a simulated cluster back by so long: c is then one where all was done again up to that moment",
+  more = "The former one is shut down; :fork first, if you want to keep it",
+  run = function(session, cluster, rest)
+    local seconds = words.number(rest)
+    if not seconds then
+      return nil, rest == "" and "how long?" or ("'%s' is no number of seconds"):format(rest)
+    elseif seconds > cluster:now() then
+      return ("only %.6g s have passed"):format(cluster:now())
+    end
+    local name = session:name_of(cluster)
+    local earlier, problem = session:call(cluster, "fork", { seconds, n = 1 }, nil, name .. " = ")
+    if not earlier then
+      return problem
+    end
+    session:replace(cluster, earlier)
+    return ("it is %.6g s again"):format(earlier:now())
+  end,
+})
+
+table.insert(time, {
+  name = "fork", usage = ":fork [NAME]", example = ":fork, :fork e",
+  text = "makes a second cluster d (or NAME) that goes on from this moment by itself",
+  more = ":diff tells where they part",
+  run = function(session, cluster, rest)
+    local name = rest == "" and "d" or rest
+    if not source.is_name(name) then
+      return nil, ("'%s' is no name"):format(name)
+    end
+    local other, problem = session:call(cluster, "fork", { n = 0 }, nil, name .. " = ")
+    if not other then
+      return problem
+    end
+    session.environment[name] = other
+    return ("%s is a cluster of its own from here on: %s:crash(1), :diff %s"):format(name, name, name)
+  end,
+})
+
+table.insert(time, {
+  name = "diff", usage = ":diff [NAME]", example = ":diff, :diff e",
+  text = "shows where the cluster and d (or NAME) differ: node, field, both values",
+  run = function(session, cluster, rest)
+    local name = rest == "" and "d" or rest
+    local other = session.environment[name]
+    if not session.is_cluster(other) or other:is_closed() then
+      return nil, ("there is no cluster %s (:fork %s makes one)"):format(name, name)
+    end
+    local own = session:name_of(cluster)
+    session:tell(("  raft.diff(%s, %s)"):format(own, name))
+    local list = require("raft.diff").of(cluster, other)
+    list.names = { own, name }
+    return tostring(list)
   end,
 })
 

@@ -1,5 +1,5 @@
 --- The faults that are in force in a cluster, in words.
--- @module raft.shell.faults
+-- @module raft.faults
 
 local source = require "raft.script.source"
 
