@@ -156,7 +156,8 @@ function tests.test_TheCounterAnswersBadAddresses()
       id = id - 1
     end
     uv.os_setenv("COUNTER_DIR", "]] .. folder .. [[")
-    local process = assert(uv.spawn(uv.exepath(), { args = { "scripts/counter.lua", ("%d"):format(id), "join" } }, function()
+    local given = { "scripts/counter.lua", ("%d"):format(id), "join" }
+    local process = assert(uv.spawn(uv.exepath(), { args = given }, function()
       assert(not paths[1], "the example has ended")
       uv.stop()
     end))
