@@ -89,6 +89,25 @@ add("NoTimePassesAtThePromptInTheSimulatedWorld", "--mode sim", function(t)
   t:ask("c:now()", "\n1%.5")
 end)
 
+-- As over TCP, at the speed that was asked for; and it is a run like any other.
+add("TheClockOfTheSimulatedWorldFollowsTheRealOne", "--mode sim", function(t, folder)
+  t:ask(":watch on", "watching")
+  t:ask(":speed 20", "its clock goes on, 20 times as fast")
+  t:see("becomes leader of term 1\n")
+  t:ask("c:after(3, function() c:crash(c:leader()) end)")
+  t:mark()
+  t:type("half a line")
+  t:see("crashes\n.-becomes leader of term 2\n.-raft> half a line$")
+  t:press("C-c")
+  t:ask(":speed off", "time passes only in calls")
+  t:ask("t = c:now()")
+  t:ask("c:now() == t", "\ntrue")
+  t:ask(":save " .. folder .. "/run.lua", "written to")
+  local hash = t:ask("c:trace_hash()", '\n"(%x+)"')
+  t:ask(":back 1", "again")
+  lu.assertEquals(command.run({ "run", folder .. "/run.lua" }).out, hash .. "\n")
+end)
+
 -- ---- interrupts -------------------------------------------------------------------------------
 
 local endless = {
@@ -102,7 +121,8 @@ local endless = {
 
 for _, mode in ipairs { "sim", "tcp", "process" } do
   add("CtrlCEndsWhatRunsAndNotTheShell_" .. mode, "--mode " .. mode, function(t)
-    for _, line in ipairs(endless) do
+    for position = 1, mode == "sim" and #endless or 2 do
+      local line = endless[position]
       t:mark()
       t:type("print 'begun' " .. line)
       t:press("Enter")

@@ -150,6 +150,10 @@ function Session:replace(cluster, other)
     end
   end
   open.close(cluster)
+  local pace = self.lines.pace
+  if pace and pace.cluster == cluster then
+    pace.cluster = other
+  end
   if is_watching then
     commands.run(self, ":watch on")
   end

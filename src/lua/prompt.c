@@ -182,16 +182,17 @@ static int poll_until(struct pollfd *polled, size_t count, int64_t timeout_ns, s
     return ppoll(polled, count, timeout_ns == WORLD_NEVER ? NULL : &timeout, before);
 }
 
-/* core.wait_input(core, ...) → whether standard input is readable, whether one of these worlds has
- * something to do (drive it); nil where a signal came that core.take_interrupt tells */
+/* core.wait_input(most_ns or nil, core, ...) → whether standard input is readable, whether one of
+ * these worlds has something to do (drive it); nil where a signal came that core.take_interrupt
+ * tells; it waits no longer than most_ns */
 static int wait_input(lua_State *L)
 {
-    int worlds = lua_gettop(L);
+    int worlds = lua_gettop(L) - 1;
     luaL_argcheck(L, worlds <= WORLDS_MOST, worlds, "too many clusters");
     struct pollfd polled[WORLDS_MOST + 1] = {{.fd = 0, .events = POLLIN}};
-    int64_t timeout_ns = WORLD_NEVER;
+    int64_t timeout_ns = (int64_t)luaL_optinteger(L, 1, WORLD_NEVER);
     for (int i = 1; i <= worlds; i++) {
-        struct world *world = cluster_world(open_cluster(L, i)->cluster);
+        struct world *world = cluster_world(open_cluster(L, i + 1)->cluster);
         polled[i] = (struct pollfd){.fd = real_pollfd(world), .events = POLLIN};
         int64_t wanted_ns = real_timeout_ns(world);
         timeout_ns = wanted_ns < timeout_ns ? wanted_ns : timeout_ns;

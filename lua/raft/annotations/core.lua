@@ -317,10 +317,11 @@ function core.take_interrupt() end
 
 ---Waits for standard input or for something to do in one of these worlds.
 ---@package
+---@param most_ns? integer how long at most
 ---@param ... userdata
 ---@return boolean? readable nil: a signal came
 ---@return boolean due
-function core.wait_input(...) end
+function core.wait_input(most_ns, ...) end
 
 ---Whether a cluster's clock goes on while nobody drives it.
 ---@package

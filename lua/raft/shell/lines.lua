@@ -63,6 +63,28 @@ local function turn(self, clusters)
   end
 end
 
+-- Lets a simulated cluster's clock go on, where it follows the real one.
+local function tick(self)
+  local pace = self.pace
+  local fine, problem = pcall(pace.tick, pace)
+  if fine then
+    return
+  elseif type(problem) == "string" and problem:find "^interrupted" then
+    pace:interrupted()
+    self.is_halted = true
+  else
+    self.pace = nil
+    self.options.problem(problem)
+    self:write "its clock no longer follows the real one: :speed lets it go on\n"
+  end
+end
+
+--- A simulated cluster whose clock follows the real one while a line is waited for.
+-- @param pace of raft.shell.pace; nil: none
+function Lines:set_pace(pace)
+  self.pace = pace
+end
+
 --- Waits for input or for anything else to happen.
 -- @treturn ?boolean whether there is input; nil: a signal came
 -- @treturn ?string "signal"
@@ -72,12 +94,15 @@ function Lines:wait_for_input()
   for position, cluster in ipairs(clusters) do
     handles[position] = cluster.core
   end
-  local has_input, has_work = core.wait_input(unpack(handles))
+  local pace = not self.is_halted and self.pace or nil
+  local has_input, has_work = core.wait_input(pace and pace:left_ns() or nil, unpack(handles))
   if has_work then
     turn(self, clusters)
   end
   if has_input == nil then
     return nil, "signal"
+  elseif pace and pace:left_ns() == 0 then
+    tick(self)
   end
   return has_input
 end

@@ -1,6 +1,7 @@
 --- The shell's commands that let time pass.
 -- @module raft.shell.commands.time
 
+local pace = require "raft.shell.pace"
 local source = require "raft.script.source"
 local words = require "raft.shell.words"
 
@@ -36,6 +37,27 @@ table.insert(time, {
     end
     lines[#lines + 1] = ("it is %.6f s now"):format(cluster:now())
     return table.concat(lines, "\n")
+  end,
+})
+
+table.insert(time, {
+  name = "speed", usage = ":speed [N|off]", example = ":speed 10, :speed 0.1, :speed off", takes = { "off" },
+  text = "lets a simulated cluster's clock follow the real one, N times as fast, while the prompt waits",
+  more = "Without a number: as fast as the real one",
+  run = function(session, cluster, rest)
+    if rest == "off" then
+      session.lines:set_pace(nil)
+      return "time passes only in calls"
+    end
+    local speed = rest == "" and 1 or words.number(rest)
+    if not speed or speed == 0 then
+      return nil, ("'%s' is no speed"):format(rest)
+    elseif cluster:mode() ~= "sim" then
+      return "time passes as the real clock does; another speed is an option of a cluster: raft.cluster { speed = 10 }"
+    end
+    session.lines:set_pace(pace.new(cluster, speed))
+    return ("its clock goes on, %g times as fast as the real one; :watch shows what happens, :speed off ends it")
+      :format(speed)
   end,
 })
 
