@@ -50,11 +50,11 @@ local function call(self, method, path, body)
   return value
 end
 
--- chromedriver ends with this process, and the browser with it.
+-- chromedriver ends with this process, and the browser and their folder with it.
 local START = [[cd %s && sh -c '
 chromedriver --port=0 >log 2>&1 & driver=$!
 (while kill -0 %s && kill -0 $driver; do sleep 0.5; done
-kill -9 $driver $(cat browser)) >/dev/null 2>&1 &
+kill -9 $driver $(cat browser); rm -rf "$PWD") >/dev/null 2>&1 &
 echo $driver']]
 
 local ARGUMENTS = {
@@ -171,7 +171,8 @@ function Browser:text(selector)
 end
 
 --- Presses keys, each of them a character or a name.
-local NAMED = { Enter = "\238\128\135", Escape = "\238\128\140", Left = "\238\128\146", Right = "\238\128\148" }
+local NAMED = { Backspace = "\238\128\131", Enter = "\238\128\135", Escape = "\238\128\140", Left = "\238\128\146",
+  Right = "\238\128\148" }
 
 function Browser:press(...)
   local actions = {}
@@ -180,6 +181,14 @@ function Browser:press(...)
     actions[#actions + 1] = { type = "keyUp", value = NAMED[key] or key }
   end
   self:ask("POST", "/actions", { actions = { { type = "key", id = "keys", actions = actions } } })
+end
+
+--- Puts a value into a field, as a hand that moves a slider or chooses from a list.
+function Browser:set(selector, value)
+  self:run([[const field = document.querySelector(arguments[0]);
+    field.value = arguments[1];
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));]], selector, value)
 end
 
 --- Clicks at a place of the window; or drags from there to another.

@@ -225,10 +225,10 @@ local function write_page(arguments)
   end
   local closed = open.closed()
   local latest = closed[#closed]
+  local histories = latest and require("raft.view.histories").of_cluster(latest) or {}
   local count
-  count, problem = require("raft.view.forms").to_file("html", function() return trace:events() end, {
-    name = base_name(arguments.files[1]), histories = latest and require("raft.view.histories").of_cluster(latest) or {},
-  }, arguments.html)
+  count, problem = require("raft.view.forms").to_file("html", function() return trace:events() end,
+    { name = base_name(arguments.files[1]), histories = histories }, arguments.html)
   trace:close()
   if count == 0 then
     return nil, "no cluster ran: there is nothing to draw"

@@ -5,8 +5,8 @@
 -- string in which \1 stands for the peer, \2 for the index, \3 for first..last), how many events before it stands what
 -- it came from (0: nothing), and its fields. A number is given as the difference to what that node's last event with
 -- this field had, a text by its place among the strings. Digits are base 32, the lowest first: `A` to `Z`, `a` to `f`
--- where another follows, and `g` to `z`, `0` to `9`, `-`, `_` for the last one of a number. Signed numbers have their
--- sign in the lowest bit.
+-- where another follows, and `g` to `z`, `0` to `9`, `-`, `_` for the last one of a number. The lowest bit of signed
+-- numbers is set where they are below 0.
 --
 -- It keeps one chunk in memory, and knows nothing of pages.
 -- @module raft.view.columns
@@ -53,8 +53,17 @@ local function digits(value)
   return more_digits[first] .. more_digits[(low - first) / 32] .. digits((value - low) / 1024)
 end
 
+-- The sign is in the lowest bit; what stands above it is not doubled where that would no longer be exact.
 local function signed(value)
-  return digits(value >= 0 and 2 * value or -2 * value - 1)
+  local sign = 0
+  if value < 0 then
+    value, sign = -value, 1
+  end
+  if value < 16384 then
+    return short[2 * value + sign]
+  end
+  local low = value % 16
+  return more_digits[2 * low + sign] .. digits((value - low) / 16)
 end
 
 -- ---- a chunk ------------------------------------------------------------------------------------------------

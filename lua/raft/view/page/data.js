@@ -68,8 +68,10 @@ class ChunkReader {
   }
 
   signed() {
-    const value = this.unsigned();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    const digit = DIGITS[this.text.charCodeAt(this.at++)];
+    let value = (digit & 31) >> 1;
+    if (digit < 32) value += 16 * this.unsigned();
+    return digit & 1 ? -value : value;
   }
 
   next(event) {
