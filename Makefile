@@ -14,6 +14,7 @@ PACKAGES_lua5.3 = lua5.3 liblua5.3-dev
 PACKAGES_luajit = luajit libluajit-5.1-dev
 PACKAGES_RUN = $(PACKAGES_$(LUA)) lua-cjson lua-unit lua-argparse lua-luv
 PACKAGES_TEST = tmux patch
+PACKAGES_BROWSER = chromium chromium-driver curl
 PACKAGES_LINT = clang-format clang-tidy lua-check lua5.1
 PACKAGES_VALGRIND = valgrind
 PACKAGES_FUZZ = clang-14 libclang-rt-14-dev
@@ -76,6 +77,9 @@ $(BUILD)/%.o: %.c Makefile | ready
 
 deps: ## install what is missing (or print the one command that does)
 	@$(DEPS) $(PACKAGES_BUILD) $(PACKAGES_RUN)
+
+deps-browser: ## besides, the browser in which spec/page_spec.lua looks at pages; without it that is skipped
+	@$(DEPS) $(PACKAGES_BROWSER)
 
 demo: deps ## a real five-node cluster on loopback TCP, and the timing diagram of what happened
 	@$(SUBMAKE) all
@@ -252,4 +256,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all deps demo test seeds torture chaos mutants crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint analyze tidy annotations ready install uninstall install-to uninstall-from clean help
+.PHONY: all deps deps-browser demo test seeds torture chaos mutants crash-matrix replays fuzzers fuzz fuzz-corpus check-asan check-valgrind lint analyze tidy annotations ready install uninstall install-to uninstall-from clean help

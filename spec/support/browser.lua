@@ -17,7 +17,7 @@ end
 function browser.missing()
   for _, name in ipairs { "chromedriver", "chromium", "curl" } do
     if output_of("command -v " .. name) == "" then
-      return name .. " is not installed (.ci/run installs it)"
+      return name .. " is not installed (`make deps-browser` installs it)"
     end
   end
   return nil
