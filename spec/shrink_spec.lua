@@ -326,7 +326,7 @@ function tests.test_AFailureOfTheScriptsOwnCodeIsShrunkByLeavingOutItsFaults()
   local result = found.scripted
   lu.assertTrue(result.before > 20)
   lu.assertTrue(#result.items <= 5)
-  again.calls, again.actions = result.calls, result.actions
+  again.calls, again.actions, again.network = result.calls, result.actions, result.network
   lu.assertErrorMsgContains("three leaders were lost", require "raft.shrink.again", again)
   local script = scripted.write(result, { file = "own.lua", seed = 1, set = { "nodes=3" } }, "three leaders were lost")
   lu.assertNotNil(load_text(script))

@@ -40,7 +40,8 @@ end
 
 --- Records the clusters that are made from now on.
 -- @tparam ?table filter `leaves_out`: leaves_out(key, name) → whether a call, known by "client:number", changes
--- nothing; `actions`: what each nemesis does in place of what it is told, a list of actions for each
+-- nothing; `actions`: what each nemesis does in place of what it is told, a list of actions for each; `network`: the
+-- seed of the network, the disks and the timers, where it is another than the run's
 function inputs.begin(filter)
   wanted = { filter = filter or {} }
 end
@@ -73,6 +74,9 @@ function inputs.new(given, inner)
     options = source.copy(given or {}), calls = {}, fates = {}, by_frame = setmetatable({}, { __mode = "k" }),
     numbers = {}, filter = wanted.filter, nemeses = 0, cluster = inner, is_full = false,
   }
+  if wanted.filter.network then
+    inner.core:rekey(wanted.filter.network)
+  end
   return latest
 end
 

@@ -288,6 +288,23 @@ local function moments_of(plan)
   end, HUNG_S).value
 end
 
+-- What a fault is moved past: events that mean something, and what its node was sent.
+local function passed_by(answer, step)
+  local list, is_there = {}, {}
+  for _, moment in ipairs(answer.moments) do
+    list[#list + 1] = moment
+    is_there[moment.step] = true
+  end
+  for _, message in ipairs(answer.received) do
+    if message.lose and message.lose.to == step[1] and not is_there[message.step] then
+      list[#list + 1] = message
+      is_there[message.step] = true
+    end
+  end
+  table.sort(list, function(a, b) return a.step < b.step end)
+  return list
+end
+
 -- Between which events each of the faults that are left must come, the last first.
 local function windows_of(found, writer, server, is_spent)
   local plan, list = found.plan, {}
@@ -298,7 +315,7 @@ local function windows_of(found, writer, server, is_spent)
     local step = plan.steps[place]
     local answer = plans.sort(step) == "fault" and not is_spent() and moments_of(windows.until_step(plan, step))
     local between = answer and windows.find {
-      plan = plan, step = step, moments = answer.moments, fails = fails, is_spent = is_spent,
+      plan = plan, step = step, moments = passed_by(answer, step), fails = fails, is_spent = is_spent,
     }
     if between and (between.after or between.before) then
       list[#list + 1] = plans.with(between, { step = step })

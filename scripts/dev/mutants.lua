@@ -206,6 +206,9 @@ local function shrink(folder, sample)
   local said = output_of(run:format(quoted(folder), SHRINK_SECONDS, sample.scenario, sample.seed))
   local from = said:match "\n  from (%d+) fault"
   local to, replays, seconds = said:match "\n  to +(%d+) faults?[^\n]-%((%d+) replays, ([%d.]+) s"
+  if not to then -- the script itself, with few of its faults
+    to, replays, seconds = said:match "\n  from %d+ faults? to (%d+) %((%d+) replays, ([%d.]+) s"
+  end
   if not to then -- where only the script itself fails so
     to, replays, seconds = said:match "\n  from %d+ faults? to (%d+) %((%d+) replays, ([%d.]+) s"
   end

@@ -6,11 +6,13 @@ local one = require "raft.fuzz.one"
 local scripted = require "raft.shrink.scripted"
 local settings = require "raft.settings"
 
---- @tparam table given `file`, `seed`, `set` (a list of NAME=VALUE), `calls` and `actions` as raft.shrink.scripted has
--- them. What the run raises is raised
+--- @tparam table given `file`, `seed`, `set` (a list of NAME=VALUE), `calls`, `actions` and `network` as
+-- raft.shrink.scripted has them; `events_most`: a run that has more does not end. What the run raises is raised
 return function(given)
-  inputs.begin(scripted.filter(given.calls, given.actions))
-  local outcome, problem = one.run { file = given.file, seed = given.seed, settings = settings.parse_all(given.set) }
+  inputs.begin(scripted.filter(given.calls, given.actions, given.network))
+  local outcome, problem = one.run {
+    file = given.file, seed = given.seed, settings = settings.parse_all(given.set), events_most = given.events_most,
+  }
   inputs.stop()
   if not outcome then
     error(problem, 0)

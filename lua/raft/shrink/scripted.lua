@@ -6,6 +6,7 @@
 -- @module raft.shrink.scripted
 
 local chunks = require "raft.shrink.chunks"
+local failures = require "raft.failure"
 local inputs = require "raft.inputs"
 local oracles = require "raft.shrink.oracle"
 local plans = require "raft.shrink.plan"
@@ -15,6 +16,7 @@ local workers = require "raft.workers"
 local scripted = {}
 
 local HUNG_S = 60
+local TRIES, TRIES_MOST = 4, 12 -- seeds of the network for a candidate
 
 local function key_of(call)
   return ("%d:%d"):format(call.client, call.number)
@@ -50,8 +52,9 @@ end
 --- Which calls a run makes.
 -- @tparam table calls a list of "client:number": the faults that the script itself makes
 -- @tparam table actions a list of actions for each nemesis
+-- @tparam ?integer network the seed of the network, where it is another than the run's
 -- @treturn table what inputs.begin takes
-function scripted.filter(calls, actions)
+function scripted.filter(calls, actions, network)
   local kept = {}
   for _, key in ipairs(calls) do
     kept[key] = true
@@ -60,7 +63,7 @@ function scripted.filter(calls, actions)
     leaves_out = function(key, name)
       return plans.sort { name = name } == "fault" and not kept[key]
     end,
-    actions = actions,
+    actions = actions, network = network,
   }
 end
 
@@ -79,42 +82,73 @@ local function filter_of(items, count)
   return calls, actions
 end
 
+local Search = {}
+Search.__index = Search
+
+function Search:is_over()
+  return self.given.is_spent() or self.replays >= self.given.replays
+end
+
+-- One run of the script with some of its faults, in a child.
+function Search:fails(items, network)
+  self.replays = self.replays + 1
+  self.given.told(#items, self.replays)
+  local calls, actions = filter_of(items, self.nemeses)
+  local answer = workers.call(function()
+    inputs.begin(scripted.filter(calls, actions, network))
+    local failure = self.given.run()
+    inputs.stop()
+    return { failure = failure }
+  end, HUNG_S)
+  local failure = answer.value and answer.value.failure or answer.hung and failures.hung "it did not end" or nil
+  return oracles.is_same(failure, self.given.failure)
+end
+
+-- Tried under a few seeds of the network, the one that failed last first: without some faults the run takes another
+-- course. Where much has gone it is worth more of them.
+function Search:try(items, share)
+  local first = self.network
+  local tries = math.max(TRIES, math.floor(share * TRIES_MOST))
+  for attempt = 0, tries - 1 do
+    local network = attempt == 0 and first or attempt
+    if self:is_over() then
+      return false
+    elseif (attempt == 0 or network ~= first) and self:fails(items, network) then
+      self.network = network
+      return true
+    end
+  end
+  return false
+end
+
 --- Removes faults of a script as long as it fails in the same way.
 -- @tparam table given `run`, `recorded`, `failure`, `replays` at most, `is_spent`, `told`: told(count, replays)
--- @treturn table { calls, actions, items, before, replays }
+-- @treturn table { calls, actions, network, items, before, replays }
 function scripted.shrink(given)
-  local items = items_of(given.recorded)
-  local nemeses = #require("raft.nemesis").of(given.recorded.cluster)
-  local result = { before = #items, replays = 0 }
-  local function test(rest)
-    if given.is_spent() or result.replays >= given.replays then
-      return false
-    end
-    result.replays = result.replays + 1
-    given.told(#rest, result.replays)
-    local calls, actions = filter_of(rest, nemeses)
-    local answer = workers.call(function()
-      inputs.begin(scripted.filter(calls, actions))
-      local failure = given.run()
-      inputs.stop()
-      return { failure = failure }
-    end, HUNG_S)
-    return oracles.is_same(answer.value and answer.value.failure, given.failure)
+  local items, went = items_of(given.recorded), true
+  local search = setmetatable({
+    given = given, nemeses = #require("raft.nemesis").of(given.recorded.cluster), replays = 0, network = nil,
+  }, Search)
+  local before = #items
+  while went and #items > 0 and not search:is_over() do
+    items, went = chunks.remove(items, function(rest, share) return search:try(rest, share) end,
+      function() return search:is_over() end)
   end
-  items = chunks.remove(items, test, function() return given.is_spent() or result.replays >= given.replays end)
-  result.items = items
-  result.calls, result.actions = filter_of(items, nemeses)
-  return result
+  local calls, actions = filter_of(items, search.nemeses)
+  return {
+    calls = calls, actions = actions, network = search.network, items = items, before = before,
+    replays = search.replays,
+  }
 end
 
 --- The script that runs it so again.
 -- @tparam table result as `scripted.shrink` gives it
--- @tparam table of { file, seed, set }
+-- @tparam table of { file, seed, set, events_most }
 -- @tparam string about what it shows
 -- @treturn string
 function scripted.write(result, of, about)
   local parts = {}
-  for _, name in ipairs { "file", "seed", "set", "calls", "actions" } do
+  for _, name in ipairs { "file", "seed", "set", "network", "events_most", "calls", "actions" } do
     local value = of[name]
     if value == nil then
       value = result[name]
