@@ -2,17 +2,17 @@
 -- coroutines beside the main script.
 --
 -- A wait is a table { ticket, predicate, client, done, outcome, value }. The main script's wait drives the world; a
--- client's yields, and is resumed by the call that drives.
+-- client's yields, and is resumed by the call that drives. A client that waits for a ticket and nothing else, as most
+-- do, stands for its wait itself.
 -- @module raft.driver
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local deferred = require "raft.driver.deferred"
 local ending = require "raft.driver.ending"
 local violation = require "raft.violation"
 
 local driver = {}
-
-local CHAINED_MAX = 1000 -- callbacks that cause one another; what is not without end is far below
 
 local Driver = {}
 Driver.__index = Driver
@@ -21,9 +21,10 @@ Driver.__index = Driver
 driver.STOPPED = setmetatable({}, { __tostring = function() return "ended half-way" end })
 
 local TIME_IS_UP = { code = "timeout", message = "the time-out has passed" } -- an outcome
+local WAITS = {} -- what a client yields that waits: nobody else has it
 
-local running = coroutine.running
-local is_entered = core.is_entered
+local running, resume_coroutine, yield = coroutine.running, coroutine.resume, coroutine.yield
+local is_entered, never = core.is_entered, core.never
 local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 
 --- A driver of one cluster.
@@ -32,13 +33,13 @@ local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 function driver.new(handle)
   return setmetatable({ -- all that is asked often has a value: nil would be looked for among the methods, too
     core = handle,
-    waits = {}, -- by ticket
+    drive = handle.drive, take = handle.take, -- found at once: called for each answer
+    waits = {}, -- by ticket; a client that waits for it
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
     current = false, -- the client that is running; false: the main script
     deferred = {}, -- what callbacks asked for, after the present step
     chained = 0, -- how many callbacks caused one another up to the one that runs
-    in_step = false, -- within the world's step: a callback is running
     busy = false, -- what is running that must not wait
     failure = false, -- of a client, to be raised by the next turn
     main_wait = false, -- the main script's latest
@@ -58,54 +59,22 @@ function Driver:raise_violation()
   end
 end
 
--- What a callback asked for may call callbacks, which ask for more: each counts on from what caused it, so that one
--- that causes itself is told from many that do not.
-local function run_deferred(self)
-  local list = self.deferred
-  self.deferred = {}
-  for _, asked in ipairs(list) do
-    self.chained = asked.chained
-    local fine, problem = pcall(asked.f)
-    self.chained = 0
-    if not fine then
-      error(problem, 0)
-    end
-  end
-end
-
-local function run_deferred_after(self, ...)
-  if #self.deferred > 0 then
-    run_deferred(self)
-  end
-  return ...
-end
-
 --- Whether a callback runs: of the world's step, or of another call (a node that is resumed reads what has arrived).
 -- @treturn boolean
 function Driver:is_inside()
-  return self.in_step or is_entered(self.core)
+  return is_entered(self.core)
 end
 
 --- Does something now, or after the present step where a callback asks for it.
+-- @function Driver:control
 -- @tparam function f
 -- @return what f returns; true where it was put off
-function Driver:control(f)
-  if self:is_inside() then
-    if self.chained >= CHAINED_MAX then
-      arguments.raise("this callback has caused itself %d times in a row: what it asks for makes events that call it "
-        .. "again", CHAINED_MAX)
-    end
-    self.deferred[#self.deferred + 1] = { f = f, chained = self.chained + 1 }
-    self.core:interrupt()
-    return true
-  end
-  return run_deferred_after(self, f())
-end
+Driver.control = deferred.control
 
 --- Raises an error where the world is in the middle of a step.
 -- @tparam string what the call's name
 function Driver:not_in_step(what)
-  if self.in_step or is_entered(self.core) then
+  if is_entered(self.core) then
     arguments.raise(what .. " cannot be called from a callback; call it from the main script or a client")
   end
 end
@@ -180,7 +149,7 @@ end
 -- A client has stopped running: to wait, for good, or for no reason that we know.
 local function judge(self, client, before, fine, ...)
   self.current = before
-  if fine and client.waiting then
+  if fine and (...) == WAITS then
     return
   elseif coroutine.status(client.thread) == "dead" then
     end_client(self, client, fine, ...)
@@ -190,10 +159,10 @@ local function judge(self, client, before, fine, ...)
   end
 end
 
-local function resume(self, client, ...)
+local function resume(self, client, value)
   local before = self.current -- a client that starts this one
   self.current = client
-  judge(self, client, before, coroutine.resume(client.thread, ...))
+  judge(self, client, before, resume_coroutine(client.thread, value))
 end
 
 -- A timer's function, which must not wait: what it raises is raised by the call that drives the world.
@@ -248,14 +217,19 @@ local function ask_predicates(self)
   end
 end
 
-local function take_ready(self)
-  local handle, take = self.core, self.core.take
-  local ticket, outcome = take(handle)
+-- From a ticket that was taken on: what each was for has come, and who waits for it goes on.
+local function wake(self, ticket, outcome)
+  local handle, take = self.core, self.take
   while ticket do
     local wait = self.waits[ticket]
-    if wait then
-      self.waits[ticket] = nil
-      finish(self, wait, outcome == true and TIME_IS_UP or outcome)
+    self.waits[ticket] = nil
+    if outcome == true then
+      outcome = TIME_IS_UP
+    end
+    if wait and wait.thread then
+      resume(self, wait, outcome)
+    elseif wait then
+      finish(self, wait, outcome)
     end
     if self.is_closed then -- by the client that went on
       return
@@ -275,6 +249,21 @@ function Driver:forget_failure()
   self.failure = false
 end
 
+-- Why a turn ended without an answer, where that is to be raised.
+local function raise_end(self, how, problem)
+  if how == "failed" then
+    error(problem, 0)
+  elseif how == "stopped" then
+    self:raise_violation()
+  elseif how == "signal" then
+    error("interrupted", 0)
+  elseif how == "limit" and self.stops_steps then
+    error(driver.STOPPED, 0)
+  elseif how == "limit" then
+    error(violation.hang(self.core:world_events(), self.core:now_ns() / 1e9), 0)
+  end
+end
+
 --- Lets the world go on by one turn: until something is ready, an event if a wait asks after each, or `until_ns`.
 -- @tparam integer until_ns
 -- @tparam ?boolean each_event
@@ -283,36 +272,32 @@ function Driver:turn(until_ns, each_event)
   if self.failure then
     raise_failure(self)
   end
-  if #self.deferred > 0 then -- what callbacks of calls since the last turn asked for
-    run_deferred(self)
+  if self.deferred[1] then -- what callbacks of calls since the last turn asked for
+    deferred.run(self)
   end
-  self.in_step, self.busy = true, "a callback"
-  local turn, problem = self.core:drive(until_ns, each_event or #self.predicates > 0)
-  self.in_step, self.busy = false, false
-  if #self.deferred > 0 then
-    run_deferred(self)
+  self.busy = "a callback"
+  local how, ticket, outcome = self.drive(self.core, until_ns, each_event or self.predicates[1] ~= nil)
+  self.busy = false
+  if self.deferred[1] then
+    deferred.run(self)
   end
-  if turn == "failed" then
-    error(problem, 0)
-  elseif turn == "stopped" then
-    self:raise_violation()
-  elseif turn == "signal" then
-    error("interrupted", 0)
-  elseif turn == "limit" and self.stops_steps then
-    error(driver.STOPPED, 0)
-  elseif turn == "limit" then
-    error(violation.hang(self.core:world_events(), self.core:now_ns() / 1e9), 0)
+  if how ~= "ready" then
+    raise_end(self, how, ticket)
+    ticket = nil
   end
   if not self.is_closed then
-    take_ready(self)
+    if not ticket then
+      ticket, outcome = self.take(self.core)
+    end
+    wake(self, ticket, outcome)
   end
-  if #self.predicates > 0 then
+  if self.predicates[1] then
     ask_predicates(self)
   end
   if self.failure then
     raise_failure(self)
   end
-  return self.is_closed and "closed" or turn
+  return self.is_closed and "closed" or how
 end
 
 local function drive_until_done(self, wait)
@@ -321,13 +306,13 @@ local function drive_until_done(self, wait)
   end
   self.main_wait = wait
   while not wait.done do
-    local turn = self:turn(self.stops_ns or core.never)
-    if turn == "time" and not wait.done and self.stops_ns then
+    local how = self:turn(self.stops_ns or never)
+    if how == "time" and not wait.done and self.stops_ns then
       error(driver.STOPPED, 0)
-    elseif turn == "time" and not wait.done then
+    elseif how == "time" and not wait.done then
       forget(self, wait)
       error("nothing is left to happen in this world that could end this wait", 0)
-    elseif turn == "closed" and not wait.done then
+    elseif how == "closed" and not wait.done then
       arguments.raise("the cluster was shut down while this call waited")
     end
   end
@@ -340,11 +325,8 @@ local function await(self, wait)
   if wait.predicate then
     self.predicates[#self.predicates + 1] = wait
   end
-  local client = wait.client
-  if client then
-    client.waiting = true
-    coroutine.yield()
-    client.waiting = false
+  if wait.client then
+    yield(WAITS)
   else
     drive_until_done(self, wait)
   end
@@ -352,11 +334,6 @@ local function await(self, wait)
     error(wait.raised.value, 0)
   end
   return wait.outcome
-end
-
--- All fields, so that it has its size at once.
-local function new_wait(client, ticket, predicate)
-  return { client = client, ticket = ticket, predicate = predicate, done = false, outcome = nil }
 end
 
 --- Raises an error at the caller's line where a wait cannot be made here. Call it before a ticket is made.
@@ -381,28 +358,33 @@ function Driver:after(deadline_ns, f)
   end
 end
 
---- Waits for a ticket.
--- @tparam integer ticket
--- @treturn table its outcome
-function Driver:await(ticket)
-  return await(self, new_wait(asking(self), ticket))
-end
-
 --- Waits for a ticket where check_may_wait has just said who asks.
 -- @tparam ?table client
 -- @tparam integer ticket
 -- @treturn table its outcome
 function Driver:await_for(client, ticket)
-  return await(self, new_wait(client, ticket))
+  if client then
+    self.waits[ticket] = client
+    return yield(WAITS)
+  end
+  return await(self, { ticket = ticket, done = false })
 end
 
---- Ends somebody's wait for a time at once.
+--- Waits for a ticket.
+-- @tparam integer ticket
+-- @treturn table its outcome
+function Driver:await(ticket)
+  return self:await_for(asking(self), ticket)
+end
+
+--- Ends a client's wait for a time at once.
 -- @tparam integer ticket
 function Driver:cut_short(ticket)
-  local wait = self.waits[ticket]
-  if wait then
-    forget(self, wait)
-    finish(self, wait, TIME_IS_UP)
+  local client = self.waits[ticket]
+  if client then
+    self.waits[ticket] = nil
+    self.core:forget(ticket)
+    resume(self, client, TIME_IS_UP)
   end
 end
 
@@ -422,7 +404,8 @@ function Driver:await_predicate(predicate, deadline_ns)
   elseif self.is_closed then
     arguments.raise("the cluster was shut down by the predicate")
   end
-  local wait = new_wait(client, self.core:wait_time(deadline_ns), predicate)
+  local ticket = self.core:wait_time(deadline_ns)
+  local wait = { client = client, ticket = ticket, predicate = predicate, done = false }
   await(self, wait)
   return wait.value
 end
@@ -439,7 +422,7 @@ function Driver:start_client(f, client)
   end
   local thread = coroutine.create(f)
   self.started = (self.started or 0) + 1
-  client.waiters, client.number, client.waiting = {}, self.started, false
+  client.waiters, client.number = {}, self.started
   client.thread = thread
   self.clients[thread] = client
   resume(self, client, client)
@@ -461,7 +444,7 @@ end
 function Driver:await_client(client, deadline_ns)
   local asker = asking(self)
   if not client.finished then
-    local wait = new_wait(asker, self.core:wait_time(deadline_ns))
+    local wait = { client = asker, ticket = self.core:wait_time(deadline_ns), done = false }
     client.waiters[#client.waiters + 1] = wait
     await(self, wait)
     remove(client.waiters, wait)

@@ -30,7 +30,7 @@ end
 
 local function start_client(run, number, source)
   local stream = core.stream(run.cluster.options.seed, ("workload/%d/client/%d"):format(run.number, number))
-  local self = { number = number, process = number, stream = stream, asked = 0 }
+  local self = { number = number, process = number, stream = stream, asked = 0, sleeps = false, pending = false }
   self.asks = run.asks[(number - 1) % #run.asks + 1]
   self.given = run.given and run.given[number] or {}
   run.members[number] = self
@@ -184,6 +184,7 @@ function workload.start(cluster, given)
   local run = setmetatable(options.of(given, #list + 1, core.never), Run)
   cluster.workloads = list
   run.cluster, run.number, run.members, run.threads = cluster, #list + 1, {}, {}
+  run.core, run.driver, run.over, run.is_closed = cluster.core, cluster.driver, false, false
   run.history = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
   list[run.number] = run.history
   local judges = cluster.judges -- a scenario's

@@ -8,60 +8,10 @@ static const char *const turn_names[] = {
     [CLUSTER_STOPPED] = "stopped", [CLUSTER_LIMIT] = "limit",
 };
 
-/* core:drive(until_ns, each_event) → "time", "event", "ready", "stopped", "limit" or "signal";
- * "failed" and what a callback raised: the caller has to tidy up, and a protected call costs more
- * than that. */
-static int cluster_drive_method(lua_State *L)
+/* → ticket, { code, message, unknown, leader, index, term, count, result }, or for a time that has
+ * come, which is most of them, true; nothing: none is ready */
+static int push_ready(lua_State *L, struct lua_cluster *box)
 {
-    int64_t until_ns = lua_time_check(L, 2);
-    bool each_event = lua_toboolean(L, 3);
-    struct lua_cluster *box = lua_cluster_enter(L);
-    if (box->depth > 1) {
-        box->depth--;
-        lua_pushliteral(L, "failed");
-        lua_pushliteral(L, "the world cannot be driven from one of its own callbacks");
-        return 2;
-    }
-    if (lua_interrupt_is_pending()) {
-        cluster_interrupt(box->cluster); /* what runs is being ended: nothing more is waited for */
-    }
-    lua_signal_target(box->cluster);
-    enum cluster_turn turn = cluster_drive(box->cluster, until_ns, each_event);
-    lua_signal_target(NULL);
-    if (lua_cluster_leave_with_error(L, box)) {
-        lua_pushliteral(L, "failed");
-        lua_insert(L, -2);
-        return 2;
-    }
-    bool by_signal =
-        turn == CLUSTER_STOPPED && (lua_signal_seen() != NULL || lua_interrupt_is_pending());
-    lua_pushstring(L, by_signal ? "signal" : turn_names[turn]);
-    return 1;
-}
-
-static int cluster_interrupt_method(lua_State *L)
-{
-    cluster_interrupt(lua_cluster_check(L)->cluster);
-    return 0;
-}
-
-static int cluster_changes_method(lua_State *L)
-{
-    lua_pushinteger(L, (lua_Integer)cluster_changes(lua_cluster_check(L)->cluster));
-    return 1;
-}
-
-static int cluster_now(lua_State *L)
-{
-    lua_pushinteger(L, (lua_Integer)cluster_now_ns(lua_cluster_check(L)->cluster));
-    return 1;
-}
-
-/* core:take() → ticket, { code, message, unknown, leader, index, term, count, result }, or for a
- * time that has come, which is most of them, true; nil: none */
-static int cluster_take_method(lua_State *L)
-{
-    struct lua_cluster *box = lua_cluster_check(L);
     const struct request_outcome *outcome = cluster_take(box->cluster);
     if (outcome == NULL) {
         return 0;
@@ -91,6 +41,61 @@ static int cluster_take_method(lua_State *L)
         lua_setfield(L, -2, "result");
     }
     return 2;
+}
+
+/* core:drive(until_ns, each_event) → "time", "event", "stopped", "limit" or "signal"; "ready" and
+ * what core:take gives; "failed" and what a callback raised: the caller has to tidy up, and a
+ * protected call costs more than that. */
+static int cluster_drive_method(lua_State *L)
+{
+    int64_t until_ns = lua_time_check(L, 2);
+    bool each_event = lua_toboolean(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    if (box->depth > 1) {
+        box->depth--;
+        lua_pushliteral(L, "failed");
+        lua_pushliteral(L, "the world cannot be driven from one of its own callbacks");
+        return 2;
+    }
+    if (lua_interrupt_is_pending()) {
+        cluster_interrupt(box->cluster); /* what runs is being ended: nothing more is waited for */
+    }
+    lua_signal_target(box->cluster);
+    enum cluster_turn turn = cluster_drive(box->cluster, until_ns, each_event);
+    lua_signal_target(NULL);
+    if (lua_cluster_leave_with_error(L, box)) {
+        lua_pushliteral(L, "failed");
+        lua_insert(L, -2);
+        return 2;
+    }
+    bool by_signal =
+        turn == CLUSTER_STOPPED && (lua_signal_seen() != NULL || lua_interrupt_is_pending());
+    lua_pushstring(L, by_signal ? "signal" : turn_names[turn]);
+    return turn == CLUSTER_READY ? 1 + push_ready(L, box) : 1;
+}
+
+static int cluster_interrupt_method(lua_State *L)
+{
+    cluster_interrupt(lua_cluster_check(L)->cluster);
+    return 0;
+}
+
+static int cluster_changes_method(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)cluster_changes(lua_cluster_check(L)->cluster));
+    return 1;
+}
+
+static int cluster_now(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)cluster_now_ns(lua_cluster_check(L)->cluster));
+    return 1;
+}
+
+/* core:take() → what push_ready pushes */
+static int cluster_take_method(lua_State *L)
+{
+    return push_ready(L, lua_cluster_check(L));
 }
 
 static int cluster_forget_method(lua_State *L)

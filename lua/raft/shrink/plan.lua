@@ -206,7 +206,7 @@ local function from_history(history)
   local run = history.run
   return {
     kind = run.kind, model = run.model ~= run.kind and run.model or nil, session = run.session,
-    timeout = run.timeout ~= 1 and run.timeout or nil, perform = run.perform, operations = history.operations,
+    timeout = run.timeout ~= 1 and run.timeout or nil, perform = run.perform or nil, operations = history.operations,
   }
 end
 

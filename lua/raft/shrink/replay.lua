@@ -288,7 +288,7 @@ local function watch(c, told)
     end
     return event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role)
   end, function(event)
-    local is_inside = c.driver:is_inside() and c.driver.in_step
+    local is_inside = c.driver:is_inside() and c.driver.busy == "a callback" -- of the world's step
     told(c.core:world_events() - (is_inside and 1 or 0), event, words_of(event, latest))
   end)
 end

@@ -6,6 +6,8 @@
 
 local null = require("raft.core").null
 
+local floor, max = math.floor, math.max
+
 local client = {}
 
 local REST_LEAST, REST_MOST = 5000000, 50000000 -- ns, after a refusal
@@ -16,7 +18,7 @@ local AT_ONCE = 1000000 -- ns, after an answer that took no time: the world has 
 -- ---- whom it asks -------------------------------------------------------------------------------------------
 
 local function any_node(run, self)
-  local ids = run.cluster.core:ids()
+  local ids = run.core:ids()
   return ids[self.stream:random(1, #ids)]
 end
 
@@ -49,36 +51,34 @@ end
 
 -- ---- the entries --------------------------------------------------------------------------------------------
 
-local function add(run, entry)
+local function invoke(run, self, operation)
   local history = run.history
   local index = #history + 1
-  entry.index = index
-  history[index] = entry
-end
-
-local function invoke(run, self, operation)
   local entry = {
-    index = 0, process = self.process, type = "invoke", f = operation.f, key = operation.key, value = operation.value,
-    time = run.cluster.core:now_ns(), node = operation.node, timeout = operation.timeout, read = operation.read,
+    index = index, process = self.process, type = "invoke", f = operation.f, key = operation.key,
+    value = operation.value, time = run.core:now_ns(), node = operation.node, timeout = operation.timeout,
+    read = operation.read,
   }
-  add(run, entry)
+  history[index] = entry
   self.pending = entry
   return entry
 end
 
 local function complete(run, self, entry)
-  self.pending = nil
+  self.pending = false
   if run.is_closed then -- what came later is unknown for good
     return
   end
-  entry.time = run.cluster.core:now_ns()
-  if entry.value == nil and entry.type == "ok" then
+  local history, kind = run.history, entry.type
+  local index = #history + 1
+  entry.index, entry.time = index, run.core:now_ns()
+  if kind == "ok" and entry.value == nil then
     entry.value = null
   end
-  add(run, entry)
-  if entry.type == "info" then -- as far as anybody knows that process still waits
+  history[index] = entry
+  if kind == "info" then -- as far as anybody knows that process still waits
     self.process = self.process + run.clients
-  elseif run.notes and (entry.type == "ok" or entry.error == "mismatch") then
+  elseif run.notes and (kind == "ok" or entry.error == "mismatch") then
     run:note(entry)
   end
 end
@@ -106,26 +106,25 @@ local function note_failure(entry, operation, code, unknown, is_read)
 end
 
 local function ask(run, self, operation, asked, entry)
-  local kind = run.operations[operation.f]
-  local cluster = run.cluster
-  local what = kind.is_read and (operation.read or "read") or "propose"
-  local length_ns = operation.timeout and math.floor(operation.timeout * 1e9 + 0.5) or run.timeout_ns
-  local node = operation.node or 0
-  local body = client.body(run, kind, operation, asked)
-  local ticket
-  local thread = self.thread
+  local kind, thread = run.operations[operation.f], self.thread
+  local is_read, timeout = kind.is_read, operation.timeout
+  local length_ns = timeout and floor(timeout * 1e9 + 0.5) or run.timeout_ns
+  local node, body = operation.node or 0, client.body(run, kind, operation, asked)
   local holder = thread or self -- of the session
-  if holder.session and what == "propose" then
-    ticket = cluster.core:request(what, node, body, length_ns, holder.session, holder.repeat_ns)
+  local ticket
+  if is_read then
+    ticket = run.core:request(operation.read or "read", node, body, length_ns)
+  elseif holder.session then
+    ticket = run.core:request("propose", node, body, length_ns, holder.session, holder.repeat_ns)
   else
-    ticket = cluster.core:request(what, node, body, length_ns)
+    ticket = run.core:request("propose", node, body, length_ns)
   end
-  local outcome = cluster.driver:await_for(thread, ticket)
+  local outcome = run.driver:await_for(thread, ticket)
   local code = outcome.code
   if code == "unsupported" then -- all such operations would fail, and the history would show nothing
     error(("workload %q: %s cannot be asked here: %s"):format(run.kind, operation.f, outcome.message), 0)
   elseif code then
-    note_failure(entry, operation, code, outcome.unknown, kind.is_read)
+    note_failure(entry, operation, code, outcome.unknown, is_read)
     was_refused(self, outcome)
     return
   end
@@ -158,11 +157,10 @@ end
 -- ---- its life -----------------------------------------------------------------------------------------------
 
 local function sleep_until(run, self, time_ns)
-  local cluster = run.cluster
-  local ticket = cluster.core:wait_time(time_ns)
+  local ticket = run.core:wait_time(time_ns)
   self.sleeps = ticket
-  cluster.driver:await_for(self.thread, ticket)
-  self.sleeps = nil
+  run.driver:await_for(self.thread, ticket)
+  self.sleeps = false
 end
 
 -- → the entries of its call and its return.
@@ -204,39 +202,39 @@ end
 -- ---- where its operations come from: `time` says when it asks next (nil: never), `operation` what it asks then ----
 
 -- Clients at a rate make up for little of what they were late.
-local function next_time(run, self)
-  local now_ns = run.cluster.core:now_ns()
-  local at_ns = now_ns
-  if run.gap_ns then
-    at_ns = math.max((self.next_ns or now_ns) + self.stream:random(0, 2 * run.gap_ns), now_ns - 2 * run.gap_ns)
+local function next_time(run, self, now_ns)
+  local at_ns, gap_ns = now_ns, run.gap_ns
+  if gap_ns then
+    at_ns = max((self.next_ns or now_ns) + self.stream:random(0, 2 * gap_ns), now_ns - 2 * gap_ns)
     self.next_ns = at_ns
   end
   return at_ns < run.end_ns and at_ns or nil
 end
 
 local function draw_name(run, stream)
-  if #run.names > 1 then
+  local names, weights = run.names, run.weights
+  if names[2] then
     local at = stream:random(1, run.weight)
-    for position, weight in ipairs(run.weights) do
-      at = at - weight
+    for position = 1, #weights do
+      at = at - weights[position]
       if at <= 0 then
-        return run.names[position]
+        return names[position]
       end
     end
   end
-  return run.names[1]
+  return names[1]
 end
 
 local function draw(run, self)
-  local name = draw_name(run, self.stream)
+  local stream, asks = self.stream, self.asks
+  local name = draw_name(run, stream)
   local kind = run.operations[name]
-  local key, value = kind.draw(run, self.stream)
-  local operation = { f = name, key = key, value = value, read = kind.is_read and run.read or nil }
-  if self.asks ~= "leader" then
-    operation.node = choose_node(run, self)
-    operation.timeout = self.asks == "known" and run.timeout * KNOWN_TIMEOUT or nil
-  end
-  return operation
+  local key, value = kind.draw(run, stream)
+  return {
+    f = name, key = key, value = value, read = kind.is_read and run.read or nil,
+    node = asks ~= "leader" and choose_node(run, self) or nil,
+    timeout = asks == "known" and run.timeout * KNOWN_TIMEOUT or nil,
+  }
 end
 
 local function generate(run, self)
@@ -250,7 +248,7 @@ end
 
 local function given_time(_, self)
   local operation = self.given[self.asked + 1]
-  return operation and math.floor(operation.at * 1e9 + 0.5)
+  return operation and floor(operation.at * 1e9 + 0.5)
 end
 
 local function given(_, self)
@@ -270,18 +268,19 @@ client.repeated = { time = given_time, operation = given }
 -- @tparam table self the client: number, process, stream, asks, asked = 0
 -- @tparam table source where its operations come from
 function client.run(run, self, source)
-  local core = run.cluster.core
+  local core, next_at, next_operation = run.core, source.time, source.operation
   while not run.over and run.left > 0 do
-    local at_ns = source.time(run, self)
+    local now_ns = core:now_ns()
+    local at_ns = next_at(run, self, now_ns)
     if not at_ns then
       break
-    elseif at_ns > core:now_ns() then
+    elseif at_ns > now_ns then
       sleep_until(run, self, at_ns)
     end
     if run.over or run.left <= 0 then
       break
     end
-    local operation = source.operation(run, self)
+    local operation = next_operation(run, self)
     if not operation then
       break
     end

@@ -24,9 +24,9 @@ local function reader_of(run)
 end
 
 local function read_all(run, reader)
-  local seen, keys = {}, {}
-  for position = #run.history, 1, -1 do
-    local key = run.history[position].key
+  local history, seen, keys = run.history, {}, {}
+  for position = #history, 1, -1 do
+    local key = history[position].key
     if key ~= nil and not seen[key] and #keys < READ_LAST then
       seen[key], keys[#keys + 1] = true, key
     end
@@ -44,13 +44,19 @@ end
 
 -- Of each class: how many were asked, the last of them, and whether one has succeeded.
 local function sums_of(run)
-  local sums = {}
+  local sums, by_f = {}, {}
   for _, name in ipairs { "commands", "reads", "operations" } do
     sums[#sums + 1] = { name = name, asked = 0 }
     sums[name] = sums[#sums]
   end
-  for _, entry in ipairs(run.history) do
-    local sum = sums[class_of(run, entry.f)]
+  local history = run.history
+  for position = 1, #history do
+    local entry = history[position]
+    local sum = by_f[entry.f]
+    if not sum then
+      sum = sums[class_of(run, entry.f)]
+      by_f[entry.f] = sum
+    end
     if entry.type == "invoke" then
       sum.asked, sum.last = sum.asked + 1, entry
     elseif entry.type == "ok" or entry.error == "mismatch" then

@@ -17,6 +17,9 @@ local known = {
 
 local ASK = { leader = 2, known = 1, any = 1 }
 
+-- What is asked of a workload at each operation: false, for nil would be looked for among its methods, too.
+local ASKED_OFTEN = { "perform", "given", "notes", "gap_ns", "locates", "read", "values", "is_text" }
+
 local function names_of(map)
   return table.concat(source.keys(map), ", ")
 end
@@ -232,6 +235,9 @@ function options.of(given, number, never)
     or number > 1 and ("w%d/"):format(number) or "")
   if given.operations ~= nil then
     given_operations(given.operations, run)
+  end
+  for _, field in ipairs(ASKED_OFTEN) do
+    run[field] = run[field] or false
   end
   return run
 end
