@@ -339,7 +339,7 @@ function tests.test_WhereTwoClustersPart()
     lu.assertStrContains(found["0 faults"][2], "partition: {1, 2} | {3, 4, 5}")
     lu.assertNil(found[other .. " term"]) -- its disk holds it
     command.assert_match(tostring(list), "^node  field +first +second\n")
-    command.assert_match(tostring(list), ("\n%d     state +running +crashed\n"):format(other))
+    command.assert_match(tostring(list), ("\n%d     state +running +crashed"):format(other))
     lu.assertErrorMsgContains("bad argument 'd' (a cluster expected", raft.diff, c, 1)
     d:shutdown()
   end)

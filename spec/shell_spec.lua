@@ -194,6 +194,11 @@ local typed = {
   { ":crahs 2", "there is no command :crahs; did you mean :crash NODES?\n" },
   { ":nonsense", "there is no command :nonsense (:help lists them)\n" },
   { ":help nonsense", "there is no command :nonsense\nusage: :help [COMMAND|GROUP]" },
+  { "crash 2", "a command begins with a colon: :crash 2\n" },
+  { "status", "a command begins with a colon: :status\n" },
+  { "step = 5", "" },
+  { "step", "5\n" },
+  { "c:leader", "a call has brackets: c:leader(); help(c.leader) tells about it\n" },
   { "quit", "Ctrl-D ends the shell, as :quit does\n" },
 }
 

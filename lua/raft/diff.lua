@@ -9,7 +9,8 @@ local diff = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
-local FIELDS = { "state", "role", "term", "vote", "leader", "commit", "applied", "first_index", "last_index" }
+local FIELDS = { "state", "term", "vote", "first_index", "last_index" }
+local OF_RUNNING = { "role", "leader", "commit", "applied" } -- what a stopped node has not, as its state says
 local ENTRIES_MOST = 5 -- of one log are told, and how many more there are
 
 local function text_of(value)
@@ -140,8 +141,13 @@ function diff.of(c, d)
     for _, field in ipairs(FIELDS) do
       add(list, node, field, a[field], b[field])
     end
-    add(list, node, "members", members_of(a), members_of(b))
-    add(list, node, "connected", c:is_connected(node), d:is_connected(node))
+    if a.role and b.role then
+      for _, field in ipairs(OF_RUNNING) do
+        add(list, node, field, a[field], b[field])
+      end
+      add(list, node, "members", members_of(a), members_of(b))
+      add(list, node, "connected", c:is_connected(node), d:is_connected(node))
+    end
     add_log(list, node, log_a, log_b)
   end
   return list

@@ -248,11 +248,26 @@ local function command(self, line)
   end
 end
 
+-- What was meant by a line that is no Lua, or only a name that there is not: a command without its colon, a method
+-- without its brackets.
+local function hint(self, text)
+  local word = text:match "^%s*([%a_]+)%s*$" or text:match "^%s*([%a_]+)%s+[^%s=]"
+  if word and commands.get(word) and self.environment[word] == nil then
+    return ("a command begins with a colon: :%s"):format(text:match "^%s*(.-)%s*$")
+  end
+  local of, method = text:match "^%s*([%w_%.]+):([%a_][%w_]*)%s*$"
+  return of and ("a call has brackets: %s:%s(); help(%s.%s) tells about it"):format(of, method, of, method) or nil
+end
+
 -- Whether the lines since `from` are whole now; they are run where they are.
 local function take(self, from)
   local text = table.concat(self.typed, "\n", from)
   local chunk, problem, is_partial = evaluate.compile(text, from, self.environment)
-  if chunk then
+  local meant = (not chunk or text:find "^%s*[%a_]+%s*$") and hint(self, text)
+  if meant then
+    self.failures = self.failures + (chunk and 0 or 1)
+    self:tell(meant)
+  elseif chunk then
     run(self, chunk)
   elseif is_partial then
     return false
@@ -306,7 +321,7 @@ local function welcome(c)
   if c then
     local count = #c:ids()
     text = text .. ("c is a cluster of %d node%s %s."):format(count, count == 1 and "" or "s", c:mode() == "sim"
-      and "in the simulated world, whose time passes only in calls" or "over TCP, which keeps running while you type")
+      and "in the simulated world, whose time passes in calls, or by :speed" or "over TCP, which keeps running while you type")
   end
   local width = terminal.width()
   return table.concat(display.wrap(text, width), "\n") .. "\n" .. table.concat(display.wrap("Try :leader, :status, "

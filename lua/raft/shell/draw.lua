@@ -138,8 +138,11 @@ function Drawing:strip(node, first, last)
   return table.concat(parts)
 end
 
--- Indexes above the strips: each stands where its cell does.
+-- Indexes above the strips: each stands where its cell does. Few entries need none.
 local function ruler(first, last)
+  if last < RULER_STEP then
+    return "log"
+  end
   local text = ("%d"):format(first)
   for index = first + 1, last do
     local column = index - first
@@ -230,7 +233,7 @@ end
 function Drawing:add_beside(rows, widths, gap, columns)
   local first, last = self:window(columns)
   self:read_terms(first, last)
-  self:add(self:row(rows[1], widths, gap) .. "  " .. (last > 0 and ruler(first, last) or "log"))
+  self:add(self:row(rows[1], widths, gap) .. "  " .. ruler(first, last))
   for position, node in ipairs(self.nodes) do
     local strip = last > 0 and self:strip(node, first, last) or "(empty)"
     self:add(self:row(rows[position + 1], widths, gap, colour_of_node(node)) .. "  " .. strip)
@@ -269,7 +272,8 @@ function Drawing:add_nodes()
   local gap = self.width < 60 and " " or "  "
   local table_width = sum + #gap * (#widths - 1)
   local left = self.width - table_width - 2
-  if left >= STRIP_LEAST then
+  local _, last = self:window(0)
+  if left >= math.min(STRIP_LEAST, math.max(#"(empty)", last)) then
     self:add_beside(rows, widths, gap, left)
   else
     self:add_below(rows, widths, gap, table_width <= self.width)
