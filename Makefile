@@ -81,10 +81,12 @@ deps: ## install what is missing (or print the one command that does)
 deps-browser: ## besides, the browser in which spec/page_spec.lua looks at pages; without it that is skipped
 	@$(DEPS) $(PACKAGES_BROWSER)
 
-demo: deps ## a real five-node cluster on loopback TCP, and the timing diagram of what happened
+demo: deps ## a real five-node cluster on loopback TCP: its story, its most telling second, all of it as a page
 	@$(SUBMAKE) all
 	@$(RAFTBENCH) run scripts/demo.lua --mode tcp --trace $(BUILD)/demo.trace
-	@$(RAFTBENCH) view $(BUILD)/demo.trace --as table
+	@$(RAFTBENCH) view $(BUILD)/demo.trace -o $(BUILD)/demo.txt
+	@$(RAFTBENCH) view $(BUILD)/demo.trace -o $(BUILD)/demo.html
+	@echo "All of it, event by event: $(BUILD)/demo.html (a page for the browser), $(BUILD)/demo.txt (a table)"
 
 test: deps ## the whole suite, in the simulated world and over TCP
 	@$(DEPS) $(PACKAGES_TEST)

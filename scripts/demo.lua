@@ -4,6 +4,8 @@
 --
 -- The same script runs in the simulated world with --mode sim, in no time at all.
 local raft = require "raft"
+local excerpt = require "raft.view.excerpt"
+local terminal = require "raft.view.terminal"
 
 local c = raft.cluster { nodes = 5, name = "demo" }
 local in_tcp = c:status(1).address:find("^127%.") ~= nil
@@ -45,6 +47,7 @@ assert(c:set("greeting", "hello"))
 assert(c:set("count", 1))
 tell('Two writes commit. greeting = "%s", count = %d.', assert(c:get("greeting")), assert(c:get("count")))
 
+local cut_at = c:now()
 tell("The leader is cut off: its connections close.")
 c:disconnect(leader)
 local index = c:submit(leader, { op = "set", key = "greeting", value = "from a minority" })
@@ -66,6 +69,7 @@ end, nil, "the old leader to catch up"))
 c:check_not_committed { op = "set", key = "greeting", value = "from a minority" }
 tell("The minority's write is gone from its log; greeting = \"%s\".", assert(c:get("greeting")))
 
+local back_at = c:now()
 local rest = others(leader)
 c:crash(rest[1])
 c:crash(leader)
@@ -100,6 +104,14 @@ local total = 0
 for _, id in ipairs(c:ids()) do
   total = total + (c:stats(id).messages.total or 0)
 end
+-- The most telling second: the leader is cut off, another one is elected, and the first one comes back.
+local telling = excerpt(c, {
+  width = terminal.width(), lines = 60, from = cut_at, to = math.min(back_at, cut_at + 1) - 1e-6,
+  nodes = { 1, 2, 3, 4, 5 },
+  kinds = { "note", "fault", "role", "vote", "append", "truncate", "commit" },
+})
 c:shutdown()
 print(("\nAll that was promised held: one leader in a term, nothing committed was lost, all logs agree (%d messages).")
   :format(total))
+print("\nFrom the cut of the leader to its return (elections, logs, commits):")
+print(table.concat(telling, "\n") .. "\n")

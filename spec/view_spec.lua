@@ -1,5 +1,6 @@
 -- `raftbench view` and c:view(): the timing diagram.
 local lu = require "luaunit"
+local display = require "raft.view.display"
 local command = require "spec.support.command"
 local raft = require "raft"
 local views = require "spec.support.views"
@@ -358,5 +359,26 @@ command.add(tests, "OnlyWhatIsRemembered", function()
   command.assert_lacks(text, "starts")
   c:shutdown()
 end)
+
+function tests.test_AViewOfAPart()
+  local c = raft.cluster { nodes = 3 }
+  local leader = c:check_one_leader()
+  local elected = c:now()
+  assert(c:set("key", 1))
+  c:crash(leader)
+  local text = c:view("table", nil, { to = elected, kinds = { "role" }, nodes = { leader }, width = 60 })
+  command.assert_has(text, "LEADER t1", ("node %d"):format(leader), "shown: 3 of them")
+  command.assert_lacks(text, "crash", "appends", ("node %d"):format(leader % 3 + 1))
+  lu.assertTrue(display.width(text:match "[^\n]*") <= 60)
+  command.assert_has(c:view("table", nil, { from = elected }), "crash")
+  command.assert_lacks(c:view("table", nil, { from = elected }), "LEADER t1")
+  for problem, options in pairs { ["options.from"] = { from = "x" }, ["options.nodes"] = { nodes = { 0 } },
+    ["options.kinds"] = { kinds = { "role", "song" } }, ["options.width"] = { width = 0.5 },
+    ["'colour'"] = { colour = true } } do
+    lu.assertErrorMsgContains(problem, c.view, c, "table", nil, options)
+  end
+  lu.assertErrorMsgContains("options.kinds", c.view, c, "table", nil, { kinds = "role" })
+  c:shutdown()
+end
 
 return tests

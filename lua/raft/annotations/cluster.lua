@@ -269,11 +269,12 @@ function cluster:random(m, n) end
 ---workloads.
 ---@param as? string the form, one of those of `raftbench view --as`: "table", "html", "svg", "shiviz", "perfetto", "table" if not given
 ---@param path? string a file to write it to; nil: it is returned
+---@param given? raft.view_options `from` and `to` (seconds), `nodes` (list of ids), `kinds` (of events, list of names), and of a table `width` (columns) and `all` (every event, heartbeats too)
 ---@return string? # the diagram, or the path; nil, message, "storage", detail where the file cannot be written
 ---@return string? message
 ---@return string? code
 ---@return raft.detail? detail
-function cluster:view(as, path) end
+function cluster:view(as, path, given) end
 
 -- Members: who belongs to the cluster, and changing it.
 

@@ -148,6 +148,14 @@
 ---@field actions? raft.action[] those of an earlier one, to be done again, in place of the list
 ---@field symbolic? boolean they are done to whoever has the role that the target had then
 
+---@class raft.view_options
+---@field from? number seconds: nothing from before
+---@field to? number seconds: nothing from after
+---@field nodes? integer[] these only
+---@field kinds? string[] these kinds of events only
+---@field width? integer columns of a table
+---@field all? boolean every event in a table, heartbeats too
+
 ---@class raft.fuzz_options
 ---@field scenario string|table a scenario's path, or the scenario itself
 ---@field seeds? integer|integer[] how many, or {first, last}; 1000 if not given

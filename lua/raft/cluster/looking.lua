@@ -145,19 +145,57 @@ function looking:random(m, n)
   return self.core:random(low, high)
 end
 
+local view_options = { from = true, to = true, nodes = true, kinds = true, width = true, all = true }
+
+local function check_kinds(kinds)
+  local known = {}
+  for _, name in ipairs(core.event_kinds()) do
+    known[name] = true
+  end
+  for _, name in ipairs(type(kinds) == "table" and kinds or { kinds }) do
+    if type(kinds) ~= "table" or not known[name] then
+      arguments.fail("options.kinds", "a list of kinds of events", name)
+    end
+  end
+end
+
+-- What a diagram is to show, as raft.view.forms takes it.
+local function check_view_options(given)
+  local checked = arguments.options("options", given, view_options)
+  for _, name in ipairs { "from", "to" } do
+    if checked[name] ~= nil then
+      arguments.seconds("options." .. name, checked[name])
+    end
+  end
+  if checked.nodes ~= nil then
+    arguments.ids("options.nodes", checked.nodes)
+  end
+  if checked.kinds ~= nil then
+    check_kinds(checked.kinds)
+  end
+  local width = checked.width
+  if width ~= nil and not (arguments.is_integer(width) and width >= 1) then
+    arguments.fail("options.width", "a number of columns", width)
+  end
+  return checked
+end
+
 --- A diagram of the run so far, from the events that are remembered. A form that shows histories shows those of the
 -- workloads.
 -- @tparam[opt="table"] ?string as the form, one of those of `raftbench view --as`: "table", "html", "svg", "shiviz",
 -- "perfetto"
 -- @tparam ?string path a file to write it to; nil: it is returned
+-- @tparam ?raft.view_options given `from` and `to` (seconds), `nodes` (list of ids), `kinds` (of events, list of
+-- names), and of a table `width` (columns) and `all` (every event, heartbeats too)
 -- @treturn ?string the diagram, or the path; nil, message, "storage", detail where the file cannot be written
-function looking:view(as, path)
+function looking:view(as, path, given)
   as = as == nil and "table" or as
   if not forms.has(as) then
     arguments.fail("as", ('one of "%s", or nil'):format(table.concat(forms.names(), '", "')), as)
   elseif path ~= nil then
     arguments.text("path", path)
   end
+  local chosen = check_view_options(given)
   local lines, parts = self.core:event_lines(false), {}
   forms.render(as, function()
     local position = 0
@@ -167,8 +205,8 @@ function looking:view(as, path)
     end
   end, {
     write = function(text) parts[#parts + 1] = text end, tell = function() end,
-    width = require("raft.view.terminal").width(),
-    name = self.options.name,
+    width = chosen.width or require("raft.view.terminal").width(), all = chosen.all,
+    name = self.options.name, from = chosen.from, to = chosen.to, nodes = chosen.nodes, kinds = chosen.kinds,
     histories = forms.shows_histories(as) and require("raft.view.histories").of_cluster(self) or {},
   })
   local text = table.concat(parts)

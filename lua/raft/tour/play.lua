@@ -8,8 +8,10 @@
 
 local core = require "raft.core"
 local draw = require "raft.shell.draw"
-local excerpt = require "raft.tour.excerpt"
+local excerpt = require "raft.view.excerpt"
 local open = require "raft.open"
+
+local EXCERPT_MOST = 30 -- lines
 
 local load_in = setfenv -- luacheck: ignore 113
   and function(text, variables)
@@ -84,7 +86,7 @@ end
 function show.excerpt(screen, item, variables)
   local options = item.excerpt
   return screen:show(excerpt(variables.c, {
-    width = screen.width, colour = screen.colour, kinds = options.kinds,
+    width = screen.width, lines = EXCERPT_MOST, kinds = options.kinds,
     nodes = options.nodes and evaluate(options.nodes, variables),
     from = options.from and evaluate(options.from, variables), to = options.to and evaluate(options.to, variables),
   }))
