@@ -3,6 +3,8 @@
 
 local common = require "raft.command.common"
 local forms = require "raft.view.forms"
+local log_pattern = require "raft.view.log_pattern"
+local log_roles = require "raft.view.log_roles"
 local histories = require "raft.view.histories"
 local models = require "raft.command.models"
 local report = require "raft.report"
@@ -12,6 +14,8 @@ local terminal = require "raft.view.terminal"
 local view = {}
 
 local OK, USAGE, CANNOT_RUN = 0, 2, 3
+local NEITHER = ": it is neither JSON lines, as --trace writes them, nor a log of lines `time [id] message`; --lines "
+  .. "names another form"
 
 -- ---- options ------------------------------------------------------------------------------------------------
 
@@ -48,7 +52,8 @@ end
 -- @param parser argparse's command
 function view.describe(parser)
   parser:description "Draw a trace as a timing diagram."
-  parser:argument("trace", "A file of JSON lines, as --trace writes it; - is standard input."):argname("TRACE")
+  parser:argument("trace", "A file of JSON lines, as --trace writes it, or a readable log of lines `time [id] "
+    .. "message`, also of go test -v; - is standard input."):argname("TRACE")
   parser:option("--as", "The form: " .. table.concat(forms.names(), ", ") .. "; by default that of FILE's ending, else "
     .. "table."):choices(forms.names()):target("form")
   parser:option("-o --output", "Write to this file, not to standard output."):argname("FILE")
@@ -61,6 +66,8 @@ function view.describe(parser)
     :target("histories")
   parser:option("--model", "The model by which that history is checked, as in raftbench check."):argname("M"):count("*")
     :target("models")
+  parser:option("--lines", "The form of a log's lines, such as '{time} [{id}] {message}'; {} is what does not matter.")
+    :argname("PATTERN")
   parser:option("--width", "Of a table: its width in columns; by default the terminal's."):argname("N")
     :convert(common.positive)
   parser:flag("--all", "Show every event; else heartbeats are folded or left out.")
@@ -78,6 +85,18 @@ local function unknown_kind(core, names)
     end
   end
   return nil
+end
+
+-- The log's form; nil, a message and the exit code.
+local function log_of(arguments)
+  if not arguments.lines then
+    return nil
+  end
+  local match, problem = log_pattern.new(arguments.lines)
+  if not match then
+    return nil, "--lines '" .. arguments.lines .. "': " .. problem, USAGE
+  end
+  return { match = match, form = arguments.lines }
 end
 
 -- What the form is given; nil, a message and the exit code.
@@ -143,6 +162,14 @@ local function output_to(path)
   return write, finish
 end
 
+-- A table shows a log's own words; other forms draw roles, which the words tell.
+local function events_of(trace, form)
+  local function events()
+    return trace:events()
+  end
+  return trace.is_log and form ~= "table" and log_roles.added(events) or events
+end
+
 --- Draws.
 -- @tparam table arguments parsed
 -- @treturn integer the exit code
@@ -156,22 +183,28 @@ function view.run(arguments)
     report.problem(problem)
     return code
   end
+  local log
+  log, problem, code = log_of(arguments)
+  if problem then
+    report.problem(problem)
+    return code
+  end
   local trace
-  trace, problem = source.open(arguments.trace, core.json_decode, tell)
+  trace, problem = source.open(arguments.trace, core.json_decode, tell, log)
   if not trace then
     report.problem(problem)
     return CANNOT_RUN
   end
   local write, finish = output_to(arguments.output)
   options.write, options.tell = write, tell
-  local count, shown = forms.render(options.form, function() return trace:events() end, options)
+  local count, shown = forms.render(options.form, events_of(trace, options.form), options)
   trace:close()
   local written, write_problem = finish()
   if not written then
     report.problem(write_problem)
     return CANNOT_RUN
   elseif count == 0 then
-    tell "there is no event in it"
+    tell("there is no event in it" .. (trace.is_unknown and trace.problems > 0 and NEITHER or ""))
     return CANNOT_RUN
   elseif shown == 0 then
     tell(("none of its %d events is among those that were asked for"):format(count))

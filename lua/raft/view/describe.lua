@@ -34,7 +34,9 @@ end
 function describe.phrase(event, is_brief)
   local words = require("raft.core").event_phrase -- here, so that --help works before a build
   local before, after, peer, first, last = words(event, is_brief)
-  if not before then -- a newer program's kind
+  if event.kind == "log" then -- somebody else's words
+    before, after = tostring(event.text or ""), ""
+  elseif not before then -- a newer program's kind
     before, after = tostring(event.kind) .. (event.text and event.text ~= "" and ": " .. event.text or ""), ""
   end
   return {

@@ -63,7 +63,7 @@ end
 local function process_of(self, node)
   local pid = self.process[node]
   if not pid then
-    pid = new_process(self, node == 0 and self.run_name or "node " .. describe.whole(node), node)
+    pid = new_process(self, node == 0 and self.run_name or "node " .. runs.node_name(self.run, node), node)
     self.process[node] = pid
     if node ~= 0 then
       name_thread(self, pid, ROLES, "role and term")
@@ -215,7 +215,9 @@ local function finish_run(self)
 end
 
 local function begin_run(self, event)
-  self.run_name = event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or self.name
+  self.run = runs.new(event, self.name)
+  runs.take(self.run, event)
+  self.run_name = self.run.name
   self.links, self.nodes, self.free, self.process, self.last = links.new(), {}, {}, {}, event.time
   self.number = self.number + 1
   process_of(self, 0)

@@ -8,7 +8,7 @@ local runs = {}
 local COUNT_MOST = 1000 -- what a line can claim without naming them
 
 local function new_run(name)
-  return { name = name, events = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
+  return { name = name, events = 0, lines = 0, nodes = {}, seen = {}, first = nil, last = nil, verdict = nil }
 end
 
 local function saw(run, id)
@@ -23,6 +23,8 @@ local function read_head(run, value)
     return
   end
   run.mode, run.seed = value.mode, value.seed
+  run.is_log, run.began = value.is_log == true, type(value.began) == "string" and value.began or nil
+  run.names = type(value.names) == "table" and value.names or nil
   if type(value.nodes) == "number" then
     for id = 1, math.min(value.nodes, COUNT_MOST) do
       saw(run, id)
@@ -62,6 +64,7 @@ end
 -- @tparam table event the next, also the first
 function runs.take(run, event)
   run.events = run.events + 1
+  run.lines = run.lines + (event.kind ~= "run" and event.kind ~= "verdict" and 1 or 0)
   run.first = run.first or event.time
   run.last = event.time
   if event.kind == "run" then
@@ -104,6 +107,22 @@ function runs.scan(next_event, name, choice)
     runs.sorted(list[position])
   end
   return list
+end
+
+--- What a node is called: by its number, or by the name that its log has for it.
+-- @tparam table run from `runs.new`
+-- @tparam integer id
+-- @treturn string
+function runs.node_name(run, id)
+  local name = run.names and run.names[id]
+  return type(name) == "string" and name or ("%.0f"):format(id)
+end
+
+--- Whether a run has a verdict, or should have: a log that tells none is just that.
+-- @tparam table run from `runs.scan`
+-- @treturn boolean
+function runs.is_judged(run)
+  return not run.is_log or run.verdict ~= nil or run.violated ~= nil
 end
 
 --- A run's verdict in a word.

@@ -14,7 +14,7 @@ local scene = {}
 local Scene = {}
 Scene.__index = Scene
 
-local marks_of_kind = { commit = true, truncate = true, snapshot = true, install = true, members = true }
+local marks_of_kind = { commit = true, truncate = true, snapshot = true, install = true, members = true, log = true }
 
 local function new_node()
   return { pieces = {}, role = nil, term = nil, up = nil, why = nil, paused = false, cut = nil, since = nil }
@@ -217,6 +217,9 @@ local function mark(self, event)
   if event.time < self.from or event.time > self.to or not self.choice:has(event) then
     return
   elseif event.kind == "violation" or event.kind == "note" or marks_of_kind[event.kind] and self.nodes[event.node] then
+    if self.nodes[event.node] then
+      self.nodes[event.node].is_marked = true
+    end
     self.marks[#self.marks + 1] = {
       kind = event.kind, node = event.node, time = event.time, event = event,
       text = describe.text(describe.phrase(event)), brief = describe.text(describe.phrase(event, true)),

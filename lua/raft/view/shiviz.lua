@@ -29,14 +29,15 @@ local function line_of(text)
   return (display.clean(text):gsub("===+", "=="))
 end
 
-local function host_of(event)
-  return event.node == 0 and WORLD or "n" .. describe.whole(event.node)
+local function host_of(self, id)
+  return id == 0 and WORLD or "n" .. (runs.node_name(self.run, id):gsub("[^%w_.:@-]", "_"))
 end
 
 -- The name of the run that begins, which differs from those before it.
 local function begin_run(self, event)
-  local name = event.kind == "run" and type(event.text) == "string" and event.text ~= "" and event.text or self.name
-  name = line_of(name)
+  self.run = runs.new(event, self.name)
+  runs.take(self.run, event)
+  local name = line_of(self.run.name)
   local count = (self.names[name] or 0) + 1
   self.names[name] = count
   self.head = ("=== %s ===\n"):format(count > 1 and ("%s (%d)"):format(name, count) or name)
@@ -57,10 +58,10 @@ function Writing:write_event(event, sender, sender_clock)
     self.write(self.head)
     self.head = nil
   end
-  local host = host_of(event)
+  local host = host_of(self, event.node)
   local clock = (self.clocks[host] or 0) + 1
   self.clocks[host] = clock
-  local other = sender_clock and (',"n%s":%d'):format(describe.whole(sender), sender_clock) or ""
+  local other = sender_clock and (',"%s":%d'):format(host_of(self, sender), sender_clock) or ""
   self.write(('%s\n%.6f %s {"%s":%d%s}\n'):format(line_of(words_of(event)), math.max(0, event.time) / self.scale, host,
     host, clock, other))
   return clock
@@ -86,7 +87,7 @@ function Writing:take(event)
     return
   end
   -- What a send is known by is its place on the sender's clock, which is the next.
-  local cause = self.links:see((self.clocks[host_of(event)] or 0) + 1, event)
+  local cause = self.links:see((self.clocks[host_of(self, event.node)] or 0) + 1, event)
   local is_arrow = cause and event.kind == "receive" and event.peer ~= event.node
   self:write_event(event, event.peer, is_arrow and cause or nil)
 end

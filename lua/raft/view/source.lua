@@ -1,12 +1,14 @@
---- Where a diagram's events come from: JSON lines in a file or on standard input, read as often as
--- the diagram needs them and never held in memory as a whole.
+--- Where a diagram's events come from: a trace's JSON lines or a readable log, in a file or on standard input, read as
+-- often as the diagram needs them and never held in memory as a whole.
 --
--- It reports lines that cannot be read, once, and goes on behind them. It does not know what events mean.
+-- It tells once what cannot be read, and goes on behind it. It does not know what events mean.
 -- @module raft.view.source
+
+local logs = require "raft.view.logs"
 
 local source = {}
 
-local PROBLEMS_SHOWN = 10
+local LOOKED_AT = 200 -- lines, until one tells whether it is a trace or a log
 
 local Source = {}
 Source.__index = Source
@@ -29,33 +31,72 @@ local function spool(from)
   return file
 end
 
---- Opens a trace.
--- @tparam string path a file, or `-` for standard input
--- @tparam function decode from one line's text to a table (it may raise, or return nil and a message)
--- @tparam function report called with a message for what cannot be read
--- @return a source; or nil and a message
-function source.open(path, decode, report)
-  local file, problem
+local function open_file(path)
   if path == "-" then
-    file, problem = spool(io.stdin)
-  else
-    file, problem = io.open(path, "rb")
-    if file then
-      local _, read_problem = file:read(0)
-      if read_problem then
-        file:close()
-        return nil, path .. ": " .. read_problem
-      elseif not file:seek("set") then
-        local pipe = file
-        file, problem = spool(pipe)
-        pipe:close()
-      end
-    end
+    return spool(io.stdin)
   end
+  local file, problem = io.open(path, "rb")
   if not file then
     return nil, problem
   end
-  return setmetatable({ file = file, decode = decode, report = report, problems = 0, passes = 0 }, Source)
+  local _, read_problem = file:read(0)
+  if read_problem then
+    file:close()
+    return nil, path .. ": " .. read_problem
+  elseif not file:seek "set" then
+    local pipe = file
+    file, problem = spool(pipe)
+    pipe:close()
+  end
+  return file, problem
+end
+
+-- "trace" or "log" by the first line that is either; nil where none is.
+local function kind_of(file)
+  assert(file:seek "set")
+  local count = 0
+  for line in file:lines() do
+    count = count + 1
+    if line:find "^%s*{.*\"kind\"" then
+      return "trace"
+    elseif logs.is_line((line:gsub("\r$", ""))) then
+      return "log"
+    elseif count >= LOOKED_AT then
+      return nil
+    end
+  end
+  return nil
+end
+
+local function is_compressed(file)
+  assert(file:seek "set")
+  local first = file:read(2)
+  return first == "\31\139"
+end
+
+--- Opens a trace or a log.
+-- @tparam string path a file, or `-` for standard input
+-- @tparam function decode from one line's text to a table (it may raise, or return nil and a message)
+-- @tparam function report called with a message for what cannot be read
+-- @tparam ?table log of a log whose lines have a form of their own: `match` and `form`, as raft.view.logs takes them
+-- @return a source with `events` and `close`, `is_log`, `is_unknown` where no line told what it is; or nil and a
+-- message
+function source.open(path, decode, report, log)
+  local file, problem = open_file(path)
+  if not file then
+    return nil, problem
+  elseif is_compressed(file) then
+    file:close()
+    return nil, ("%s: it is compressed; gzip -dc %s | raftbench view - shows it"):format(path, path)
+  end
+  local kind = log and "log" or kind_of(file)
+  if kind == "log" then
+    log = log or {}
+    return logs.new(file, { name = path, report = report, match = log.match, form = log.form })
+  end
+  return setmetatable({
+    file = file, decode = decode, report = report, problems = 0, passes = 0, is_unknown = not kind,
+  }, Source)
 end
 
 function Source:complain(number, problem)
@@ -63,8 +104,20 @@ function Source:complain(number, problem)
     return
   end
   self.problems = self.problems + 1
-  if self.problems <= PROBLEMS_SHOWN then
-    self.report(string.format("line %d cannot be read: %s", number, problem))
+  if self.problems == 1 then
+    self.first_number, self.first_problem = number, problem
+  end
+end
+
+-- What could not be read, once it is known how much.
+function Source:tell_problems()
+  if self.passes > 1 or self.problems == 0 then
+    return
+  elseif self.problems == 1 then
+    self.report(("line %d cannot be read: %s"):format(self.first_number, self.first_problem))
+  else
+    self.report(("%d lines cannot be read; the first is line %d: %s"):format(self.problems, self.first_number,
+      self.first_problem))
   end
 end
 
@@ -124,9 +177,7 @@ function Source:events()
     while true do
       local text = lines()
       if not text then
-        if self.passes == 1 and self.problems > PROBLEMS_SHOWN then
-          self.report(string.format("%d more lines cannot be read", self.problems - PROBLEMS_SHOWN))
-        end
+        self:tell_problems()
         return nil
       end
       number = number + 1

@@ -21,6 +21,7 @@ local BAR = 17 -- the height of a lane's bar
 local PITCH = 84 -- from lane to lane
 local ROWS_MOST = 5 -- of what was done
 local TICK_EVERY = 86
+local WORDS_WIDEST = 300 -- of a mark
 
 local Drawing = setmetatable({}, paper.Paper)
 Drawing.__index = Drawing
@@ -194,13 +195,13 @@ local function bars_of(pieces)
   return bars
 end
 
-local function draw_ground(self, scene)
+local function draw_ground(self, scene, run)
   for _, id in ipairs(scene.ids) do
     draw_cut(self, scene.nodes[id].pieces, self.lanes[id])
   end
   for _, id in ipairs(scene.ids) do
     local y = self.lanes[id]
-    self:text(8, y + 3.5, "text strong", "node " .. describe.whole(id))
+    self:text(8, y + 3.5, "text strong", cut("node " .. runs.node_name(run, id), LEFT - 10))
     self:add('<path class="line" d="M%s %sH%s" fill="none"/>', number(LEFT), number(y), number(self.width - RIGHT))
   end
 end
@@ -318,7 +319,7 @@ end
 
 local function draw_other(self, mark, x, y)
   self:add('<rect class="commit" x="%s" y="%s" width="5" height="5"/>', number(x - 2.5), number(y + BAR / 2 - 2.5))
-  return mark.brief
+  return cut(mark.brief, WORDS_WIDEST)
 end
 
 -- Marks under the bars; their words where there is room.
@@ -367,7 +368,7 @@ end
 local function lanes_of(scene)
   local ids = {}
   for _, id in ipairs(scene.ids) do
-    if #scene.nodes[id].pieces > 0 then
+    if #scene.nodes[id].pieces > 0 or scene.nodes[id].is_marked then
       ids[#ids + 1] = id
     end
   end
@@ -421,7 +422,8 @@ end
 local function draw_head(self, run, head)
   local verdict, y = runs.verdict(run), 22
   self:add('<text x="8" y="%d" class="title text">%s<tspan class="%s" dx="10">%s</tspan></text>', y, escape(run.name),
-    verdict == "FAILED" and "bad" or "dim", verdict)
+    verdict == "FAILED" and "bad" or "dim",
+    runs.is_judged(run) and verdict or "")
   self:text(self.width - 10, y, "dim", head, "end")
   local lines = run.message and display.wrap(display.clean(run.message:match "^[^\n]*"),
     math.floor((self.width - 16) / paper.LETTER)) or {}
@@ -445,7 +447,8 @@ local function finish(self, run, head, height)
   local parts = {
     ('<svg xmlns="http://www.w3.org/2000/svg" class="rb" width="%d" height="%d" viewBox="0 0 %d %d" role="img" '
       .. 'aria-labelledby="rb-title rb-desc">'):format(self.width, height, self.width, height),
-    ('<title id="rb-title">%s: %s</title>'):format(escape(run.name), runs.verdict(run)),
+    ('<title id="rb-title">%s: %s</title>'):format(escape(run.name),
+      runs.is_judged(run) and runs.verdict(run) or "a log"),
     ('<desc id="rb-desc">Timing diagram of a Raft cluster, %s. Time runs from left to right, each lane is a node, '
       .. "arrows are messages.</desc>"):format(escape(head)),
     "<style>" .. style.sheet() .. "</style>", "<defs>" .. style.definitions() .. "</defs>",
@@ -478,7 +481,7 @@ function drawing.write(scene, run, options)
     self.places:take { LEFT, self.lanes[id] - BAR / 2, options.width - RIGHT, self.lanes[id] + BAR / 2 + 2 }
   end
   local unnamed = draw_deeds(self, deeds, top)
-  draw_ground(self, scene)
+  draw_ground(self, scene, run)
   draw_messages(self, scene)
   draw_lanes(self, scene)
   draw_marks(self, scene)

@@ -39,6 +39,7 @@ end
 
 local function head_texts(run, drawing)
   local verdict = runs.verdict(run)
+  local counted = ("%d %s"):format(run.is_log and run.lines or run.events, run.is_log and "lines" or "events")
   local colour = verdict == "PASSED" and "passed" or verdict == "FAILED" and "failed" or nil
   local parts = {}
   if run.mode then
@@ -49,14 +50,17 @@ local function head_texts(run, drawing)
   end
   parts[#parts + 1] = seconds(run.last - run.first, drawing.options.scale) .. " s"
   local texts = {
-    { string.format("%s: %s, %d events", display.clean(run.name), verdict, run.events), colour or "bold" },
+    { display.clean(run.name) .. ": " .. (runs.is_judged(run) and verdict .. ", " or "") .. counted, colour or "bold" },
     { table.concat(parts, ", ") },
   }
   local chosen = drawing.options.choice:words()
   if chosen then
     texts[#texts + 1] = { ("shown: %d of them, %s"):format(run.shown, chosen) }
   end
-  if not drawing.options.all then
+  if run.began then
+    texts[#texts + 1] = { "time 0 is " .. display.clean(run.began) }
+  end
+  if not drawing.options.all and not run.is_log then
     texts[#texts + 1] = { "♥ heartbeats folded; writes, syncs and matches left out (--all shows each)", "dim" }
   end
   return texts
@@ -67,9 +71,10 @@ local function new_drawing(run, options)
   local titles, longest = { "time" }, 4
   for _, id in ipairs(run.nodes) do
     if options.choice:has_node(id) then
-      titles[#titles + 1] = "node " .. describe.whole(id)
+      local name = display.clean(runs.node_name(run, id))
+      titles[#titles + 1] = "node " .. name
       drawing.columns[id] = #titles
-      longest = math.max(longest, #describe.whole(id))
+      longest = math.max(longest, display.width(name))
     end
   end
   local count = #titles - 1
@@ -90,7 +95,7 @@ end
 function Drawing:draw_row(time, cells, order)
   if self.listed then
     for _, id in ipairs(order) do
-      self.grid:row { { time }, { { describe.whole(id) } }, cells[id] }
+      self.grid:row { { time }, { { display.clean(runs.node_name(self.run, id)) } }, cells[id] }
     end
     return
   end
@@ -139,6 +144,8 @@ end
 function Drawing:note_role(event)
   if event.kind == "role" then
     self.roles[event.node] = event.role
+  elseif event.kind == "log" then
+    self.roles[event.node] = event.role or self.roles[event.node]
   elseif event.kind == "stop" then
     self.roles[event.node] = "down"
   elseif event.kind == "start" then
@@ -199,6 +206,10 @@ function Drawing:finish()
   self:flush_row()
   self:flush_fold(1)
   local verdict, run = runs.verdict(self.run), self.run
+  if not runs.is_judged(run) then
+    self.grid:bottom("end of " .. display.clean(run.name))
+    return
+  end
   local text = verdict .. " " .. display.clean(run.name)
   if run.message then
     text = text .. ": " .. display.clean(run.message)
@@ -214,18 +225,23 @@ local function closing(list, options)
       options.write(indent .. line .. "\n")
     end
   end
-  local passed, failed, open, names = 0, 0, 0, {}
+  local passed, failed, open, names, count = 0, 0, 0, {}, 0
   for _, run in ipairs(list) do
     local verdict = runs.verdict(run)
+    local is_judged = runs.is_judged(run)
+    count = count + (is_judged and 1 or 0)
     if verdict == "PASSED" then
       passed = passed + 1
-    else
+    elseif is_judged then
       failed = failed + (verdict == "FAILED" and 1 or 0)
       open = open + (verdict == "NO VERDICT" and 1 or 0)
       names[#names + 1] = display.clean(run.name) .. (verdict == "FAILED" and "" or " (no verdict)")
     end
   end
-  local sums = string.format("%d %s: %d passed, %d failed", #list, #list == 1 and "run" or "runs", passed, failed)
+  if count == 0 then
+    return
+  end
+  local sums = string.format("%d %s: %d passed, %d failed", count, count == 1 and "run" or "runs", passed, failed)
   write_line(sums .. (open > 0 and string.format(", %d without a verdict", open) or ""), "")
   for _, name in ipairs(names) do
     write_line(name, "  ")
