@@ -56,7 +56,7 @@ function ending:leave_clients()
   end
   close_clients(self)
   for ticket, wait in pairs(self.waits) do
-    if wait.client then
+    if wait.client or wait.thread then
       self.waits[ticket] = nil
     end
   end
