@@ -1,11 +1,10 @@
 -- The page of a trace in a real browser: what is seen, clicked and typed.
 local lu = require "luaunit"
-local raft = require "raft"
 local browser = require "spec.support.browser"
 local command = require "spec.support.command"
 local describe = require "raft.view.describe"
+local traces = require "spec.support.traces"
 
-local core = raft.core
 local tests, left = {}, 0
 
 local EVENTS = 100000 -- of the page that must open fast; RAFTBENCH_PAGE_EVENTS names another number
@@ -14,52 +13,6 @@ local OPENS_S, TASK_MS = 10, 1000 -- far above what a quiet machine takes: 0.6 s
 -- What all tests look at, made by the first of them.
 local shared
 local missing = browser.missing()
-
--- ---- pages --------------------------------------------------------------------------------------
-
--- An election, commits, a crash, a partition, words that could end an element; and a second run.
-local function write_runs(path)
-  local c = assert(raft.cluster { mode = "sim", seed = 7, name = "first <run>", trace = path })
-  local leader = assert(c:wait_leader())
-  for number = 1, 5 do
-    assert(c:set("k", number))
-  end
-  c:note "a note with </script><b>bold</b> & \"quotes\""
-  c:crash(leader)
-  c:sleep(0.1)
-  assert(c:wait_leader(10))
-  assert(c:set("k", 6))
-  c:restart(leader)
-  c:partition({ 1 }, { 2, 3 })
-  c:sleep(0.5)
-  c:heal()
-  c:sleep(0.3)
-  local logs = { c:log(1), c:log(2), c:log(3) }
-  c:shutdown()
-  local other = assert(raft.cluster { mode = "sim", seed = 8, name = "second", trace = path .. ".second" })
-  assert(other:wait_leader())
-  other:shutdown()
-  command.write(path, command.read(path) .. command.read(path .. ".second"))
-  return leader, logs
-end
-
--- Events of the first run, as the trace's lines hold them.
-local function first_run(path)
-  local list = {}
-  for line in io.lines(path) do
-    local event = core.json_decode(line)
-    if event.kind == "run" and #list > 0 then
-      break
-    end
-    list[#list + 1] = event
-  end
-  return list
-end
-
-local function page_of(trace, page)
-  command.assert_code(command.run { "view", trace, "-o", page }, 0)
-  return page
-end
 
 local function prepare()
   if shared then
@@ -70,9 +23,9 @@ local function prepare()
   shared = { browser = b, folder = folder, trace = folder .. "/run.trace" }
   b:size(1400, 900)
   b:prefers "light"
-  shared.leader, shared.logs = write_runs(shared.trace)
-  shared.events = first_run(shared.trace)
-  shared.page = page_of(shared.trace, folder .. "/run.html")
+  shared.leader, shared.logs = traces.two_runs(shared.trace)
+  shared.events = traces.first_run(shared.trace)
+  shared.page = traces.page(shared.trace, folder .. "/run.html")
   return b
 end
 
@@ -446,38 +399,6 @@ end)
 
 -- ---- how fast -----------------------------------------------------------------------------------
 
--- Three nodes, a leader that commits and tells the others, as a trace.
-local function write_many(path, events)
-  local file = assert(io.open(path, "w"))
-  local function line(...)
-    file:write(string.format(...), "\n")
-  end
-  line '{"time":0,"node":0,"kind":"run","text":"many","value":{"mode":"sim","seed":1,"nodes":[1,2,3]}}'
-  for id = 1, 3 do
-    line('{"time":1,"node":%d,"kind":"start","term":1,"first":1,"last":0,"vote":1}', id)
-  end
-  line '{"time":2,"node":1,"kind":"role","peer":1,"term":1,"role":"leader"}'
-  local index, number, time, written = 0, 0, 1000, 5
-  while written < events do
-    index, time = index + 1, time + 3000000
-    line('{"time":%d,"node":1,"kind":"append","first":%d,"last":%d,"entries":1}', time, index, index)
-    for peer = 2, 3 do
-      number = number + 1
-      line('{"time":%d,"node":1,"kind":"send","peer":%d,"message":"append","number":%d,"term":1,"prev_index":%d,'
-        .. '"entries":1}', time, peer, number, index - 1)
-    end
-    for peer = 2, 3 do
-      line('{"time":%d,"node":%d,"kind":"receive","peer":1,"message":"append","number":%d,"term":1,"prev_index":%d,'
-        .. '"entries":1}', time + peer * 100000, peer, number + peer - 3, index - 1)
-      line('{"time":%d,"node":%d,"kind":"append","first":%d,"last":%d,"entries":1}', time + peer * 100000, peer, index,
-        index)
-    end
-    line('{"time":%d,"node":1,"kind":"commit","term":1,"index":%d,"prev_term":1,"flag":true}', time + 900000, index)
-    written = written + 8
-  end
-  file:close()
-end
-
 local OBSERVE = [[window.tasks = [];
 new PerformanceObserver(list => list.getEntries().forEach(task => window.tasks.push(task.duration)))
   .observe({ entryTypes: ["longtask"] });]]
@@ -497,9 +418,9 @@ return (async () => {
 add("ManyEvents", function(b)
   local events = tonumber(os.getenv "RAFTBENCH_PAGE_EVENTS") or EVENTS
   local trace = shared.folder .. "/many.trace"
-  write_many(trace, events)
+  traces.many(trace, events)
   local began = os.time()
-  local page = page_of(trace, shared.folder .. "/many.html")
+  local page = traces.page(trace, shared.folder .. "/many.html")
   local made = os.time() - began
   local script = b:ask("POST", "/goog/cdp/execute", { cmd = "Page.addScriptToEvaluateOnNewDocument",
     params = { source = OBSERVE } })
