@@ -110,7 +110,7 @@ end }
 end)
 
 add("ARunThatDependsOnMoreThanItsSeedIsTold", [[
-return { run = function(c) c:note("now: " .. require("raft.core").clock_ns()) end }
+return { run = function(c) c:note("now: " .. require("raft").core.clock_ns()) end }
 ]], function(fuzz)
   local result = command.assert_code(fuzz("--seeds", "100..100"), 1)
   command.assert_has(result.out, "FOUND: not deterministic (seed 100", "from event ", "one: ", "other: ", "now: ")

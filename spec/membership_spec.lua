@@ -113,6 +113,20 @@ in_all(tests, "AFollowerRefusesAndNamesTheLeader", { nodes = 3 }, function(c)
   end
 end)
 
+-- A member that went to a new term although no member had stood for election in it: only `gone` had. On a busy machine
+-- members may hold elections of their own.
+local function disturbed(c, gone, term)
+  local stood = {}
+  for _, event in ipairs(c:events { kind = "role" }) do
+    if event.node ~= gone and (event.term or 0) > term then
+      stood[event.term] = stood[event.term] or event.role == "candidate"
+      if not stood[event.term] then
+        return tostring(event)
+      end
+    end
+  end
+end
+
 -- A server that was cut off when it was removed does not know, and goes on asking for votes: while the
 -- leader still tries to tell it, or when that has given up.
 local function removed_server_disturbs_nobody(away)
@@ -125,7 +139,10 @@ local function removed_server_disturbs_nobody(away)
     c:sleep(away)
     c:reconnect(gone)
     c:sleep(1.5)
-    lu.assertEquals({ c:check_one_leader() }, { leader, term })
+    lu.assertNil(disturbed(c, gone, term))
+    if c:mode() == "sim" then
+      lu.assertEquals({ c:check_one_leader() }, { leader, term })
+    end
     assert(c:propose("undisturbed"))
     lu.assertTrue(c:check_committed("undisturbed", 3) >= 3)
   end
