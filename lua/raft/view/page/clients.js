@@ -3,7 +3,7 @@
  * its call to its return. Writes are filled, reads framed, what nobody knows the end of is dashed.
  */
 
-const OPERATIONS_MOST = 1200;
+const OPERATIONS_MOST = 1200, LANES_MOST = 12; // beyond, they are folded at first
 
 function drawOperations(row) {
   const { pen } = paint, { group, lane } = row, top = row.top - view.scroll;
@@ -80,6 +80,7 @@ function drawFailing(group, number, x, y, width, size) {
 /* What the page was given of the histories, made ready. */
 function prepareClients(run) {
   for (const group of run.clients || []) {
+    group.folded = group.lanes.length > LANES_MOST && group.verdict !== "no";
     group.byLane = group.lanes.map(() => []);
     group.lane.forEach((lane, number) => group.byLane[lane].push(number));
     group.labels = group.label.map(place => group.texts[place]);

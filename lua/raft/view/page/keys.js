@@ -95,14 +95,59 @@ function turnTab(by) {
 
 // ---- the overlay -----------------------------------------------------------------------------
 
+/* Each sign as the diagram draws it, in 46 by 22 pixels. */
 const SIGNS = [
-  ["leader", "a full bar: leader"], ["candidate", "broad stripes: candidate; fine ones: pre-candidate"],
-  ["follower", "a pale bar: follower; dots: learner"], ["down", "crossed lines: crashed or stopped"],
-  ["paused", "stripes over a bar, ‖: paused"], ["message", "an arrow: a message; dashed: an answer"],
-  ["refused", "a hollow head: the answer is no"], ["lost", "a cross: the message is lost"],
-  ["commit", "✓ commit · | append · • apply, above the bar"], ["disk", "□ written · ■ synced, below the bar"],
-  ["vote", "◆ a vote · ⚑ start, stop or fault"],
+  [() => drawRole(LEADER, termColour(1), 2, 1, 42), "leader; the colour is the term, here and in logs"],
+  [() => drawRole(2, termColour(2), 2, 1, 42), "candidate"],
+  [() => drawRole(1, termColour(2), 2, 1, 42), "pre-candidate: it asks whether it could win"],
+  [() => drawRole(0, termColour(1), 2, 1, 42), "follower"],
+  [() => drawRole(4, termColour(1), 2, 1, 42), "learner"],
+  [() => drawSpell(DOWN, 0, 2, 44, 11, true), "crashed or stopped"],
+  [() => sampleArrow("m-replication", [], "head"), "a message: append"],
+  [() => sampleArrow("m-votes", [5, 3], "head"), "an answer: dashed; elections have this colour"],
+  [() => sampleArrow("m-votes", [5, 3], "hollow"), "the answer is no"],
+  [() => sampleArrow("bad", [], "cross"), "a message that is lost"],
+  [() => sampleArrow("m-replication", [], "ring"), "nothing more is known of it"],
+  [() => sampleGlyphs("append", "commit", "apply"), "above the bar: appended, committed, applied"],
+  [() => sampleGlyphs("vote", "start", "members"), "a vote; a start, stop or fault; new members"],
+  [() => sampleGlyphs("write", "sync", "snapshot"), "below the bar: written, synced, a snapshot"],
 ];
+
+function sampleArrow(colour, dash, end) {
+  const { pen, colours } = paint;
+  pen.strokeStyle = pen.fillStyle = colours[colour];
+  pen.lineWidth = 1.2;
+  pen.setLineDash(dash);
+  pen.beginPath();
+  pen.moveTo(3, 4);
+  pen.lineTo(40, 17);
+  pen.stroke();
+  pen.setLineDash([]);
+  if (end === "cross") drawCross(40, 17, 4, 2);
+  else if (end === "ring") drawRing(40, 17);
+  else drawHead(3, 4, 40, 17, end === "hollow");
+}
+
+function sampleGlyphs(...kinds) {
+  const { pen, colours } = paint;
+  kinds.forEach((kind, number) => {
+    const [, draw, colour, width] = GLYPHS[kind];
+    pen.fillStyle = pen.strokeStyle = colour === "term" ? termColour(1) : colours[colour];
+    pen.lineWidth = width || 1.2;
+    draw(pen, 8 + number * 15, 11);
+  });
+}
+
+/* Draws with the diagram's own hand on a small canvas. */
+function sampleOf(draw, parent) {
+  const canvas = element("canvas", { width: 46 * paint.scale, height: 22 * paint.scale, "aria-hidden": true }, parent);
+  const kept = paint.pen;
+  paint.pen = canvas.getContext("2d");
+  paint.pen.scale(paint.scale, paint.scale);
+  paint.pen.textBaseline = "middle";
+  draw();
+  paint.pen = kept;
+}
 
 function showKeys() {
   const dialog = byId("keys");
@@ -121,8 +166,11 @@ function showKeys() {
   const signs = element("div", {}, columns);
   element("h3", {}, signs, "Signs");
   const list = element("ul", { class: "signs" }, signs);
-  for (const [, what] of SIGNS) element("li", {}, list, what);
-  element("p", { class: "faint" }, signs, "The colour is the term, of bars, cells and appended entries alike.");
+  for (const [draw, what] of SIGNS) {
+    const item = element("li", {}, list);
+    sampleOf(draw, item);
+    element("span", {}, item, what);
+  }
   element("p", { class: "faint" }, signs, "Drag to pan, wheel or two fingers to zoom, Shift and wheel to pan. "
     + "A click on nothing sets the moment.");
   dialog.showModal();

@@ -32,13 +32,13 @@ function layOut(run, shown, height) {
     top += size;
   };
   if (shown.kinds.faults && run.story.bandRows > 0) add("faults", bandRows(run) * BAND_ROW + 6);
-  const clients = (run.clients || []).reduce((sum, group) => sum + GROUP_ROW + group.lanes.length * CLIENT_ROW + 4, 0);
+  const clients = (run.clients || []).reduce((sum, group) => sum + GROUP_ROW + (group.folded ? 0 : group.lanes.length * CLIENT_ROW) + 4, 0);
   const rest = height - top - run.plots.length * PLOT_ROW - clients - 8;
   const each = Math.max(66, Math.min(120, rest / Math.max(1, lanes.length)));
   for (const lane of lanes) add("node", Math.floor(each), { lane });
   for (const group of run.clients || []) {
     add("group", GROUP_ROW, { group });
-    for (let lane = 0; lane < group.lanes.length; lane++) add("client", CLIENT_ROW, { group, lane });
+    for (let lane = 0; lane < group.lanes.length && !group.folded; lane++) add("client", CLIENT_ROW, { group, lane });
     top += 4;
   }
   for (const plot of run.plots) add("plot", PLOT_ROW, { plot });

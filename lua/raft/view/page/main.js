@@ -104,7 +104,7 @@ function fillLanes() {
       element("span", {}, item, "faults");
     } else if (row.type === "group") {
       item.dataset.history = row.group.name;
-      element("b", {}, item, row.group.name);
+      foldButton(row.group, item);
       element("span", { class: "judged " + row.group.verdict }, item, VERDICTS[row.group.verdict]);
     } else if (row.type === "client") {
       item.dataset.client = row.group.lanes[row.lane];
@@ -115,6 +115,15 @@ function fillLanes() {
       element("span", { class: "faint" }, item, row.plot.what);
     }
   }
+}
+
+function foldButton(group, parent) {
+  const button = element("button", { type: "button", "aria-expanded": String(!group.folded),
+    title: "show or hide its clients" }, parent, (group.folded ? "▸ " : "▾ ") + group.name);
+  button.addEventListener("click", () => {
+    group.folded = !group.folded;
+    resize();
+  });
 }
 
 /* Beside its name stands what a node is at the moment. */

@@ -153,37 +153,47 @@ function drawDensity(run, row, middle) {
 /* The chosen event, what it came from and what came of it, over everything else. */
 function drawChosen(run) {
   const { pen, colours } = paint;
-  if (current.hover >= 0 && current.hover !== current.chosen) ringAround(run, current.hover, colours.faint);
+  if (current.hover >= 0 && current.hover !== current.chosen) ringAround(run, current.hover, colours.faint, 8, 1.5);
   if (current.chosen < 0) return;
   const { before, after } = chainOf(run, current.chosen);
   for (const at of [...before, ...after, current.chosen]) {
-    if (run.kind[at] === KIND.send) drawMessage(run, at, false, 2.6);
-    else if (run.cause[at] >= 0) drawMessage(run, run.cause[at], false, 2.6);
+    if (run.kind[at] === KIND.send) drawMessage(run, at, false, 2.4);
+    else if (run.cause[at] >= 0) drawMessage(run, run.cause[at], false, 2.4);
   }
-  for (const at of before) ringAround(run, at, colours.warn, "◂");
-  for (const at of after) ringAround(run, at, colours.good, "▸");
-  ringAround(run, current.chosen, colours.accent);
+  for (const at of before) ringAround(run, at, colours.warn, 5.5, 1.5);
+  for (const at of after) ringAround(run, at, colours.good, 5.5, 1.5);
+  for (const at of causesOf(run, current.chosen)) signBeside(run, at, colours.warn, "◂", -17);
+  for (const at of effectsOf(run, current.chosen)) signBeside(run, at, colours.good, "▸", 8);
+  ringAround(run, current.chosen, colours.accent, 9, 2.5);
   pen.lineWidth = 1;
 }
 
-/* Where an event is in the canvas; null: it is not on a lane that is shown. */
+/* Where an event is in the canvas; null: it is not on a lane that is shown. A message is where its arrow meets the bar. */
 function placeOf(run, at) {
   const drawn = paint.marks.find(mark => mark.at === at);
   if (drawn) return drawn;
   const middle = run.lane[at] === NOBODY ? undefined : middleOf(run.lane[at]);
-  return middle === undefined ? null : { x: xOf(run.time[at]), y: middle };
+  if (middle === undefined) return null;
+  const x = xOf(run.time[at]), peer = run.peer[at] === NOBODY ? undefined : middleOf(run.peer[at]);
+  if (run.kind[at] === KIND.send || run.kind[at] === KIND.receive)
+    return { x, y: middle + (peer === undefined || peer < middle ? -BAR / 2 : BAR / 2) };
+  return { x, y: middle };
 }
 
-function ringAround(run, at, colour, sign) {
+function ringAround(run, at, colour, radius, width) {
   const place = placeOf(run, at), { pen } = paint;
   if (!place) return;
-  pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = 2;
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
   pen.beginPath();
-  pen.arc(place.x, place.y, sign ? 6 : 9, 0, 7);
+  pen.arc(place.x, place.y, radius, 0, 7);
   pen.stroke();
-  if (sign) {
-    pen.font = SMALL;
-    pen.fillText(sign, place.x + (sign === "◂" ? -18 : 9), place.y + 0.5);
-  }
+}
+
+function signBeside(run, at, colour, sign, by) {
+  const place = placeOf(run, at), { pen } = paint;
+  if (!place) return;
+  pen.fillStyle = colour;
+  pen.font = SMALL;
+  pen.fillText(sign, place.x + by, place.y + 0.5);
 }

@@ -109,7 +109,8 @@ function showEvent(run) {
   for (const [name, value] of Object.entries(run.fields(at))) {
     const row = element("tr", { "data-field": name }, table);
     element("th", { scope: "row" }, row, name.replace(/_/g, " "));
-    element("td", {}, row, typeof value === "object" ? JSON.stringify(value) : String(value));
+    element("td", {}, row, name === "time" ? seconds(value, 9) : typeof value === "object" ? JSON.stringify(value)
+      : String(value));
   }
 }
 

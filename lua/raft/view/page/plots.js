@@ -45,9 +45,11 @@ function ceiling(most) {
   return [1, 2, 2.5, 5, 10].map(factor => factor * size).find(one => one >= most);
 }
 
+/* In three digits or so. */
 function short(number) {
-  if (number >= 1000) return Math.round(number).toLocaleString("en");
-  return String(Math.round(number * 1000) / 1000);
+  if (number >= 100) return Math.round(number).toLocaleString("en");
+  return String(number >= 10 ? Math.round(number * 10) / 10 : number >= 1 ? Math.round(number * 100) / 100
+    : Math.round(number * 1000) / 1000);
 }
 
 /* The frame of a plot: returns a function from a value to its y. */

@@ -158,14 +158,15 @@ class Story {
 
   link(value, at) {
     const key = `link/${value.from}/${value.to}`;
-    const said = ["cut", "drop", "delay", "reorder", "duplicate", "bandwidth"].filter(name => name in value)
-      .map(name => value[name] === true ? name : `${name} ${words(value[name])}`);
+    const said = LINK_FAULTS.filter(name => name in value).map(name => value[name] === true ? name
+      : `${name} ${name === "delay" ? milliseconds(value[name]) : words(value[name])}`);
     if (value.default || said.length === 0) {
       this.end(key, at);
       return;
     }
     const lanes = this.lanesOf([value.from, value.to]);
-    this.begin(key, { type: "link", label: `${value.from}→${value.to} ${said.join(", ")}`, lanes }, at);
+    const which = value.from === "*" && value.to === "*" ? "all links" : `${value.from}→${value.to}`;
+    this.begin(key, { type: value.cut ? "cut" : "link", label: `${which}: ${said.join(", ")}`, lanes }, at);
   }
 
   /* A disk or a clock that is not as it should be. */
@@ -225,7 +226,12 @@ class Story {
   }
 }
 
+const LINK_FAULTS = ["cut", "drop", "delay", "reorder", "duplicate", "bandwidth"];
+
 function words(value) {
-  if (Array.isArray(value)) return value.map(words).join("–");
-  return typeof value === "number" ? String(Math.round(value * 1e4) / 1e4) : String(value);
+  return typeof value === "number" ? String(Number(value.toPrecision(2))) : String(value);
+}
+
+function milliseconds(value) {
+  return (Array.isArray(value) ? value.map(one => words(one * 1000)).join("–") : words(value * 1000)) + " ms";
 }
