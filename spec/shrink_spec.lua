@@ -7,10 +7,12 @@ local inputs = require "raft.inputs"
 local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
 local raft = require "raft"
+local replay = require "raft.shrink.replay"
 local report = require "raft.report"
 local scripted = require "raft.shrink.scripted"
 local shrink = require "raft.shrink"
 local story = require "raft.shrink.story"
+local text = require "raft.shrink.text"
 
 local tests = {}
 
@@ -331,6 +333,56 @@ function tests.test_AFailureOfTheScriptsOwnCodeIsShrunkByLeavingOutItsFaults()
   local script = scripted.write(result, { file = "own.lua", seed = 1, set = { "nodes=3" } }, "three leaders were lost")
   lu.assertNotNil(load_text(script))
   lu.assertStrContains(script, 'set = { "nodes=3" },')
+end
+
+-- It waits for ever once a leader was lost.
+local stands_still = {
+  nodes = 3,
+  run = function(c)
+    local lost = 0
+    for _ = 1, 40 do
+      c:sleep(0.3)
+      local leader = c:leader()
+      faults[c:random(#faults)](c)
+      lost = lost + (leader and not c:is_alive(leader) and 1 or 0)
+    end
+    while lost >= 1 do
+      c:sleep(1)
+    end
+  end,
+}
+
+function tests.test_AScenarioThatStandsStillIsShrunkWithALimitOfEvents()
+  local function run(events_most)
+    local outcome, problem = one.run { file = stands_still, seed = 7, events_most = events_most }
+    assert(outcome, problem)
+    return outcome.failure
+  end
+  local found, why = shrink.run {
+    run = run, is_hang = true, hang_events = 10000, replays = 60,
+    again = { file = "still.lua", seed = 3, set = {} },
+  }
+  assert(found, why)
+  lu.assertEquals(found.failure.property, "hang")
+  lu.assertTrue(found.scripted.before > 20)
+  lu.assertTrue(#found.scripted.items <= 5)
+  lu.assertStrContains(found.script, "events_most = 10000,")
+end
+
+function tests.test_APlanWhoseWorldDoesNotEndIsAHang()
+  local plan = { options = { nodes = 3 }, seed = 1, steps = {}, workloads = {}, tail = false, ends_ns = 5000000000 }
+  local raised = replay.run(plan, 1)
+  lu.assertNil(raised)
+  local writer = text.writer()
+  local limited = writer:read(writer:plan(plans.with(plan, { events_most = 100 })))
+  raised = replay.run(limited, 1)
+  lu.assertEquals(raised.property, "hang")
+end
+
+function tests.test_WhatComputesWithoutAnEndIsTold()
+  local found, why = shrink.run { run = function() while true do end end, is_hang = true, hung_s = 0.1 }
+  lu.assertNil(found)
+  lu.assertStrContains(why, "computes without an end")
 end
 
 function tests.test_ANemesisDoesOnlyWhatIsLeftOfItsActions()

@@ -35,6 +35,9 @@ local ROUNDS_MOST = 5
 local SHARE_OF_ROUNDS = 0.85 -- of the limits; the rest is for what makes the result easy to read
 local TRIES_AT_FIRST, TRIES = 2, 4 -- network seeds for a candidate
 local SEEDS = 20 -- that the result is tried under
+local HANG_EVENTS = 300000 -- of the world, after which a run that hangs is taken to do so
+local SURELY = 10 -- times as many, for what is left of it
+local LIVELOCK_PER_S = 20000 -- events in a virtual second: the world itself is what does not end
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
 local CAUSE_SECONDS = 20
 local SHARE_OF_WINDOWS, SHARE_OF_KEPT = 0.25, 0.6 -- of these, one after the other; the rest is for the other curve
@@ -141,21 +144,49 @@ local function obstacle(failure, recorded)
   return nil
 end
 
--- What a run did, as a plan; nil and why there is none.
-local function plan_of(run, writer)
-  local failure, plan = deaths.find(function(events_most)
+-- What a run did, as a plan; nil and why there is none; false where it hangs and no plan would show it.
+local function plan_of(run, writer, hang_events)
+  local died, plan = deaths.find(function(events_most)
     return shrink.record(run, events_most < math.huge and events_most or nil)
   end, writer)
-  if failure then
-    return plan, plan and failure or "it ends its process before anything is known of it"
+  if died then
+    return plan, plan and died or "it ends its process before anything is known of it"
   end
-  local recorded
-  failure, recorded = shrink.record(run)
+  local failure, recorded = shrink.record(run)
   local why = obstacle(failure, recorded)
   if why then
     return nil, why
   end
-  return plans.new(recorded, failure), failure, recorded
+  plan = plans.new(recorded, failure)
+  if hang_events then -- where time goes on it is the script that does not end, and no plan of its calls shows that
+    local is_livelock = hang_events / math.max(failure.time, 0.001) > LIVELOCK_PER_S
+    plan = is_livelock and plans.with(plan, { events_most = math.floor(hang_events / 2) }) or false
+  end
+  return plan, failure, recorded
+end
+
+-- What is known of a run that hangs once it has had so many events; nil and why it cannot be shrunk.
+local function hanging(given)
+  local events_most = given.hang_events or HANG_EVENTS
+  local answer = workers.call(function() return { failure = given.run(events_most) } end, given.hung_s or HUNG_S)
+  if answer.hung then
+    return nil, "it computes without an end, and nothing happens in its world meanwhile"
+  end
+  return plans.with(given, { events_most = events_most, run = function() return given.run(events_most) end })
+end
+
+-- Whether what is left of a run that hangs does so for long.
+local function hangs_surely(given, result)
+  local limit, network = SURELY * given.events_most, result.scripted and result.scripted.network
+  local answer = workers.call(function()
+    if not result.scripted then
+      local raised = replay.run(plans.with(result.plan, { events_most = limit }), result.plan.seed)
+      return { failure = raised ~= nil and failures.of(raised) or nil }
+    end
+    inputs.begin(scripted.filter(result.scripted.calls, result.scripted.actions, network))
+    return { failure = given.hangs(limit) }
+  end, HUNG_S)
+  return answer.hung or answer.value and oracles.is_same(answer.value.failure, result.failure) or false
 end
 
 -- The script with few of its faults, where its recorded calls alone do not fail as it did.
@@ -171,7 +202,8 @@ local function run_scripted(given, failure, recorded, oracle)
   }
   return {
     failure = failure, scripted = result, replays = oracle.replays + result.replays, others = oracle.others,
-    script = given.again and scripted.write(result, given.again, failure.text:match "[^\n]*"),
+    script = given.again and scripted.write(result, plans.with(given.again, { events_most = given.events_most }),
+      failure.text:match "[^\n]*"),
   }
 end
 
@@ -212,19 +244,11 @@ local function under_seeds(plan, failure, writer, server)
   return count
 end
 
---- Shrinks a run that fails.
--- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
--- error; `replays` (400) and `seconds` (60) at most; `is_scenario`: its file runs nothing when it is loaded; `again`:
--- { file, seed, set } of a scenario; and what tells how far it is: `told`: told(work) before each pass, `replayed`:
--- replayed(work) after each replay, `told_scripted`: told_scripted(faults, replays)
--- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
--- many of 20 seeds of the network it fails }; { failure, scripted, replays, seconds, script } where only the script
--- itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
-function shrink.run(given)
+local function run(given)
   local began = clock()
   local writer = text.writer()
-  local recorded_plan, failure, recorded = plan_of(given.run, writer)
-  if not recorded_plan then
+  local recorded_plan, failure, recorded = plan_of(given.run, writer, given.events_most)
+  if recorded_plan == nil then
     return nil, failure
   end
   local server = servers.new(writer)
@@ -233,7 +257,7 @@ function shrink.run(given)
     write = function(plan) return writer:plan(plan) end,
     run = function(written, seed) return server:run(written, seed) end,
   }
-  local first = begin(oracle, recorded_plan)
+  local first = recorded_plan and begin(oracle, recorded_plan)
   local plan = first and shrink.plan(first, oracle, given.told, given.replayed)
   local replays, sure = oracle.replays, first and under_seeds(plan, failure, writer, server)
   server:close()
@@ -253,6 +277,31 @@ function shrink.run(given)
     script = script, refused = refused, events = found.events, diagram = found.diagram, text = found.text,
     others = oracle.others,
   }
+end
+
+--- Shrinks a run that fails.
+-- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
+-- error; `is_hang`: that it does not end is its failure, which is taken for so after `hang_events` (300000) events
+-- of its world, or after `hung_s` (20) real seconds without so many, and then it cannot be shrunk; `replays` (400) and
+-- `seconds` (60) at most; `is_scenario`: its file runs nothing when it is loaded; `again`: { file, seed, set } of a
+-- scenario; and what tells how far it is: `told`: told(work) before each pass, `replayed`: replayed(work) after each
+-- replay, `told_scripted`: told_scripted(faults, replays)
+-- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
+-- many of 20 seeds of the network it fails }; { failure, scripted, replays, seconds, script } where only the script
+-- itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
+function shrink.run(given)
+  if not given.is_hang then
+    return run(given)
+  end
+  local limited, why = hanging(given)
+  if not limited then
+    return nil, why
+  end
+  local result, problem = run(limited)
+  if result and not hangs_surely(plans.with(limited, { hangs = given.run }), result) then
+    return nil, "what is left of it only takes long"
+  end
+  return result, problem
 end
 
 -- A plan with a seed of the network that it fails under, and its end there; nil: there is none.

@@ -117,17 +117,16 @@ local function finish(campaign, arguments, replay, screen)
   return code_of(campaign)
 end
 
--- What does not end, or is another run each time.
-local cannot_shrink = { hang = true, ["not deterministic"] = true }
-
 local function shrink(campaign, arguments, replay)
   local finding = campaign.tally:sorted_findings()[1]
-  if not finding or arguments.no_shrink or campaign.interrupted or cannot_shrink[finding.property] then
+  if not finding or arguments.no_shrink or campaign.interrupted
+    or finding.property == "not deterministic" then
     return
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(campaign.title:gsub("^.*/", ""):gsub("%.lua$", ""), finding.seed),
     command = quote.command(common.again(arguments)), is_scenario = true,
+    is_hang = finding.property == "hang",
     again = { file = campaign.title, seed = finding.seed, set = arguments.set or {} },
     run = function(events_most)
       local outcome = one.run { file = campaign.title, seed = finding.seed, replay = replay(finding.seed),

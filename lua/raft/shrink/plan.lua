@@ -3,7 +3,7 @@
 --
 -- A plan is never changed in place: each change gives a new one, which shares what is the same.
 --
---     plan = { options, seed, steps, workloads, ends_ns, tail }
+--     plan = { options, seed, steps, workloads, ends_ns, tail, events_most = more are a hang }
 --     step = { name, count, arguments…, at_ns, client, session = its client's, undoes = the step that it ends }
 --     tail = "live": all is healed, and the cluster must live · "check": histories are checked · "start": whatever has
 --     stopped starts again, all through the run too; it is a failure where it says `reason` · false

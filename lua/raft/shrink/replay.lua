@@ -235,7 +235,7 @@ function replay.run(plan, seed, look, branch, begin, told)
     if begin then
       begin(c)
     end
-    c.core:limit_events(EVENTS_MOST)
+    c.core:limit_events(plan.events_most or EVENTS_MOST)
     replay.follow(c, plan, branch, told)
   end, function(value)
     raised = value

@@ -20,6 +20,7 @@ local load_text = loadstring or load -- luacheck: ignore 113
 local TCP_RUNS, TCP_S = 5, 3 -- at most: runs, and seconds after which no other begins
 local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
 local HUNG_S = 60
+local HANGS_S = 5 -- where that is the failure
 local LINE_EVERY_S, PLAIN_LINE_EVERY_S = 0.1, 10 -- on a terminal, elsewhere
 local JUMPS_MOST = 2
 local WINDOWS_MOST = 3
@@ -239,31 +240,33 @@ local function show(found, path, command, with_curve)
   for _, line in ipairs(found.events or {}) do
     say("  %s", line)
   end
-  story.show_cause(found, with_curve)
+  if not found.plan.events_most then
+    story.show_cause(found, with_curve)
+  end
   say("\n%s", found.diagram or "")
   say("%s", found.script)
-  local again = run_script(found.script, "sim")
+  local again = run_script(found.script, "sim", found.plan.events_most and HANGS_S)
   if #found.refused > 0 then
     say("The script does not stand alone: %s", table.concat(found.refused, "; "))
   elseif not story.is_it(again, found) then
     say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
   end
   save(found, path, command)
-  if #found.refused == 0 then
+  if #found.refused == 0 and not found.plan.events_most then
     say("%s", over_tcp(found))
   end
 end
 
 --- Shrinks a run that fails, and tells of it.
 -- @tparam table given `run`: run() → what came of it, a failure as raft.failure has it, nil: none; `path`: where the
--- script goes; `command`: how this command is called; `is_scenario`; `replays`, `seconds`; `curve`: how likely the
--- failure was, event by event; `again`: { file, seed, set }
+-- script goes; `command`: how this command is called; `is_scenario`; `is_hang`; `replays`, `seconds`; `curve`:
+-- how likely the failure was, event by event; `again`: { file, seed, set }
 -- @treturn ?table as shrink.run; nil where it could not be shrunk, which was told
 function story.tell(given)
   local line = progress()
   local found, why = shrink.run {
     run = given.run, replays = given.replays, seconds = given.seconds, told = line.told, replayed = line.replayed,
-    is_scenario = given.is_scenario, again = given.again, told_scripted = line.told_scripted,
+    is_scenario = given.is_scenario, is_hang = given.is_hang, again = given.again, told_scripted = line.told_scripted,
   }
   line.finish()
   if not found then

@@ -80,9 +80,10 @@ function Writer:plan(plan)
   for place, workload in ipairs(plan.workloads) do
     workloads[place] = self:workload(workload)
   end
-  local form = "return { options = %s, ends_ns = %d, tail = %s, reason = %s, workloads = { %s }, steps = {\n%s } }"
+  local form = "return { options = %s, ends_ns = %d, tail = %s, reason = %s, events_most = %s, workloads = { %s }, "
+    .. "steps = {\n%s } }"
   return form:format(self:value(plan.options), plan.ends_ns, self:value(plan.tail), self:value(plan.reason),
-    table.concat(workloads, ",\n"), table.concat(steps, ",\n"))
+    self:value(plan.events_most), table.concat(workloads, ",\n"), table.concat(steps, ",\n"))
 end
 
 --- The plan again.
