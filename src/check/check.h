@@ -47,10 +47,12 @@
  *                         the read came; the leader had committed in its own term, and its index
  *                         covers what was committed when the read came
  *   READ_LEASE            where a lease let a read pass: no leader of a later term is known, the
- *                         leader told nobody to campaign in its term, and as READ_MAJORITY of its
- *                         own term and index
+ *                         leader told nobody to campaign in its term, a majority of voters has
+ *                         heard it so lately that they vote for nobody else, and as READ_MAJORITY
+ *                         of its own term and index
  *   PROMISE_KEPT          where there are lease reads, a voter that hears its leader votes in no
- *                         later term for a while, unless a leader since told somebody to campaign
+ *                         later term for a while, also after a restart, unless a leader since told
+ *                         somebody to campaign
  *   LATEST_CONFIGURATION  a node uses the latest configuration in its own log, committed or not; a
  *                         snapshot holds the one in force at its index
  *   ONE_CHANGE            a leader appends a configuration only when the one before and an entry of
@@ -138,8 +140,16 @@ struct checker *checker_new(struct trace *trace,
  */
 void checker_expect_gaps(struct checker *checker);
 /* Lease reads rely on it that a voter which hears its leader votes for nobody else within
- * promise_ns (> 0) of its own clock. Judged until a clock is changed. */
-void checker_expect_promises(struct checker *checker, int64_t promise_ns);
+ * `length_ns`
+ * (> 0) of its own clock, while clocks' rates differ by `drift` of one at most. `slack_ns`: by so
+ * much the times of events may be off. Judged until a clock is changed by more than that, runs
+ * ahead, or jumps. */
+struct check_promises {
+    int64_t length_ns;
+    int64_t slack_ns;
+    double drift;
+};
+void checker_expect_promises(struct checker *checker, const struct check_promises *promises);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */
 const struct check_violation *checker_violation(const struct checker *checker); /* NULL: none */
 

@@ -354,10 +354,11 @@ void checker_expect_gaps(struct checker *checker)
     checker->gaps = true;
 }
 
-void checker_expect_promises(struct checker *checker, int64_t promise_ns)
+void checker_expect_promises(struct checker *checker, const struct check_promises *promises)
 {
-    ensure(promise_ns > 0);
-    checker->promise_ns = promise_ns;
+    ensure(promises->length_ns > 0 && promises->slack_ns >= 0);
+    ensure(promises->drift >= 0 && promises->drift < 1);
+    checker->promises = *promises;
 }
 
 static void free_servers(struct check_node *node)

@@ -169,11 +169,10 @@ struct claim {
     struct term *entry; /* in the leader's log */
 };
 
-/* When a voter last heard the leader of its term. life 0: never. */
+/* When a voter last heard the leader of its term. term 0: never. */
 struct heard {
     struct server leader;
     uint64_t term;
-    uint64_t life; /* the voter's */
     int64_t time_ns;
 };
 
@@ -198,8 +197,9 @@ struct check_node {
     struct claim claim; /* judged once what it acknowledged has been seen */
     bool members_due;   /* another one is in force now, and no MEMBERS has told so yet */
     /* As a leader, of this term: its rounds of reads, and the reads that wait. */
-    uint64_t told_term; /* in which it told a server to campaign */
-    struct heard heard;
+    uint64_t told_term;          /* in which it told a server to campaign */
+    struct heard heard;          /* for sure */
+    struct heard may_have_heard; /* or at most */
     uint64_t round;
     array_of(struct round_answer) answers;
     ring_of(struct read) reads;
@@ -250,8 +250,9 @@ struct checker {
     struct trace *trace;
     int subscription;
     bool gaps;
-    uint64_t told_term; /* the highest in which a leader told a server to campaign */
-    int64_t promise_ns; /* of voters to their leader; 0: none, or a clock was changed */
+    uint64_t told_term;             /* the highest in which a leader told a server to campaign */
+    struct check_promises promises; /* of voters to their leader; length 0: none, or a clock was
+                                       changed too much */
     bool is_violated;
     struct check_violation violation;
     void (*violated)(void *context, const struct check_violation *violation);
@@ -355,6 +356,10 @@ void majorities_confirm(struct checker *checker, struct check_node *node,
                         const struct trace_event *event);
 /* The read that came last, if it has this number: it waits no more. */
 bool majorities_take_latest_read(struct check_node *node, uint64_t number, struct read *taken);
+/* Whether more than half of the voters are bound to that leader by their promise. false: reported.
+ */
+bool majorities_judge_promises(struct checker *checker, const struct check_node *node,
+                               const struct trace_event *event);
 bool majorities_judge_read_index(struct checker *checker, const struct check_node *node,
                                  const struct trace_event *event, const struct read *read,
                                  enum check_property property);
@@ -363,7 +368,10 @@ bool majorities_judge_read_index(struct checker *checker, const struct check_nod
 
 void leases_told(struct checker *checker, struct check_node *node, const struct trace_event *event);
 void leases_fault(struct checker *checker, const struct trace_event *event);
-void leases_heard(struct checker *checker, const struct trace_event *event); /* an APPEND */
+void leases_heard(struct checker *checker, const struct trace_event *event); /* a RECEIVE */
+/* Whether that voter may be bound to this leader of its term at the event's time. */
+bool leases_may_bind(const struct checker *checker, const struct check_node *leader,
+                     struct server voter, int64_t time_ns);
 /* false: reported. */
 bool leases_judge_vote(struct checker *checker, const struct check_node *node,
                        const struct trace_event *event);

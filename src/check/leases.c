@@ -3,23 +3,39 @@
  * says that nobody else can have been elected: so no later leader may be known, the leader must not
  * have told anybody to campaign in its term, and nothing may be committed that it does not know.
  *
- * And the promise of the voters on which that rests is looked at where one of them votes.
+ * And the promise of the voters on which that rests is looked at where one of them votes, and where
+ * a leader relies on it.
  *
- * It knows no clocks: where they run apart by more than was allowed, or jump, it finds what comes
- * of that; promises are judged only while no clock was changed.
+ * It reads no clocks: where they run apart by more than was allowed, or jump, it finds what comes
+ * of that, and promises are judged no more.
  */
 #include "check/internal.h"
 
 #include <inttypes.h>
 
-#define PROMISE_SLACK                                                                              \
-    8 /* an eighth of a promise: a node reads its clock before its event's time                    \
-       */
+static bool field_number(struct bytes map, const char *key, double *found)
+{
+    struct bytes bytes;
+    struct value_item item;
+    if (!value_field(map, key, &bytes) ||
+        !value_read(&(struct value_reader){.data = bytes.data, .size = bytes.size}, &item) ||
+        (item.kind != VALUE_INTEGER && item.kind != VALUE_FLOAT)) {
+        return false;
+    }
+    *found = item.kind == VALUE_INTEGER ? (double)item.integer : item.number;
+    return true;
+}
 
+/* A clock that goes slower than ours only makes a promise longer. */
 void leases_fault(struct checker *checker, const struct trace_event *event)
 {
-    if (bytes_equal(event->text, bytes_of_text("clock"))) {
-        checker->promise_ns = 0;
+    double rate = 0;
+    double offset = 0;
+    if (bytes_equal(event->text, bytes_of_text("clock")) &&
+        (!field_number(event->value, "rate", &rate) ||
+         !field_number(event->value, "offset", &offset) || offset < 0 || offset > 0 || rate > 1 ||
+         rate < 1 - checker->promises.drift)) {
+        checker->promises.length_ns = 0;
     }
 }
 
@@ -29,15 +45,19 @@ void leases_fault(struct checker *checker, const struct trace_event *event)
  * stays in its term. */
 void leases_heard(struct checker *checker, const struct trace_event *event)
 {
-    if (checker->promise_ns == 0 || checker->gaps || event->message_kind != RAFT_APPEND ||
-        event->node == 0) {
+    if (checker->promises.length_ns == 0 || checker->gaps || event->node == 0 ||
+        (event->message_kind != RAFT_APPEND && event->message_kind != RAFT_SNAPSHOT)) {
         return;
     }
     struct check_node *node = checker_node(checker, event->node);
     struct server from = {event->peer, event->directory};
-    if (node->life != 0 && node->term == event->term &&
-        server_equal(terms_get(&checker->terms, event->term)->leader, from)) {
-        node->heard = (struct heard){from, event->term, node->life, event->time_ns};
+    if (node->life == 0 || event->term < node->term ||
+        !server_equal(terms_get(&checker->terms, event->term)->leader, from)) {
+        return;
+    }
+    node->may_have_heard = (struct heard){from, event->term, event->time_ns};
+    if (node->term == event->term && event->message_kind == RAFT_APPEND) {
+        node->heard = node->may_have_heard;
     }
 }
 
@@ -48,11 +68,11 @@ bool leases_judge_vote(struct checker *checker, const struct check_node *node,
 {
     const struct received *asked = &checker->received;
     const struct heard *heard = &node->heard;
-    if (checker->promise_ns == 0 || heard->life == 0 || heard->life != node->life ||
-        event->peer == node->id || asked->to != node->id || asked->kind != RAFT_VOTE ||
-        event->term <= heard->term || checker->told_term >= heard->term ||
+    if (checker->promises.length_ns == 0 || heard->term == 0 || event->peer == node->id ||
+        asked->to != node->id || asked->kind != RAFT_VOTE || event->term <= heard->term ||
+        checker->told_term >= heard->term ||
         event->time_ns - heard->time_ns >=
-            checker->promise_ns - checker->promise_ns / PROMISE_SLACK) {
+            checker->promises.length_ns - checker->promises.slack_ns) {
         return true;
     }
     checker_report(checker, event, CHECK_PROMISE_KEPT, event->peer,
@@ -62,8 +82,18 @@ bool leases_judge_vote(struct checker *checker, const struct check_node *node,
                    "vote for nobody else: %.3f ms",
                    node->id, event->peer, event->term,
                    (double)(event->time_ns - heard->time_ns) / 1e6, heard->leader.id, heard->term,
-                   (double)checker->promise_ns / 1e6);
+                   (double)checker->promises.length_ns / 1e6);
     return false;
+}
+
+bool leases_may_bind(const struct checker *checker, const struct check_node *leader,
+                     struct server voter, int64_t time_ns)
+{
+    const struct check_node *node = checker_server(checker, voter);
+    const struct heard *heard = node == NULL ? NULL : &node->may_have_heard;
+    return node == NULL || node == leader ||
+           (heard->term == leader->term && server_equal(heard->leader, server_of(leader)) &&
+            time_ns - heard->time_ns <= checker->promises.length_ns + checker->promises.slack_ns);
 }
 
 /* ---- a leader's lease ----------------------------------------------------------------------- */
@@ -103,6 +133,8 @@ void leases_confirm(struct checker *checker, struct check_node *node,
 {
     struct read read = {0};
     if (judge_leadership(checker, node, event) &&
+        (checker->promises.length_ns == 0 || checker->gaps ||
+         majorities_judge_promises(checker, node, event)) &&
         majorities_take_latest_read(node, event->first, &read)) {
         (void)majorities_judge_read_index(checker, node, event, &read, CHECK_READ_LEASE);
     }

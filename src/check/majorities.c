@@ -17,7 +17,7 @@ struct question {
     const struct checker *checker;
     const struct check_node *node; /* who acts */
     struct term *term;             /* of the entry, or of the votes */
-    uint64_t index;                /* of the entry, or the round of reads */
+    uint64_t index;                /* of the entry, or the round of reads, or the time */
     bool (*says_yes)(const struct question *question, struct server voter);
 };
 
@@ -358,4 +358,32 @@ void majorities_confirm(struct checker *checker, struct check_node *node,
                    "%s (by the configuration of index %" PRIu64 ", the latest in its log)",
                    node->id, node->term, (const char *)tally.data, in_force->index);
     buffer_free(&tally);
+}
+
+/* ---- leases --------------------------------------------------------------------------------- */
+
+static bool may_be_bound(const struct question *question, struct server voter)
+{
+    return leases_may_bind(question->checker, question->node, voter, (int64_t)question->index);
+}
+
+bool majorities_judge_promises(struct checker *checker, const struct check_node *node,
+                               const struct trace_event *event)
+{
+    const struct check_configuration *in_force = configurations_in_force(node);
+    struct question question = {checker, node, NULL, (uint64_t)event->time_ns, may_be_bound};
+    if (in_force == NULL || has_majority(&question, &in_force->members)) {
+        return true;
+    }
+    struct buffer tally = {0};
+    write_tally(&tally, &question, &in_force->members);
+    checker_report(checker, event, CHECK_READ_LEASE, 0,
+                   "node %" PRIu64 ", leader of term %" PRIu64
+                   ", lets a read pass by its lease, but those that may still be bound to vote for "
+                   "nobody else, as they have heard it in the last %.3f ms, are %s (by the "
+                   "configuration of index %" PRIu64 ", the latest in its log)",
+                   node->id, node->term, (double)checker->promises.length_ns / 1e6,
+                   (const char *)tally.data, in_force->index);
+    buffer_free(&tally);
+    return false;
 }

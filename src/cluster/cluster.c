@@ -13,6 +13,7 @@
 /* ---- bringing it up ------------------------------------------------------------------------- */
 
 #define CONNECT_NS 1000000000LL /* over TCP at most this long; it takes a millisecond */
+#define ROUNDING_NS 1000        /* of a clock whose rate is not 1 */
 
 static void count_connection(void *context, const struct trace_event *event)
 {
@@ -148,6 +149,18 @@ static bool make_world(struct cluster *cluster, const struct cluster_options *op
     return cluster->world != NULL;
 }
 
+/* Over TCP a node reads its clock before its events get their time. */
+static void expect_promises(const struct cluster *cluster, const struct raft_options *raft)
+{
+    int64_t length_ns = raft->election_timeout_min_ns;
+    struct check_promises promises = {
+        .length_ns = length_ns,
+        .slack_ns = cluster->options.real ? length_ns / 8 : ROUNDING_NS,
+        .drift = (double)raft->clock_drift_ppb / RAFT_CLOCK_DRIFT_MAX_PPB,
+    };
+    checker_expect_promises(cluster->checker, &promises);
+}
+
 static bool set_up(struct cluster *cluster, const struct cluster_options *options,
                    bool (*prepare)(void *context, struct trace *trace, struct failure *failure),
                    void *context, struct failure *failure)
@@ -158,7 +171,7 @@ static bool set_up(struct cluster *cluster, const struct cluster_options *option
             checker_expect_gaps(cluster->checker);
         }
         if (options->raft.lease_reads && options->raft.election_timeout_min_ns != RAFT_NEVER) {
-            checker_expect_promises(cluster->checker, options->raft.election_timeout_min_ns);
+            expect_promises(cluster, &options->raft);
         }
     }
     if (options->processes == NULL) { /* their logs cannot be read from within an event */

@@ -132,13 +132,16 @@ static int checker_gc(lua_State *L)
     return 0;
 }
 
-/* core.checker{ gaps =, promise = seconds } → checker */
+/* core.checker{ gaps =, promise = seconds, drift = } → checker */
 int lua_checker_new(lua_State *L)
 {
     bool gaps = lua_istable(L, 1) && lua_field_boolean(L, 1, "gaps", false);
     double promise = lua_istable(L, 1) ? lua_field_number(L, 1, "promise", 0) : 0;
+    double drift = lua_istable(L, 1) ? lua_field_number(L, 1, "drift", 0) : 0;
     if (!(promise >= 0 && promise < 1e9)) {
         return luaL_error(L, "promise is a time in seconds, 0 or more");
+    } else if (!(drift >= 0 && drift < 1)) {
+        return luaL_error(L, "drift is from 0 to below 1");
     }
     struct lua_checker *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->checker = NULL;
@@ -149,7 +152,8 @@ int lua_checker_new(lua_State *L)
         checker_expect_gaps(box->checker);
     }
     if (promise >= 1e-9) {
-        checker_expect_promises(box->checker, (int64_t)(promise * 1e9));
+        struct check_promises promises = {.length_ns = (int64_t)(promise * 1e9), .drift = drift};
+        checker_expect_promises(box->checker, &promises);
     }
     return 1;
 }

@@ -22,8 +22,9 @@ local checker = {}
 function checker:event(event) end
 
 ---Makes an invariant checker that is fed by hand.
----@param options? { gaps?: boolean, promise?: number } `gaps`: events may be missing, as of processes that were
----killed; `promise`: where there are lease reads, for how many seconds a voter that hears its leader votes for no other
+---@param options? { gaps?: boolean, promise?: number, drift?: number } `gaps`: events may be missing, as of processes
+---that were killed; `promise`: where there are lease reads, for how many seconds a voter that hears its leader votes for
+---no other; `drift`: by which part the rates of clocks may differ
 ---@return raft.core.checker
 function core.checker(options) end
 
