@@ -22,6 +22,7 @@ function scenario.options(draw, mode)
     window = draw { 1, 2, 64 },
     max_entries = draw { 1, 3, 1000 },
     snapshot_every = draw { math.huge, math.huge, 5, 30 },
+    clock_drift = draw { false, false, 0.1, 0.5 } or nil,
     -- What is sent may come twice, and after what was sent later.
     link = draw { false, false, { duplicate = 0.3, reorder = 0.3 } } or nil,
     parameters = { rounds = mode == "sim" and draw { 4, 8, 12 } or 4 },
@@ -85,10 +86,11 @@ local function cut_again(c, id, run)
   end
 end
 
--- A leader that hears nobody, or somebody who hears no leader, is what check_quorum is for.
+-- A leader that hears nobody, or somebody who hears no leader, is what check_quorum is for. Without pre_vote the latter
+-- stands again and again, and where its clock is faster than all others', nobody else ever comes to stand.
 local function begin_fault(c, id, run)
   local names = { "crashed", "crashed", "paused", "cut_off", "cut_off", "mute" }
-  names[#names + 1] = run.check_quorum and "deaf" or nil
+  names[#names + 1] = run.check_quorum and (run.pre_vote or not run.drift) and "deaf" or nil
   local name = pick(c, names)
   run.faults[id] = name
   if faults[name] then
@@ -136,6 +138,7 @@ local function works(c, run)
     if c:set("works", run.written, { timeout = 0.2 + 3 * longest }) then
       return true
     end
+    c:sleep(0.001) -- who hands its leadership over refuses at once
   end
   return false
 end
@@ -167,6 +170,17 @@ local function settled_members(c)
     end
     c:sleep(0.1)
   end
+end
+
+-- Reads go on at whoever believes that it leads, whether or not anybody hears it, and clocks differ as they may.
+local function rely_on_leases(c, drift)
+  for _, id in ipairs(c:mode() == "sim" and c:ids() or {}) do
+    if c:random(2) == 1 then
+      c:clock(id, { rate = 1 - drift * (c:random(2) == 1 and 1 or c:random()) })
+    end
+  end
+  local mix = { read = 12, write = 1 }
+  c:workload { kind = "register", clients = 2, rate = 60, mix = mix, ask = "known", read = "lease" }
 end
 
 -- The old minority comes back as another one goes.
@@ -262,6 +276,21 @@ function acts.campaign_again(c, run)
   end
 end
 
+-- Some restart at once, and are asked for their vote as soon as they are there.
+function acts.bounce(c, run)
+  run.is_calm = false
+  local bounced = {}
+  for _, id in ipairs(draw(c, c:ids(), c:random(2))) do
+    if not run.faults[id] and c:crash(id) then
+      bounced[#bounced + 1] = id
+    end
+  end
+  for _, id in ipairs(bounced) do
+    c:restart(id)
+  end
+  c:campaign(pick(c, c:ids()), { force = true })
+end
+
 function acts.transfer(c, run)
   run.is_calm = false
   c:transfer_leader(pick(c, c:ids()), { timeout = 1 })
@@ -330,8 +359,8 @@ function acts.remove(c, run)
   end
 end
 
-local names = { "write", "write", "diverge", "diverge", "diverge", "campaign", "campaign_again", "transfer", "compact",
-  "add", "promote", "promote_and_lose", "promote_and_lose", "remove" }
+local names = { "write", "write", "diverge", "diverge", "diverge", "campaign", "campaign_again", "bounce", "transfer",
+  "compact", "add", "promote", "promote_and_lose", "promote_and_lose", "remove" }
 
 -- ---- the end ------------------------------------------------------------------------------------------------------
 
@@ -364,10 +393,13 @@ end
 function scenario.run(c, given)
   local run = {
     written = 0, faults = {}, is_calm = false, pre_vote = given.pre_vote, check_quorum = given.check_quorum,
-    is_quiet = given.pre_vote and given.check_quorum and not given.link,
-    election_timeout = given.election_timeout,
+    is_quiet = given.pre_vote and given.check_quorum and not given.link and not given.clock_drift,
+    election_timeout = given.election_timeout, drift = given.clock_drift,
   }
   check_works(c, run)
+  if given.clock_drift then
+    rely_on_leases(c, given.clock_drift)
+  end
   for _ = 1, given.parameters.rounds do
     local leader, term = change_minority(c, run)
     check_works(c, run)

@@ -95,9 +95,10 @@ function tests.test_WeightsAndItsOwnTime()
   end)
 end
 
--- Clients that write all the time.
-local function with_clients(c)
-  for number = 1, 3 do
+-- Clients that write all the time. Which of several is the first to be heard at one instant depends on what else is
+-- asked, by a nemesis for one.
+local function with_clients(c, count)
+  for number = 1, count or 3 do
     c:client(function()
       for round = 1, math.huge do
         c:set("key" .. number, round, { timeout = 0.5 })
@@ -135,7 +136,7 @@ function tests.test_WhatWasDoneIsDoneAgain()
     local lists = {}
     for round = 1, 2 do
       clusters.with({ nodes = 5, mode = "sim", seed = seed }, function(c)
-        with_clients(c)
+        with_clients(c, 1)
         local n = c:nemesis(round == 1 and all or { actions = lists[1] })
         c:sleep(8)
         assert(n:stop())

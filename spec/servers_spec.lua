@@ -224,4 +224,29 @@ over_seeds("AnEmptiedDiskElectsNobody", { nodes = 3 }, function(c)
   lu.assertEquals(c:get "key", "with the vote of the disk that is emptied")
 end)
 
+-- The final configuration, of new voters alone, is in the leader's log and cannot be committed: until it is, the old
+-- voters are needed too.
+in_both(tests, "WhomTheLatestCommittedConfigurationListsKeepsItsDisk", {
+  nodes = 3, check_quorum = false, pre_vote = false,
+}, function(c)
+  c:wait_leader()
+  assert(c:add_learners { 4 })
+  local leader
+  c:on({ kind = "members" }, function(event)
+    local voters = event.members.voters
+    if not event.members.voters_old and #voters == 1 and voters[1] == 4 and not leader then
+      leader = event.node
+      c:disconnect(4)
+    end
+  end)
+  lu.assertNil(c:change_members({ voters = { 4 } }, { timeout = 0.5 }))
+  local starts = #c:events { kind = "start" }
+  local changed, message, code = c:change_members({ voters = { 1, 2, 3, 4 } }, { node = leader, timeout = 0.5 })
+  lu.assertEquals({ changed, code }, { nil, "already_member" })
+  lu.assertStrContains(message, "its disk is needed")
+  lu.assertEquals(#c:events { kind = "start" }, starts)
+  c:heal()
+  c:check_live()
+end)
+
 return tests

@@ -151,40 +151,40 @@ static void submit(struct files *head, struct file_task *task)
 
 /* ---- power cuts ----------------------------------------------------------------------------- */
 
-/* The file that holds a bit of all that is durable, counted through; the bit is then one of its
- * own. */
-static size_t file_of_bit(const struct disk_directory *durable, uint64_t *bit)
+/* A file that has something, any of them as likely: else none but the largest would ever be struck.
+ */
+static const struct disk_name *draw_file(const struct disk_directory *durable, uint64_t number)
 {
-    size_t i = 0;
-    while (*bit >= disk_file_used(durable->items[i].file) * 8) {
-        *bit -= disk_file_used(durable->items[i++].file) * 8;
-        ensure(i < durable->count);
+    const struct disk_name *found = NULL;
+    uint64_t count = 0;
+    for (size_t i = 0; i < durable->count; i++) {
+        count += disk_file_used(durable->items[i].file) > 0 ? 1U : 0U;
     }
-    return i;
+    uint64_t place = count > 0 ? number % count : 0;
+    for (size_t i = 0; i < durable->count && count > 0; i++) {
+        if (disk_file_used(durable->items[i].file) > 0 && place-- == 0) {
+            found = &durable->items[i];
+            break;
+        }
+    }
+    return found;
 }
 
 static void flip(struct sim_disk *disk)
 {
-    const struct disk_directory *durable = &disk->names.durable;
     uint64_t number = random_next(&disk->streams[DRAW_FLIP]);
-    uint64_t total = 0;
-    for (size_t i = 0; i < durable->count; i++) {
-        total += disk_file_used(durable->items[i].file) * 8;
-    }
-    if (total == 0 || !disk->faults.flip) {
+    const struct disk_name *name = draw_file(&disk->names.durable, number >> 32);
+    if (name == NULL || !disk->faults.flip) {
         return;
     }
-    uint64_t bit = number % total;
-    size_t file = file_of_bit(durable, &bit);
-    for (int tries = 0;
-         tries < FLIP_TRIES && disk_file_byte(durable->items[file].file, bit / 8) == 0; tries++) {
+    uint64_t total = disk_file_used(name->file) * 8;
+    uint64_t bit = random_scramble(number) % total;
+    for (int tries = 0; tries < FLIP_TRIES && disk_file_byte(name->file, bit / 8) == 0; tries++) {
         number = random_scramble(number);
-        bit = number % total;
-        file = file_of_bit(durable, &bit);
+        bit = random_scramble(number) % total;
     }
-    disk_file_flip(durable->items[file].file, bit);
-    disk_tell(disk, "%s: a bit of \"%s\" has flipped at %" PRIu64, disk->path,
-              durable->items[file].name, bit / 8);
+    disk_file_flip(name->file, bit);
+    disk_tell(disk, "%s: a bit of \"%s\" has flipped at %" PRIu64, disk->path, name->name, bit / 8);
 }
 
 static void cut_power(struct sim_disk *disk)

@@ -27,4 +27,24 @@ clocks.clock = {
   end,
 }
 
+local FAST, SLOW = 1.1, 0.9
+
+-- Each clock has a rate of its own, the greatest and the least among them; where there are lease reads, as far apart as
+-- may be.
+clocks.drift = {
+  options = {},
+  start = function(c)
+    local nemesis = c.nemesis
+    local options, stream = nemesis.cluster.options, nemesis.stream
+    local least, most = SLOW, FAST
+    if options.lease_reads then
+      least, most = 1 - options.clock_drift_ppb / 1e9, 1
+    end
+    for _, id in ipairs(pick.ids(nemesis)) do
+      local luck = stream:random(1, 3)
+      c:clock(id, { rate = luck == 1 and least or luck == 2 and most or least + (most - least) * stream:random() })
+    end
+  end,
+}
+
 return clocks

@@ -115,11 +115,13 @@ end }
 
 local lies = {}
 
--- The disk is as it was: once it reads well again the node starts.
+-- The disk is as it was: once it reads well again the node starts. Snapshots are read for a while after a start, and
+-- whenever one is sent.
 local function read_badly(c, id, fault)
   c:crash(id)
   set(c, { id }, { [fault] = 0.02 + c.nemesis.stream:random() * 0.3 })
   c.nemesis:bring_up(c, id)
+  c:sleep(pick.chance(c.nemesis, 0.5) and c.nemesis.stream:random() * 0.5 or 0)
   c:disk(id, c.nemesis.base_disk)
   c:crash(id)
 end
@@ -146,6 +148,20 @@ end
 
 local kinds_of_lies = { "corrupt", "misdirected_reads", "misdirected_writes", "flip" }
 
+-- Whether one voter is a minority of each configuration that may be in force.
+local function is_minority(nemesis)
+  local core = nemesis.cluster.core
+  for _, id in ipairs(pick.ids(nemesis)) do
+    local members = core:status(id, "members")
+    for _, voters in ipairs(members and { members.voters, members.voters_old } or {}) do
+      if #voters == 1 or #voters == 2 then
+        return false
+      end
+    end
+  end
+  return true
+end
+
 -- Once something is wrong on a disk, no other one lies. Where that is found the node stays away until the end; it may
 -- be found late, in a snapshot that is first read when it is sent.
 disks.lying_disk = {
@@ -157,7 +173,7 @@ disks.lying_disk = {
     if cluster.options.mode ~= "sim" then
       nemesis:leave_out(c.kind, "only simulated disks lie")
       return
-    elseif #pick.ids(nemesis) < 3 or cluster.core:state(id) ~= "running" or cluster.is_lying then
+    elseif cluster.core:state(id) ~= "running" or cluster.is_lying or not is_minority(nemesis) then
       return
     end
     local kind = pick.one(nemesis, kinds_of_lies)

@@ -58,6 +58,15 @@ members.change_members = {
   end,
 }
 
+-- Where voters must not get too few, by naming those that stay: another change may be under way.
+local function remove_one(c, present, id)
+  if least(c.nemesis) > 1 then
+    c:change_members({ voters = without(present.voters, id), learners = present.learners }, { timeout = 1.5 })
+  else
+    c:remove_servers({ id }, { timeout = 1.5 })
+  end
+end
+
 -- One alone is added or removed.
 members.change_one = {
   options = {}, changes_members = true,
@@ -67,7 +76,7 @@ members.change_one = {
       return
     end
     if pick.chance(c.nemesis, 0.5) and #present.voters > least(c.nemesis) then
-      c:remove_servers({ pick.one(c.nemesis, present.voters) }, { timeout = 1.5 })
+      remove_one(c, present, pick.one(c.nemesis, present.voters))
     elseif #present.voters < MEMBERS_MOST then
       c:add_servers({ pick.one(c.nemesis, ids_of_all(c.nemesis)) }, { timeout = 1.5 })
     end

@@ -133,7 +133,7 @@ function schedule.start(nemesis, list, every, lasts, at_once)
   for _, entry in ipairs(list) do
     if entry.weight ~= 0 then
       if entry.every then
-        lanes[#lanes + 1] = { list = { entry }, every = entry.every, lasts = entry.lasts or lasts }
+        lanes[#lanes + 1] = { list = { entry }, every = entry.every, lasts = entry.lasts or lasts, at_once = at_once }
       else
         main.list[#main.list + 1] = entry
       end
