@@ -6,8 +6,8 @@
 
 local links = {}
 
-local DELIVERED_MOST = 1024 -- later sends of a link after which a message that came is forgotten
-local SWEEP_LEAST = 4096 -- sends of a link that are remembered before it is looked which can be forgotten
+local DELIVERED_MOST = 256 -- later sends of a link after which a message that came is forgotten
+local SWEEP_LEAST = 1024 -- sends of a link that are remembered before it is looked which can be forgotten
 local UNDELIVERED_MOST = 16384 -- of a link; beyond, the oldest are forgotten
 
 local Links = {}

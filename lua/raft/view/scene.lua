@@ -122,8 +122,35 @@ local ended_by = {
   partition = function(one) return one.call == "partition" end,
 }
 
+-- What a call is about: a later one about the same replaces it.
+local function subject_of(event, node)
+  local value = type(event.value) == "table" and event.value or {}
+  if event.text == "link" then
+    return ("%s > %s"):format(tostring(value.from), tostring(value.to))
+  end
+  return ("%s %s"):format(event.text, tostring(node))
+end
+
+local replaced = { link = true, disk = true, clock = true }
+
+local no_faults = { node = true, from = true, to = true, default = true }
+
+local function has_faults(value)
+  for name in pairs(value) do
+    if not no_faults[name] then
+      return true
+    end
+  end
+  return false
+end
+
 local function ends(event, node)
-  if ended_by[event.text] then
+  if replaced[event.text] then
+    local subject = subject_of(event, node)
+    return function(one)
+      return one.call == event.text and (one.subject == subject or subject == "* > *")
+    end
+  elseif ended_by[event.text] then
     return ended_by[event.text]
   elseif event.text == "reconnect" then
     return function(one) return one.call == "disconnect" and one.node == node end
@@ -155,16 +182,19 @@ local function first_id(value)
 end
 
 local function fault(self, event)
-  local node = event.node ~= 0 and event.node or first_id(event.value)
+  local value = type(event.value) == "table" and event.value or {}
+  local node = event.node ~= 0 and event.node or first_id(event.value) or value.node
   local matches = ends(event, node)
   if matches then
     end_faults(self, event.time, matches)
   end
   cuts(self, event, node)
   local one = {
-    call = event.text, node = node, from = event.time, text = describe.text(describe.phrase(event)):gsub("^▶ ", ""),
+    call = event.text, node = node, from = event.time, subject = subject_of(event, node),
+    text = describe.text(describe.phrase(event)):gsub("^▶ ", ""),
+    lasts = lasting[event.text] and (not replaced[event.text] or has_faults(value)),
   }
-  if lasting[event.text] then
+  if one.lasts then
     self.open_faults[#self.open_faults + 1] = one
   end
   if self.choice:has_node(event.node) and (self.choice.kinds == nil or self.choice:names_kind "fault") then
@@ -242,11 +272,28 @@ function Scene:take(event)
   end
 end
 
+--- When each thing that is drawn happens or begins.
+-- @treturn table list of times, in no order
+function Scene:times()
+  local times = {}
+  for _, list in ipairs { self.messages, self.marks, self.faults } do
+    for _, one in ipairs(list) do
+      times[#times + 1] = one.sent_at or one.time or one.from
+    end
+  end
+  for _, id in ipairs(self.ids) do
+    for _, piece in ipairs(self.nodes[id].pieces) do
+      times[#times + 1] = piece.from
+    end
+  end
+  return times
+end
+
 -- Faults that the stretch has something of.
 local function within(self, list)
   local kept = {}
   for _, one in ipairs(list) do
-    local last = one.to or lasting[one.call] and self.to or one.from
+    local last = one.to or one.lasts and self.to or one.from
     if one.from <= self.to and last >= self.from then
       one.began, one.from, one.to = one.from >= self.from, math.max(one.from, self.from), math.min(last, self.to)
       kept[#kept + 1] = one

@@ -16,7 +16,7 @@ local SECOND = 1.0 -- of a long trace, so much is shown
 local BEFORE = { violation = 0.9, leader = 0.35, ending = 0.95 } -- how much of it is before the moment it is shown for
 local DRAWN_MOST = 150 -- things; a stretch that nobody chose is made shorter until it has no more
 local CROWDED = 1500 -- things in a stretch that was chosen: it is told that they cannot be told apart
-local SHORTER = 0.6
+local LATER = 1.0 -- seconds behind a stretch in which processes may still tell of it
 
 -- ---- which run, and which stretch of it ---------------------------------------------------------------------
 
@@ -53,14 +53,20 @@ local function telling_stretch(run, scale)
   return from, to, why, moment
 end
 
-local function shorter(stretch)
-  local moment = stretch.moment or stretch.from
-  stretch.from = moment - (moment - stretch.from) * SHORTER
-  stretch.to = moment + (stretch.to - moment) * SHORTER
+-- Makes a stretch shorter around its moment, until it has no more than the first so many of what its scene has.
+local function shorten(stretch, found)
+  local moment, parts = stretch.moment or stretch.from, {}
+  local before, after = math.max(moment - stretch.from, 1), math.max(stretch.to - moment, 1)
+  for _, time in ipairs(found:times()) do
+    parts[#parts + 1] = time < moment and (moment - time) / before or (time - moment) / after
+  end
+  table.sort(parts)
+  local part = math.min(1, parts[DRAWN_MOST] or 1)
+  stretch.from, stretch.to = moment - before * part, moment + after * part
   stretch.why = stretch.why or "the beginning"
 end
 
-local function scene_of(events, place, stretch)
+local function scene_of(events, place, stretch, scale)
   local found, position, run = scene.new(stretch), 0, nil
   for event in events() do
     if runs.begins(run, event) then
@@ -68,7 +74,8 @@ local function scene_of(events, place, stretch)
     end
     if position == place then
       found:take(event)
-    elseif position > place then
+    end
+    if position > place or position == place and event.time > stretch.to + LATER * scale then
       break
     end
   end
@@ -76,11 +83,7 @@ local function scene_of(events, place, stretch)
 end
 
 local function size_of(found)
-  local count = #found.messages + #found.marks + #found.faults
-  for _, node in pairs(found.nodes) do
-    count = count + #node.pieces
-  end
-  return count
+  return #found:times()
 end
 
 -- ---- what the user is told ----------------------------------------------------------------------------------
@@ -162,10 +165,10 @@ function svg.render(events, options)
   end
   local place = run_of(list)
   local stretch = stretch_of(list[place], options, choice)
-  local found = scene_of(events, place, stretch)
-  while stretch.is_free and size_of(found) > DRAWN_MOST and stretch.to - stretch.from > 1e-4 * scale do
-    shorter(stretch)
-    found = scene_of(events, place, stretch)
+  local found = scene_of(events, place, stretch, scale)
+  if stretch.is_free and size_of(found) > DRAWN_MOST then
+    shorten(stretch, found)
+    found = scene_of(events, place, stretch, scale)
   end
   drawing.write(found, list[place], { width = WIDTH, scale = scale, write = options.write,
     head = head_of(list[place], stretch, choice, scale) })
