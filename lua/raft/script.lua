@@ -4,6 +4,7 @@
 -- clients, predicates and callbacks do, for they do it again. In the simulated world the script gives the same trace.
 -- @module raft.script
 
+local archive = require "raft.script.archive"
 local arguments = require "raft.arguments"
 local aside = require "raft.script.aside"
 local core = require "raft.core"
@@ -44,11 +45,11 @@ end
 
 -- The call that was counted as one of a loop has raised an error: it stands alone.
 local function end_repeating(recording)
-  local call, calls = recording.repeating, recording.calls
+  local call = recording.repeating
   if call then
     recording.repeating = false
-    calls[#calls + 1] = { name = call.name, count = call.count, start_ns = recording.repeating_ns, raised = true,
-      unpack(call, 1, call.count) }
+    archive.keep(recording, { name = call.name, count = call.count, start_ns = recording.repeating_ns, raised = true,
+      unpack(call, 1, call.count) })
   end
 end
 
@@ -57,8 +58,7 @@ local function push(recording, call)
   if recording.repeating then
     end_repeating(recording)
   end
-  local calls = recording.calls
-  calls[#calls + 1] = call
+  archive.keep(recording, call)
   return call
 end
 
@@ -123,9 +123,7 @@ local function followed(recording, call, result)
   elseif objects[call.name] and type(result) == "table" then
     recording.kept[result] = keep(recording, call)
     if call.name == "client" and recording.aside then
-      local list = recording.aside.clients
-      list[call.number] = list[call.number] or {}
-      list[call.number].client = result
+      aside.client(recording.aside, call.number).client = result
     end
   end
   return result
@@ -148,16 +146,26 @@ local function finish(recording, call, ...)
   return ...
 end
 
+-- A call's table, which may be one of those that are needed no more. It is raised until it has returned.
+local function new_call(recording, name, count, ...)
+  local pool = recording.pool
+  local call = pool[#pool]
+  if not call or count > 3 then -- all fields, so that it has its size at once
+    return { name = name, count = count, start_ns = 0, start_steps = 0, end_ns = nil, raised = true, remark = nil, ... }
+  end
+  pool[#pool] = nil
+  call.name, call.count, call.end_ns, call.raised = name, count, nil, true
+  call[1], call[2], call[3] = ...
+  return call
+end
+
 local function begin(recording, name, start_ns, ...)
   local count = select("#", ...)
   if takes_id[name] and type((select(2, ...))) ~= "table" then
     count = math.min(count, 1)
   end
-  -- All fields, so that it has its size at once. It is raised until it has returned.
-  local call = {
-    name = name, count = count, start_ns = start_ns, start_steps = recording.driver.core:world_steps(), end_ns = nil,
-    raised = true, remark = nil, ...
-  }
+  local call = new_call(recording, name, count, ...)
+  call.start_ns, call.start_steps = start_ns, recording.driver.core:world_steps()
   if name == "client" then
     call.number = (recording.driver.started or 0) + 1
   end
@@ -215,9 +223,7 @@ local function finish_aside(recording, call, ...)
   if asks_function[call.name] and type(call[1]) == "function" and not recording.driver.is_closed then
     note_end(recording, call, (...))
   elseif call.name == "client" then
-    local list = recording.aside.clients
-    list[call.number] = list[call.number] or {}
-    list[call.number].client = (...)
+    aside.client(recording.aside, call.number).client = (...)
   end
   return ...
 end
@@ -228,6 +234,9 @@ local function call_aside(recording, name, method, inner, ...)
     arguments.raise("c:%s was called on a cluster that is being forked, by a function that was given to another call "
       .. "of it: such a run cannot be done again", name)
   elseif recording.is_off or not recording.aside then
+    return method(inner, ...)
+  end
+  if aside.add_plain(recording, name, ...) then
     return method(inner, ...)
   end
   local call = aside.add(recording, { name = name, count = select("#", ...), raised = true, ... })
@@ -313,7 +322,9 @@ function script.begin(given, made, driver)
   options.name = made.name ~= "" and made.name or nil
   options.speed = made.mode == "tcp" and made.speed ~= 1 and made.speed or nil
   return {
-    options = options, driver = driver, calls = {}, repeating = false, begin_ns = driver.core:now_ns(),
+    options = options, driver = driver,
+    calls = {}, past = archive.new(), pool = {}, -- raft.script.archive's
+    repeating = false, begin_ns = driver.core:now_ns(),
     is_off = false, -- nothing is kept
     is_locked = false, -- it is being forked
     aside = made.mode == "sim" and aside.new() or nil, -- what clients and callbacks do

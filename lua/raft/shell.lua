@@ -321,7 +321,8 @@ local function welcome(c)
   if c then
     local count = #c:ids()
     text = text .. ("c is a cluster of %d node%s %s."):format(count, count == 1 and "" or "s", c:mode() == "sim"
-      and "in the simulated world, whose time passes in calls, or by :speed" or "over TCP, which keeps running while you type")
+      and "in the simulated world, whose time passes in calls, or by :speed"
+      or "over TCP, which keeps running while you type")
   end
   local width = terminal.width()
   return table.concat(display.wrap(text, width), "\n") .. "\n" .. table.concat(display.wrap("Try :leader, :status, "

@@ -191,6 +191,10 @@ int lua_stream_new(lua_State *L);
 /* Arguments 2 and 3: none, or low and high. Pushes a number of [0, 1), or an integer. */
 int lua_random_push(lua_State *L, struct random *random);
 void lua_stream_register(lua_State *L);
+
+/* ---- records of calls (record.c) */
+int lua_record_new(lua_State *L);
+void lua_record_register(lua_State *L);
 int lua_cores_new(lua_State *L);
 void lua_cores_register(lua_State *L);
 int lua_checker_new(lua_State *L);

@@ -143,6 +143,11 @@ function core.edn_decode(text, at) end
 ---@return integer
 function core.crc32c(bytes) end
 
+---An empty record of calls, as bytes.
+---@package
+---@return userdata
+function core.record() end
+
 ---A stream of random numbers by name: one more draw in it changes no other.
 ---@param seed integer
 ---@param name string

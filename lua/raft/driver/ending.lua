@@ -56,7 +56,7 @@ function ending:leave_clients()
   end
   close_clients(self)
   for ticket, wait in pairs(self.waits) do
-    if wait.client or wait.thread then
+    if wait.client or wait.thread then -- one of a client, or the client itself
       self.waits[ticket] = nil
     end
   end

@@ -4,14 +4,15 @@
 -- It keeps calls and never makes them: raft.script.replay does.
 -- @module raft.script.aside
 
+local archive = require "raft.script.archive"
 local source = require "raft.script.source"
 
 local aside = {}
 
 --- What is kept of a cluster.
--- @treturn table { clients = { [number] = list of calls }, timers = { [number] = list of calls }, events = list of
--- calls with their position in the trace, verdicts = { [n] = what an intercept said of the nth message }, answers =
--- { [n] = the nth answer of served calls }, why = why it cannot be done again }
+-- @treturn table { clients = { [number] = { calls = archive, client } }, timers = { [number] = list of calls }, events =
+-- list of calls with their position in the trace, verdicts = { [n] = what an intercept said of the nth message },
+-- answers = { [n] = the nth answer of served calls }, why = why it cannot be done again }
 function aside.new()
   return { clients = {}, timers = {}, events = {}, verdicts = {}, judged = 0, answers = {}, answered = 0, why = false }
 end
@@ -25,6 +26,32 @@ local function list_of(map, number)
   return list
 end
 
+--- What one client did.
+-- @tparam table kept
+-- @tparam integer number of the client
+-- @treturn table { calls = archive, client = it, where the script has it }
+function aside.client(kept, number)
+  local list = kept.clients[number]
+  if not list then
+    list = { calls = archive.new() }
+    kept.clients[number] = list
+  end
+  return list
+end
+
+--- A client's call whose arguments are plain values: most are.
+-- @tparam table recording
+-- @tparam string name
+-- @treturn boolean whether it is kept: nothing has to be noted at its end
+function aside.add_plain(recording, name, ...)
+  local driver = recording.driver
+  local client = driver.current
+  if not client or driver.busy or driver:is_inside() then
+    return false
+  end
+  return aside.client(recording.aside, client.number).calls:add(name, ...)
+end
+
 -- Where a call of now belongs; nil: nowhere, and why is noted.
 local function place_of(kept, driver)
   if driver.timer then
@@ -35,7 +62,7 @@ local function place_of(kept, driver)
   elseif driver.busy or driver:is_inside() then
     return kept.events, driver.core:trace_count()
   elseif driver.current then
-    return list_of(kept.clients, driver.current.number)
+    return aside.client(kept, driver.current.number).calls
   end
   return nil
 end
@@ -60,7 +87,11 @@ function aside.add(recording, call)
   for place = 1, call.count or 0 do
     call[place] = source.copy(call[place])
   end
-  list[#list + 1] = call
+  if list.push then
+    list:push(call)
+  else
+    list[#list + 1] = call
+  end
   return call
 end
 

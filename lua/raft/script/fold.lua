@@ -109,12 +109,24 @@ local function begin(calls, length, gap_ns)
   return true
 end
 
+-- Whether it is worth looking: most calls are not what was before.
+local function may_repeat(before, call)
+  if before.loop or call.loop then
+    return true
+  end
+  local a, b = before[2], call[2]
+  return before.name == call.name and (a == b or type(a) == "table" and type(b) == "table")
+end
+
 --- The last call has ended: it becomes part of a loop where it repeats what was before.
 -- @tparam table calls the list
 -- @tparam integer gap_ns so much time between two calls is no loop
 function fold.last(calls, gap_ns)
+  local last = #calls
+  local call = calls[last]
   for length = 1, LENGTH_MOST do
-    if join(calls, length, gap_ns) or begin(calls, length, gap_ns) then
+    local before = calls[last - length]
+    if before and may_repeat(before, call) and (join(calls, length, gap_ns) or begin(calls, length, gap_ns)) then
       return
     end
   end

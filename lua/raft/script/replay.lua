@@ -5,6 +5,8 @@
 -- trace. It judges nothing but whether each call begins where it began.
 -- @module raft.script.replay
 
+local archive = require "raft.script.archive"
+local aside = require "raft.script.aside"
 local driver = require "raft.driver"
 
 local replay = {}
@@ -110,14 +112,15 @@ end
 -- What clients did, each call after the other: they wait as before.
 function Replay:client(number)
   return function()
-    local list = self.from.clients[number] or {}
-    local done = { client = list.client }
-    self.to.clients[number] = done
-    for position, call in ipairs(list) do
-      done[position] = call
+    local list, done = self.from.clients[number], aside.client(self.to, number)
+    done.client = list and list.client
+    for call in list and list.calls:each() or nothing do
+      done.calls:push(call)
       attempt(self, call)
     end
-    if list.client and list.client.failure then
+    if not list then
+      return
+    elseif list.client and list.client.failure then
       error(list.client.failure.value, 0)
     end
   end
@@ -150,9 +153,13 @@ end
 
 -- ---- the main script's calls --------------------------------------------------------------------
 
+-- A copy, for tables of a record are used again.
 local function keep(self, call)
-  local calls = self.recording.calls
-  calls[#calls + 1] = call
+  local copy = {}
+  for name, value in pairs(call) do
+    copy[name] = value
+  end
+  archive.keep(self.recording, copy)
 end
 
 -- A call that is ended half-way, as it was.
@@ -265,9 +272,13 @@ function Replay:keep_part(loop, turn, position)
   end
 end
 
-function Replay:run(calls, present)
+function Replay:run(recording, present)
   set_end(self)
-  for position, call in ipairs(calls) do
+  local each = archive.all(recording)
+  local following = each()
+  while following do
+    local call = following
+    following = each()
     if is_over(self) or self.until_ns and call.start_ns > self.until_ns then
       return
     end
@@ -277,7 +288,7 @@ function Replay:run(calls, present)
       end
       keep(self, { loop = call.loop, count = call.count, start_ns = call.start_ns, end_ns = call.end_ns,
         start_steps = call.start_steps })
-    elseif self:main(call, calls[position + 1] or present) then
+    elseif self:main(call, following or present) then
       keep(self, half_of(call, self.core:now_ns()))
       return
     else
@@ -301,7 +312,7 @@ function replay.run(of, c, options)
   self.environment = { c = c, kept = self.kept, math = math, raft = { null = require("raft.core").null } }
   recording.is_off = true
   local reader = (self.samples_at or #self.from.events > 0) and self.core:on(nil, function() self:catch_up() end)
-  local fine, problem = pcall(self.run, self, of.recording.calls,
+  local fine, problem = pcall(self.run, self, of.recording,
     { start_steps = of.core:world_steps(), start_ns = of.core:now_ns() })
   if reader then
     self.core:off(reader)

@@ -2,6 +2,7 @@
 -- and its trace's hash.
 -- @module raft.script.writer
 
+local archive = require "raft.script.archive"
 local functions = require "raft.script.functions"
 local source = require "raft.script.source"
 
@@ -133,7 +134,7 @@ end
 
 function Writer:calls(recording, now_ns)
   local before_ns = recording.begin_ns
-  for _, call in ipairs(recording.calls) do
+  for call in archive.all(recording) do
     self:gap(before_ns, call.start_ns)
     if call.loop then
       self:loop(call)
