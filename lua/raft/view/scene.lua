@@ -14,7 +14,8 @@ local scene = {}
 local Scene = {}
 Scene.__index = Scene
 
-local marks_of_kind = { commit = true, truncate = true, snapshot = true, install = true, members = true, log = true }
+local marks_of_kind = { vote = true, commit = true, truncate = true, snapshot = true, install = true, members = true,
+  log = true }
 
 local function new_node()
   return { pieces = {}, role = nil, term = nil, up = nil, why = nil, paused = false, cut = nil, since = nil }

@@ -155,7 +155,8 @@ end
 -- @treturn ?integer how many were asked for; nil: all; 0: nothing was written
 function svg.render(events, options)
   local choice, scale, tell = choose.new(options), options.scale or 1e9, options.tell or function() end
-  local list = runs.scan(events(), options.name and options.name ~= "" and options.name or "run", choice)
+  local name = (options.name or ""):match "[^/]+$" or "run" -- of a file without the folders
+  local list = runs.scan(events(), name, choice)
   local total, shown = 0, 0
   for _, run in ipairs(list) do
     total, shown = total + run.events, shown + run.shown

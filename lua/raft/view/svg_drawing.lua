@@ -251,7 +251,7 @@ local function label_line(self, label, x1, y1, x2, y2, class)
   for _, part in ipairs { 0.3, 0.45, 0.6, 0.75, 0.2 } do
     local x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
     for _, side in ipairs { 4, -4 - wide } do
-      boxes[#boxes + 1] = { x + side, y - 6, x + side + wide, y + 6 }
+      boxes[#boxes + 1] = { x + side - 2, y - 6, x + side + wide + 2, y + 6 }
       spots[#spots + 1] = { x + side, y + 3.5 }
     end
   end

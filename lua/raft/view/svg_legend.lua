@@ -41,7 +41,7 @@ local function legend_items(self)
   end
   if self.used.answer then
     add("answer", function(x, y)
-      self:add('<path class="arrow append answer" d="M%s %sh18"/>', number(x), number(y - 4))
+      self:add('<path class="arrow heartbeat answer" d="M%s %sh18"/>', number(x), number(y - 4))
     end)
   end
   if self.used.lost then
