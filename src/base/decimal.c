@@ -38,11 +38,15 @@ void decimal_write(struct buffer *out, double number)
     buffer_append_text(out, text);
 }
 
-double decimal_read(const char *text)
+double decimal_read(struct bytes text)
 {
+    struct buffer copy = {0};
+    buffer_append(&copy, text.data, text.size);
+    buffer_append_byte(&copy, '\0');
     locale_t plain;
     locale_t previous = plain_begin(&plain);
-    double number = strtod(text, NULL);
+    double number = strtod((const char *)copy.data, NULL);
+    buffer_free(&copy);
     plain_end(plain, previous);
     return number;
 }

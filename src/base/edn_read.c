@@ -79,48 +79,16 @@ static struct bytes take_token(struct parser *parser)
 
 /* ---- strings and characters ----------------------------------------------------------------- */
 
-static bool read_escape(struct parser *parser)
-{
-    static const char forms[] = "\"\"\\\\b\bf\fn\nr\rt\t";
-    size_t start = parser->at++;
-    int form = peek(parser);
-    if (form == 'u') {
-        struct bytes text = {parser->text, parser->size};
-        parser->problem = utf16_read(text, start, &parser->at, &parser->string);
-        return parser->problem == NULL;
-    }
-    for (size_t i = 0; i + 1 < sizeof forms; i += 2) {
-        if (form == forms[i]) {
-            parser->at++;
-            buffer_append_byte(&parser->string, (uint8_t)forms[i + 1]);
-            return true;
-        }
-    }
-    return fail(parser, start, "no such escape in a string");
-}
-
 static bool read_string(struct parser *parser)
 {
-    size_t start = parser->at++;
+    static const struct quoted_rules rules = {"\"\"\\\\b\bf\fn\nr\rt\t", true};
     buffer_clear(&parser->string);
-    for (;;) {
-        size_t plain = parser->at;
-        while (peek(parser) >= 0 && peek(parser) != '"' && peek(parser) != '\\') {
-            parser->at++;
-        }
-        buffer_append(&parser->string, parser->text + plain, parser->at - plain);
-        if (peek(parser) < 0) {
-            return fail(parser, start, "a string without its closing quote");
-        }
-        if (peek(parser) == '"') {
-            parser->at++;
-            value_write_string(parser->out, parser->string.data, parser->string.size);
-            return true;
-        }
-        if (!read_escape(parser)) {
-            return false;
-        }
+    parser->problem = quoted_read((struct bytes){parser->text, parser->size}, &rules, &parser->at,
+                                  &parser->string);
+    if (parser->problem == NULL) {
+        value_write_string(parser->out, parser->string.data, parser->string.size);
     }
+    return parser->problem == NULL;
 }
 
 /* \a, \newline, \u0041: its name is enough, for it is only compared. */
@@ -139,17 +107,6 @@ static bool read_character(struct parser *parser)
 }
 
 /* ---- numbers and words ---------------------------------------------------------------------- */
-
-static bool write_float(struct parser *parser, struct bytes token, size_t start)
-{
-    buffer_clear(&parser->string);
-    buffer_append(&parser->string, token.data, token.size);
-    buffer_append_byte(&parser->string, '\0');
-    if (!value_write_float(parser->out, decimal_read((const char *)parser->string.data))) {
-        return fail(parser, start, "a number too large for a float");
-    }
-    return true;
-}
 
 /* Of digits with a point or an exponent. */
 static bool is_decimal(struct bytes token)
@@ -203,8 +160,9 @@ static bool read_number(struct parser *parser)
         value_write_string(parser->out, token.data, token.size);
         return true;
     }
-    return write_float(
-        parser, (struct bytes){token.data, (size_t)(plain.data - token.data) + plain.size}, start);
+    struct bytes decimal = {token.data, (size_t)(plain.data - token.data) + plain.size};
+    return value_write_float(parser->out, decimal_read(decimal)) ||
+           fail(parser, start, "a number too large for a float");
 }
 
 static bool token_is(struct bytes token, const char *word)

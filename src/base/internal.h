@@ -42,7 +42,7 @@ bool base64_read(struct buffer *out, struct bytes text);
  * a JSON number (infinite where it is too large). */
 #define DECIMAL_BYTES_MAX 32U
 void decimal_write(struct buffer *out, double number);
-double decimal_read(const char *text);
+double decimal_read(struct bytes text);
 
 /* One pair of a map that is being read, by its places in the output (pairs.c). */
 struct map_pair {
@@ -62,9 +62,16 @@ const struct map_pair *pairs_write(struct buffer *out, size_t start, struct map_
 void array_head_insert(struct buffer *out, size_t start, size_t count);
 /* A character of Unicode as UTF-8. */
 void utf8_append(struct buffer *out, uint32_t character);
-/* The escape "\u" that begins at `start`, with the one of its other surrogate: appends the
- * character, and `at` is behind it. Else the problem, and `at` is where it is. */
-const char *utf16_read(struct bytes text, size_t start, size_t *at, struct buffer *out);
+/* What may stand in a string in quotes. */
+struct quoted_rules {
+    const char *escapes; /* pairs of a letter and what it means; "\u" is always one */
+    bool any_bytes;      /* else only UTF-8 without control characters */
+};
+
+/* A string from its opening quote, at `*at`, to behind the closing one: its characters are
+ * appended. Else the problem, and `*at` is where it is. */
+const char *quoted_read(struct bytes text, const struct quoted_rules *rules, size_t *at,
+                        struct buffer *out);
 /* Exact where it fits into 64 bits; false: it does not. */
 bool whole_number(struct bytes digits, bool is_negative, int64_t *number);
 

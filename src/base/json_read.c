@@ -61,57 +61,14 @@ static bool take(struct parser *parser, const char *word)
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-static bool read_escape(struct parser *parser)
-{
-    static const char forms[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
-    size_t start = parser->at++;
-    int form = peek(parser);
-    if (form == 'u') {
-        struct bytes text = {parser->text, parser->size};
-        parser->problem = utf16_read(text, start, &parser->at, &parser->string);
-        return parser->problem == NULL;
-    }
-    for (size_t i = 0; i + 1 < sizeof forms - 1; i += 2) {
-        if (form == forms[i]) {
-            parser->at++;
-            buffer_append_byte(&parser->string, (uint8_t)forms[i + 1]);
-            return true;
-        }
-    }
-    return fail(parser, start, "no such escape in a string");
-}
-
 /* From its opening quote to behind the closing one, into parser->string. */
 static bool read_string(struct parser *parser)
 {
-    size_t start = parser->at++;
+    static const struct quoted_rules rules = {"\"\"\\\\//b\bf\fn\nr\rt\t", false};
     buffer_clear(&parser->string);
-    for (;;) {
-        size_t plain = parser->at;
-        int next = peek(parser);
-        while (next >= 0x20 && next != '"' && next != '\\') {
-            parser->at++;
-            next = peek(parser);
-        }
-        struct bytes piece = {parser->text + plain, parser->at - plain};
-        if (!bytes_are_utf8(piece)) {
-            return fail(parser, plain, "a string that is not UTF-8");
-        }
-        buffer_append(&parser->string, piece.data, piece.size);
-        if (next == '"') {
-            parser->at++;
-            return true;
-        }
-        if (next < 0) {
-            return fail(parser, start, "a string without its closing quote");
-        }
-        if (next != '\\') {
-            return fail(parser, parser->at, "a control character inside a string");
-        }
-        if (!read_escape(parser)) {
-            return false;
-        }
-    }
+    parser->problem = quoted_read((struct bytes){parser->text, parser->size}, &rules, &parser->at,
+                                  &parser->string);
+    return parser->problem == NULL;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------- */
@@ -123,17 +80,6 @@ static size_t skip_digits(struct parser *parser)
         parser->at++;
     }
     return parser->at - start;
-}
-
-static bool write_float(struct parser *parser, size_t start)
-{
-    buffer_clear(&parser->string);
-    buffer_append(&parser->string, parser->text + start, parser->at - start);
-    buffer_append_byte(&parser->string, '\0');
-    if (!value_write_float(parser->out, decimal_read((const char *)parser->string.data))) {
-        return fail(parser, start, "a number too large for a float");
-    }
-    return true;
 }
 
 static bool read_number(struct parser *parser)
@@ -168,7 +114,9 @@ static bool read_number(struct parser *parser)
         value_write_integer(parser->out, number);
         return true;
     }
-    return write_float(parser, start);
+    struct bytes digits = {parser->text + start, parser->at - start};
+    return value_write_float(parser->out, decimal_read(digits)) ||
+           fail(parser, start, "a number too large for a float");
 }
 
 /* ---- arrays and maps ------------------------------------------------------------------------ */

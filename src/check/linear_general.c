@@ -114,9 +114,12 @@ static bool is_reachable(const struct general_search *self, struct bytes state,
 
 /* The reads that are left tell which append was next, long before one of them is due. (For display
  * the last one does not: how far one gets without it is what is shown.) */
-static bool is_doomed(struct general_search *self)
+static bool is_doomed(struct search *search)
 {
-    const struct search *search = &self->search;
+    struct general_search *self = own(search);
+    if (!linear_grows(search->part)) {
+        return false;
+    }
     struct bytes state = interner_bytes(&self->states, search->state);
     uint32_t reads = 0;
     self->resets.count = 0;
@@ -141,41 +144,22 @@ static bool is_doomed(struct general_search *self)
 
 /* ---- settling ------------------------------------------------------------------------------- */
 
-static bool settle_pure(struct search *search)
+static bool is_free(struct search *search, uint32_t operation, bool *free)
 {
     struct general_search *self = own(search);
-    search->due = NO_OPERATION;
-    for (uint32_t place = search->next[0]; place != 0;) {
-        uint32_t operation = search_at(search, place);
-        if (search_is_return(search, place)) {
-            search->due = operation;
-            return true;
-        }
-        uint32_t after = search->next[place];
-        uint32_t class = self->class_of[operation];
-        uint32_t next = NOT_LEGAL;
-        if (self->classes.items[class].pure && !step(self, class, &next)) {
-            return false;
-        }
-        if (next == search->state) {
-            if (after == search->returns[operation]) {
-                after = search->next[after];
-            }
-            search_lift(search, operation);
-            search_remember(search, operation, search->state, 0);
-        }
-        place = after;
+    uint32_t class = self->class_of[operation];
+    uint32_t next = NOT_LEGAL;
+    if (self->classes.items[class].pure && !step(self, class, &next)) {
+        return false;
     }
+    *free = next == search->state;
     return true;
 }
 
-static bool settle(struct search *search)
+static void take(struct search *search, uint32_t operation)
 {
-    if (!settle_pure(search)) {
-        return false;
-    }
-    search->is_doomed = linear_grows(search->part) && is_doomed(own(search));
-    return true;
+    search_lift(search, operation);
+    search_remember(search, operation, search->state, 0);
 }
 
 /* ---- branching ------------------------------------------------------------------------------ */
@@ -291,7 +275,15 @@ static size_t memory(const struct search *search)
     return interner_memory(&self->states) + number_map_memory(&self->steps);
 }
 
-static const struct search_rules rules = {settle, branch, apply, undo, memory};
+static const struct search_rules rules = {
+    .is_free = is_free,
+    .take = take,
+    .is_doomed = is_doomed,
+    .branch = branch,
+    .apply = apply,
+    .undo = undo,
+    .memory = memory,
+};
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 

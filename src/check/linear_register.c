@@ -54,41 +54,31 @@ static void linearize(struct register_search *self, uint32_t operation, uint32_t
                     anchor);
 }
 
-static bool is_free(const struct register_search *self, uint32_t operation)
+static bool is_free(struct search *search, uint32_t operation, bool *free)
 {
-    switch (self->search.operations[operation].kind) {
+    const struct register_search *self = own(search);
+    uint32_t value = self->a[operation];
+    switch (search->operations[operation].kind) {
     case KIND_READ:
-        return self->a[operation] == self->search.state;
+        *free = value == search->state;
+        break;
     case KIND_NOT:
-        return self->a[operation] != self->search.state;
+        *free = value != search->state;
+        break;
     case KIND_WRITE:
-        return self->hidden[operation] != 0 && !may_be_wanted(self, self->a[operation]);
+        *free = self->hidden[operation] != 0 && !may_be_wanted(self, value);
+        break;
     default:
-        return false;
-    }
-}
-
-static bool settle(struct search *search)
-{
-    struct register_search *self = own(search);
-    search->due = NO_OPERATION;
-    for (uint32_t place = search->next[0]; place != 0;) {
-        uint32_t operation = search_at(search, place);
-        if (search_is_return(search, place)) {
-            search->due = operation;
-            return true;
-        }
-        uint32_t after = search->next[place];
-        if (is_free(self, operation)) {
-            bool is_write = search->operations[operation].kind == KIND_WRITE;
-            if (after == search->returns[operation]) {
-                after = search->next[after];
-            }
-            linearize(self, operation, is_write ? self->hidden_at[operation] : 0);
-        }
-        place = after;
+        *free = false;
     }
     return true;
+}
+
+static void take(struct search *search, uint32_t operation)
+{
+    struct register_search *self = own(search);
+    bool is_write = search->operations[operation].kind == KIND_WRITE;
+    linearize(self, operation, is_write ? self->hidden_at[operation] : 0);
 }
 
 /* ---- branching ------------------------------------------------------------------------------ */
@@ -364,7 +354,14 @@ static size_t memory(const struct search *search)
     return 0;
 }
 
-static const struct search_rules rules = {settle, branch, apply, undo, memory};
+static const struct search_rules rules = {
+    .is_free = is_free,
+    .take = take,
+    .branch = branch,
+    .apply = apply,
+    .undo = undo,
+    .memory = memory,
+};
 
 enum linear_verdict linear_search_register(const struct linear_part *part, uint64_t seed,
                                            struct linear_budget *budget, uint32_t *furthest,

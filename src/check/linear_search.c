@@ -203,6 +203,30 @@ static bool branch(struct search *search)
 
 /* ---- the search ----------------------------------------------------------------------------- */
 
+/* Linearizes what need not be branched on; sets `due` and `is_doomed`. false: a model failed. */
+static bool settle(struct search *search)
+{
+    search->due = NO_OPERATION;
+    for (uint32_t place = search->next[0]; place != 0 && search->due == NO_OPERATION;) {
+        uint32_t operation = search_at(search, place);
+        uint32_t after = search->next[place];
+        bool free = false;
+        if (search_is_return(search, place)) {
+            search->due = operation;
+        } else if (!search->rules->is_free(search, operation, &free)) {
+            return false;
+        } else if (free) {
+            if (after == search->returns[operation]) {
+                after = search->next[after];
+            }
+            search->rules->take(search, operation);
+        }
+        place = after;
+    }
+    search->is_doomed = search->rules->is_doomed != NULL && search->rules->is_doomed(search);
+    return true;
+}
+
 static size_t memory_of(const struct search *search)
 {
     size_t record =
@@ -264,7 +288,7 @@ static bool visit(struct search *search)
 enum linear_verdict search_run(struct search *search, struct linear_budget *budget)
 {
     uint32_t steps = 0;
-    if (!search->rules->settle(search)) {
+    if (!settle(search)) {
         return LINEAR_FAILED;
     }
     while (search->due != NO_OPERATION) {
@@ -286,7 +310,7 @@ enum linear_verdict search_run(struct search *search, struct linear_budget *budg
         restore(search, frame->mark);
         search->node = frame->node;
         uint32_t move = search->moves.items[frame->next++];
-        if (!search->rules->apply(search, move) || !search->rules->settle(search)) {
+        if (!search->rules->apply(search, move) || !settle(search)) {
             return LINEAR_FAILED;
         }
     }

@@ -10,16 +10,19 @@ struct search;
 
 /* What a rung adds. Operations are positions in the part, states numbers of its own. */
 struct search_rules {
-    /* Linearizes what need not be branched on; sets `due` and `is_doomed`. false: a model failed.
-     */
-    bool (*settle)(struct search *search);
+    /* Whether this one, which was called, need not be branched on. false: a model failed. */
+    bool (*is_free)(struct search *search, uint32_t operation, bool *free);
+    /* Linearizes it. */
+    void (*take)(struct search *search, uint32_t operation);
+    /* Whether what is left cannot be satisfied. NULL: it cannot say so early. */
+    bool (*is_doomed)(struct search *search);
     /* Adds the moves that are to be tried, the best first, by search_propose. */
     bool (*branch)(struct search *search);
     /* Does one. */
     bool (*apply)(struct search *search, uint32_t move);
     /* Takes back one record of its own, or what goes with a SEARCH_LIFT. */
     void (*undo)(struct search *search, uint32_t what, uint32_t of);
-    /* Whether this operation stays out of the list: the rung keeps the unknown ones itself. */
+    /* What it holds beyond the search, in bytes. */
     size_t (*memory)(const struct search *search);
 };
 
@@ -54,7 +57,7 @@ struct search {
     uint64_t print; /* of what is linearized */
     uint32_t state;
     uint32_t due;   /* the first return that is not satisfied; NO_OPERATION: none is left */
-    bool is_doomed; /* what is left cannot be satisfied: the rung may say so */
+    bool is_doomed; /* what is left cannot be satisfied */
     struct {
         array_of(struct search_undo);
     } trail;
