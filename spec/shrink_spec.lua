@@ -12,6 +12,7 @@ local report = require "raft.report"
 local scripted = require "raft.shrink.scripted"
 local shrink = require "raft.shrink"
 local story = require "raft.shrink.story"
+local targets = require "raft.shrink.targets"
 local text = require "raft.shrink.text"
 
 local tests = {}
@@ -367,6 +368,76 @@ function tests.test_AScenarioThatStandsStillIsShrunkWithALimitOfEvents()
   lu.assertTrue(found.scripted.before > 20)
   lu.assertTrue(#found.scripted.items <= 5)
   lu.assertStrContains(found.script, "events_most = 10000,")
+end
+
+-- ---- roles for nodes ------------------------------------------------------------------------------------------
+
+-- The leader is crashed twice, and each time comes back before the next.
+local function leader_plan(first, second)
+  local steps = {
+    { name = "crash", count = 1, first, at_ns = 600000000, client = 0 },
+    { name = "crash", count = 1, second, at_ns = 1500000000, client = 0 },
+    { name = "restart", count = 1, first, at_ns = 1600000000, client = 0 },
+    { name = "restart", count = 1, second, at_ns = 1700000000, client = 0 },
+  }
+  plans.pair_up(steps)
+  return { options = { nodes = 5 }, seed = 1, steps = steps, workloads = {}, tail = false, ends_ns = 2000000000 }
+end
+
+-- Who led when a crash came, and who was crashed and restarted, in a plan's run.
+local function hits(plan, seed)
+  local led, hit, leader = {}, {}, nil
+  replay.run(plan, seed, nil, nil, function(c)
+    c:on({ kind = "role" }, function(event) leader = event.role == "leader" and event.node or leader end)
+    c:on({ kind = "fault" }, function(event)
+      led[#led + 1] = event.call == "crash" and leader or nil
+      hit[#hit + 1] = event.call .. event.node
+    end)
+  end)
+  return led, hit
+end
+
+-- A work whose candidates all fail, under its own seed of the network alone until they name roles.
+local function work_of(plan)
+  local work = { plan = plan, changed = false, is_rare = true }
+  function work:try(candidate)
+    self.plan = candidate
+    return true
+  end
+  function work:measure()
+    self.is_rare = false
+  end
+  return work
+end
+
+function tests.test_FaultsThatNameRolesHitTheLeaderWhoeverLeads()
+  local plan = leader_plan(1, 2)
+  local led = hits(plan, 1)
+  local work = work_of(leader_plan(led[1], led[2]))
+  led = hits(work.plan, 1)
+  work = work_of(leader_plan(led[1], led[2])) -- the second leader as of that course
+  local before = work.plan
+  local _, hit_before = hits(before, 1)
+  targets.roles(work)
+  local writer = text.writer()
+  local again = writer:read(writer:plan(work.plan))
+  local _, hit = hits(again, 1)
+  lu.assertEquals(hit, hit_before)
+  lu.assertEquals(again.steps[3].undoes, again.steps[1])
+  lu.assertEquals(again.steps[4].undoes, again.steps[2])
+  local leaders = {}
+  for seed = 2, 9 do
+    led, hit = hits(again, seed)
+    lu.assertEquals(hit[1], "crash" .. led[1])
+    lu.assertEquals(hit[3], "restart" .. led[1])
+    leaders[led[1]] = true
+  end
+  lu.assertTrue(next(leaders, next(leaders)) ~= nil)
+  targets.nodes(work)
+  for place, step in ipairs(before.steps) do
+    lu.assertEquals({ work.plan.steps[place].name, work.plan.steps[place][1] }, { step.name, step[1] })
+    lu.assertFalse(work.plan.steps[place].is_symbolic)
+  end
 end
 
 function tests.test_APlanWhoseWorldDoesNotEndIsAHang()

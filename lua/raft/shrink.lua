@@ -22,6 +22,7 @@ local printed = require "raft.shrink.printed"
 local replay = require "raft.shrink.replay"
 local scripted = require "raft.shrink.scripted"
 local servers = require "raft.shrink.server"
+local targets = require "raft.shrink.targets"
 local text = require "raft.shrink.text"
 local times = require "raft.shrink.times"
 local windows = require "raft.shrink.window"
@@ -52,10 +53,11 @@ end
 -- In rounds, until nothing changes; then once.
 local in_rounds = {
   { "the end away", times.ending }, { "the beginning away", times.beginning },
-  { "the network frozen", freeze.all },
+  { "the network frozen", freeze.all }, { "roles for nodes", targets.roles },
   { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {
+  { "nodes for roles", targets.nodes },
   { "ambushes as plain calls", ambushes.plain }, { "time between inputs away", times.gaps },
   { "milder faults", milder.all }, { "faults and operations away", kinds.chunks },
   { "times that are easy to read", times.round }, { "calls in the main script", milder.direct },
@@ -80,6 +82,7 @@ function shrink.plan(plan, oracle, told, replayed)
   for round = 1, ROUNDS_MOST do
     work.changed, work.tries = false, round == 1 and TRIES_AT_FIRST or TRIES
     oracle:allow(SHARE_OF_ROUNDS)
+    work:measure()
     for _, one in ipairs(in_rounds) do
       pass(one)
     end
@@ -88,7 +91,7 @@ function shrink.plan(plan, oracle, told, replayed)
     end
   end
   oracle:allow(1)
-  work.is_quick = false
+  work.is_quick, work.is_rare = false, false
   pass { "faults and operations away", kinds.chunks }
   work.is_quick = true
   for _, one in ipairs(at_last) do

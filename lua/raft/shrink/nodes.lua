@@ -208,9 +208,24 @@ local function try_singles(work, count)
   return false
 end
 
+--- Whether steps have places for nodes (raft.shrink.symbolic).
+-- @tparam table plan
+-- @treturn boolean
+function nodes.has_places(plan)
+  for _, step in ipairs(plan.steps) do
+    if step.is_symbolic then
+      return true
+    end
+  end
+  return false
+end
+
 --- Two nodes less, or one, as often as the plan still fails.
 -- @tparam table work
 function nodes.fewer(work)
+  if work.is_rare or nodes.has_places(work.plan) then
+    return -- with fewer nodes all is drawn anew
+  end
   while type(work.plan.options.nodes) == "number" and not work.plan.options.state do
     local count = work.plan.options.nodes
     if not (count > 2 and try_pairs(work, count) or count > 1 and try_singles(work, count)) then

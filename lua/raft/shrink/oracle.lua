@@ -101,10 +101,11 @@ end
 --- Tries a plan under its own seed and then others.
 -- @tparam table plan
 -- @tparam integer tries how many seeds
+-- @tparam ?integer first 1: not under its own
 -- @treturn ?table the plan with the seed that it fails under, and its end there; nil: it does not fail so
-function Oracle:try(plan, tries)
+function Oracle:try(plan, tries, first)
   local written = self.write(plan)
-  for attempt = 0, tries - 1 do
+  for attempt = first or 0, tries - 1 do
     local seed = attempt == 0 and plan.seed or attempt < plan.seed and attempt or attempt + 1
     local kept = replay(self, plan, written, seed)
     if kept then

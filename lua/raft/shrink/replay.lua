@@ -8,6 +8,7 @@ local judge = require "raft.workload.judge"
 local open = require "raft.open"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
+local symbolic = require "raft.shrink.symbolic"
 local violation = require "raft.violation"
 
 local replay = {}
@@ -148,8 +149,9 @@ local function told_of(told, at_ns)
 end
 
 -- The plan's steps, each at its time; from the moment of a branch that draws them anew on, those it drew.
-local function perform_all(c, plan, branch, told)
+local function perform_all(c, plan, branch, told, seen)
   local fates, sessions = start_fates(c, plan.steps, branch and branch.lose), plans.sessions(plan)
+  local roles = symbolic.roles(c)
   local done, is_redrawn = 0, false
   if branch then
     branch_at(c, branch, function()
@@ -169,7 +171,13 @@ local function perform_all(c, plan, branch, told)
       end
       told_of(told, step.at_ns)
       done = place
-      perform(c, step, fates, sessions[step.session], plan.reason)
+      if seen then
+        seen(roles, place, step)
+      end
+      local fixed = roles:fixed(step)
+      if fixed then
+        perform(c, fixed, fates, sessions[step.session], plan.reason)
+      end
     end
   end
 end
@@ -191,8 +199,9 @@ end
 -- is as of another seed, and the inputs that are left too where it says so; it may end at another time, and lose a
 -- message, { from, to, kind, nth }, all along
 -- @tparam ?function told told(ns) when a step is done
-function replay.follow(c, plan, branch, told)
-  local go = perform_all(c, plan, branch, told)
+-- @tparam ?function seen seen(roles, place, step) before a step is done: who has which role (raft.shrink.symbolic)
+function replay.follow(c, plan, branch, told, seen)
+  local go = perform_all(c, plan, branch, told, seen)
   local histories = {}
   for position, workload in ipairs(plan.workloads) do
     histories[position] = c:workload(workload)
@@ -221,9 +230,10 @@ end
 -- @tparam ?table branch as replay.follow takes it
 -- @tparam ?function begin begin(c) before anything is done
 -- @tparam ?function told told(ns) when a step is done
+-- @tparam ?function seen as replay.follow takes it
 -- @treturn ?any what the run raised; nil: nothing
 -- @treturn number when it ended, in its own seconds
-function replay.run(plan, seed, look, branch, begin, told)
+function replay.run(plan, seed, look, branch, begin, told, seen)
   local options = plans.shallow(plan.options)
   options.seed, options.mode = seed, "sim"
   options.keep_events = look and 1000000 or 0
@@ -236,7 +246,7 @@ function replay.run(plan, seed, look, branch, begin, told)
       begin(c)
     end
     c.core:limit_events(plan.events_most or EVENTS_MOST)
-    replay.follow(c, plan, branch, told)
+    replay.follow(c, plan, branch, told, seen)
   end, function(value)
     raised = value
     return value

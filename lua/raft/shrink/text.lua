@@ -41,7 +41,7 @@ function Writer:step(step)
   for place = 1, step.count do
     parts[place] = ("[%d] = %s"):format(place, self:value(step[place]))
   end
-  for _, name in ipairs { "name", "count", "at_ns", "client", "session", "is_direct" } do
+  for _, name in ipairs { "name", "count", "at_ns", "client", "session", "is_direct", "is_symbolic" } do
     parts[#parts + 1] = ("%s = %s"):format(name, self:value(step[name]))
   end
   known = "{ " .. table.concat(parts, ", ") .. " }"
@@ -68,6 +68,18 @@ function Writer:workload(workload)
   return ("{ %s, operations = {\n%s } }"):format(table.concat(parts, ", "), table.concat(operations, ",\n"))
 end
 
+-- Which steps end which, by their places, where that cannot be found again by the nodes that they name.
+local function undone(plan)
+  local place_of, list = {}, {}
+  for place, step in ipairs(plan.steps) do
+    place_of[step] = place
+    if step.is_symbolic and step.undoes and place_of[step.undoes] then
+      list[#list + 1] = ("[%d] = %d"):format(place, place_of[step.undoes])
+    end
+  end
+  return #list > 0 and ("{ %s }"):format(table.concat(list, ", ")) or "nil"
+end
+
 --- A plan as text.
 -- @tparam table plan
 -- @treturn string
@@ -80,17 +92,28 @@ function Writer:plan(plan)
   for place, workload in ipairs(plan.workloads) do
     workloads[place] = self:workload(workload)
   end
-  local form = "return { options = %s, ends_ns = %d, tail = %s, reason = %s, events_most = %s, workloads = { %s }, "
-    .. "steps = {\n%s } }"
+  local form = "return { options = %s, ends_ns = %d, tail = %s, reason = %s, events_most = %s, undone = %s, "
+    .. "workloads = { %s }, steps = {\n%s } }"
   return form:format(self:value(plan.options), plan.ends_ns, self:value(plan.tail), self:value(plan.reason),
-    self:value(plan.events_most), table.concat(workloads, ",\n"), table.concat(steps, ",\n"))
+    self:value(plan.events_most), undone(plan), table.concat(workloads, ",\n"), table.concat(steps, ",\n"))
 end
 
 --- The plan again.
 -- @tparam string written
 -- @treturn table
 function Writer:read(written)
-  return assert(load_text(("local kept, raft = ... %s"):format(written)))(self.kept, { null = core.null })
+  local plan = assert(load_text(("local kept, raft = ... %s"):format(written)))(self.kept, { null = core.null })
+  for place, before in pairs(plan.undone or {}) do -- each on its own
+    plan.steps[place].undoes = plan.steps[before]
+  end
+  return plan
+end
+
+--- A step again.
+-- @tparam string written as Writer:step writes it
+-- @treturn table
+function Writer:read_step(written)
+  return assert(load_text(("local kept, raft = ... return %s"):format(written)))(self.kept, { null = core.null })
 end
 
 return text

@@ -10,7 +10,8 @@ local Work = {}
 Work.__index = Work
 
 local FEW = 10 -- steps
-local TRIES_MOST = 16 -- network seeds for a candidate that has next to nothing
+local TRIES_MOST = 8 -- network seeds for a candidate that has next to nothing
+local LUCK = 6 -- other network seeds that tell whether others are any use
 local TRIES_OF_LITTLE = 2 -- network seeds for a candidate that only makes the plan nicer
 
 --- Begins.
@@ -18,7 +19,8 @@ local TRIES_OF_LITTLE = 2 -- network seeds for a candidate that only makes the p
 -- @tparam table oracle
 -- @treturn table
 function work.new(plan, oracle)
-  return setmetatable({ plan = plan, oracle = oracle, changed = false, tries = TRIES_OF_LITTLE, is_quick = true }, Work)
+  return setmetatable({ plan = plan, oracle = oracle, changed = false, tries = TRIES_OF_LITTLE, is_quick = true,
+    is_rare = false }, Work)
 end
 
 -- Where timers and delays are fixed another seed changes next to nothing.
@@ -39,14 +41,19 @@ end
 -- @tparam ?number share of the run that has gone: where that is much it is worth more tries, for the rest is quick
 -- @treturn boolean
 function Work:try(candidate, share)
-  return try(self, candidate, math.max(self.tries, math.floor((share or 0) * TRIES_MOST)))
+  return try(self, candidate, self.is_rare and 1 or math.max(self.tries, math.floor((share or 0) * TRIES_MOST)))
+end
+
+--- Looks whether the plan fails under its own seed of the network alone: then others are no use for candidates either.
+function Work:measure()
+  self.is_rare = not is_frozen(self.plan) and not self.oracle:try(self.plan, LUCK, 1)
 end
 
 --- The same for one that has not less in it, but is milder or easier to read.
 -- @tparam table candidate
 -- @treturn boolean
 function Work:try_nicer(candidate)
-  return try(self, candidate, TRIES_OF_LITTLE)
+  return try(self, candidate, self.is_rare and 1 or TRIES_OF_LITTLE)
 end
 
 -- The plan without some steps, and without what ended those.
