@@ -183,7 +183,7 @@ command.add(tests, "OneTableForEachGoTestWithItsVerdict", function(folder)
     "│     time │ node 0 ", "│ node 1 ", "│ 0.176000 │ ", "becomes Candidate", "│ ✎ Disconnect 1 ",
     "│ PASSED TestElection ", "│ TestCommit: FAILED, 2 lines ", "│ 0.251000 │",
     "│ FAILED TestCommit: raft_test.go:55: cmd=42 not found in commits ", "│ PASSED TestParts/first ",
-    "│ PASSED TestLater: skipped ", "│ TestHangs: 1 lines ", "│ end of TestHangs ")
+    "│ PASSED TestLater: skipped ", "│ TestHangs: 1 line ", "│ end of TestHangs ")
   lu.assertEquals({ lines[#lines - 1], lines[#lines] }, { "5 runs: 4 passed, 1 failed", "  TestCommit" })
 end)
 

@@ -70,6 +70,9 @@ end
 -- @tparam table event
 -- @treturn boolean
 function Choice:counts(event)
+  if self.is_all then
+    return true
+  end
   return not always[event.kind] and self:has(event)
 end
 
@@ -77,7 +80,9 @@ end
 -- @tparam table event
 -- @treturn boolean
 function Choice:takes(event)
-  if self:counts(event) then
+  if self.is_all then
+    return true
+  elseif self:counts(event) then
     self.count = self.count + 1
     return true
   end

@@ -107,7 +107,7 @@ end
 -- @treturn string which may still be wider
 function describe.fit(phrase, width)
   local text = describe.text(phrase)
-  if display.width(text) <= width then
+  if #text <= width or display.width(text) <= width then
     return text
   end
   local lines, longest = #display.wrap(text, width), 0

@@ -116,6 +116,10 @@ function display.width(text)
   if not text:find("[^\32-\126]") then
     return #text
   end
+  local plain = text:gsub("\226\134[\128-\191]", "x") -- arrows, which most phrases have, are one column wide
+  if not plain:find("[^\32-\126]") then
+    return #plain
+  end
   local _, widths = characters(text)
   local sum = 0
   for position = 1, #widths do

@@ -133,12 +133,14 @@ local function check_fields(event)
   for position = 1, #numbers do
     local name = numbers[position]
     local value = event[name]
-    if type(value) == "string" and value:find("^%d+$") then
-      value = tonumber(value)
-      event[name] = value
-    end
-    if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= math.floor(value)) then
-      return "its " .. name .. " is not a whole number"
+    if value ~= nil then
+      if type(value) == "string" and value:find("^%d+$") then
+        value = tonumber(value)
+        event[name] = value
+      end
+      if type(value) ~= "number" or value < 0 or value % 1 ~= 0 then
+        return "its " .. name .. " is not a whole number"
+      end
     end
   end
   for position = 1, #texts do

@@ -43,19 +43,20 @@ local function moment_of(run)
 end
 
 -- Where nothing was chosen: a second around that moment.
-local function telling_stretch(run, scale)
-  if run.last - run.first <= SECOND * scale then
-    return run.first, run.last, nil
-  end
+local function telling_stretch(run, stretch, scale)
   local moment, why, before = moment_of(run)
-  local from = math.max(run.first, moment - before * SECOND * scale)
-  local to = math.min(run.last, from + SECOND * scale)
-  return from, to, why, moment
+  stretch.is_free, stretch.moment, stretch.reason = true, moment, why
+  stretch.from, stretch.to = run.first, run.last
+  if run.last - run.first > SECOND * scale then
+    stretch.from = math.max(run.first, moment - before * SECOND * scale)
+    stretch.to = math.min(run.last, stretch.from + SECOND * scale)
+    stretch.why = why
+  end
 end
 
 -- Makes a stretch shorter around its moment, until it has no more than the first so many of what its scene has.
 local function shorten(stretch, found)
-  local moment, parts = stretch.moment or stretch.from, {}
+  local moment, parts = stretch.moment, {}
   local before, after = math.max(moment - stretch.from, 1), math.max(stretch.to - moment, 1)
   for _, time in ipairs(found:times()) do
     parts[#parts + 1] = time < moment and (moment - time) / before or (time - moment) / after
@@ -63,7 +64,7 @@ local function shorten(stretch, found)
   table.sort(parts)
   local part = math.min(1, parts[DRAWN_MOST] or 1)
   stretch.from, stretch.to = moment - before * part, moment + after * part
-  stretch.why = stretch.why or "the beginning"
+  stretch.why = stretch.reason
 end
 
 local function scene_of(events, place, stretch, scale)
@@ -89,7 +90,7 @@ end
 -- ---- what the user is told ----------------------------------------------------------------------------------
 
 local function seconds(time, scale)
-  return (("%.3f"):format(time / scale))
+  return (("%.3f"):format(time / scale):gsub("^%-(0%.000)$", "%1"))
 end
 
 local function tell_choice(tell, list, place, stretch, found, scale)
@@ -142,8 +143,7 @@ local function stretch_of(run, options, choice)
     stretch.from = math.max(run.first, choice.from or run.first)
     stretch.to = math.min(run.last, choice.to or run.last)
   else
-    stretch.from, stretch.to, stretch.why, stretch.moment = telling_stretch(run, scale)
-    stretch.is_free = true
+    telling_stretch(run, stretch, scale)
   end
   return stretch
 end

@@ -414,7 +414,8 @@ local function notes_of(self, scene, unnamed)
     notes[#notes + 1] = ("%d heartbeats and their answers are not drawn."):format(scene.left_out)
   end
   if unnamed > 0 then
-    notes[#notes + 1] = ("%d calls and notes are not named, for want of room."):format(unnamed)
+    notes[#notes + 1] = ("%d %s not named, for want of room."):format(unnamed,
+      unnamed == 1 and "call or note is" or "calls and notes are")
   end
   return notes
 end

@@ -39,7 +39,8 @@ end
 
 local function head_texts(run, drawing)
   local verdict = runs.verdict(run)
-  local counted = ("%d %s"):format(run.is_log and run.lines or run.events, run.is_log and "lines" or "events")
+  local count = run.is_log and run.lines or run.events
+  local counted = ("%d %s%s"):format(count, run.is_log and "line" or "event", count == 1 and "" or "s")
   local colour = verdict == "PASSED" and "passed" or verdict == "FAILED" and "failed" or nil
   local parts = {}
   if run.mode then
