@@ -2,23 +2,13 @@
 -- `make mutants`; one of them, by the seed, is built here, and the stock scenarios find an easy one.
 local defaults = require "raft.defaults"
 local lu = require "luaunit"
+local output_of = require("scripts.dev.outputs").of
+local quoted = require("raft.quote").word
 
 local ROOT = debug.getinfo(1, "S").source:match("^@(.*)spec/[^/]*$")
 ROOT = ROOT == "" and "./" or ROOT
 
 local tests = {}
-
-local function quoted(path)
-  return "'" .. path:gsub("'", "'\\''") .. "'"
-end
-
-local function output_of(command)
-  local pipe = assert(io.popen(command .. " 2>&1; echo $?", "r"))
-  local text = pipe:read "*a"
-  pipe:close()
-  local said, status = text:match "^(.-)(%d+)\n$"
-  return said, status
-end
 
 local function patches()
   local paths = {}
@@ -54,8 +44,8 @@ function tests.test_EachPatchApplies()
   local paths = patches()
   lu.assertTrue(#paths > 20)
   for _, path in ipairs(paths) do
-    local said, status = output_of(("patch --dry-run --force -p1 -d %s < %s"):format(quoted(ROOT), quoted(path)))
-    lu.assertEquals(status, "0", path .. " does not apply:\n" .. said)
+    local said, _, status = output_of(("patch --dry-run --force -p1 -d %s < %s"):format(quoted(ROOT), quoted(path)))
+    lu.assertEquals(status, 0, path .. " does not apply:\n" .. said)
     lu.assertNil(said:match "fuzz", path .. " applies only by a guess: make it anew\n" .. said)
   end
 end
@@ -74,8 +64,8 @@ end
 local function build(name)
   lu.skipIf(os.getenv("RAFTBENCH_BUILD") ~= nil or rawget(_G, "jit") ~= nil or _VERSION ~= "Lua 5.4",
     "mutants are built for Lua 5.4, without sanitizers")
-  local said, status = output_of(("cd %s && lua5.4 scripts/dev/mutants.lua --build-only %s"):format(quoted(ROOT), name))
-  lu.assertEquals(status, "0", said)
+  local said, _, status = output_of(("cd %s && lua5.4 scripts/dev/mutants.lua --build-only %s"):format(quoted(ROOT), name))
+  lu.assertEquals(status, 0, said)
   return said:match "([^\n]+)\n$"
 end
 
@@ -91,10 +81,10 @@ end
 
 function tests.test_AnEasyOneIsFound()
   local folder = build "vote-twice"
-  local said, status = output_of(("cd %s && RAFTBENCH_BUILD=%s scripts/raftbench run scripts/minority.lua --mode sim"
+  local said, _, status = output_of(("cd %s && RAFTBENCH_BUILD=%s scripts/raftbench run scripts/minority.lua --mode sim"
     .. " --set nodes=5 --set election_collisions=0.7 --set pre_vote=false"):format(quoted(ROOT), quoted(folder)))
   remove(folder)
-  lu.assertEquals(status, "1")
+  lu.assertEquals(status, 1)
   lu.assertStrContains(said, "one vote in a term is violated")
 end
 

@@ -8,6 +8,7 @@ local archive = require "raft.script.archive"
 local arguments = require "raft.arguments"
 local aside = require "raft.script.aside"
 local core = require "raft.core"
+local files = require "raft.files"
 local fold = require "raft.script.fold"
 local source = require "raft.script.source"
 local writer = require "raft.script.writer"
@@ -409,9 +410,9 @@ function methods:script(path)
   if not path then
     return text, refused
   end
-  local file, problem = io.open(path, "w")
-  if not file or not file:write(text) or not file:close() then
-    return nil, ("the script cannot be written to %s: %s"):format(path, tostring(problem)), "storage", {}
+  local written, problem = files.write(path, text)
+  if not written then
+    return nil, ("the script cannot be written: %s"):format(problem), "storage", {}
   end
   return path, refused
 end

@@ -7,8 +7,11 @@
 --
 -- The table is also written to build/mutants/table.txt and table.json. Exit codes: 0; 1 if a mutant was not found, its
 -- changed line never ran, or the unmutated source failed; 2 for wrong usage; 3 if one does not apply or build.
+package.path = "./?.lua;lua/?.lua;" .. package.path
 local argparse = require "argparse"
 local cjson = require "cjson"
+local output_of = require("scripts.dev.outputs").of
+local quoted = require("raft.quote").word
 local uv = require "luv"
 
 local UNMUTATED = "none" -- a name like a mutant's
@@ -20,19 +23,6 @@ local SHRINK_SECONDS = 120 -- of real time, at most
 local FIRST_SLICE = 0.5 -- of real time, for each scenario's first turn
 
 -- ---- files and commands -----------------------------------------------------------------------------------------
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- The output and whether it ended well.
-local function output_of(command)
-  local pipe = assert(io.popen(command .. " 2>&1; echo $?", "r"))
-  local text = pipe:read "*a"
-  pipe:close()
-  local said, status = text:match "^(.-)(%d+)\n$"
-  return said, status == "0", tonumber(status)
-end
 
 local function must(command, what)
   local said, fine = output_of(command)

@@ -1,6 +1,7 @@
 -- A headless Chromium for specs, driven by chromedriver's WebDriver protocol over curl. It fetches nothing by itself,
 -- and ends with the process that started it, whatever ends that.
 local core = require("raft").core
+local quoted = require("raft.quote").word
 
 local browser = {}
 
@@ -21,10 +22,6 @@ function browser.missing()
     end
   end
   return nil
-end
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
 local Browser = {}

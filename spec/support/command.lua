@@ -1,6 +1,7 @@
 -- What the specs of the command share: `raftbench` as a child process with piped input, its output and
 -- its exit code.
 local lu = require "luaunit"
+local quote = require "raft.quote"
 
 local M = {}
 
@@ -9,7 +10,7 @@ local CLEAN = "env -u RAFTBENCH_MODE -u RAFTBENCH_SEED -u RAFTBENCH_SPEED -u RAF
 local TIMEOUT_S = 120 -- a hang is a failure; far above what a sanitizer's build takes
 
 function M.quote(word)
-  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+  return quote.word(tostring(word))
 end
 
 -- The first line that a shell command prints.

@@ -1,11 +1,8 @@
 -- What node_spec needs of the system: processes of replicas, free ports, what this process holds.
 local raft = require "raft"
+local quote = require("raft.quote").word
 
 local M = {}
-
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
 
 local function read_all(command)
   local pipe = assert(io.popen(command, "r"))

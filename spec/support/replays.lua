@@ -1,11 +1,10 @@
 -- Runs a fuzzer with the plain main that `make replays` gives it.
 local lu = require "luaunit"
+local quote = require "raft.quote"
 
 local replays = {}
 
-function replays.quoted(path)
-  return "'" .. path:gsub("'", "'\\''") .. "'"
-end
+replays.quoted = quote.word
 
 function replays.lines_of(command)
   local pipe = assert(io.popen(command, "r"))

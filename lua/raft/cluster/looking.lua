@@ -3,6 +3,7 @@
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local files = require "raft.files"
 local filters = require "raft.filters"
 local forms = require "raft.view.forms"
 
@@ -213,9 +214,9 @@ function looking:view(as, path, given)
   if not path then
     return text
   end
-  local file, problem = io.open(path, "w")
-  if not file or not file:write(text) or not file:close() then
-    return nil, ("the diagram cannot be written to %s: %s"):format(path, tostring(problem)), "storage", {}
+  local written, problem = files.write(path, text)
+  if not written then
+    return nil, ("the diagram cannot be written: %s"):format(problem), "storage", {}
   end
   return path
 end

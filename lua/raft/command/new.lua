@@ -2,6 +2,7 @@
 -- @module raft.command.new
 
 local common = require "raft.command.common"
+local files = require "raft.files"
 local quote = require "raft.quote"
 local report = require "raft.report"
 
@@ -10,7 +11,7 @@ local new = {}
 local OK, USAGE, CANNOT_RUN = 0, 2, 3
 
 -- As they are called in the project, and in lua/raft/project.
-local files = {
+local parts = {
   { "machine.lua", "machine.lua" },
   { "machine_spec.lua", "machine_spec.lua" },
   { "faults.lua", "faults.lua" },
@@ -60,19 +61,6 @@ local function read(path)
   return text
 end
 
-local function write(path, text)
-  local file, problem = io.open(path, "wb")
-  if not file then
-    return nil, problem
-  end
-  local fine, why = file:write(text)
-  local closed, close_why = file:close()
-  if not fine or not closed then
-    return nil, path .. ": " .. tostring(why or close_why)
-  end
-  return true
-end
-
 -- Of a folder that is there already nothing is touched.
 local function make_folder(name)
   local message = output_of("LC_ALL=C mkdir -- " .. quote.word(name) .. " 2>&1; echo")
@@ -83,13 +71,13 @@ local function make_folder(name)
 end
 
 local function write_all(folder, values)
-  for _, file in ipairs(files) do
-    local text, problem = read(source_folder() .. file[2])
+  for _, part in ipairs(parts) do
+    local text, problem = read(source_folder() .. part[2])
     if not text then
       return nil, problem
     end
     local fine
-    fine, problem = write(folder .. "/" .. file[1], (text:gsub("@(%u+)@", values)))
+    fine, problem = files.write(folder .. "/" .. part[1], (text:gsub("@(%u+)@", values)))
     if not fine then
       return nil, problem
     end

@@ -5,6 +5,7 @@
 -- @module raft.history.picture
 
 local core = require "raft.core"
+local files = require "raft.files"
 local page = require "raft.history.page"
 
 local picture = {}
@@ -334,9 +335,9 @@ end
 -- @tparam ?string name what the history is called
 -- @treturn ?string the path; nil, message
 function picture.write(history, explanation, path, name)
-  local file, problem = io.open(path, "w")
-  if not file or not file:write(picture.html(history, explanation, name)) or not file:close() then
-    return nil, "the picture cannot be written: " .. tostring(problem)
+  local written, problem = files.write(path, picture.html(history, explanation, name))
+  if not written then
+    return nil, "the picture cannot be written: " .. problem
   end
   return path
 end

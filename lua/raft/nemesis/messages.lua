@@ -47,23 +47,18 @@ local function some(c, given, again)
   late.set(c, how)
 end
 
-messages.late_messages = {
-  options = options,
-  start = function(c, given)
-    for _ = 1, pick.chance(c.nemesis, 0.3) and 3 or 1 do
-      some(c, given, false)
-    end
-  end,
-}
+local function fault(again)
+  return {
+    options = options,
+    start = function(c, given)
+      for _ = 1, pick.chance(c.nemesis, 0.3) and 3 or 1 do
+        some(c, given, again)
+      end
+    end,
+  }
+end
 
--- They come in time, and once more much later.
-messages.repeated_messages = {
-  options = options,
-  start = function(c, given)
-    for _ = 1, pick.chance(c.nemesis, 0.3) and 3 or 1 do
-      some(c, given, true)
-    end
-  end,
-}
+messages.late_messages = fault(false)
+messages.repeated_messages = fault(true) -- they come in time, and once more much later
 
 return messages

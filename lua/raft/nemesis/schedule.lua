@@ -54,34 +54,36 @@ function groups.mix(nemesis, entry, lane)
   end
 end
 
--- Each when the one before has ended.
-function groups.sequence(nemesis, entry, lane)
-  for place, one in ipairs(entry.sequence) do
+-- Begins one after the other, with time between them. Whether all were begun before the nemesis was over.
+local function begin_each(nemesis, list, entry, lane, begin)
+  for place, one in ipairs(list) do
     if place > 1 then
       nemesis:sleep(pick.between(nemesis, entry.every or lane.every))
     end
     if nemesis.is_over then
-      return
+      return false
     end
-    run(nemesis, one, lane)
+    begin(one)
   end
+  return true
+end
+
+-- Each when the one before has ended.
+function groups.sequence(nemesis, entry, lane)
+  begin_each(nemesis, entry.sequence, entry, lane, function(one)
+    run(nemesis, one, lane)
+  end)
 end
 
 -- Each so much after the one before, so that they overlap; it has ended when all have.
 function groups.stagger(nemesis, entry, lane)
   local clients = {}
-  for place, one in ipairs(entry.stagger) do
-    if place > 1 then
-      nemesis:sleep(pick.between(nemesis, entry.every or lane.every))
-    end
-    if nemesis.is_over then
-      return
-    end
-    clients[place] = nemesis:spawn(function()
+  local began_all = begin_each(nemesis, entry.stagger, entry, lane, function(one)
+    clients[#clients + 1] = nemesis:spawn(function()
       run(nemesis, one, lane)
     end)
-  end
-  for _, client in ipairs(clients) do
+  end)
+  for _, client in ipairs(began_all and clients or {}) do
     nemesis:join(client)
   end
 end

@@ -6,6 +6,7 @@ local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local failures = require "raft.failure"
+local files = require "raft.files"
 local oracles = require "raft.shrink.oracle"
 local plans = require "raft.shrink.plan"
 local report = require "raft.report"
@@ -81,14 +82,6 @@ function story.is_it(failure, found)
   return oracles.is_same(failure, found.failure)
     or failure ~= nil and found.failure.property == "linearizability" and failure.text:find "not linearizable" ~= nil
     or failure ~= nil and found.plan.reason ~= nil and failure.text:find(found.plan.reason, 1, true) ~= nil
-end
-
-local function write(path, script)
-  local file, problem = io.open(path, "w")
-  if not file or not file:write(script) or not file:close() then
-    return nil, tostring(problem)
-  end
-  return true
 end
 
 -- How often the script fails over TCP.
@@ -203,11 +196,11 @@ function story.show_cause(found, with_curve)
 end
 
 local function save(found, path, command)
-  local fine, problem = write(path, found.script)
+  local fine, problem = files.write(path, found.script)
   if fine then
     say("written to %s: %s run %s", path, command or "raftbench", path)
   else
-    report.problem(("the script cannot be written to %s: %s"):format(path, problem))
+    report.problem("the script cannot be written: " .. problem)
   end
 end
 

@@ -5,6 +5,7 @@
 -- @module raft.test.kept
 
 local core = require "raft.core"
+local files = require "raft.files"
 local forms = require "raft.view.forms"
 local groups = require "raft.test.groups"
 local histories = require "raft.view.histories"
@@ -136,18 +137,13 @@ local function all_lines(clusters)
   return table.concat(parts), last
 end
 
+-- All of it or nothing.
 local function write(path, text)
-  local file, problem = io.open(path, "wb")
-  if not file then
-    return nil, problem
-  end
-  local written, why = file:write(text)
-  local closed, close_why = file:close()
-  if not written or not closed then
+  local written, problem = files.write(path, text)
+  if not written then
     os.remove(path)
-    return nil, path .. ": " .. tostring(why or close_why)
   end
-  return true
+  return written, problem
 end
 
 local function decoded(lines)
