@@ -65,8 +65,8 @@ function ambush.set(c, how)
   end
   local kept = hand.record(c, "ambush", 1, how)
   kept.action.had_effect = false
-  local skip, is_over = how.skip or 0, false
-  local stop = nemesis.cluster:on({ kind = how.kind, message = how.message }, function(event)
+  local skip, is_over, stop = how.skip or 0, false, nil
+  stop = nemesis.cluster:on({ kind = how.kind, message = how.message }, function(event)
     local id = event.node
     if is_over or nemesis.is_over or id == 0 or how.node and id ~= how.node then
       return
@@ -75,6 +75,7 @@ function ambush.set(c, how)
       return
     end
     is_over = true
+    stop()
     local struck = victim(nemesis, how.who, id)
     if struck then
       strike(nemesis, kept, how, struck)
