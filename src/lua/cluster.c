@@ -7,18 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each method has the metatable as its upvalue: comparing with that costs half of looking it up by
- * its name, which several calls for each command would. */
 static struct lua_cluster *box_of(lua_State *L)
 {
-    if (lua_getmetatable(L, 1)) {
-        bool is_ours = lua_rawequal(L, -1, lua_upvalueindex(1));
-        lua_pop(L, 1);
-        if (is_ours) {
-            return lua_touserdata(L, 1);
-        }
-    }
-    return luaL_checkudata(L, 1, LUA_CLUSTER);
+    return lua_own_userdata(L, LUA_CLUSTER);
 }
 
 const struct trace *lua_cluster_events(lua_State *L)

@@ -80,6 +80,18 @@ int lua_failure_push(lua_State *L, const struct failure *failure)
     return 4;
 }
 
+void *lua_own_userdata(lua_State *L, const char *type)
+{
+    if (lua_getmetatable(L, 1)) {
+        bool is_ours = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (is_ours) {
+            return lua_touserdata(L, 1);
+        }
+    }
+    return luaL_checkudata(L, 1, type);
+}
+
 uint64_t lua_id_check(lua_State *L, int index)
 {
     lua_Integer id = luaL_checkinteger(L, index);

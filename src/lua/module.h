@@ -68,6 +68,10 @@ int64_t lua_time_from(int64_t time_ns);
 void lua_hash_push(lua_State *L, uint64_t hash);
 /* Raises an error at the line of the innermost function that is not of lua/raft itself. */
 __attribute__((format(printf, 2, 3))) int lua_user_error(lua_State *L, const char *format, ...);
+
+/* The first argument of a method, our userdata of that type, where the method has the metatable as
+ * its upvalue: comparing with that costs half of looking it up by its name. */
+void *lua_own_userdata(lua_State *L, const char *type);
 /* Whether a chunk's source is one of lua/raft's own files. */
 bool lua_is_own_file(lua_State *L, const char *source);
 /* core.user_error(message), and core.own_files(prefix): how the sources of lua/raft begin */

@@ -31,7 +31,7 @@ int lua_random_push(lua_State *L, struct random *random)
 /* stream:random() → [0, 1); stream:random(low, high) → an integer, both included */
 static int stream_random(lua_State *L)
 {
-    return lua_random_push(L, luaL_checkudata(L, 1, LUA_STREAM));
+    return lua_random_push(L, lua_own_userdata(L, LUA_STREAM));
 }
 
 static const luaL_Reg methods[] = {
@@ -42,7 +42,9 @@ static const luaL_Reg methods[] = {
 void lua_stream_register(lua_State *L)
 {
     luaL_newmetatable(L, LUA_STREAM);
-    luaL_newlib(L, methods);
+    lua_newtable(L);
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, methods, 1); /* each knows its metatable */
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }
