@@ -51,6 +51,15 @@ for _, mode in ipairs { "sim", "tcp", "process" } do
   end
 end
 
+function tests.test_TheLogOfAPausedProcessIsOutOfReach()
+  clusters.with({ nodes = 3, mode = "process" }, function(c)
+    local leader = c:wait_leader()
+    set(c, 2)
+    c:pause(leader % 3 + 1)
+    command.assert_match(drawn(c), ("\n +%d  follower, paused [^\n]*%%(out of reach%%)\n"):format(leader % 3 + 1))
+  end)
+end
+
 function tests.test_WhatIsNotCommittedIsInLowerCase()
   clusters.with({ nodes = 3, mode = "sim" }, function(c)
     local leader, term = c:wait_leader()

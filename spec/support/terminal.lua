@@ -108,7 +108,8 @@ function M.with(words, environment, f, size, prompt)
   local folder = output_of("mktemp -d"):gsub("\n", "")
   local self = setmetatable({ marked = 0, folder = folder }, Terminal)
   environment = environment or { RAFTBENCH_HISTORY = "@/history" }
-  local parts = { "env -u RAFTBENCH_MODE -u RAFTBENCH_SEED -u RAFTBENCH_TRACE -u RAFTBENCH_HISTORY -u COLUMNS" }
+  local parts = { "env -u RAFTBENCH_MODE -u RAFTBENCH_SEED -u RAFTBENCH_TRACE -u RAFTBENCH_HISTORY -u COLUMNS"
+    .. " -u DISPLAY -u WAYLAND_DISPLAY" }
   if os.getenv "LD_PRELOAD" then
     parts[#parts + 1] = "LD_PRELOAD=" .. command.quote(os.getenv "LD_PRELOAD")
   end

@@ -14,7 +14,9 @@ local function check(self)
   elseif self.recording.aside.why then
     return nil, "this run cannot be done again: " .. self.recording.aside.why, "unsupported", {}
   end
-  self.driver:check_may_wait "c:fork"
+  if self.driver:check_may_wait "c:fork" then
+    arguments.raise "c:fork works in the main script, not in a client: it would be one of those that run"
+  end
   local count = #self.driver:running_clients()
   for _, one in ipairs(nemesis.of(self)) do
     count = count + (one.is_over and 0 or 1)

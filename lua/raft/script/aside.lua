@@ -11,8 +11,8 @@ local aside = {}
 
 --- What is kept of a cluster.
 -- @treturn table { clients = { [number] = { calls = archive, client } }, timers = { [number] = list of calls },
--- events = list of calls with their position in the trace, verdicts = { [n] = what an intercept said of the nth message },
--- answers = { [n] = the nth answer of served calls }, why = why it cannot be done again }
+-- events = list of calls with their position in the trace, verdicts = { [n] = what an intercept said of the nth
+-- message }, answers = { [n] = the nth answer of served calls }, why = why it cannot be done again }
 function aside.new()
   return { clients = {}, timers = {}, events = {}, verdicts = {}, judged = 0, answers = {}, answered = 0, why = false }
 end

@@ -199,8 +199,8 @@ function Replay:sleeps_to_end(call)
 end
 
 -- Makes a call of the main script's; true: it was ended by the moment up to which all is done.
-function Replay:main(call, next_call)
-  if call.start_ns and not call.in_loop and self.core:now_ns() ~= call.start_ns then
+function Replay:main(call, next_call, is_in_loop)
+  if call.start_ns and not is_in_loop and self.core:now_ns() ~= call.start_ns then
     error(("the call %s began at %.9f s, and would begin at %.9f s"):format(call.name or call.text or "",
       call.start_ns / 1e9, self.core:now_ns() / 1e9), 0)
   end
@@ -218,6 +218,8 @@ function Replay:main(call, next_call)
   end
   if fine then
     return false
+  elseif type(problem) == "string" and problem:find "^interrupted" then -- by somebody at a prompt, just now
+    error(problem, 0)
   elseif problem == driver.STOPPED and self.until_ns and self.core:now_ns() >= self.until_ns and not (is_half
     and call.end_ns and call.end_ns <= self.until_ns) then
     return true
@@ -246,7 +248,7 @@ function Replay:loop(loop)
       local ended = call.loop and self:loop(call)
       if not call.loop then
         local start_ns = self.core:now_ns()
-        ended = self:main(setmetatable({ in_loop = true }, { __index = call }), {})
+        ended = self:main(call, {}, true)
         if ended then
           self:keep_part(loop, turn, position)
           keep(self, half_of({ name = call.name, text = call.text, count = call.count, start_ns = start_ns,

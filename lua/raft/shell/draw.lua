@@ -76,8 +76,12 @@ end
 function Drawing:read_terms(first, last)
   for _, node in ipairs(self.nodes) do
     local terms = not node.is_out_of_reach and last >= first and self.cluster.core:terms(node.id, first, last)
-    node.is_out_of_reach = node.is_out_of_reach or (last >= first and not terms)
     node.terms = terms or {}
+    node.is_out_of_reach = node.is_out_of_reach or (last >= first and not terms)
+    for index = math.max(first, node.first), math.min(last, node.last) do
+      -- The log of a process that is paused cannot be read.
+      node.is_out_of_reach = node.is_out_of_reach or node.terms[index - first + 1] == 0
+    end
   end
 end
 
