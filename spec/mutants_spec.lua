@@ -64,8 +64,8 @@ end
 local function build(name)
   lu.skipIf(os.getenv("RAFTBENCH_BUILD") ~= nil or rawget(_G, "jit") ~= nil or _VERSION ~= "Lua 5.4",
     "mutants are built for Lua 5.4, without sanitizers")
-  local build = "cd %s && lua5.4 scripts/dev/mutants.lua --build-only %s"
-  local said, _, status = output_of(build:format(quoted(ROOT), name))
+  local make = "cd %s && lua5.4 scripts/dev/mutants.lua --build-only %s"
+  local said, _, status = output_of(make:format(quoted(ROOT), name))
   lu.assertEquals(status, 0, said)
   return said:match "([^\n]+)\n$"
 end
