@@ -15,6 +15,7 @@ local STRIP_MOST = 200
 local RULER_STEP = 10
 local LETTERS = 26
 local COMPACTED, NOTHING = "#", "."
+local OUT_OF_REACH = "(out of reach)" -- in place of a strip
 
 local cell_colours = { "97;44", "30;42", "30;43", "97;45", "30;46", "97;41" }
 local UNCOMMITTED = ";4" -- underlined
@@ -127,7 +128,7 @@ end
 -- Cells side by side that look the same are coloured at once.
 function Drawing:strip(node, first, last)
   if node.is_out_of_reach then
-    return "(out of reach)"
+    return OUT_OF_REACH
   end
   local parts, run, run_colour = {}, "", nil
   for index = first, last do
@@ -277,7 +278,7 @@ function Drawing:add_nodes()
   local table_width = sum + #gap * (#widths - 1)
   local left = self.width - table_width - 2
   local _, last = self:window(0)
-  if left >= math.min(STRIP_LEAST, math.max(#"(empty)", last)) then
+  if left >= math.min(STRIP_LEAST, math.max(#OUT_OF_REACH, last)) then
     self:add_beside(rows, widths, gap, left)
   else
     self:add_below(rows, widths, gap, table_width <= self.width)
