@@ -8,7 +8,7 @@ local core = require("raft").core
 local tests = {}
 
 local names = { "core", "codec", "commit-latency", "commit-throughput", "durable", "snapshot", "bounded", "election",
-  "simulation", "hostile", "linear", "memory" }
+  "simulation", "fuzz", "hostile", "linear", "memory" }
 
 -- What must have been measured under each name at the small size.
 local wanted = {
@@ -22,6 +22,7 @@ local wanted = {
   election = { "p50", "worst" },
   simulation = { "3_idle_events", "3_idle_seconds", "3_busy_events", "3_busy_seconds", "3_busy_commands",
     "5_idle_events", "5_idle_seconds", "5_busy_events", "5_busy_seconds", "5_busy_commands" },
+  fuzz = { "median", "slowest", "fastest", "events", "seed" },
   linear = { "unique", "five", "five_unknown", "stale", "cas", "kv", "queue", "general", "read", "whole" },
   hostile = { "quiet", "quiet_after", "strangers", "strangers_after", "nonsense", "nonsense_after", "others",
     "others_after", "forged", "forged_after", "never_reads", "never_reads_after", "garbage", "garbage_after", "slow",

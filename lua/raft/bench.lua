@@ -24,6 +24,7 @@ bench.all = {
   require "raft.bench.bounded",
   require "raft.bench.election",
   require "raft.bench.simulation",
+  require "raft.bench.fuzz",
   require "raft.bench.hostile",
   require "raft.bench.linear",
   (require "raft.bench.memory"), -- one value, not what else require gives

@@ -15,7 +15,7 @@ local REPETITIONS = 5
 function command.describe(parser)
   parser:description "Measure the core, the codec, clusters over TCP and the simulated world."
   parser:argument("names",
-    "core, codec, commit-latency, commit-throughput, durable, snapshot, bounded, election, simulation, hostile, "
+    "core, codec, commit-latency, commit-throughput, durable, snapshot, bounded, election, simulation, fuzz, hostile, "
     .. "linear, memory; all of them by default.")
     :argname("NAME"):args("*")
   parser:flag("--json", "Print JSON, every sample included.")
