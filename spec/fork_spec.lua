@@ -318,6 +318,25 @@ function tests.test_WhatCannotBeDoneAgainIsSaid()
   end)
 end
 
+-- A function that is called again must not reach the cluster that is being forked.
+function tests.test_AFunctionThatSpeaksOfTheClusterItself()
+  clusters.with(merged { nodes = 3 }, function(c)
+    local history = c:workload { kind = "register", clients = 2, time = 0.2, rate = 100,
+      perform = function(_, operation)
+        if operation.f == "read" then
+          return true, c:get "x"
+        end
+        return c:set("x", operation.value)
+      end }
+    history:wait()
+    local hash, count = c:trace_hash(), #history
+    local d, message = c:fork()
+    lu.assertNil(d)
+    lu.assertStrContains(message, "c:get was called on a cluster that is being forked")
+    lu.assertEquals({ c:trace_hash(), #history }, { hash, count })
+  end)
+end
+
 -- ---- raft.diff --------------------------------------------------------------------------------
 
 function tests.test_WhereTwoClustersPart()

@@ -42,7 +42,7 @@ local function again(self, options)
     if tostring(sample):find "^interrupted" then
       error(sample, 0)
     end
-    return nil, "the run cannot be done again: " .. tostring(sample), "unsupported", {}
+    return nil, "the run cannot be done again: " .. tostring(sample):match "^[^\n]*", "unsupported", {}
   end
   return c, sample
 end
