@@ -220,6 +220,14 @@ function tests.test_CommandsShowTheCallAndWhatItDid()
   end
 end
 
+-- What a command's call raises has no place, but for a function of the user's own.
+function tests.test_ErrorsOfCommands()
+  local result = pipe { "x = c:client(function() c:sleep(1) error 'mine' end)", ":fork", ":sleep 2", "1 + 1" }
+  command.assert_code(result, 1)
+  command.assert_has(result.out, "  d = c:fork()\n1 client is running (of", "\nshell:1: mine\n", "\n2\n")
+  command.assert_lacks(result.out, "raftbench:", "lua/raft")
+end
+
 -- The calls of commands are kept as those that are typed.
 command.add(tests, "ASessionOfCommandsIsSaved", function(folder)
   local path = folder .. "/saved.lua"

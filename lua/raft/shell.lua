@@ -241,7 +241,15 @@ end
 local function command(self, line)
   local answer
   run(self, function()
-    answer = commands.run(self, line)
+    local fine, result = pcall(commands.run, self, line)
+    if fine then
+      answer = result
+    elseif type(result) == "string" and not result:find "^shell:%d" then
+      result = result:gsub("^[^\n]-:%d+: ", "")
+      error(result, 0) -- the place is where the shell was called: of no use
+    else
+      error(result, 0)
+    end
   end)
   if answer then
     self:tell(answer)

@@ -1,6 +1,7 @@
 --- The shell's commands that let time pass.
 -- @module raft.shell.commands.time
 
+local archive = require "raft.script.archive"
 local pace = require "raft.shell.pace"
 local source = require "raft.script.source"
 local words = require "raft.shell.words"
@@ -61,6 +62,18 @@ table.insert(time, {
   end,
 })
 
+local takes_function = { on = true, after = true, intercept = true, serve = true }
+
+-- What a fork lacks, where the cluster had such.
+local function left_behind(cluster)
+  for call in archive.all(cluster.recording) do
+    if takes_function[call.name] then
+      return "; what was given to c:on, c:after, c:intercept and c:serve stayed behind"
+    end
+  end
+  return ""
+end
+
 table.insert(time, {
   name = "back", usage = ":back SECONDS", example = ":back 0.5",
   text = "takes a simulated cluster back by so long: c is then one where all was done again up to that moment",
@@ -77,8 +90,9 @@ table.insert(time, {
     if not earlier then
       return problem
     end
+    local behind = left_behind(cluster)
     session:replace(cluster, earlier)
-    return ("it is %.6g s again"):format(earlier:now())
+    return ("it is %.6g s again%s"):format(earlier:now(), behind)
   end,
 })
 
@@ -96,7 +110,8 @@ table.insert(time, {
       return problem
     end
     session.environment[name] = other
-    return ("%s is a cluster of its own from here on: %s:crash(1), :diff %s"):format(name, name, name)
+    return ("%s is a cluster of its own from here on: %s:crash(1), :diff %s%s"):format(name, name, name,
+      left_behind(cluster))
   end,
 })
 
