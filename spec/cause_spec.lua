@@ -1,10 +1,12 @@
 -- Cause: at which event a failure became likely.
 local lu = require "luaunit"
 local cause = require "raft.shrink.cause"
+local looks = require "raft.shrink.moments"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
 local replay = require "raft.shrink.replay"
 local shrink = require "raft.shrink"
+local unsynced = require "raft.shrink.unsynced"
 local window = require "raft.shrink.window"
 
 local tests = {}
@@ -218,6 +220,42 @@ function tests.test_WhatComesBeforeAFaultGoesOnWithoutIt()
   local without = window.until_step(plan, crash)
   lu.assertEquals({ #without.steps, #without.workloads[1].operations }, { 1, 1 })
   lu.assertTrue(without.ends_ns > plan.ends_ns)
+end
+
+function tests.test_WhatANodePromisesBeforeItIsSyncedIsTold()
+  local disk = unsynced.new()
+  local function unsafe(event)
+    disk:note(event)
+    return disk:unsafe(event)
+  end
+  local function answer(index)
+    return { kind = "send", message = "append_response", node = 2, peer = 1, index = index }
+  end
+  lu.assertNil(unsafe { kind = "vote", node = 2, flag = true })
+  lu.assertEquals(unsafe { kind = "send", message = "vote_response", node = 2, peer = 1 },
+    "answers 1 with its vote, not synced")
+  lu.assertNil(unsafe { kind = "send", message = "vote_response", node = 2, peer = 1, reject = true })
+  lu.assertNil(unsafe { kind = "sync", node = 2, what = "state" })
+  lu.assertNil(unsafe { kind = "send", message = "vote_response", node = 2, peer = 1 })
+  lu.assertEquals(unsafe(answer(3)), "acknowledges 3, not synced")
+  unsafe { kind = "sync", node = 2, what = "entries", first = 1, last = 3 }
+  lu.assertNil(unsafe(answer(3)))
+  unsafe { kind = "truncate", node = 2, first = 3, last = 3 }
+  lu.assertEquals(unsafe(answer(3)), "acknowledges 3, not synced")
+  unsafe { kind = "install", node = 2, index = 7 }
+  lu.assertNil(unsafe(answer(7)))
+  lu.assertNil(unsafe { kind = "start", node = 2, last = 2 })
+  lu.assertEquals(unsafe(answer(3)), "acknowledges 3, not synced")
+end
+
+function tests.test_ARunOfOursPromisesNothingThatIsNotSynced()
+  local list = looks.of(plan_of {
+    { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 },
+  }, 1)
+  lu.assertTrue(#list > 5)
+  for _, moment in ipairs(list) do
+    lu.assertNil(moment.text:find "not synced")
+  end
 end
 
 function tests.test_InputsThatAreLeftComeAtOtherTimesAndToOtherNodes()

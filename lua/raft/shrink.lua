@@ -14,6 +14,7 @@ local freeze = require "raft.shrink.freeze"
 local inputs = require "raft.inputs"
 local kinds = require "raft.shrink.kinds"
 local milder = require "raft.shrink.milder"
+local moments = require "raft.shrink.moments"
 local nodes = require "raft.shrink.nodes"
 local oracles = require "raft.shrink.oracle"
 local past = require "raft.shrink.past"
@@ -335,8 +336,8 @@ end
 -- The moments of a plan's run, and the messages that came; nil: it cannot be looked at.
 local function moments_of(plan)
   return workers.call(function()
-    local moments, received = replay.moments(plan, plan.seed)
-    return { moments = moments, received = received }
+    local list, received = moments.of(plan, plan.seed)
+    return { moments = list, received = received }
   end, HUNG_S).value
 end
 

@@ -86,7 +86,7 @@ local function from_calls(steps, calls)
   end
 end
 
--- What an intercept did to a message, as the verbs of a nemesis: `late` and `lose`.
+-- What an intercept did to a message: `delay` and `lose`.
 local function from_fates(steps, fates)
   for _, fate in ipairs(fates) do
     local which = { from = fate.from, to = fate.to, kind = fate.kind }
@@ -96,7 +96,7 @@ local function from_fates(steps, fates)
       which.again = again and (again - first) / 1e9 or nil
     end
     local at_ns = math.max(0, fate.at_ns - 1) -- before it is sent
-    steps[#steps + 1] = { name = first and "late" or "lose", count = 1, which, at_ns = at_ns, client = -1 }
+    steps[#steps + 1] = { name = first and "delay" or "lose", count = 1, which, at_ns = at_ns, client = -1 }
   end
 end
 

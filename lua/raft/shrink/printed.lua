@@ -87,7 +87,7 @@ function Printer:options(plan)
 end
 
 local function is_fate(step)
-  return step.name == "late" or step.name == "lose"
+  return step.name == "delay" or step.name == "lose"
 end
 
 -- Messages that come late or never, where there are such.
@@ -142,7 +142,7 @@ function Printer:call(step, reason)
   for place = 1, step.count do
     parts[place] = self:value(step[place], "c:" .. step.name, 0) or "nil"
   end
-  if step.name == "ambush" then
+  if step.name == "ambush" or step.name == "late" then
     return ("c:nemesis { actions = { { at = c:now(), %q, %s } } }"):format(step.name, parts[1])
   end
   if reason and (step.name == "restart" or step.name == "heal") then

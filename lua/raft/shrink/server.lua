@@ -3,6 +3,7 @@
 -- @module raft.shrink.server
 
 local failures = require "raft.failure"
+local moments = require "raft.shrink.moments"
 local replay = require "raft.shrink.replay"
 local workers = require "raft.workers"
 
@@ -23,7 +24,7 @@ end
 
 local function one_run(plan, asked, told)
   if asked.branch then
-    return replay.branch(plan, asked.seed, asked.branch, told)
+    return moments.branch(plan, asked.seed, asked.branch, told)
   end
   return replay.run(plan, asked.seed, nil, nil, nil, told)
 end

@@ -1,0 +1,138 @@
+--- What happens in a plan's run, as moments: the events of a step of the world that mean something, in words. Where
+-- branches begin, and what a cause is named by.
+-- @module raft.shrink.moments
+
+local replay = require "raft.shrink.replay"
+local unsynced = require "raft.shrink.unsynced"
+
+local moments = {}
+
+local meaningful = { role = true, vote = true, truncate = true, commit = true, snapshot = true, install = true,
+  restore = true, stop = true, start = true, members = true, append = true, sync = true, confirm = true }
+local BEGINNING_S = 0.01 -- until all have started
+local leads = { leader = true, candidate = true, pre_candidate = true }
+
+-- What means nothing by itself: who follows and followed before, what followers commit, what every run begins with.
+local function is_meaningful(event, role)
+  return meaningful[event.kind] and (event.kind ~= "commit" or event.flag)
+    and (event.kind ~= "role" or leads[event.role] and event.role ~= "pre_candidate" or leads[role])
+    and (event.time > BEGINNING_S or event.kind ~= "start" and event.kind ~= "members")
+end
+
+-- What a sync makes durable is what the node did last; that tells more than the sync.
+local function words_of(event, latest, disk)
+  local text = require("raft.view.describe").banner(event)
+  if event.kind == "fault" then
+    return (text:gsub("^[^%w]+", ""))
+  end
+  text = ("node %d %s"):format(event.node, text)
+  if event.kind == "send" then
+    return ("node %d %s"):format(event.node, disk:unsafe(event))
+  elseif event.kind == "sync" then
+    return latest[event.node] and ("%s (%s)"):format(text, latest[event.node]) or text
+  elseif event.kind ~= "receive" then
+    latest[event.node] = text
+  end
+  return text
+end
+
+-- Tells of each event that means something, and of messages that come: told(step, event, text).
+local function watch(c, told)
+  local latest, roles, disk = {}, {}, unsynced.new()
+  c:on(function(event)
+    local role = roles[event.node]
+    if event.kind == "role" then
+      roles[event.node] = event.role
+    end
+    disk:note(event)
+    return event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role) or disk:unsafe(event) ~= nil
+  end, function(event)
+    local is_inside = c.driver:is_inside() and c.driver.busy == "a callback" -- of the world's step
+    told(c.core:world_events() - (is_inside and 1 or 0), event, words_of(event, latest, disk))
+  end)
+end
+
+local PARTS_MOST = 3 -- of a moment, in words
+
+local function joined(parts)
+  local first = table.concat(parts, ", ", 1, math.min(#parts, PARTS_MOST))
+  return #parts > PARTS_MOST and ("%s and %d more"):format(first, #parts - PARTS_MOST) or first
+end
+
+-- Adds an event to a list of moments; those of one step are one, and of syncs in a row the last one tells all.
+local function add(list, step, event, text)
+  local last = list[#list]
+  if not last or last.step ~= step then
+    last = { step = step, time = event.time, parts = {} }
+    list[#list + 1] = last
+  end
+  local synced = event.kind == "sync" and event.node or nil
+  local place = synced and last.synced == synced and #last.parts or #last.parts + 1
+  last.parts[place], last.synced = text, synced
+  last.text = joined(last.parts)
+end
+
+-- Which message of its link and kind each is, by sender and number.
+local function count_sent(c)
+  local sent, counts = {}, {}
+  c:on({ kind = "send" }, function(event)
+    local link = ("%s/%s/%s"):format(event.node, tostring(event.peer), event.message)
+    counts[link] = (counts[link] or 0) + 1
+    sent[("%s/%s"):format(event.node, tostring(event.number))] = counts[link]
+  end)
+  return function(event)
+    local nth = sent[("%s/%s"):format(tostring(event.peer), tostring(event.number))]
+    return nth and { from = event.peer, to = event.node, kind = event.message, nth = nth } or nil
+  end
+end
+
+--- The moments of a plan's run: before each event that means something, after how many steps of the world; the last
+-- one may be a message that came.
+-- @tparam table plan
+-- @tparam integer seed
+-- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
+-- each step
+-- @treturn table received: the same of each message that came, with `lose`: what a branch loses so that it does not
+function moments.of(plan, seed)
+  local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
+  replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
+    local which = count_sent(c)
+    watch(c, function(step, event, text)
+      if event.kind == "receive" then
+        received[#received + 1] = {
+          step = step, time = event.time, text = text, parts = { text }, lose = which(event),
+        }
+      else
+        add(list, step, event, text)
+      end
+    end)
+  end)
+  local last = received[#received]
+  if last and last.step > list[#list].step then
+    list[#list + 1] = last
+  end
+  return list, received
+end
+
+--- Runs a plan that goes on otherwise from a step on.
+-- @tparam table plan
+-- @tparam integer seed
+-- @tparam table branch as replay.follow takes it
+-- @tparam ?function told told(ns) when a step is done
+-- @treturn ?any what the run raised; nil: nothing
+-- @treturn number when it ended, in its own seconds
+-- @treturn string[] the events of the last step that means something, in words
+function moments.branch(plan, seed, branch, told)
+  local list = {}
+  local raised, time = replay.run(plan, seed, nil, branch, function(c)
+    watch(c, function(step, event, text)
+      if list[1] and list[1].step ~= step then
+        list[1] = nil
+      end
+      add(list, step, event, text)
+    end)
+  end, told)
+  return raised, time, list[1] and list[1].parts or {}
+end
+
+return moments
