@@ -32,6 +32,15 @@ local function mostly_read(values, random)
   return "write", random(values)
 end
 
+-- In the proportions of the test data that Porcupine has for this: each string grows some ten times.
+local function grow_or_read(_, random, number)
+  local which = random(20)
+  if which > 10 then
+    return "read"
+  end
+  return which == 0 and "write" or "append", ("x %d y"):format(number)
+end
+
 local calls = {
   register = write_or_read,
   ["cas-register"] = function(values, random, number, state)
@@ -57,6 +66,10 @@ local effects = {
   end,
   write = function(state, value)
     state.value = value
+    return "ok", value
+  end,
+  append = function(state, value)
+    state.value = (state.value == null and "" or state.value) .. value
     return "ok", value
   end,
   cas = function(state, value)
@@ -85,11 +98,11 @@ local effects = {
 --- A history that is linearizable.
 -- @tparam string model "register", "cas-register", "kv" or "queue"
 -- @tparam table options `clients`, `operations`, `values` (nil: each is new), `keys`, `unknown` (one in so many answers
--- is lost), `mostly_reads`, `seed`
+-- is lost), `mostly_reads`, `strings` (which grow), `seed`
 -- @treturn table its entries
 function histories.make(model, options)
   local random, states, clients, entries = stream(options.seed or 20261130), {}, {}, {}
-  local call = options.mostly_reads and mostly_read or calls[model]
+  local call = options.mostly_reads and mostly_read or options.strings and grow_or_read or calls[model]
   for key = 1, options.keys or 1 do
     states[key] = { value = null, first = 1, last = 0 }
   end
