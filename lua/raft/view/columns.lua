@@ -12,10 +12,13 @@
 -- @module raft.view.columns
 
 local describe = require "raft.view.describe"
+local display = require "raft.view.display"
 
 local columns = {}
 
 columns.SIZE = 8192
+
+local event_phrase -- the core's, when there is something to write
 
 local EXACT = 2 ^ 53 -- whole numbers are exact below it, also in the page
 
@@ -76,40 +79,56 @@ Columns.__index = Columns
 -- @tparam function encode a value as JSON
 -- @treturn table
 function columns.new(write, encode)
+  event_phrase = require("raft.core").event_phrase -- here: --help works before a build
   local self = setmetatable({ write = write, encode = encode, position = 0 }, Columns)
   self:begin()
   return self
 end
 
 function Columns:begin()
-  self.strings, self.string_places, self.shapes, self.shape_places = {}, {}, {}, {}
+  self.strings, self.places, self.words, self.shapes, self.shape_places = {}, {}, {}, {}, {}
   self.parts, self.size, self.count, self.time, self.last = {}, 0, 0, 0, {}
 end
 
-local function place_of(list, places, value)
-  local place = places[value]
+-- The place of a text or a number among the strings.
+local function place_of(self, value)
+  local place = self.places[value]
   if not place then
-    place = #list
-    list[place + 1], places[value] = value, place
+    place = #self.strings
+    self.strings[place + 1] = type(value) == "number" and describe.whole(value) or value
+    self.places[value] = place
   end
   return place
 end
 
-local function words_of(event)
-  local phrase = describe.phrase(event)
-  local middle = ""
-  if phrase.peers then
-    middle = "\1"
-  elseif phrase.first then
-    if phrase.first == event.index and phrase.last == phrase.first then
-      middle = "\2"
-    elseif phrase.first == event.first and phrase.last == event.last then
-      middle = "\3"
-    else
-      return describe.text(phrase)
-    end
+-- What stands for the peer or the range of a phrase.
+local function middle_of(event, peer, first, last)
+  if peer then
+    return "\1"
+  elseif not first then
+    return ""
+  elseif first == event.index and last == first then
+    return "\2"
+  elseif first == event.first and last == event.last then
+    return "\3"
   end
-  return phrase.before .. middle .. phrase.after
+  return nil
+end
+
+-- The place of an event's words. Most phrases come more than once: they are looked up before they are made.
+local function place_of_words(self, event)
+  local before, after, peer, first, last = event_phrase(event)
+  local middle = before and middle_of(event, peer, first, last)
+  if not middle then
+    return place_of(self, describe.text(describe.phrase(event)))
+  end
+  local key = before .. middle .. after
+  local place = self.words[key]
+  if not place then
+    place = place_of(self, display.clean(before) .. middle .. display.clean(after))
+    self.words[key] = place
+  end
+  return place
 end
 
 -- What the lists above cannot hold: a value, and numbers that are too large to be exact.
@@ -159,8 +178,7 @@ local function add_texts(self, event, parts, size, mask, bit)
     local value = event[TEXTS[number]]
     if value then
       size, mask = size + 1, mask + bit
-      parts[size] = digits(place_of(self.strings, self.string_places,
-        type(value) == "number" and describe.whole(value) or value))
+      parts[size] = digits(place_of(self, value))
     end
     bit = bit * 2
   end
@@ -189,7 +207,7 @@ function Columns:add(event, cause)
   local rest = (event.value ~= nil or large) and rest_of(self, event, large)
   if rest then
     size, mask = size + 1, mask + bit
-    parts[size] = digits(place_of(self.strings, self.string_places, rest))
+    parts[size] = digits(place_of(self, rest))
   end
   local of_kind = self.shape_places[event.kind]
   if not of_kind then
@@ -206,7 +224,7 @@ function Columns:add(event, cause)
   parts[head + 1] = digits(shape)
   parts[head + 2] = signed(event.time - self.time)
   parts[head + 3] = digits(node)
-  parts[head + 4] = digits(place_of(self.strings, self.string_places, words_of(event)))
+  parts[head + 4] = digits(place_of_words(self, event))
   parts[head + 5] = digits(cause and self.position - cause or 0)
   self.time, self.size, self.count = event.time, size, self.count + 1
   if self.count == columns.SIZE then
