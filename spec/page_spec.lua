@@ -23,7 +23,7 @@ local function prepare()
   shared = { browser = b, folder = folder, trace = folder .. "/run.trace" }
   b:size(1400, 900)
   b:prefers "light"
-  shared.leader, shared.logs = traces.two_runs(shared.trace)
+  shared.leader, shared.logs, shared.statuses = traces.two_runs(shared.trace)
   shared.events = traces.first_run(shared.trace)
   shared.page = traces.page(shared.trace, folder .. "/run.html")
   return b
@@ -190,6 +190,9 @@ add("TheSliderShowsEachMoment", function(b)
       terms[place] = entry.term
     end
     lu.assertEquals(cells, terms)
+    local is, says = b:run("return raftbench.stateAfter(arguments[0])", #shared.events - 1)[id], shared.statuses[id]
+    lu.assertEquals({ is.term, is.vote, is.leader, is.commit, is.applied },
+      { says.term, says.vote, says.leader, says.commit, says.applied })
   end
   local at, event = position_of(function(one) return one.kind == "stop" end)
   b:run("raftbench.setMoment(arguments[0])", event.time + 1e6)

@@ -5,7 +5,7 @@ local command = require "spec.support.command"
 local M = {}
 
 -- To a file: an election, commits, a crash, a partition, words that could end an element; and a second run. Returns
--- the leader that crashes, and the nodes' logs at the end of the first run.
+-- the leader that crashes, and the nodes' logs and statuses at the end of the first run.
 function M.two_runs(path)
   local c = assert(raft.cluster { mode = "sim", seed = 7, name = "first <run>", trace = path })
   local leader = assert(c:wait_leader())
@@ -22,13 +22,13 @@ function M.two_runs(path)
   c:sleep(0.5)
   c:heal()
   c:sleep(0.3)
-  local logs = { c:log(1), c:log(2), c:log(3) }
+  local logs, statuses = { c:log(1), c:log(2), c:log(3) }, c:status()
   c:shutdown()
   local other = assert(raft.cluster { mode = "sim", seed = 8, name = "second", trace = path .. ".second" })
   assert(other:wait_leader())
   other:shutdown()
   command.write(path, command.read(path) .. command.read(path .. ".second"))
-  return leader, logs
+  return leader, logs, statuses
 end
 
 -- Events of a trace's first run, as its lines hold them.

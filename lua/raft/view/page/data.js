@@ -12,15 +12,18 @@ const ROLES = ["follower", "pre_candidate", "candidate", "leader", "learner"];
 const FLAG = { reject: 1, flag: 2, heartbeat: 4, state: 8, entries: 16 };
 const NOBODY = 65535; // the lane of an event that no node did
 
-/* Gives the browser its turn whenever eight milliseconds have passed. */
+/* Gives the browser its turn whenever eight milliseconds have passed: a promise then, else null. */
 const breathe = (() => {
+  const channel = new MessageChannel(), waiting = [];
   let since = 0;
+  channel.port1.onmessage = () => {
+    since = performance.now();
+    waiting.shift()();
+  };
   return () => {
-    const now = performance.now();
-    if (now - since < 8) return null;
+    if (performance.now() - since < 8) return null;
     return new Promise(resolve => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => { since = performance.now(); resolve(); };
+      waiting.push(resolve);
       channel.port2.postMessage(0);
     });
   };

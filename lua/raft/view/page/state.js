@@ -4,7 +4,7 @@
  * since. It also notes what is drawn as a whole: roles, faults, elections, commits.
  */
 
-const COPY_EVERY = 2048; // events
+const COPY_EVERY = 1024; // events
 
 /* A log as an index and runs of entries of one term: [[first, term], ...]; term -1: not known. */
 class Log {
@@ -150,7 +150,10 @@ class Follower {
       node.commit = Math.max(node.commit, a);
       node.synced = Math.max(node.synced, a);
       break;
-    case KIND.restore: node.applied = a; break;
+    case KIND.restore:
+      node.applied = a;
+      node.commit = Math.max(node.commit, a);
+      break;
     case KIND.members: node.members = run.values.get(at); break;
     default:
     }
