@@ -232,6 +232,10 @@ command.add(tests, "AnyFieldsOfAnyKind", function(folder)
     command.assert_lacks(result.err, "attempt to", ".lua")
     views.check_fit(result.out, 80)
   end
+  for _, form in ipairs { "svg", "shiviz", "perfetto" } do
+    local result = command.assert_code(views.view(path, "--as", form), 0)
+    command.assert_lacks(result.err, "attempt to", ".lua")
+  end
 end)
 
 command.add(tests, "ExactIntegers", function(folder)
