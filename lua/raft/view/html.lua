@@ -90,13 +90,25 @@ function Writing:begin(event)
   end, function(value) return harmless(self.encode(value)) end)
 end
 
+-- The nodes' names, where a log has names for them.
+local function names_of(run)
+  if not run.names then
+    return nil
+  end
+  local names = {}
+  for position, id in ipairs(run.nodes) do
+    names[position] = runs.node_name(run, id)
+  end
+  return names
+end
+
 -- `histories`: those of this run.
 function Writing:finish(histories)
   self.columns:flush()
   local run = runs.sorted(self.run)
   self:element("run", ('data-run="%d"'):format(self.count - 1), harmless(self.encode {
     name = run.name, mode = run.mode, seed = run.seed, nodes = run.nodes, events = self.shown, verdict = run.verdict,
-    message = run.message, violated = run.violated, clients = self:clients(histories),
+    why = run.message, names = names_of(run), violated = run.violated, clients = self:clients(histories),
     choice = self.choice:words(),
   }))
 end

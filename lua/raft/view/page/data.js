@@ -268,7 +268,7 @@ class Run {
   }
 
   nameOf(lane) {
-    return lane === NOBODY ? "" : "node " + this.nodes[lane];
+    return lane === NOBODY ? "" : "node " + (this.names || this.nodes)[lane];
   }
 }
 

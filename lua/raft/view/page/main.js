@@ -98,7 +98,7 @@ function fillLanes() {
     const item = element("li", { class: "lane " + row.type, style: `top:${row.top}px;height:${row.height}px` }, list);
     if (row.type === "node") {
       item.dataset.lane = run.nodes[row.lane];
-      element("b", {}, item, "node " + run.nodes[row.lane]);
+      element("b", {}, item, run.nameOf(row.lane));
       row.said = element("span", { class: "faint" }, item);
     } else if (row.type === "faults") {
       element("span", {}, item, "faults");

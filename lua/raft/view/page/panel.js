@@ -37,13 +37,13 @@ function upOf(node) {
 }
 
 function showNode(node, panel) {
-  const [role, said] = upOf(node);
+  const [role, said] = upOf(node), name = current.run.nameOf(current.run.lanes.get(node.id));
   const card = element("section", { class: "card " + termClass(node.term), "data-node": node.id, "data-role": role, "data-term": node.term,
-    "data-commit": node.commit, "data-applied": node.applied, "aria-label": "node " + node.id }, panel);
+    "data-commit": node.commit, "data-applied": node.applied, "aria-label": name }, panel);
   const head = element("h3", {}, card);
   element("span", { class: "sign", "aria-hidden": true }, head,
     { leader: "L", candidate: "C", pre_candidate: "P", follower: "F", learner: "O", down: "✕", paused: "‖" }[role] || "·");
-  element("b", {}, head, "node " + node.id);
+  element("b", {}, head, name);
   element("span", { class: "role" }, head, said);
   element("span", { class: "term" }, head, node.up === "absent" ? "" : "t" + node.term);
   const facts = element("dl", {}, card);

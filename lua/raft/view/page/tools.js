@@ -16,7 +16,7 @@ function fillTools(run, filter, counts) {
   const nodes = byId("nodes"), kinds = byId("kinds");
   nodes.textContent = kinds.textContent = "";
   run.nodes.forEach((id, lane) => {
-    chip(nodes, "n" + id, "node " + id, true, on => {
+    chip(nodes, run.names ? run.names[lane] : "n" + id, run.nameOf(lane), true, on => {
       filter.lanes[lane] = on;
       filterChanged(true);
     }).setAttribute("data-node", id);
@@ -88,7 +88,7 @@ function fillAlert(run) {
   byId("alert-show").hidden = at === undefined && !(broken && broken.failing >= 0);
   if (at !== undefined) byId("alert-text").textContent = run.say(at).replace(/^‼ /, "");
   else if (broken) byId("alert-text").textContent = `${broken.name}: the history is not linearizable`;
-  else byId("alert-text").textContent = "FAILED" + (run.message ? ": " + run.message : "");
+  else byId("alert-text").textContent = "FAILED" + (run.why ? ": " + run.why : "");
 }
 
 function showWhy(group) {
