@@ -24,7 +24,8 @@ local TIME_IS_UP = { code = "timeout", message = "the time-out has passed" } -- 
 local WAITS = {} -- what a client yields that waits: nobody else has it
 
 local running, resume_coroutine, yield = coroutine.running, coroutine.resume, coroutine.yield
-local is_entered, never = core.is_entered, core.never
+local is_entered, never, SLOTS = core.is_entered, core.never, core.ticket_slots
+local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 local is_yieldable = rawget(coroutine, "isyieldable") -- Lua 5.1's own had none
 
 --- A driver of one cluster.
@@ -34,7 +35,7 @@ function driver.new(handle)
   return setmetatable({ -- all that is asked often has a value: nil would be looked for among the methods, too
     core = handle,
     drive = handle.drive, take = handle.take, -- found at once: called for each answer
-    waits = {}, -- by ticket; a client that waits for it
+    waits = {}, -- by slot, whose numbers are small and used again; a client that waits for that ticket
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
     current = false, -- the client that is running; false: the main script
@@ -113,9 +114,13 @@ local function remove(list, value)
   end
 end
 
+local function slot_of(ticket)
+  return ticket % SLOTS + 1
+end
+
 local function forget(self, wait)
   if wait.ticket then
-    self.waits[wait.ticket] = nil
+    self.waits[slot_of(wait.ticket)] = nil
     if not self.is_closed then
       self.core:forget(wait.ticket)
     end
@@ -194,10 +199,7 @@ end
 
 -- Asks each predicate once, in order.
 local function ask_predicates(self)
-  local list = {}
-  for position, wait in ipairs(self.predicates) do
-    list[position] = wait
-  end
+  local list = { unpack(self.predicates) } -- clients that go on add others
   for _, wait in ipairs(list) do
     if not wait.done and not self.is_closed then
       self.busy = "a predicate"
@@ -221,8 +223,9 @@ end
 local function wake(self, ticket, outcome)
   local handle, take = self.core, self.take
   while ticket do
-    local wait = self.waits[ticket]
-    self.waits[ticket] = nil
+    local slot = slot_of(ticket)
+    local wait = self.waits[slot]
+    self.waits[slot] = nil
     if outcome == true then
       outcome = TIME_IS_UP
     end
@@ -320,7 +323,7 @@ end
 
 local function await(self, wait)
   if wait.ticket then
-    self.waits[wait.ticket] = wait
+    self.waits[slot_of(wait.ticket)] = wait
   end
   if wait.predicate then
     self.predicates[#self.predicates + 1] = wait
@@ -350,9 +353,10 @@ end
 function Driver:after(deadline_ns, f)
   self.after_count = self.after_count + 1
   local wait = { ticket = self.core:wait_time(deadline_ns), timer = f, number = self.after_count, done = false }
-  self.waits[wait.ticket] = wait
+  local slot = slot_of(wait.ticket)
+  self.waits[slot] = wait
   return function()
-    if not wait.done and self.waits[wait.ticket] == wait then
+    if not wait.done and self.waits[slot] == wait then
       forget(self, wait)
     end
   end
@@ -364,7 +368,7 @@ end
 -- @treturn table its outcome
 function Driver:await_for(client, ticket)
   if client then
-    self.waits[ticket] = client
+    self.waits[slot_of(ticket)] = client
     return yield(WAITS)
   end
   return await(self, { ticket = ticket, done = false })
@@ -380,9 +384,10 @@ end
 --- Ends a client's wait for a time at once.
 -- @tparam integer ticket
 function Driver:cut_short(ticket)
-  local client = self.waits[ticket]
+  local slot = slot_of(ticket)
+  local client = self.waits[slot]
   if client then
-    self.waits[ticket] = nil
+    self.waits[slot] = nil
     self.core:forget(ticket)
     resume(self, client, TIME_IS_UP)
   end

@@ -22,7 +22,7 @@ static int push_ready(lua_State *L, struct lua_cluster *box)
         lua_pushboolean(L, 1);
         return 2;
     }
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, outcome->failure.code == FAILURE_NONE ? 4 : 6); /* all that it gets */
     if (outcome->failure.code != FAILURE_NONE) {
         lua_set_text(L, "code", failure_name(outcome->failure.code));
         lua_set_text(L, "message", outcome->failure.message);

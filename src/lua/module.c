@@ -58,5 +58,7 @@ int luaopen_raft_core(lua_State *L)
     lua_setfield(L, -2, "null");
     lua_pushinteger(L, (lua_Integer)LUA_NEVER);
     lua_setfield(L, -2, "never");
+    lua_pushinteger(L, 1 << REQUEST_SLOT_BITS);
+    lua_setfield(L, -2, "ticket_slots");
     return 1;
 }

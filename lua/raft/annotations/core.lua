@@ -8,6 +8,7 @@
 ---@field version string this release
 ---@field null lightuserdata JSON's null
 ---@field never integer the time in ns that never comes
+---@field ticket_slots integer a ticket modulo this is a small number that no other has which waits
 ---@field bench raft.core.bench
 local core = {}
 

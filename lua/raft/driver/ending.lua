@@ -55,9 +55,9 @@ function ending:leave_clients()
     return false
   end
   close_clients(self)
-  for ticket, wait in pairs(self.waits) do
+  for slot, wait in pairs(self.waits) do
     if wait.client or wait.thread then -- one of a client, or the client itself
-      self.waits[ticket] = nil
+      self.waits[slot] = nil
     end
   end
   for position = #self.predicates, 1, -1 do
