@@ -154,7 +154,7 @@ command.add(tests, "WhatCannotBeShown", function(folder)
     { 2, "there is no kind of event 'leader'; there are start, stop, role,", "--kind", "role,leader" },
     { 2, "--from is later than --to", "--from", "2", "--to", "1" },
     { 2, "'one' is not a number of seconds", "--from", "one" },
-    { 2, "'1,x' is not a list of nodes, such as 1,2", "--nodes", "1,x" },
+    { 2, "'x' is not the number of a node", "--nodes", "1,x" },
     { 2, "--as table shows no history", "--history", "h" },
     { 2, "--model is the model of a --history", "--model", "kv" },
     { 3, "/trace: none of its 13 events is among those that were asked for", "--from", "100" },

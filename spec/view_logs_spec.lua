@@ -191,6 +191,8 @@ command.add(tests, "OtherFormsDrawTheRolesThatTheWordsTell", function(folder)
   local path = write_log(folder, go_log)
   local svg = command.assert_code(views.view(path, "--as", "svg"), 0)
   command.assert_has(svg.err, "the picture shows one, TestCommit (failed)")
+  local page = command.assert_code(views.view(path, "--as", "html"), 0).out
+  command.assert_has(page, '"why":"raft_test.go:55: cmd=42 not found in commits"', '"names":["0","1"]')
   local one = write_log(folder, go_log:match "^(.-)=== RUN   TestCommit")
   svg = views.show(one, "--as", "svg")
   command.assert_has(svg, ">node 0<", ">node 1<", ">follower t0<", ">candidate t1<", ">leader t1<", "✎ Disconnect 1")
@@ -202,6 +204,15 @@ command.add(tests, "OtherFormsDrawTheRolesThatTheWordsTell", function(folder)
   end
   lu.assertEquals({ names["leader t1"].ph, names["node 0"].ph, names["node 1"].ph }, { "X", "M", "M" })
   lu.assertEquals(names["leader t1"].ts, 178100)
+end)
+
+command.add(tests, "NodesAreChosenByTheirNamesInTheLog", function(folder)
+  local path = write_log(folder, go_log:match "^(.-)=== RUN   TestCommit")
+  local text = views.show(path, "--nodes", "1", "--kind", "log", "--width", "90")
+  command.assert_has(text, "│ shown: 5 of them, node 1; kind log ", "│ node 1 ", "becomes Leader")
+  command.assert_lacks(text, "node 0")
+  command.assert_has(command.assert_code(views.view(path, "--nodes", "7"), 2).err,
+    "/log: there is no node '7' in it; there are 0, 1\n")
 end)
 
 -- ---- a form of one's own ------------------------------------------------------------------------------------------

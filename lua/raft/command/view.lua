@@ -39,12 +39,7 @@ local function list_of(text, convert)
   return list
 end
 
-local function ids(text)
-  local list = list_of(text, common.positive)
-  return list, not list and "'" .. text .. "' is not a list of nodes, such as 1,2" or nil
-end
-
-local function kinds(text)
+local function words(text)
   return list_of(text, function(word) return word end)
 end
 
@@ -59,8 +54,8 @@ function view.describe(parser)
   parser:option("-o --output", "Write to this file, not to standard output."):argname("FILE")
   parser:option("--from", "Leave out what was before, in seconds of the trace's clock."):argname("S"):convert(seconds)
   parser:option("--to", "Leave out what came after."):argname("S"):convert(seconds)
-  parser:option("--nodes", "Show these nodes only, such as 1,2."):argname("N,N"):convert(ids)
-  parser:option("--kind", "Show these kinds of events only, such as role,commit."):argname("K,K"):convert(kinds)
+  parser:option("--nodes", "Show these nodes only, such as 1,2."):argname("N,N"):convert(words)
+  parser:option("--kind", "Show these kinds of events only, such as role,commit."):argname("K,K"):convert(words)
     :target("kinds")
   parser:option("--history", "A history of clients to show beside it, where the form does."):argname("FILE"):count("*")
     :target("histories")
@@ -73,10 +68,17 @@ function view.describe(parser)
   parser:flag("--all", "Show every event; else heartbeats are folded or left out.")
 end
 
+-- Those of a trace, and a line of a log that is none of them.
+local function all_kinds(core)
+  local list = core.event_kinds()
+  list[#list + 1] = "log"
+  return list
+end
+
 -- The first kind that there is not.
 local function unknown_kind(core, names)
   local known = {}
-  for _, name in ipairs(core.event_kinds()) do
+  for _, name in ipairs(all_kinds(core)) do
     known[name] = true
   end
   for _, name in ipairs(names or {}) do
@@ -105,7 +107,7 @@ local function read_options(arguments, core)
   local unknown = unknown_kind(core, arguments.kinds)
   if unknown then
     return nil, ("there is no kind of event '%s'; there are %s"):format(unknown,
-      table.concat(core.event_kinds(), ", ")), USAGE
+      table.concat(all_kinds(core), ", ")), USAGE
   elseif arguments.from and arguments.to and arguments.from > arguments.to then
     return nil, "--from is later than --to", USAGE
   elseif #arguments.histories > 0 and not forms.shows_histories(form) then
@@ -126,7 +128,7 @@ local function read_options(arguments, core)
     return nil, problem, CANNOT_RUN
   end
   return {
-    form = form, from = arguments.from, to = arguments.to, nodes = arguments.nodes, kinds = arguments.kinds,
+    form = form, from = arguments.from, to = arguments.to, kinds = arguments.kinds,
     width = arguments.width or terminal.width(), all = arguments.all, histories = list, name = arguments.trace,
     colour = not arguments.output and terminal.wants_colour(),
   }
@@ -162,6 +164,28 @@ local function output_to(path)
   return write, finish
 end
 
+-- The numbers of the nodes that were asked for: a log may have names for them.
+local function choose_nodes(arguments, options, trace)
+  if not arguments.nodes then
+    return true
+  end
+  options.nodes, options.node_names = {}, arguments.nodes
+  for position, word in ipairs(arguments.nodes) do
+    local id
+    if trace.is_log then
+      id = trace:number_of(word)
+    else
+      id = common.positive(word)
+    end
+    if not id then
+      return false, trace.is_log and ("there is no node '%s' in it; there are %s"):format(word,
+        table.concat(trace:node_names(), ", ")) or ("'%s' is not the number of a node"):format(word)
+    end
+    options.nodes[position] = id
+  end
+  return true
+end
+
 -- A table shows a log's own words; other forms draw roles, which the words tell.
 local function events_of(trace, form)
   local function events()
@@ -194,6 +218,13 @@ function view.run(arguments)
   if not trace then
     report.problem(problem)
     return CANNOT_RUN
+  end
+  local fine
+  fine, problem = choose_nodes(arguments, options, trace)
+  if not fine then
+    trace:close()
+    tell(problem)
+    return USAGE
   end
   local write, finish = output_to(arguments.output)
   options.write, options.tell = write, tell

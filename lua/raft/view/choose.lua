@@ -24,7 +24,7 @@ end
 
 --- What was chosen.
 -- @tparam table options `from` and `to` seconds, `nodes` list of ids, `kinds` list of names of kinds, each nil: all;
--- `scale` units of an event's time in a second (1e9)
+-- `node_names` what the user calls them, `scale` units of an event's time in a second (1e9)
 -- @treturn table with `takes` and `words`; `is_all`: everything is shown
 function choose.new(options)
   local scale = options.scale or 1e9
@@ -116,7 +116,7 @@ function Choice:words()
   if options.nodes then
     local ids = {}
     for position = 1, #options.nodes do
-      ids[position] = ("%.0f"):format(options.nodes[position])
+      ids[position] = options.node_names and options.node_names[position] or ("%.0f"):format(options.nodes[position])
     end
     parts[#parts + 1] = (#ids == 1 and "node " or "nodes ") .. table.concat(ids, ", ")
   end

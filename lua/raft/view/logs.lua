@@ -240,6 +240,27 @@ function Logs:events()
   end
 end
 
+--- The number that a node's events have.
+-- @tparam string id as the log has it
+-- @treturn ?integer nil: there is no such node in it
+function Logs:number_of(id)
+  if not self.nodes then
+    scan(self)
+  end
+  return self.nodes[id]
+end
+
+--- What the log calls its nodes.
+-- @treturn table list of strings
+function Logs:node_names()
+  local list = {}
+  for id in pairs(self.nodes) do
+    list[#list + 1] = id
+  end
+  table.sort(list, by_number)
+  return list
+end
+
 --- Closes the file.
 function Logs:close()
   if self.file then
