@@ -46,7 +46,7 @@ static const char *temporary_name(const struct wal_writer *writer)
     return writer->is_own ? WAL_OWN_NAME : WAL_RECEIVED_NAME;
 }
 
-/* Whether its file is nobody's but its own: the next writer of its kind uses the same. */
+/* Whether its temporary file is nobody's but its own: the next writer of its kind uses the same. */
 static bool may_remove_file(const struct wal_writer *writer)
 {
     list_each(&writer->store->snapshots.writers, at) {
@@ -55,10 +55,11 @@ static bool may_remove_file(const struct wal_writer *writer)
             return false;
         }
     }
-    return writer->file != NULL && !writer->is_being_named;
+    return writer->file != NULL;
 }
 
-/* Given up: what it has written takes no room any more. */
+/* Given up: what it has written takes no room any more, whether or not it has its name already.
+ * The next of that name comes behind this, in the same lane. */
 static void writer_ends(struct wal_writer *writer)
 {
     if (writer->file != NULL) {
@@ -66,6 +67,9 @@ static void writer_ends(struct wal_writer *writer)
     }
     if (may_remove_file(writer)) {
         wal_snapshots_errand(writer->store, FILE_REMOVE, NULL, temporary_name(writer));
+    }
+    if (writer->is_being_named) {
+        wal_snapshots_errand(writer->store, FILE_REMOVE, NULL, writer->name);
     }
     writer_free(writer);
 }
