@@ -18,6 +18,11 @@ return {
     return options
   end,
   run = function(c, given)
+    -- Values of all sizes: writes of several sectors, files of the log that fill up, snapshots of many pieces.
+    local function wide(client, n)
+      local value = ("%d/%d "):format(client, n) .. ("x"):rep(c:random(3) == 1 and c:random(4000) or c:random(400))
+      return n % 8 == 0 and { f = "read", key = "wide" } or { f = "write", key = "wide", value = value }
+    end
     local p, is_kv = given.parameters, given.machine == "kv"
     local lease = given.clock_drift and "lease" or nil
     local quiet = c:random(2) == 1 -- little is written: logs stay equal where nodes are cut off
@@ -29,6 +34,9 @@ return {
     end
     local mix = quiet and { read = 40, write = 1 } or nil
     c:workload { kind = "register", rate = quiet and p.rate or p.rate / 3, mix = mix, read = lease }
+    if c:random(3) == 1 then
+      c:workload { kind = "register", rate = p.rate / 4, clients = 2, generator = wide }
+    end
     c:nemesis(p.faults)
     c:sleep(p.time)
   end,

@@ -93,6 +93,9 @@ local function begin_fault(c, id, run)
   names[#names + 1] = run.check_quorum and (run.pre_vote or not run.drift) and "deaf" or nil
   local name = pick(c, names)
   run.faults[id] = name
+  if name == "crashed" and c:mode() == "sim" then
+    c:disk(id, { torn_write = true }) -- by what it was just writing
+  end
   if faults[name] then
     c[faults[name][1]](c, id)
   end

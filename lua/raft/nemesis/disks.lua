@@ -95,7 +95,7 @@ disks.failing_disk = { options = {}, start = function(c)
   return for_a_while(c, { [fault] = 0.01 + c.nemesis.stream:random() * 0.2 })
 end }
 
--- A power cut while something is on its way to the disk.
+-- A power cut while something is on its way to the disk, a snapshot too.
 disks.torn_writes = { options = {}, start = function(c)
   local ids, stream = some(c), c.nemesis.stream
   local base = (c.nemesis.base_disk or {}).sync_delay or 0
@@ -103,6 +103,12 @@ disks.torn_writes = { options = {}, start = function(c)
     return
   end
   c:sleep(stream:random() * 0.1)
+  if stream:random() < 0.5 then
+    for _, id in ipairs(ids) do
+      c:compact(id, { timeout = 0.001 })
+    end
+    c:sleep(stream:random() * 0.03)
+  end
   for _, id in ipairs(ids) do
     c:crash(id)
   end
@@ -115,13 +121,20 @@ end }
 
 local lies = {}
 
--- The disk is as it was: once it reads well again the node starts. Snapshots are read for a while after a start, and
--- whenever one is sent.
+-- The disk is as it was: once it reads well again the node starts. Its log is read before it runs; snapshots are read
+-- for a while after that, and whenever one is sent.
 local function read_badly(c, id, fault)
+  local faults = { [fault] = 0.02 + c.nemesis.stream:random() * 0.3 }
+  local is_late = pick.chance(c.nemesis, 0.5)
   c:crash(id)
-  set(c, { id }, { [fault] = 0.02 + c.nemesis.stream:random() * 0.3 })
+  if not is_late then
+    set(c, { id }, faults)
+  end
   c.nemesis:bring_up(c, id)
-  c:sleep(pick.chance(c.nemesis, 0.5) and c.nemesis.stream:random() * 0.5 or 0)
+  if is_late then
+    set(c, { id }, faults)
+    c:sleep(c.nemesis.stream:random() * 0.5)
+  end
   c:disk(id, c.nemesis.base_disk)
   c:crash(id)
 end
@@ -178,6 +191,9 @@ disks.lying_disk = {
     end
     local kind = pick.one(nemesis, kinds_of_lies)
     cluster.is_lying = true
+    if pick.chance(nemesis, 0.5) then
+      c:compact(id, { timeout = 0.3 }) -- so that there is a snapshot to be read
+    end
     lies[kind](c, id)
     cluster.is_lying = false
     nemesis:bring_up(c, id)

@@ -47,11 +47,13 @@ local function some(c, given, again)
   late.set(c, how)
 end
 
+-- What is repeated holds nothing up, so that there may be many.
 local function fault(again)
   return {
     options = options,
     start = function(c, given)
-      for _ = 1, pick.chance(c.nemesis, 0.3) and 3 or 1 do
+      local count = again and c.nemesis.stream:random(1, 8) or pick.chance(c.nemesis, 0.3) and 3 or 1
+      for _ = 1, count do
         some(c, given, again)
       end
     end,

@@ -21,9 +21,10 @@ swarm.stock = {
   -- Few and far, beside all else: what was sent in the beginning may come again when the log has been compacted.
   { mix = { "late_messages", "repeated_messages" }, every = { 0, 1.5 } },
   { mix = { "clock", "drift" } },
-  { mix = { "slow_disk", "stalled_disk", "full_disk", "failing_disk", { "torn_writes", weight = 2 },
-    { "lying_disk", weight = 2 } },
-    weight = 2 },
+  { mix = { "slow_disk", "stalled_disk", "full_disk", "failing_disk" }, weight = 2 },
+  { "torn_writes", every = { 0.2, 2 } },
+  -- In fewer runs, as members have to be many there; and then often, as most lies are found at once.
+  { "lying_disk", every = { 0.3, 3 }, weight = 0.5 },
   { mix = { "campaign", "alternate", { "transfer", weight = 2 }, "transfer_broken" }, weight = 2 },
   { mix = { { "compact", weight = 2 }, "left_behind", "two_snapshots", "ambush_snapshot" }, weight = 2 },
   { mix = {
@@ -75,11 +76,11 @@ local function strengthen(stream, entry)
   return changed
 end
 
--- About half of them, one at least.
+-- About half of them, one at least; of what keeps a time of its own its weight says how often it is among them.
 local function half(stream, list)
   local kept = {}
   for _, entry in ipairs(list) do
-    local is_in = stream:random() < 0.5
+    local is_in = stream:random() < 0.5 * (entry.every and math.min(1, entry.weight or 1) or 1)
     local changed = strengthen(stream, entry)
     if entry.mix then
       changed.mix = half(stream, entry.mix)
