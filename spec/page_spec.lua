@@ -355,6 +355,30 @@ add("SeveralRuns", function(b)
   lu.assertStrContains(b:text "#meta", "seed 8")
 end)
 
+-- The address names what is chosen, so that it can be sent to somebody.
+add("TheAddressNamesTheEvent", function(b)
+  look(b)
+  b:run "raftbench.choose(20)"
+  local address = b:run "return location.hash"
+  lu.assertEquals(address, "#run=1&event=21")
+  b:open "/dev/null"
+  open(b, shared.page .. address)
+  lu.assertEquals(b:run "return raftbench.current.chosen", 20)
+  lu.assertEquals(field(b, "kind"), shared.events[21].kind)
+end)
+
+-- A part of a trace: what was left out is nowhere.
+add("APart", function(b)
+  local page = shared.folder .. "/part.html"
+  command.assert_code(command.run {
+    "view", shared.trace, "-o", page, "--nodes", "2", "--from", "0.2", "--to", "0.6",
+  }, 0)
+  open(b, page)
+  lu.assertEquals(count(b, ".lane.node"), 1)
+  lu.assertStrContains(b:text "#meta", "from 0.2 s to 0.6 s; node 2")
+  lu.assertTrue(b:run "return raftbench.current.run.story.last" <= 0.6e9)
+end)
+
 -- ---- what went wrong ----------------------------------------------------------------------------
 
 -- A machine that is not deterministic: the page opens where that was noticed.

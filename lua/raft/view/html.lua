@@ -105,9 +105,12 @@ end
 -- `histories`: those of this run.
 function Writing:finish(histories)
   self.columns:flush()
-  local run = runs.sorted(self.run)
+  local run, nodes = runs.sorted(self.run), {}
+  for _, id in ipairs(run.nodes) do
+    nodes[#nodes + 1] = self.choice:has_node(id) and id or nil
+  end
   self:element("run", ('data-run="%d"'):format(self.count - 1), harmless(self.encode {
-    name = run.name, mode = run.mode, seed = run.seed, nodes = run.nodes, events = self.shown, verdict = run.verdict,
+    name = run.name, mode = run.mode, seed = run.seed, nodes = nodes, events = self.shown, verdict = run.verdict,
     why = run.message, names = names_of(run), violated = run.violated, clients = self:clients(histories),
     choice = self.choice:words(),
   }))

@@ -118,20 +118,7 @@ function drawDiagram(run, filter) {
   drawMoment(run);
   pen.restore();
   drawAxis();
-  if (paint.crowded) drawHint("zoom in to see each message");
-}
-
-function drawHint(text) {
-  const { pen, colours } = paint;
-  pen.font = SMALL;
-  const width = pen.measureText(text).width + 18, x = view.width - width - 8, y = 4;
-  pen.fillStyle = colours.back;
-  pen.strokeStyle = colours.line;
-  pen.lineWidth = 1;
-  box(x, y, width, 20, 10);
-  pen.fill();
-  pen.stroke();
-  label(text, x + 9, y + 10.5, width, colours.faint, SMALL);
+  byId("hint").hidden = paint.crowded === 0;
 }
 
 function drawGrid() {

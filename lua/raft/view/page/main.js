@@ -44,6 +44,7 @@ function choose(at, move) {
   current.chosen = at;
   current.operation = null;
   current.stale = true;
+  history.replaceState(null, "", at < 0 ? "#" : `#run=${current.number + 1}&event=${at + 1}`);
   if (at < 0) {
     showTab("state");
     return;
@@ -66,6 +67,17 @@ function chooseOperation(group, number) {
   current.operation = { group, number };
   setMoment(group.end[number] >= 0 ? group.end[number] : group.begin[number]);
   showTab("event");
+}
+
+/* The event that the address names, as #run=1&event=7 does; whether there is one. */
+function showLinked() {
+  const [, run, event] = /^#run=(\d+)&event=(\d+)$/.exec(location.hash) || [];
+  const at = Number(event) - 1;
+  if (Number(run) !== current.number + 1 || !(at < current.run.count)) return false;
+  const from = current.run.time[Math.max(0, at - 40)], to = current.run.time[Math.min(current.run.count - 1, at + 40)];
+  showSpan(from, Math.max(to, from + 2e6));
+  choose(at, true);
+  return true;
 }
 
 /* The violation, or the operation at which a history ends; whether there is one. */
@@ -195,7 +207,7 @@ async function openRun(number) {
   showTab("state");
   setMoment(run.story.last);
   showAll();
-  showTrouble();
+  if (!showLinked()) showTrouble();
   startSearch(byId("query").value.trim());
 }
 
@@ -218,7 +230,8 @@ async function begin() {
   listenToOverview();
   new ResizeObserver(resize).observe(byId("diagram"));
   const failed = current.runs.findIndex(({ head }) => head.verdict === "failed" || head.violated);
-  await openRun(Math.max(0, failed));
+  const linked = Number((/^#run=(\d+)/.exec(location.hash) || [])[1]) - 1;
+  await openRun(current.runs[linked] ? linked : Math.max(0, failed));
   document.documentElement.dataset.ready = Math.round(performance.now());
 }
 

@@ -23,6 +23,7 @@ class Story {
     this.waiting = run.nodes.map(() => []);
     this.campaigns = run.nodes.map(() => null); // since when each has tried to become leader
     this.highest = 0;
+    this.isWhole = false; // whether the trace has the nodes' starts
   }
 
   /* After the states have taken the event. */
@@ -37,7 +38,10 @@ class Story {
     case KIND.append: this.append(at, lane); break;
     case KIND.commit: this.commit(at, lane); break;
     case KIND.fault: this.fault(at); break;
-    case KIND.start: this.end("crash/" + lane, at); break;
+    case KIND.start:
+      this.isWhole = true;
+      this.end("crash/" + lane, at);
+      break;
     case KIND.stop: this.stop(at, lane); break;
     case KIND.violation: this.alarms.push(at); break;
     case KIND.send: this.messages.at.push(at); break;
@@ -91,7 +95,8 @@ class Story {
       this.commits.at.push(at);
     }
     if (index > this.highest) {
-      for (let more = Math.min(index - this.highest, 1000); more > 0; more--) this.progress.time.push(run.time[at]);
+      const count = this.highest === 0 && !this.isWhole ? 1 : index - this.highest;
+      for (let more = Math.min(count, 1000); more > 0; more--) this.progress.time.push(run.time[at]);
       this.highest = index;
     }
   }
@@ -188,12 +193,24 @@ class Story {
     for (const band of this.bands) if (band.to === Infinity) band.to = end;
     this.first = run.count > 0 ? run.time[0] : 0;
     this.last = end;
+    if (run.choice) this.narrow();
     for (let lane = 0; lane < this.byLane.length; lane++) {
       this.byLane[lane] = Uint32Array.from(this.byLane[lane]);
       await breathe();
     }
     this.stack();
     await this.endMessages();
+  }
+
+  /* Of a part of a run: from its first event to its last, not from the run's beginning to its verdict. */
+  narrow() {
+    const { run } = this, is = at => run.kind[at] === KIND.run || run.kind[at] === KIND.verdict;
+    let first = 0, last = run.count - 1;
+    while (first < last && is(first)) first++;
+    while (last > first && is(last)) last--;
+    this.first = run.time[first];
+    this.last = run.time[last];
+    for (const band of this.bands) band.to = Math.min(band.to, this.last);
   }
 
   /* Bands that overlap stand in rows of their own. Those of one node stand on its lane. */

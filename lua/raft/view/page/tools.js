@@ -65,6 +65,7 @@ function fillHead(run) {
   if (run.seed !== undefined) parts.push("seed " + run.seed);
   parts.push(`${((run.story.last - run.story.first) / 1e9).toFixed(3)} s`, `${run.count.toLocaleString("en")} events`,
     `${run.nodes.length} nodes`);
+  if (run.choice) parts.push("shown: " + run.choice);
   byId("meta").textContent = parts.join(" · ");
 }
 
