@@ -91,12 +91,12 @@ function Writing:begin(event)
 end
 
 -- The nodes' names, where a log has names for them.
-local function names_of(run)
+local function names_of(run, nodes)
   if not run.names then
     return nil
   end
   local names = {}
-  for position, id in ipairs(run.nodes) do
+  for position, id in ipairs(nodes) do
     names[position] = runs.node_name(run, id)
   end
   return names
@@ -111,7 +111,7 @@ function Writing:finish(histories)
   end
   self:element("run", ('data-run="%d"'):format(self.count - 1), harmless(self.encode {
     name = run.name, mode = run.mode, seed = run.seed, nodes = nodes, events = self.shown, verdict = run.verdict,
-    why = run.message, names = names_of(run), violated = run.violated, clients = self:clients(histories),
+    why = run.message, names = names_of(run, nodes), violated = run.violated, clients = self:clients(histories),
     choice = self.choice:words(),
   }))
 end
