@@ -68,7 +68,7 @@ function view.describe(parser)
   parser:flag("--all", "Show every event; else heartbeats are folded or left out.")
 end
 
--- Those of a trace, and a line of a log that is none of them.
+-- Those of a trace, and a line of a log that is nothing of the kind.
 local function all_kinds(core)
   local list = core.event_kinds()
   list[#list + 1] = "log"

@@ -21,10 +21,11 @@ function makePlots(run) {
       what: done ? "of operations" : "append to commit",
       time: Float64Array.from(latency.time), value: Float64Array.from(latency.value) });
   }
-  if (story.elections.time.length > 0) {
-    plots.push({ id: "elections", title: "Elections", unit: "ms", draw: drawElections,
-      what: "time-out to leader", time: Float64Array.from(story.elections.time),
-      value: Float64Array.from(story.elections.value) });
+  const known = story.elections.value.map((_, place) => place).filter(place => !Number.isNaN(story.elections.value[place]));
+  if (known.length > 0) {
+    const of = name => known.map(place => story.elections[name][place]);
+    plots.push({ id: "elections", title: "Elections", unit: "ms", draw: drawElections, what: "time-out to leader",
+      time: of("time"), value: of("value"), at: of("at"), lane: of("lane"), term: of("term") });
   }
   return plots;
 }
@@ -146,18 +147,18 @@ function drawLatencyBand(plot, from, to, y) {
 }
 
 function drawElections(run, row, plot, from, to) {
-  const { pen, colours } = paint, { elections } = run.story;
+  const { pen, colours } = paint;
   let most = 0, free = -Infinity;
   for (let place = from; place < to; place++) most = Math.max(most, plot.value[place]);
   const y = plotFrame(row, ceiling(most / 1e6), plot.unit), bottom = y(0);
   for (let place = from, drawn = 0; place < to && drawn < MARKS_MOST; place++, drawn++) {
-    const x = xOf(plot.time[place]), top = y(plot.value[place] / 1e6), at = elections.at[place];
-    pen.fillStyle = termColour(elections.term[place]);
+    const x = xOf(plot.time[place]), top = y(plot.value[place] / 1e6), at = plot.at[place];
+    pen.fillStyle = termColour(plot.term[place]);
     pen.fillRect(x - 1, top, 2, bottom - top);
     pen.beginPath();
     pen.arc(x, top, 4, 0, 7);
     pen.fill();
-    const text = `${run.nameOf(elections.lane[place])} t${elections.term[place]}: ${short(plot.value[place] / 1e6)} ms`;
+    const text = `${run.nameOf(plot.lane[place])} t${plot.term[place]}: ${short(plot.value[place] / 1e6)} ms`;
     if (x > free && label(text, x + 8, Math.max(top, row.top - view.scroll + 14), 160, colours.text, SMALL))
       free = x + 8 + pen.measureText(text).width + 8;
     paint.marks.push({ x, y: top, at });

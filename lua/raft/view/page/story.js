@@ -73,7 +73,7 @@ class Story {
     } else if (role === "leader") {
       const { time, value, at: places, lane: lanes, term } = this.elections;
       time.push(run.time[at]);
-      value.push(run.time[at] - (this.campaigns[lane] === null ? run.time[at] : this.campaigns[lane]));
+      value.push(this.campaigns[lane] === null ? NaN : run.time[at] - this.campaigns[lane]);
       places.push(at);
       lanes.push(lane);
       term.push(run.term[at]);
