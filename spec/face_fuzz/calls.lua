@@ -116,7 +116,7 @@ calls.of_cluster = {
   events = function(s) return { filter(s) } end,
   trace_hash = function() return {} end,
   note = function(s) return { s.random:any { "a note", "\0\255", "" } } end,
-  view = function() return { "table" } end,
+  view = function(s) return { s.random:any { "table", "svg", "shiviz", "perfetto", "html" } } end,
   script = function() return {} end,
   random = function(s) return { s.random:below(5) + 1, s.random:below(5) + 5 } end,
   client = function(s) return { s.f("client", 1), s.random:any { {}, { session = true, repeat_every = 0.05 } } } end,
