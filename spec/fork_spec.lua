@@ -159,6 +159,28 @@ function tests.test_WorkloadsAndNemeses()
   end)
 end
 
+-- Every kind of fault, and a moment at which a workload and a nemesis were running.
+function tests.test_WhateverHappened()
+  for seed = 1, 4 do
+    clusters.with(merged { seed = seed, snapshot_every = 20 }, function(c)
+      local history = c:workload { kind = "kv", rate = 200, time = 2 }
+      local nemesis = c:nemesis { swarm = true }
+      c:sleep(2)
+      nemesis:stop()
+      history:stop(30)
+      local d = assert(c:fork())
+      local earlier = assert(c:fork(1))
+      local again = assert(earlier:fork())
+      lu.assertEquals(again:trace_hash(), earlier:trace_hash())
+      local _, refused = earlier:script()
+      lu.assertStrContains(table.concat(refused, "\n"), "a fork left them behind")
+      again:shutdown()
+      earlier:shutdown()
+      assert_same(c, d)
+    end)
+  end
+end
+
 function tests.test_AMachineInLuaIsMadeAfresh()
   local made = 0
   local function machine()

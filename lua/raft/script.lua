@@ -1,7 +1,8 @@
 --- What was done to a cluster, kept as calls, and written as a stand-alone script that does it again.
 --
--- Kept is each call that a script, or somebody at the shell, makes itself and that can change the run; not what
--- clients, predicates and callbacks do, for they do it again. In the simulated world the script gives the same trace.
+-- Kept is each call that a script, or somebody at the shell, makes itself and that can change the run. What clients and
+-- callbacks do is kept apart, for forks (raft.script.aside): a script has their functions, which do it again. In the
+-- simulated world the script gives the same trace.
 -- @module raft.script
 
 local archive = require "raft.script.archive"
@@ -262,7 +263,7 @@ local function wrap(name, method)
       no_cluster(name)
     end
     local recording, inner = self.recording, self.inner
-    -- First of all whether it is kept: clients call much, and nothing of it is.
+    -- First of all whether it is the main script's: clients call much.
     local driver = recording.driver
     if driver.current or driver.busy or recording.is_off then
       return call_aside(recording, name, method, inner, ...)

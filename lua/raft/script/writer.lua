@@ -74,7 +74,7 @@ end
 
 function Writer:call(call)
   if call.leaves_clients then
-    self:remark "the clients that ran then were left behind"
+    self:refuse("the end of the clients that ran then", "a fork left them behind, and here they go on")
     return
   elseif call.text then
     self:add((call.place and ("kept[%d] = "):format(call.place) or "") .. call.text)
