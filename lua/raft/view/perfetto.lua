@@ -25,7 +25,7 @@ Writing.__index = Writing
 -- ---- writing ------------------------------------------------------------------------------------------------
 
 local function micros(ns)
-  return ("%.3f"):format(ns / 1000)
+  return ("%.3f"):format(math.max(0, ns) / 1000) -- a process may tell of what was just before the beginning
 end
 
 local function quoted(text)

@@ -8,7 +8,7 @@ local logs = require "raft.view.logs"
 
 local source = {}
 
-local LOOKED_AT = 200 -- lines, until one tells whether it is a trace or a log
+local LOOKED_AT = 10000 -- lines, until one tells whether it is a trace or a log
 
 local Source = {}
 Source.__index = Source
