@@ -8,6 +8,7 @@
 local archive = require "raft.script.archive"
 local aside = require "raft.script.aside"
 local driver = require "raft.driver"
+local nemesis = require "raft.nemesis"
 
 local replay = {}
 
@@ -79,11 +80,19 @@ function special.wait_event(self, call)
   return self.c:wait_event(asked(self, call, 1), call[2])
 end
 
+-- Clients are left behind, and nemeses, whose faults stay as they are. Whether there were any.
+local function leave(self)
+  for _, one in ipairs(nemesis.of(self.c.inner)) do
+    one.is_over = true
+  end
+  return self.driver:leave_clients()
+end
+
 -- Makes a call; what it gives is kept where later calls speak of it.
 function Replay:call(call)
   local result
   if call.leaves_clients then
-    self.driver:leave_clients()
+    leave(self)
   elseif call.text then
     result = load_in("return " .. call.text, self.environment)()
   elseif special[call.name] then
@@ -325,7 +334,7 @@ function replay.run(of, c, options)
   if not fine then
     error(problem, 0)
   end
-  if self.driver:leave_clients() then
+  if leave(self) then
     keep(self, { leaves_clients = true, start_ns = self.core:now_ns(), end_ns = self.core:now_ns() })
   end
   self.c.inner:intercept(nil)
