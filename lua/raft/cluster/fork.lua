@@ -28,12 +28,21 @@ local function check(self)
   return true
 end
 
+-- Clients are left behind, and nemeses, whose faults stay as they are. Whether there were any.
+local function leave(inner)
+  for _, one in ipairs(nemesis.of(inner)) do
+    one.is_over = true
+  end
+  return inner.driver:leave_clients()
+end
+
 -- A new cluster in which all was done again. nil, message, code, detail, where it came to something else.
 local function again(self, options)
   local c, message, code = self.another(self.recording.options, true)
   if not c then
     return nil, message, code, {}
   end
+  options.leave = leave
   self.recording.is_locked, self.recording.is_off = true, true
   local fine, sample = pcall(replay.run, self, c, options)
   self.recording.is_locked, self.recording.is_off = false, false

@@ -8,7 +8,6 @@
 local archive = require "raft.script.archive"
 local aside = require "raft.script.aside"
 local driver = require "raft.driver"
-local nemesis = require "raft.nemesis"
 
 local replay = {}
 
@@ -80,19 +79,11 @@ function special.wait_event(self, call)
   return self.c:wait_event(asked(self, call, 1), call[2])
 end
 
--- Clients are left behind, and nemeses, whose faults stay as they are. Whether there were any.
-local function leave(self)
-  for _, one in ipairs(nemesis.of(self.c.inner)) do
-    one.is_over = true
-  end
-  return self.driver:leave_clients()
-end
-
 -- Makes a call; what it gives is kept where later calls speak of it.
 function Replay:call(call)
   local result
   if call.leaves_clients then
-    leave(self)
+    self.leave(self.c.inner)
   elseif call.text then
     result = load_in("return " .. call.text, self.environment)()
   elseif special[call.name] then
@@ -311,14 +302,15 @@ end
 --- Does it again.
 -- @tparam table of the cluster, its inner object
 -- @tparam table c the new cluster
--- @tparam table options `until_ns`: the moment, nil: the present; `samples_at`: a number of events of the trace
+-- @tparam table options `until_ns`: the moment, nil: the present; `samples_at`: a number of events of the trace;
+-- `leave`: leave(inner) → whether there were clients that ran, which are left behind
 -- @treturn ?string the trace's hash after so many events
 function replay.run(of, c, options)
   local recording = c.inner.recording
   local self = setmetatable({
     c = c, core = c.core, driver = c.inner.driver, recording = recording, from = of.recording.aside,
     to = recording.aside, until_ns = options.until_ns, samples_at = options.samples_at, position = 1, kept = {},
-    served = {},
+    served = {}, leave = options.leave,
   }, Replay)
   self.environment = { c = c, kept = self.kept, math = math, raft = { null = require("raft.core").null } }
   recording.is_off = true
@@ -334,7 +326,7 @@ function replay.run(of, c, options)
   if not fine then
     error(problem, 0)
   end
-  if leave(self) then
+  if self.leave(c.inner) then
     keep(self, { leaves_clients = true, start_ns = self.core:now_ns(), end_ns = self.core:now_ns() })
   end
   self.c.inner:intercept(nil)
