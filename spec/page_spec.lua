@@ -282,6 +282,14 @@ add("TheKeyboard", function(b)
   b:press "0"
   settle(b)
   lu.assertAlmostEquals(span(b), whole, 1)
+  b:press "o" -- each instant as wide as the others
+  settle(b)
+  lu.assertEquals(count(b, "#order[aria-pressed=true]"), 1)
+  lu.assertTrue(b:run [[const { current, view } = raftbench, { instants, instantCount } = current.run;
+    return instantCount > 50 && Math.abs(view.high - view.low - instantCount) < instantCount / 3]])
+  b:press "o"
+  settle(b)
+  lu.assertAlmostEquals(span(b), whole, 1)
   b:press("e")
   settle(b)
   lu.assertEquals({ field(b, "kind"), field(b, "role") }, { "role", "leader" })

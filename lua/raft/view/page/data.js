@@ -112,6 +112,8 @@ class Run {
     const size = this.events;
     this.count = 0;
     this.time = new Float64Array(size);
+    this.instants = new Float64Array(size); // the times, each once
+    this.instantCount = 0;
     this.kind = new Uint8Array(size);
     this.lane = new Uint16Array(size);
     this.peer = new Uint16Array(size);
@@ -165,6 +167,8 @@ class Run {
   keep(event, reader, words) {
     const at = this.count++, lane = this.laneOf(event.node);
     this.time[at] = event.time;
+    if (this.instantCount === 0 || event.time > this.instants[this.instantCount - 1])
+      this.instants[this.instantCount++] = event.time;
     this.kind[at] = event.kind;
     this.lane[at] = lane;
     this.peer[at] = this.laneOf(event.peer);
@@ -298,5 +302,5 @@ function findRuns() {
 
 function seconds(ns, digits) {
   const text = (ns / 1e9).toFixed(digits === undefined ? 6 : digits);
-  return text + " s";
+  return (/[1-9]/.test(text) ? text : text.replace("-", "")) + " s";
 }

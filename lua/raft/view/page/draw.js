@@ -122,12 +122,12 @@ function drawDiagram(run, filter) {
 }
 
 function drawGrid() {
-  const { pen, colours } = paint, { step } = ticks();
+  const { pen, colours } = paint;
   pen.strokeStyle = colours.grid;
   pen.lineWidth = 1;
   pen.beginPath();
-  for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) {
-    const x = Math.round(xOf(time)) + 0.5;
+  for (const tick of ticks()) {
+    const x = Math.round(tick.x) + 0.5;
     pen.moveTo(x, AXIS);
     pen.lineTo(x, view.height);
   }
@@ -140,7 +140,7 @@ function drawLine(y) {
 }
 
 function drawAxis() {
-  const { pen, colours } = paint, { step, decimals } = ticks();
+  const { pen, colours } = paint;
   pen.fillStyle = colours.panel;
   pen.fillRect(0, 0, view.width, AXIS);
   pen.fillStyle = colours.line;
@@ -149,13 +149,13 @@ function drawAxis() {
   pen.beginPath();
   pen.rect(view.left, 0, view.width - view.left, AXIS);
   pen.clip();
-  for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) {
-    const x = Math.round(xOf(time)) + 0.5;
+  pen.font = SMALL;
+  for (const tick of ticks()) {
+    const x = Math.round(tick.x);
     pen.fillStyle = colours.line;
-    pen.fillRect(x - 0.5, AXIS - 7, 1, 6);
+    pen.fillRect(x, AXIS - 7, 1, 6);
     pen.fillStyle = colours.faint;
-    pen.font = SMALL;
-    pen.fillText(tickLabel(time, step, decimals), x + 4, AXIS / 2);
+    pen.fillText(tick.text, x + 5, AXIS / 2);
   }
   drawFlags();
   pen.restore();
@@ -221,12 +221,11 @@ const ROLE_WORDS = { "-1": "role unknown", 0: "follower", 1: "pre-candidate", 2:
 function drawSpells(run, filter, row, middle) {
   const spells = run.story.spells[row.lane], count = spells.time.length;
   let place = Math.max(0, lowerBound(spells.time, count, view.from, true) - 1);
-  const pixel = (view.to - view.from) / (view.width - view.left);
   for (let drawn = 0; place < count && spells.time[place] <= view.to && drawn < SPELLS_MOST; drawn++) {
     const from = Math.max(spells.time[place], view.from), role = spells.role[place], term = spells.term[place];
     let next = place + 1;
-    if (next < count && spells.time[next] - spells.time[place] < pixel) // what is too short to be seen is one mark
-      next = Math.max(next, lowerBound(spells.time, count, spells.time[place] + pixel) - 1);
+    if (next < count && xOf(spells.time[next]) - xOf(from) < 1) // what is too short to be seen is one mark
+      next = Math.max(next, lowerBound(spells.time, count, timeOf(xOf(from) + 1)) - 1);
     const to = Math.min(next < count ? spells.time[next] : run.story.last, view.to);
     if (to > from) drawSpell(role, term, xOf(from), xOf(to), middle, filter.anyTerm || filter.hasTerm(term));
     place = next;

@@ -206,6 +206,7 @@ async function openRun(number) {
   resize();
   showTab("state");
   setMoment(run.story.last);
+  setAxis(run.mode === "tcp" || run.mode === "process"); // where much happens in little time, and then nothing
   showAll();
   if (!showLinked()) showTrouble();
   startSearch(byId("query").value.trim());

@@ -106,7 +106,8 @@ function drawMarks(run, filter, row, [from, to], middle) {
     }
     if (seen.has(run.kind[at])) continue;
     seen.add(run.kind[at]);
-    const side = glyph[0] ? "up" : "down", slot = heights[side]++ % most;
+    const side = glyph[0] ? "up" : "down", slot = heights[side]++;
+    if (slot >= most) continue; // no room: they are seen from nearer
     const y = glyph[0] ? middle - BAR / 2 - 7 - 11 * slot : middle + BAR / 2 + 7 + 10 * slot;
     drawGlyph(run, at, column, y, glyph);
   }

@@ -83,12 +83,12 @@ function drawPlot(run, row) {
 }
 
 function drawThroughput(run, row, plot, from, to) {
-  const { pen, colours } = paint, counts = [], span = timeOf(view.left + PLOT_STEP) - view.from;
+  const { pen, colours } = paint, counts = [];
   let place = from, most = 0;
   for (let x = view.left; x < view.width; x += PLOT_STEP) {
-    const end = timeOf(x + PLOT_STEP), before = place;
+    const begin = timeOf(x), end = timeOf(x + PLOT_STEP), before = place;
     while (place < to && plot.time[place] < end) place++;
-    counts.push((place - before) / (span / 1e9));
+    counts.push((place - before) / ((end - begin) / 1e9));
     most = Math.max(most, counts[counts.length - 1]);
   }
   const y = plotFrame(row, ceiling(most), plot.unit), bottom = y(0);

@@ -104,6 +104,13 @@ function showWhy(group) {
   dialog.showModal();
 }
 
+/* Whether the axis goes by order or by time; what is shown has to be set then. */
+function setAxis(byOrder) {
+  view.byOrder = byOrder;
+  byId("order").setAttribute("aria-pressed", String(byOrder));
+  byId("axis").textContent = byOrder ? "even steps" : "time";
+}
+
 // ---- light and dark --------------------------------------------------------------------------
 
 function isDark() {
@@ -128,6 +135,11 @@ function listenToTools() {
   onClick("zoom-in", () => zoom(0.5));
   onClick("zoom-out", () => zoom(2));
   onClick("fit", () => showAll());
+  onClick("order", () => {
+    const { from, to } = view;
+    setAxis(!view.byOrder);
+    showSpan(from, to);
+  });
   onClick("theme", () => switchTheme());
   onClick("help", () => showKeys());
   onClick("step-back", () => step(-1));
