@@ -289,7 +289,7 @@ add("TheKeyboard", function(b)
     return instantCount > 50 && Math.abs(view.high - view.low - instantCount) < instantCount / 3]])
   b:press "o"
   settle(b)
-  lu.assertAlmostEquals(span(b), whole, 1)
+  lu.assertAlmostEquals(span(b) / whole, 1, 0.1)
   b:press("e")
   settle(b)
   lu.assertEquals({ field(b, "kind"), field(b, "role") }, { "role", "leader" })
