@@ -140,6 +140,7 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
 {
     struct field_reader reader = {.rest = body};
     answer->number = field_read_number(&reader);
+    failure_clear(&answer->failure);
     answer->failure.code = (enum failure_code)field_read_at_most(&reader, FAILURE_CLOSED);
     answer->failure.unknown = field_read_flag(&reader);
     answer->failure.leader = field_read_number(&reader);
