@@ -248,6 +248,22 @@ function tests.test_WhatANodePromisesBeforeItIsSyncedIsTold()
   lu.assertEquals(unsafe(answer(3)), "acknowledges 3, not synced")
 end
 
+function tests.test_TheMomentsOfARunThatEndsItsProcessAreKnownToo()
+  local function deadly()
+    return {
+      apply = function() os.execute "kill -ABRT $PPID" end,
+      query = function() end,
+    }
+  end
+  local list, received = looks.of({
+    options = { nodes = 3, machine = deadly }, seed = 1, workloads = {}, tail = false, ends_ns = 1500000000,
+    steps = { { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 } },
+  }, 1)
+  lu.assertTrue(#list > 5)
+  lu.assertTrue(#received > 5)
+  lu.assertAlmostEquals(list[#list].time, 0.7, 0.05)
+end
+
 function tests.test_ARunOfOursPromisesNothingThatIsNotSynced()
   local list = looks.of(plan_of {
     { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 },

@@ -333,22 +333,15 @@ local function with_chance(found, writer, server)
   return found.plan
 end
 
--- The moments of a plan's run, and the messages that came; nil: it cannot be looked at.
-local function moments_of(plan)
-  return workers.call(function()
-    local list, received = moments.of(plan, plan.seed)
-    return { moments = list, received = received }
-  end, HUNG_S).value
-end
-
 -- What a fault is moved past: events that mean something, and what its node was sent.
-local function passed_by(answer, step)
+local function passed_by(plan, step)
+  local all, received = moments.of(plan, plan.seed)
   local list, is_there = {}, {}
-  for _, moment in ipairs(answer.moments) do
+  for _, moment in ipairs(all) do
     list[#list + 1] = moment
     is_there[moment.step] = true
   end
-  for _, message in ipairs(answer.received) do
+  for _, message in ipairs(received) do
     if message.lose and message.lose.to == step[1] and not is_there[message.step] then
       list[#list + 1] = message
       is_there[message.step] = true
@@ -366,9 +359,9 @@ local function windows_of(found, writer, server, is_spent)
   end
   for place = #plan.steps, 1, -1 do
     local step = plan.steps[place]
-    local answer = plans.sort(step) == "fault" and not is_spent() and moments_of(windows.until_step(plan, step))
-    local between = answer and windows.find {
-      plan = plan, step = step, moments = passed_by(answer, step), fails = fails, is_spent = is_spent,
+    local between = plans.sort(step) == "fault" and not is_spent() and windows.find {
+      plan = plan, step = step, moments = passed_by(windows.until_step(plan, step), step), fails = fails,
+      is_spent = is_spent,
     }
     if between and (between.after or between.before) then
       list[#list + 1] = plans.with(between, { step = step })
@@ -380,8 +373,8 @@ end
 --- Finds the events at which a shrunk run's failure became likely.
 -- @tparam table found as shrink.run gives it
 -- @tparam ?number seconds at most (20)
--- @treturn ?table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault
--- must come, the last fault first; nil where the run cannot be looked at
+-- @treturn table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault must
+-- come, the last fault first
 function shrink.cause(found, seconds)
   local began, seconds_most = clock(), seconds or CAUSE_SECONDS
   local writer = text.writer()
@@ -391,13 +384,9 @@ function shrink.cause(found, seconds)
   end
   local between = windows_of(found, writer, server, function() return is_spent(SHARE_OF_WINDOWS) end)
   local plan = with_chance(found, writer, server)
-  local answer = moments_of(plan)
-  if not answer then
-    server:close()
-    return nil
-  end
+  local list, received = moments.of(plan, plan.seed)
   local result = causes.find {
-    plan = plan, failure = found.failure, moments = answer.moments, received = answer.received,
+    plan = plan, failure = found.failure, moments = list, received = received,
     written = writer:plan(plan),
     run = function(written, seed, branch)
       local failure, _, last = server:run(written, seed, branch)

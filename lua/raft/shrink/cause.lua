@@ -287,7 +287,8 @@ function Search:ending()
   local last, words, least = self.moments[#self.moments - 1], {}, self.failed
   local message = self:message_at(last.step)
   local function add(text)
-    local count = self.ends[kind_of(text)] or 0
+    -- Of a branch that ended its process it is not known; but it did so by the same assertion.
+    local count = self.failure.property == "abort" and self.failed or self.ends[kind_of(text)] or 0
     if count >= MANY * self.failed then
       words[#words + 1] = text
       least = math.min(least, count)

@@ -4,8 +4,11 @@
 
 local replay = require "raft.shrink.replay"
 local unsynced = require "raft.shrink.unsynced"
+local workers = require "raft.workers"
 
 local moments = {}
+
+local HUNG_S = 20
 
 local meaningful = { role = true, vote = true, truncate = true, commit = true, snapshot = true, install = true,
   restore = true, stop = true, start = true, members = true, append = true, sync = true, confirm = true }
@@ -86,8 +89,41 @@ local function count_sent(c)
   end
 end
 
---- The moments of a plan's run: before each event that means something, after how many steps of the world; the last
--- one may be a message that came.
+-- Tells of each event as a plain table: tell { step, time, kind, node, text, lose }.
+local function tell_all(plan, seed, tell)
+  replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
+    local which = count_sent(c)
+    watch(c, function(step, event, text)
+      tell {
+        step = step, time = event.time, kind = event.kind, node = event.node, text = text,
+        lose = event.kind == "receive" and which(event) or nil,
+      }
+    end)
+  end)
+end
+
+-- What a child tells of a plan's run until it ends, by itself or with an abort.
+local function told_by_child(plan, seed, take)
+  local worker, problem = workers.start(function(tell) tell_all(plan, seed, tell) end)
+  if not worker then
+    error(problem, 0)
+  end
+  while true do
+    local events = workers.wait({ worker }, HUNG_S)
+    for _, event in ipairs(events) do
+      if event.record then
+        take(event.record)
+      end
+    end
+    if #events == 0 or events[#events].ended then
+      worker:kill()
+      return
+    end
+  end
+end
+
+--- The moments of a plan's run, which a child does: before each event that means something, after how many steps of the
+-- world; the last one may be a message that came.
 -- @tparam table plan
 -- @tparam integer seed
 -- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
@@ -95,17 +131,14 @@ end
 -- @treturn table received: the same of each message that came, with `lose`: what a branch loses so that it does not
 function moments.of(plan, seed)
   local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
-  replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
-    local which = count_sent(c)
-    watch(c, function(step, event, text)
-      if event.kind == "receive" then
-        received[#received + 1] = {
-          step = step, time = event.time, text = text, parts = { text }, lose = which(event),
-        }
-      else
-        add(list, step, event, text)
-      end
-    end)
+  told_by_child(plan, seed, function(event)
+    if event.kind == "receive" then
+      received[#received + 1] = {
+        step = event.step, time = event.time, text = event.text, parts = { event.text }, lose = event.lose,
+      }
+    else
+      add(list, event.step, event, event.text)
+    end
   end)
   local last = received[#received]
   if last and last.step > list[#list].step then

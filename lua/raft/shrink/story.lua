@@ -170,9 +170,6 @@ end
 -- @tparam ?boolean with_curve
 function story.show_cause(found, with_curve)
   local result = shrink.cause(found)
-  if not result then
-    return
-  end
   say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
   for _, one in ipairs(jumps_of(result)) do
     say("  %s\n    %s%s", causes.words(one.jump), one.meaning, without_words(one.jump.without))
