@@ -4,6 +4,7 @@ local lu = require "luaunit"
 
 local FILE_LINES_MAX = 500
 local FUNCTION_LINES_MAX = 60 -- the wish is 40
+local COLUMNS_MAX = 120 -- of the page's files, which no formatter looks at
 
 -- A function's body stands between lines that begin with its opening and its closing mark.
 local marks = {
@@ -46,6 +47,30 @@ function tests.test_FilesAndFunctionsAreShort()
   end
   pipe:close()
   lu.assertEquals(table.concat(all, "\n"), "")
+end
+
+-- And each of its scripts opens with what it is for.
+function tests.test_FilesOfThePageAreShort()
+  local pipe = assert(io.popen "find lua/raft/view/page -name '*.js' -o -name '*.css' | sort")
+  local faults, count = {}, 0
+  for path in pipe:lines() do
+    local number = 0
+    for line in io.lines(path) do
+      number = number + 1
+      if number == 1 and not line:find "^/%*" then
+        faults[#faults + 1] = path .. ": it does not open with what it is for"
+      elseif path:find "js$" and select(2, line:gsub("[^\128-\191]", "")) > COLUMNS_MAX then
+        faults[#faults + 1] = ("%s:%d: more than %d columns"):format(path, number, COLUMNS_MAX)
+      end
+    end
+    count = count + 1
+    if number > FILE_LINES_MAX then
+      faults[#faults + 1] = ("%s: %d lines, more than %d"):format(path, number, FILE_LINES_MAX)
+    end
+  end
+  pipe:close()
+  lu.assertTrue(count > 10, "they are found")
+  lu.assertEquals(table.concat(faults, "\n"), "")
 end
 
 function tests.test_TheRuleItselfFindsALongFunction()

@@ -15,14 +15,18 @@ function drawOperations(row) {
   for (let drawn = 0; place < list.length && drawn < OPERATIONS_MOST; place++) {
     const number = list[place];
     if (group.begin[number] > view.to) break;
-    const x = Math.max(xOf(group.begin[number]), view.left - 4), end = Math.min(xOf(endOf(group, number)), view.width + 4);
-    if (end < edge + 1 && end - x < 4 && number !== group.failing) continue; // nothing to be seen beside its neighbour
+    const x = Math.max(xOf(group.begin[number]), view.left - 4);
+    const end = Math.min(xOf(endOf(group, number)), view.width + 4);
+    if (end < edge + 1 && end - x < 4 && number !== group.failing) continue; // hidden behind its neighbour
     if (number === group.failing) bad = number; // it is drawn over its neighbours
     drawOperation(group, number, x, top, Math.max(2, end - x), row.height);
     edge = end;
     drawn++;
   }
-  if (bad >= 0) drawOperation(group, bad, xOf(group.begin[bad]), top, xOf(endOf(group, bad)) - xOf(group.begin[bad]), row.height);
+  if (bad >= 0) {
+    const x = xOf(group.begin[bad]);
+    drawOperation(group, bad, x, top, xOf(endOf(group, bad)) - x, row.height);
+  }
   pen.setLineDash([]);
 }
 

@@ -189,7 +189,8 @@ class Run {
   flagsOf(event) {
     let flags = 0;
     for (const name of event.shape.flags) flags |= FLAG[name];
-    if (event.what) flags |= (/state/.test(event.what) ? FLAG.state : 0) | (/entries/.test(event.what) ? FLAG.entries : 0);
+    if (event.what && event.what.includes("state")) flags |= FLAG.state;
+    if (event.what && event.what.includes("entries")) flags |= FLAG.entries;
     if (event.message === "append" && !event.entries) flags |= FLAG.heartbeat;
     return flags;
   }
@@ -260,7 +261,8 @@ class Run {
       reader.next(event);
     }
     const fields = { time: event.time, node: event.node, kind: event.shape.name };
-    for (const name of [...event.shape.numbers, ...event.shape.texts]) if (name !== "rest") fields[name] = event[name];
+    for (const name of [...event.shape.numbers, ...event.shape.texts])
+      if (name !== "rest") fields[name] = event[name];
     for (const name of event.shape.flags) fields[name] = true;
     if (event.rest !== undefined) Object.assign(fields, JSON.parse(event.rest));
     return fields;

@@ -22,10 +22,11 @@ const TERM_COLOURS = 8;
 /* The theme's colours, as the style sheet has them. */
 function readColours() {
   const style = getComputedStyle(document.documentElement), colours = {};
-  for (const name of ["back", "panel", "text", "faint", "line", "grid", "accent", "bad", "bad-back", "good", "warn", "term-none", "on-term",
-    "m-replication", "m-votes", "m-snapshots", "m-clients", "m-other", "m-heartbeats"])
+  for (const name of ["back", "panel", "text", "faint", "line", "grid", "accent", "bad", "bad-back", "good", "warn",
+    "term-none", "on-term", "m-replication", "m-votes", "m-snapshots", "m-clients", "m-other", "m-heartbeats"])
     colours[name] = style.getPropertyValue("--" + name).trim();
-  for (let number = 0; number < TERM_COLOURS; number++) colours["term" + number] = style.getPropertyValue("--term-" + number).trim();
+  for (let number = 0; number < TERM_COLOURS; number++)
+    colours["term" + number] = style.getPropertyValue("--term-" + number).trim();
   paint.colours = colours;
   paint.patterns = {};
 }
@@ -216,7 +217,9 @@ function drawLane(run, filter, row) {
   drawNodeBands(run, row, middle);
 }
 
-const ROLE_WORDS = { "-1": "role unknown", 0: "follower", 1: "pre-candidate", 2: "candidate", 3: "leader", 4: "learner" };
+const ROLE_WORDS = { "-1": "role unknown", 0: "follower", 1: "pre-candidate", 2: "candidate", 3: "leader",
+  4: "learner" };
+const ROLE_LETTERS = { 1: "P", 2: "C", 3: "L" };
 
 function drawSpells(run, filter, row, middle) {
   const spells = run.story.spells[row.lane], count = spells.time.length;
@@ -250,7 +253,7 @@ function drawSpell(role, term, x0, x1, middle, vivid) {
     const ink = role === LEADER ? colours["on-term"] : colours.text;
     const x = Math.max(x0 + 6, view.left + 6), room = x0 + width - x - 4;
     if (!label(text, x, middle + 0.5, room, ink, role === LEADER ? BOLD : SMALL) && room > 16)
-      label((role === LEADER ? "L" : role === 2 ? "C" : role === 1 ? "P" : "") + "t" + term, x - 3, middle + 0.5, room + 4, ink, SMALL);
+      label(`${ROLE_LETTERS[role] || ""}t${term}`, x - 3, middle + 0.5, room + 4, ink, SMALL);
   }
   pen.globalAlpha = 1;
 }
@@ -348,11 +351,12 @@ function drawFaults(run, row) {
     box(x, y, width, height, 3);
     pen.fill();
     pen.globalAlpha = 0.3;
-    pen.fillStyle = stripes(band.type === "link" || band.type === "disk" || band.type === "clock" ? colours.faint : colours.warn,
+    const cuts = band.type === "partition" || band.type === "cut";
+    pen.fillStyle = stripes(cuts ? colours.warn : colours.faint,
       band.type === "link" ? "dots" : band.type === "disk" ? "cross" : "thin");
     pen.fill();
     pen.globalAlpha = 1;
-    pen.strokeStyle = band.type === "partition" || band.type === "cut" ? colours.warn : colours.faint;
+    pen.strokeStyle = cuts ? colours.warn : colours.faint;
     pen.lineWidth = 1;
     pen.stroke();
     const left = Math.max(x + 5, view.left + 5);

@@ -5,7 +5,8 @@
 
 const CATEGORIES = [
   { id: "replication", label: "Replication", sign: "→", title: "messages that carry entries, and their answers" },
-  { id: "heartbeats", label: "Heartbeats", sign: "♥", title: "a leader's empty messages, and their answers", off: true },
+  { id: "heartbeats", label: "Heartbeats", sign: "♥", title: "a leader's empty messages, and answers to them",
+    off: true },
   { id: "votes", label: "Votes", sign: "◆", title: "elections: votes, pre-votes, roles" },
   { id: "clients", label: "Clients", sign: "◌", title: "requests of clients and their answers; operations" },
   { id: "snapshots", label: "Snapshots", sign: "▣", title: "snapshots: taken, sent, installed, restored" },

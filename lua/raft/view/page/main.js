@@ -74,7 +74,7 @@ function showLinked() {
   const [, run, event] = /^#run=(\d+)&event=(\d+)$/.exec(location.hash) || [];
   const at = Number(event) - 1;
   if (Number(run) !== current.number + 1 || !(at < current.run.count)) return false;
-  const from = current.run.time[Math.max(0, at - 40)], to = current.run.time[Math.min(current.run.count - 1, at + 40)];
+  const { time, count } = current.run, from = time[Math.max(0, at - 40)], to = time[Math.min(count - 1, at + 40)];
   showSpan(from, Math.max(to, from + 2e6));
   choose(at, true);
   return true;
@@ -140,12 +140,13 @@ function foldButton(group, parent) {
 
 /* Beside its name stands what a node is at the moment. */
 function refreshLanes(run) {
-  const nodes = refreshLanes.at === current.position && refreshLanes.run === run ? null : run.states.after(current.position);
+  const isNew = refreshLanes.at !== current.position || refreshLanes.run !== run;
   const rows = view.rows.filter(row => row.type === "node");
-  if (!nodes && rows.every(row => row.said.textContent)) return;
+  if (!isNew && rows.every(row => row.said.textContent)) return;
+  const nodes = run.states.after(current.position);
   Object.assign(refreshLanes, { at: current.position, run });
   for (const row of rows) {
-    const node = (nodes || run.states.after(current.position))[row.lane];
+    const node = nodes[row.lane];
     row.said.textContent = upOf(node)[1] + (node.up === "absent" ? "" : " t" + node.term);
   }
 }

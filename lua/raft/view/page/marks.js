@@ -37,6 +37,8 @@ const GLYPHS = (() => {
     pen.fillRect(x - 1.5, y - 1.5, 3, 3);
   };
   const flag = (pen, x, y) => stroke(pen, [[x, y + 6], [x, y - 5], [x + 7, y - 2], [x, y + 1]]);
+  const cross = (pen, x, y) =>
+    stroke(pen, [[x - 4, y - 4], [x + 4, y + 4], [x, y], [x - 4, y + 4], [x + 4, y - 4]]);
   const bang = (pen, x, y) => {
     pen.fillRect(x - 1, y - 5, 2, 6);
     pen.fillRect(x - 1, y + 3, 2, 2);
@@ -44,7 +46,7 @@ const GLYPHS = (() => {
   return {
     commit: [true, (pen, x, y) => stroke(pen, [[x - 4, y], [x - 1, y + 4], [x + 5, y - 5]]), "good", 2],
     append: [true, (pen, x, y) => pen.fillRect(x - 1.5, y - 4, 3, 8), "term"],
-    truncate: [true, (pen, x, y) => stroke(pen, [[x - 4, y - 4], [x + 4, y + 4], [x, y], [x - 4, y + 4], [x + 4, y - 4]]), "bad", 1.6],
+    truncate: [true, cross, "bad", 1.6],
     apply: [true, dot, "good"],
     match: [true, ring, "faint"],
     read: [true, ring, "m-clients"],
@@ -89,7 +91,7 @@ function drawAllMarks(run, filter) {
   });
 }
 
-/* Neighbours in one pixel and of one kind are one mark; marks of different kinds at a moment stand above each other. */
+/* Neighbours in one place and of one kind are one mark; those of other kinds stand above each other. */
 function drawMarks(run, filter, row, [from, to], middle) {
   const list = run.story.byLane[row.lane], heights = { up: 0, down: 0 };
   const most = Math.max(1, Math.floor((row.height / 2 - BAR / 2 - 4) / 11));
@@ -169,7 +171,8 @@ function drawChosen(run) {
   pen.lineWidth = 1;
 }
 
-/* Where an event is in the canvas; null: it is not on a lane that is shown. A message is where its arrow meets the bar. */
+/* Where an event is in the canvas; null: it is not on a lane that is shown. A message is where its
+ * arrow meets the bar. */
 function placeOf(run, at) {
   const drawn = paint.marks.find(mark => mark.at === at);
   if (drawn) return drawn;

@@ -23,7 +23,8 @@ function byId(id) {
 function showState(run) {
   const nodes = run.states.after(current.position), panel = byId("state");
   panel.textContent = "";
-  element("p", { class: "faint at" }, panel, `after event ${current.position + 1} of ${run.count}, ${seconds(current.time)}`);
+  element("p", { class: "faint at" }, panel,
+    `after event ${current.position + 1} of ${run.count}, ${seconds(current.time)}`);
   nodes.forEach(node => showNode(node, panel));
   element("p", { class: "faint legend" }, panel,
     "Cells: the entry's term. Filled: committed as far as this node knows; framed: not yet; dotted: not on its disk.");
@@ -36,13 +37,16 @@ function upOf(node) {
   return [ROLES[node.role] || "unknown", ROLE_WORDS[node.role]];
 }
 
+const ROLE_SIGNS = { leader: "L", candidate: "C", pre_candidate: "P", follower: "F", learner: "O", down: "✕",
+  paused: "‖" };
+
 function showNode(node, panel) {
   const [role, said] = upOf(node), name = current.run.nameOf(current.run.lanes.get(node.id));
-  const card = element("section", { class: "card " + termClass(node.term), "data-node": node.id, "data-role": role, "data-term": node.term,
-    "data-commit": node.commit, "data-applied": node.applied, "aria-label": name }, panel);
+  const card = element("section", { class: "card " + termClass(node.term), "data-node": node.id, "data-role": role,
+    "data-term": node.term, "data-commit": node.commit, "data-applied": node.applied, "aria-label": name }, panel);
   const head = element("h3", {}, card);
   element("span", { class: "sign", "aria-hidden": true }, head,
-    { leader: "L", candidate: "C", pre_candidate: "P", follower: "F", learner: "O", down: "✕", paused: "‖" }[role] || "·");
+    ROLE_SIGNS[role] || "·");
   element("b", {}, head, name);
   element("span", { class: "role" }, head, said);
   element("span", { class: "term" }, head, node.up === "absent" ? "" : "t" + node.term);
@@ -124,8 +128,8 @@ const LINKS_MOST = 30;
 function links(run, panel, title, list, kind) {
   element("h4", {}, panel, title);
   if (list.length === 0) {
-    element("p", { class: "faint" }, panel, kind === "cause" ? "Nothing in the trace: a timer, the script or a client."
-      : "Nothing at this moment.");
+    element("p", { class: "faint" }, panel, kind === "cause"
+      ? "Nothing in the trace: a timer, the script or a client." : "Nothing at this moment.");
     return;
   }
   const items = element("ul", { class: "links" }, panel);
@@ -145,7 +149,8 @@ function showOperation(run, panel, { group, number }) {
   element("h3", { class: "said" }, panel, group.labels[number]);
   element("p", {}, panel, `${group.lanes[group.lane[number]]}, ${group.name}`);
   const table = element("table", { class: "fields" }, panel);
-  for (const [name, value] of [["called", seconds(group.begin[number])], ["returned", end >= 0 ? seconds(end) : "never known"],
+  for (const [name, value] of [["called", seconds(group.begin[number])],
+    ["returned", end >= 0 ? seconds(end) : "never known"],
     ["took", end >= 0 ? short((end - group.begin[number]) / 1e6) + " ms" : "–"],
     ["outcome", { ok: "ok", fail: "refused", info: "unknown" }[group.outcome[number]]]]) {
     const row = element("tr", {}, table);

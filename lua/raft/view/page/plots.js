@@ -16,14 +16,15 @@ function makePlots(run) {
       time: Float64Array.from(done ? done.map(one => one.end) : story.progress.time) });
   }
   if (done || story.commits.time.length > 0) {
-    const latency = done ? { time: done.map(one => one.end), value: done.map(one => one.end - one.begin) } : story.commits;
+    const latency = done
+      ? { time: done.map(one => one.end), value: done.map(one => one.end - one.begin) } : story.commits;
     plots.push({ id: "latency", title: "Latency", unit: "ms", draw: drawLatency,
       what: done ? "of operations" : "append to commit",
       time: Float64Array.from(latency.time), value: Float64Array.from(latency.value) });
   }
-  const known = story.elections.value.map((_, place) => place).filter(place => !Number.isNaN(story.elections.value[place]));
+  const { elections } = story, known = [...elections.value.keys()].filter(place => elections.value[place] >= 0);
   if (known.length > 0) {
-    const of = name => known.map(place => story.elections[name][place]);
+    const of = name => known.map(place => elections[name][place]);
     plots.push({ id: "elections", title: "Elections", unit: "ms", draw: drawElections, what: "time-out to leader",
       time: of("time"), value: of("value"), at: of("at"), lane: of("lane"), term: of("term") });
   }
@@ -58,7 +59,8 @@ function plotFrame(row, most, unit) {
   const { pen, colours } = paint, top = row.top - view.scroll + 14, bottom = row.top - view.scroll + row.height - 10;
   drawLine(row.top - view.scroll + row.height - 1);
   pen.fillStyle = colours.grid;
-  for (const part of [0, 0.5, 1]) pen.fillRect(view.left, Math.round(bottom - (bottom - top) * part), view.width - view.left, 1);
+  for (const part of [0, 0.5, 1])
+    pen.fillRect(view.left, Math.round(bottom - (bottom - top) * part), view.width - view.left, 1);
   row.scaleText = [`${short(most)} ${unit}`, top];
   return value => bottom - Math.min(1, value / most) * (bottom - top);
 }
@@ -76,8 +78,8 @@ function plotScale(row) {
 }
 
 function drawPlot(run, row) {
-  const { plot } = row;
-  const from = lowerBound(plot.time, plot.time.length, view.from), to = lowerBound(plot.time, plot.time.length, view.to, true);
+  const { plot } = row, { time } = plot;
+  const from = lowerBound(time, time.length, view.from), to = lowerBound(time, time.length, view.to, true);
   plot.draw(run, row, plot, from, to);
   plotScale(row);
 }

@@ -73,8 +73,10 @@ function listenToPointer() {
   canvas.addEventListener("dblclick", event => zoom(0.4, place(event).x));
   diagram.addEventListener("wheel", event => {
     if (event.deltaX !== 0 || event.shiftKey) pan(event.deltaX || event.deltaY);
-    if (event.deltaY !== 0 && !event.shiftKey)
-      zoom(Math.pow(1.0016, Math.max(-300, Math.min(300, event.deltaY * (event.deltaMode === 1 ? 30 : 1)))), Math.max(view.left, place(event).x));
+    if (event.deltaY !== 0 && !event.shiftKey) {
+      const pixels = event.deltaY * (event.deltaMode === 1 ? 30 : 1); // or lines
+      zoom(Math.pow(1.0016, Math.max(-300, Math.min(300, pixels))), Math.max(view.left, place(event).x));
+    }
     event.preventDefault();
   }, { passive: false });
   diagram.addEventListener("scroll", () => {
@@ -104,7 +106,8 @@ function hover({ x, y }) {
     return;
   }
   const { run } = current;
-  tip.textContent = found.group ? `${found.group.lanes[found.group.lane[found.number]]}: ${found.group.labels[found.number]}`
+  const { group, number } = found;
+  tip.textContent = group ? `${group.lanes[group.lane[number]]}: ${group.labels[number]}`
     : `${seconds(run.time[at])}  ${sentence(run, at)}`;
   tip.hidden = false;
   const width = tip.offsetWidth;

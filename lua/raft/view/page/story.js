@@ -107,7 +107,8 @@ class Story {
     this.waiting[lane] = [];
     this.campaigns[lane] = null;
     const why = this.run.say(at).replace(/^stops:? ?/, "");
-    this.begin("crash/" + lane, { type: "crash", label: why === "crash" ? "crashed" : why || "stopped", lanes: [lane] }, at);
+    const label = why === "crash" ? "crashed" : why || "stopped";
+    this.begin("crash/" + lane, { type: "crash", label, lanes: [lane] }, at);
   }
 
   begin(key, band, at) {
@@ -184,7 +185,8 @@ class Story {
       this.end(key, at);
       return;
     }
-    const label = said.map(([name, one]) => one === true ? name : `${name} ${words(one)}`).join(", ").replace(/_/g, " ");
+    const label = said.map(([name, one]) => one === true ? name : `${name} ${words(one)}`).join(", ")
+      .replace(/_/g, " ");
     this.begin(key, { type, label: `${type} ${label}`, lanes: [lane] }, at);
   }
 

@@ -3,7 +3,8 @@
  */
 
 function chip(parent, text, title, isOn, toggle) {
-  const button = element("button", { type: "button", class: "chip", "aria-pressed": String(isOn), title }, parent, text);
+  const button = element("button", { type: "button", class: "chip", "aria-pressed": String(isOn), title }, parent,
+    text);
   button.addEventListener("click", () => {
     const on = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", String(on));
@@ -54,8 +55,8 @@ function filterChanged(lanes) {
 }
 
 function fillHead(run) {
-  const verdict = byId("verdict"), said = run.verdict === "passed" ? "✓ passed" : run.verdict === "failed" ? "✗ failed"
-    : run.story.alarms.length > 0 ? "✗ failed" : "no verdict";
+  const hasFailed = run.verdict === "failed" || (!run.verdict && run.story.alarms.length > 0);
+  const verdict = byId("verdict"), said = hasFailed ? "✗ failed" : run.verdict ? "✓ passed" : "no verdict";
   verdict.textContent = said;
   verdict.className = "verdict " + (said.startsWith("✓") ? "good" : said.startsWith("✗") ? "bad" : "");
   byId("name").textContent = run.name;
