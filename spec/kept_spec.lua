@@ -52,8 +52,8 @@ add("OfEachFailureTheTraceAndThePage", function(run, kept, place)
     lu.assertEquals(kept(), { ".kept", "some.test_fails-3.html", "some.test_fails-3.trace", "some.test_shut-3.html",
       "some.test_shut-3.trace" })
     for _, name in ipairs { "some.test_fails-3", "some.test_shut-3" } do
-      command.assert_has(result.out, ("        diagram: %s/%s.html\n        trace: %s/%s.trace\n        again: "):format(
-        place, name, place, name))
+      local lines = "        diagram: %s/%s.html\n        trace: %s/%s.trace\n        again: "
+      command.assert_has(result.out, lines:format(place, name, place, name))
     end
     local list = events(place .. "/some.test_fails-3.trace")
     lu.assertEquals({ list[1].kind, list[1].text, list[#list].kind }, { "run", "some.test_fails", "verdict" })

@@ -157,7 +157,7 @@ function tests.test_4_process() os.execute "echo from a process; echo and its er
 function tests.test_5_much() io.write(("x"):rep(200000), "the end") end
 function tests.test_6_fails() io.write "no end of a line" error(odd) end
 function tests.test_7_skips() lu.skip(odd) end
-function tests.test_8_closes() print "before it closes" io.stdout:close() io.stderr:write "after" end
+function tests.test_8_closes() print "before it closes" io.stdout:flush() io.stdout:close() io.stderr:write "after" end
 function tests.test_9_dies() io.stderr:write "last words ]]>" os.execute "kill -9 $PPID" end
 function tests.test_z_never() end
 return tests]==]

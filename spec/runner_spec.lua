@@ -409,7 +409,9 @@ add("InterruptedWithChildren", function(_, path, folder)
   command.write(path, ([[return {
   test_1 = function() end,
   test_2 = function()
-    io.open("%s", "w"):write(require("raft").core.process_id()):close()
+    local file = io.open("%s", "w")
+    file:write(require("raft").core.process_id())
+    file:close()
     require("raft").cluster { mode = "tcp" }:sleep(1e6)
   end,
 }]]):format(mark))

@@ -131,10 +131,27 @@ local function place_of_words(self, event)
   return place
 end
 
+-- In a Lua whose numbers are doubles a directory's number is not exact: as text it can be written all the same.
+local function writable(value)
+  if type(value) == "number" and math.abs(value) >= EXACT and math.floor(value) == value then
+    return ("%.0f"):format(value)
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, item in pairs(value) do
+    copy[key] = writable(item)
+  end
+  return copy
+end
+
 -- What the lists above cannot hold: a value, and numbers that are too large to be exact.
 local function rest_of(self, event, large)
   local rest = large or {}
   rest.value = event.value
+  if not math.type then -- luacheck: ignore 143
+    rest = writable(rest)
+  end
   return next(rest) ~= nil and self.encode(rest) or nil
 end
 

@@ -411,7 +411,8 @@ local function notes_of(self, scene, unnamed)
     notes[#notes + 1] = "Time is not to scale: long silences are shortened (//)."
   end
   if scene.left_out > 0 then
-    notes[#notes + 1] = ("%d heartbeats and their answers are not drawn."):format(scene.left_out)
+    notes[#notes + 1] = scene.left_out == 1 and "A heartbeat and its answer are not drawn."
+      or ("%d heartbeats and their answers are not drawn."):format(scene.left_out)
   end
   if unnamed > 0 then
     notes[#notes + 1] = ("%d %s not named, for want of room."):format(unnamed,
