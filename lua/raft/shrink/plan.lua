@@ -14,6 +14,7 @@ local source = require "raft.script.source"
 
 local plan = {}
 
+local STARTS_NS = 100000000 -- until who starts last has read its disk
 local HELD_NS = 3600000000000 -- a message that is held for so long is lost
 
 -- What each call is: a fault, an end of faults, an operation of a client, or a check.
@@ -268,8 +269,10 @@ function plan.new(recorded, failure)
   local tail = tails[failure.property] or false
   local ends_ns = failure.time and math.floor(failure.time * 1e9 + 0.5)
     or recorded.ended_ns or recorded.cluster.core:now_ns()
-  if failure.property == "linearizability" then
+  if tail == "check" then
     ends_ns = math.max(ends_ns, last_operation_ns(workloads))
+  elseif tail == "start" then
+    ends_ns = ends_ns + STARTS_NS
   end
   return {
     options = plan.options_of(recorded), seed = recorded.cluster.options.seed, steps = steps, workloads = workloads,

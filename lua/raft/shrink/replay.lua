@@ -37,12 +37,20 @@ end
 
 local starts = { restart = true, heal = true }
 
-local function call(c, step, reason)
+-- A check of the script's. Where the failure is another one, a cluster that does not live in time is no matter.
+local function check(c, f, step, plan)
+  local fine, problem = pcall(f, c, unpack(step, 1, step.count))
+  if not fine and (plan.tail == "live" or type(problem) ~= "table" or problem.property ~= "liveness") then
+    error(problem, 0)
+  end
+end
+
+local function call(c, step, plan)
   local f = c[step.name]
   if plans.sort(step) == "check" then
-    f(c, unpack(step, 1, step.count))
-  elseif reason and starts[step.name] then
-    attempt(function(...) check_start(c, reason, f(c, ...)) end, unpack(step, 1, step.count))
+    check(c, f, step, plan)
+  elseif plan.reason and starts[step.name] then
+    attempt(function(...) check_start(c, plan.reason, f(c, ...)) end, unpack(step, 1, step.count))
   else
     attempt(f, c, unpack(step, 1, step.count))
   end
@@ -56,30 +64,30 @@ local function sleep_until(c, at_ns)
 end
 
 -- The calls of one session, one after the other, each at its time or as soon as the one before it is answered.
-local function run_session(c, steps, reason)
+local function run_session(c, steps, plan)
   c:client(function()
     for _, step in ipairs(steps) do
       sleep_until(c, step.at_ns)
-      call(c, step, reason)
+      call(c, step, plan)
     end
   end, { session = true })
 end
 
-local function perform(c, step, fates, session, reason)
+local function perform(c, step, fates, session, plan)
   if step.name == "delay" or step.name == "lose" then
     fates:add(step[1])
   elseif step.name == "ambush" or step.name == "late" then
     c:nemesis { actions = { { at = c:now(), step.name, step[1] } } }
   elseif session then
     if session[1] == step then
-      run_session(c, session, reason)
+      run_session(c, session, plan)
     end
   elseif plans.waits(step.name) and not step.is_direct then
     c:client(function()
-      call(c, step, reason)
+      call(c, step, plan)
     end)
   else
-    call(c, step, reason)
+    call(c, step, plan)
   end
 end
 
@@ -159,7 +167,7 @@ local function perform_all(c, plan, branch, told, seen)
       for _, step in ipairs(redraw.steps(plan, done, c.core:now_ns(), branch.key)) do
         sleep_until(c, step.at_ns)
         told_of(told, step.at_ns)
-        perform(c, step, fates, sessions[step.session], plan.reason)
+        perform(c, step, fates, sessions[step.session], plan)
       end
     end)
   end
@@ -176,7 +184,7 @@ local function perform_all(c, plan, branch, told, seen)
       end
       local fixed = roles:fixed(step)
       if fixed then
-        perform(c, fixed, fates, sessions[step.session], plan.reason)
+        perform(c, fixed, fates, sessions[step.session], plan)
       end
     end
   end
