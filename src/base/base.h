@@ -47,6 +47,7 @@ void memory_free(void *memory);
 struct pool;
 #define POOL_PIECE_BYTES_MAX 1024U
 struct pool *pool_new(void);
+bool pool_passes_on(void); /* whether each piece is the general allocator's, for sanitizers */
 void pool_end(struct pool *pool); /* what was taken stays until it is given back */
 void *pool_take(struct pool *pool, size_t size);
 void pool_give(struct pool *pool, void *memory, size_t size); /* as it was taken */

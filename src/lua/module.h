@@ -9,7 +9,8 @@
  * process), checker.c (the checker alone), history.h, history.c and linear.c (histories of clients
  * and whether they are linearizable), codec.c (JSON, hashes), stream.c (random numbers), terminal.c
  * (lines and signals), prompt.c (prompts: waiting, interrupts), workers.c (children that are copies
- * of this process), own_process.c (who this process is), bench.c (measurements).
+ * of this process), worker_memory.c (what their Lua allocates), own_process.c (who this process
+ * is), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -208,6 +209,9 @@ extern const luaL_Reg lua_linear_functions[];
 void lua_checker_register(lua_State *L);
 void lua_log_reader_register(lua_State *L); /* its functions into the table on top (log_reader.c) */
 void lua_workers_register(lua_State *L);    /* the same (workers.c) */
+/* For a process that ends without closing its Lua: small pieces of memory from a range of its own
+ * (worker_memory.c). */
+void lua_worker_memory_use(lua_State *L);
 int lua_embed_loop_function(lua_State *L);
 void lua_embed_loop_register(lua_State *L);
 extern const luaL_Reg lua_codec_functions[];

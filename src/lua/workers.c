@@ -160,6 +160,7 @@ static void become_child(const struct pipes *pipes, pid_t parent)
 /* f(tell, take), and then the end: with the status that f returns. */
 static _Noreturn void run_child(lua_State *L)
 {
+    lua_worker_memory_use(L); /* it ends by _exit */
     lua_pushvalue(L, 1);
     lua_pushcfunction(L, tell);
     lua_pushcfunction(L, take);
