@@ -12,6 +12,7 @@ const paint = {
   arrows: [], // { x0, y0, x1, y1, at }
   boxes: [], // { x, y, width, height, operation | band }
   crowded: 0, // messages that were too many to draw
+  changes: 0, // of size, colours, filters and runs: what was drawn before them is stale
 };
 
 const FONT = '12px system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif';
@@ -29,6 +30,7 @@ function readColours() {
     colours["term" + number] = style.getPropertyValue("--term-" + number).trim();
   paint.colours = colours;
   paint.patterns = {};
+  paint.changes++;
 }
 
 function termColour(term) {
@@ -91,18 +93,38 @@ function label(text, x, y, room, colour, font) {
 // ---- the frame -------------------------------------------------------------------------------
 
 function drawDiagram(run, filter) {
-  const { pen, colours } = paint;
+  const { pen } = paint;
   pen.setTransform(paint.scale, 0, 0, paint.scale, 0, 0);
+  pen.textBaseline = "middle";
+  if (!showStill()) {
+    drawStretch(run, filter);
+    keepStill();
+  }
+  pen.save();
+  clipToLanes();
+  drawChosen(run);
+  drawMoment(run);
+  pen.restore();
+  drawAxis();
+  byId("hint").hidden = paint.crowded === 0;
+}
+
+function clipToLanes() {
+  paint.pen.beginPath();
+  paint.pen.rect(view.left, AXIS, view.width - view.left, view.height - AXIS);
+  paint.pen.clip();
+}
+
+/* All that does not depend on the moment and on what is chosen. */
+function drawStretch(run, filter) {
+  const { pen, colours } = paint;
   pen.fillStyle = colours.back;
   pen.fillRect(0, 0, view.width, view.height);
-  pen.textBaseline = "middle";
   paint.marks = [];
   paint.arrows = [];
   paint.boxes = [];
   pen.save();
-  pen.beginPath();
-  pen.rect(view.left, AXIS, view.width - view.left, view.height - AXIS);
-  pen.clip();
+  clipToLanes();
   drawGrid();
   for (const row of view.rows) {
     const top = row.top - view.scroll;
@@ -115,11 +137,31 @@ function drawDiagram(run, filter) {
   }
   drawMessages(run, filter);
   drawAllMarks(run, filter);
-  drawChosen(run);
-  drawMoment(run);
   pen.restore();
-  drawAxis();
-  byId("hint").hidden = paint.crowded === 0;
+}
+
+/* The last stretch is kept as a picture, until something of it changes. */
+const still = { canvas: null, key: "", marks: 0, arrows: 0, boxes: 0 };
+
+function stretchKey() {
+  return [view.low, view.high, view.scroll, view.byOrder, paint.changes].join();
+}
+
+function keepStill() {
+  if (!still.canvas) still.canvas = document.createElement("canvas");
+  const { canvas } = still;
+  canvas.width = paint.canvas.width;
+  canvas.height = paint.canvas.height;
+  canvas.getContext("2d", { alpha: false }).drawImage(paint.canvas, 0, 0);
+  still.key = stretchKey();
+  for (const name of ["marks", "arrows", "boxes"]) still[name] = paint[name].length;
+}
+
+function showStill() {
+  if (!still.canvas || still.key !== stretchKey()) return false;
+  for (const name of ["marks", "arrows", "boxes"]) paint[name].length = still[name];
+  paint.pen.drawImage(still.canvas, 0, 0, view.width, view.height);
+  return true;
 }
 
 function drawGrid() {

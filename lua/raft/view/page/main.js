@@ -17,11 +17,17 @@ function requestDraw() {
   requestAnimationFrame(() => {
     current.waits = false;
     const { run, filter } = current;
+    if (!run) return;
     drawDiagram(run, filter);
     drawOverview(run);
-    refreshPanel(run);
-    refreshLanes(run);
+    setTimeout(refreshWords, 0); // in a task of its own: the frame does not wait for it
   });
+}
+
+function refreshWords() {
+  if (!current.run) return;
+  refreshPanel(current.run);
+  refreshLanes(current.run);
 }
 
 // ---- the moment and the event ----------------------------------------------------------------
@@ -164,6 +170,7 @@ function resize() {
   byId("sizer").style.height = Math.max(view.content, view.height) + "px";
   paint.scale = Math.min(devicePixelRatio || 1, 2);
   paint.patterns = {};
+  paint.changes++;
   for (const [canvas, width, height] of [[paint.canvas, view.width, view.height],
     [overview.canvas, overview.canvas.clientWidth, overview.height]]) {
     canvas.width = Math.round(width * paint.scale);

@@ -49,6 +49,7 @@ function toggleKind(id) {
 
 function filterChanged(lanes) {
   current.filter.update();
+  paint.changes++;
   if (lanes) resize();
   current.stale = true;
   requestDraw();
