@@ -266,4 +266,23 @@ raft.assert.eventually(function() return nil, "no luck" end, 0.1)
   command.assert_lacks(result.out .. result.err, "LuaUnit")
 end)
 
+clusters.in_both(tests, "Linearizable", { nodes = 3 }, function(c)
+  local history = c:workload { kind = "register", clients = 2, count = 20 }
+  history:wait()
+  raft.assert.linearizable(history)
+  raft.assert.linearizable(history, "register")
+end)
+
+function tests.test_NotLinearizable()
+  local history = {
+    { process = 1, type = "invoke", f = "write", value = 1 }, { process = 1, type = "ok", f = "write", value = 1 },
+    { process = 2, type = "invoke", f = "read" }, { process = 2, type = "ok", f = "read", value = 2 },
+  }
+  assert_fails(line_here() + 1, function()
+    raft.assert.linearizable(history, "register")
+  end, "not linearizable", "read 2")
+  lu.assertErrorMsgContains("bad argument 'model'", raft.assert.linearizable, history)
+  lu.assertErrorMsgContains("bad argument 'history'", raft.assert.linearizable, nil, "register")
+end
+
 return tests

@@ -98,6 +98,22 @@ function assertions.live(cluster, timeout)
   check(cluster, "check_live", timeout)
 end
 
+--- What clients saw is linearizable; what is not decided in time is a failure, too.
+-- @tparam raft.history|table history of c:workload, or a list of entries as raft.linearizable takes it
+-- @tparam ?string|table model nil: that of the workload
+-- @tparam[opt=10] ?number timeout real seconds
+function assertions.linearizable(history, model, timeout)
+  if model == nil and type(history) == "table" then
+    model = history.model
+  end
+  local verdict, explanation = require("raft.linearizable").check(history, model, { timeout = timeout or TIMEOUT_S })
+  if verdict == false then
+    fail(tostring(explanation))
+  elseif verdict == nil then
+    fail("whether the history is linearizable was not decided: " .. tostring(explanation))
+  end
+end
+
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
 local function pack(...)

@@ -130,6 +130,12 @@ function assertions.not_committed(cluster, command) end
 ---@param timeout? number seconds
 function assertions.live(cluster, timeout) end
 
+---What clients saw is linearizable; what is not decided in time is a failure, too.
+---@param history raft.history|table of c:workload, or a list of entries as raft.linearizable takes it
+---@param model? string|table nil: that of the workload
+---@param timeout? number real seconds, 10 if not given
+function assertions.linearizable(history, model, timeout) end
+
 ---Tries again until it works, letting the cluster's time pass in between. A function that returns
 ---something works once that is true; one that returns nothing works once it raises no error.
 ---@param f fun():any tried at once, and then every 10 ms of the cluster's time
