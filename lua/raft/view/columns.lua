@@ -177,13 +177,13 @@ local function add_numbers(event, parts, size, last)
   local mask, bit, large = 0, 1, nil
   for number = 1, #NUMBERS do
     local value = event[NUMBERS[number]]
-    if value and value < EXACT then
+    if type(value) == "number" and value < EXACT then
       size, mask = size + 1, mask + bit
       parts[size] = signed(value - (last[number] or 0))
       last[number] = value
     elseif value then
       large = large or {}
-      large[NUMBERS[number]] = describe.whole(value)
+      large[NUMBERS[number]] = type(value) == "number" and describe.whole(value) or value
     end
     bit = bit * 2
   end
