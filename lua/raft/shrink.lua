@@ -55,7 +55,7 @@ end
 local in_rounds = {
   { "the end away", times.ending }, { "the beginning away", times.beginning },
   { "the network frozen", freeze.all }, { "roles for nodes", targets.roles },
-  { "kinds of input off", kinds.off }, { "faults and operations away", kinds.chunks }, { "fewer nodes", nodes.fewer },
+  { "kinds of input off", kinds.off }, { "faults and operations away", kinds.most }, { "fewer nodes", nodes.fewer },
 }
 local at_last = {
   { "nodes for roles", targets.nodes },

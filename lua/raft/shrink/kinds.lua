@@ -5,6 +5,8 @@ local plans = require "raft.shrink.plan"
 
 local kinds = {}
 
+local REPLAYS_FOR_OPERATIONS = 40
+
 local function names_in(plan)
   local seen, list = {}, {}
   for _, step in ipairs(plan.steps) do
@@ -73,7 +75,8 @@ end
 
 --- Faults in chunks, each with what ends it; then ends alone, then operations.
 -- @tparam table work
-function kinds.chunks(work)
+-- @tparam ?integer replays at most for the operations
+function kinds.chunks(work, replays)
   local function is(sort)
     return function(step) return plans.sort(step) == sort end
   end
@@ -83,8 +86,14 @@ function kinds.chunks(work)
   work:remove_steps(is "undo")
   work:remove_steps(is "check")
   for place = #work.plan.workloads, 1, -1 do
-    work:remove_operations(place)
+    work:remove_operations(place, replays and math.ceil(replays / #work.plan.workloads))
   end
+end
+
+--- The same in a round, after which others come.
+-- @tparam table work
+function kinds.most(work)
+  kinds.chunks(work, REPLAYS_FOR_OPERATIONS)
 end
 
 return kinds

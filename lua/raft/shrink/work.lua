@@ -91,8 +91,9 @@ end
 
 --- Removes operations of one workload in chunks.
 -- @tparam integer place the workload's
-function Work:remove_operations(place)
-  local all = self.plan.workloads[place].operations
+-- @tparam ?integer replays at most: many operations go at once, and the last few are not worth what faults need
+function Work:remove_operations(place, replays)
+  local all, first = self.plan.workloads[place].operations, self.oracle.replays
   chunks.remove(all, function(rest)
     local stays = {}
     for _, operation in ipairs(rest) do
@@ -101,7 +102,7 @@ function Work:remove_operations(place)
     local workload = self.plan.workloads[place]
     local left = plans.filter(workload.operations, function(operation) return stays[operation] end)
     return #left == #workload.operations or self:try(plans.with_operations(self.plan, place, left))
-  end, function() return self.oracle:is_spent() end)
+  end, function() return self.oracle:is_spent() or replays ~= nil and self.oracle.replays - first >= replays end)
 end
 
 --- Puts another step in the place of one, where the plan still fails with it.
