@@ -114,6 +114,7 @@ class Run {
     this.time = new Float64Array(size);
     this.instants = new Float64Array(size); // the times, each once
     this.instantCount = 0;
+    this.isUnsorted = false;
     this.kind = new Uint8Array(size);
     this.lane = new Uint16Array(size);
     this.peer = new Uint16Array(size);
@@ -169,6 +170,7 @@ class Run {
     this.time[at] = event.time;
     if (this.instantCount === 0 || event.time > this.instants[this.instantCount - 1])
       this.instants[this.instantCount++] = event.time;
+    else if (event.time < this.instants[this.instantCount - 1]) this.isUnsorted = true;
     this.kind[at] = event.kind;
     this.lane[at] = lane;
     this.peer[at] = this.laneOf(event.peer);

@@ -230,7 +230,10 @@ class Story {
 
   /* When each message arrived or was lost, in blocks, so that long ones are found when only their middle is seen. */
   async endMessages() {
-    const run = this.run, list = this.messages.at, ends = new Float64Array(list.length);
+    const run = this.run, list = this.messages.at;
+    // Processes have clocks of their own: their events may stand a little out of order.
+    if (run.isUnsorted) list.sort((a, b) => run.time[a] - run.time[b] || a - b);
+    const ends = new Float64Array(list.length);
     for (let number = 0; number < list.length; number++) {
       let end = run.time[list[number]];
       for (let effect = run.effect[list[number]]; effect >= 0; effect = run.sibling[effect])
