@@ -41,11 +41,11 @@ local function without_time(line)
   return (line:gsub("[%d.]+ s%)", "s)"):gsub("%d+ replays", "replays"))
 end
 
+-- Its seed, for which one is found first is a matter of how many jobs there are, and of the machine.
 command.add(tests, "TheBugIsCaughtAndMadeSmall", function(folder)
   script(folder, "sum.lua")
-  local line = ("root=$PWD; cd %s && %s$root/scripts/raftbench fuzz sum.lua 2>&1; echo \"[$?]\""):format(folder,
-    command.interpreter())
-  local pipe = io.popen(line, "r")
+  local line = "root=$PWD; cd %s && %s$root/scripts/raftbench fuzz sum.lua --seeds 3..3 2>&1; echo \"[$?]\""
+  local pipe = io.popen(line:format(folder, command.interpreter()), "r")
   local out = without_time(pipe:read "*a")
   pipe:close()
   local said = printed "fuzz sum.lua"

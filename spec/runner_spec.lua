@@ -416,6 +416,7 @@ add("InterruptedWithChildren", function(_, path, folder)
   end,
 }]]):format(mark))
   for _, signal in ipairs { "INT", "TERM" } do
+    os.remove(mark) -- until the test is there nothing is interrupted
     command.write(folder .. "/script", ([[
 env --default-signal=INT %sscripts/raftbench test %s --jobs 2 --keep %s/failed >%s/out 2>&1 & parent=$!
 until [ -s %s ]; do sleep 0.01; done
