@@ -205,9 +205,10 @@ local function run_scripted(given, failure, recorded, oracle)
     end,
   }
   return {
-    failure = failure, scripted = result, replays = oracle.replays + result.replays, others = oracle.others,
+    failure = failure, scripted = result, text = result.text, replays = oracle.replays + result.replays,
+    others = oracle.others,
     script = given.again and scripted.write(result, plans.with(given.again, { events_most = given.events_most }),
-      failure.text:match "[^\n]*"),
+      (result.text or failure.text):match "[^\n]*"),
   }
 end
 
@@ -291,8 +292,8 @@ end
 -- scenario; and what tells how far it is: `told`: told(work) before each pass, `replayed`: replayed(work) after each
 -- replay, `told_scripted`: told_scripted(faults, replays)
 -- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
--- many of 20 seeds of the network it fails }; { failure, scripted, replays, seconds, script } where only the script
--- itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
+-- many of 20 seeds of the network it fails }; { failure, scripted, text, replays, seconds, script } where only the
+-- script itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
 function shrink.run(given)
   if not given.is_hang then
     return run(given)

@@ -149,7 +149,9 @@ local function run(definition, given)
     return nil, protected.text
   elseif not protected.fine then
     open.close_all(protected.error)
-    local shown = report.without_replay(protected.text, given.replay or "")
+    -- What raft.cluster says where nobody else does.
+    local told = given.replay or ("seed %.0f, mode %s"):format(given.seed, given.mode or "sim")
+    local shown = report.without_replay(protected.text, told)
     outcome.failure = failure.of(protected.error, shown)
     outcome.failure.time = outcome.failure.time or outcome.time
   end

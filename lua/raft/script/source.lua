@@ -8,7 +8,7 @@ local null = require("raft.core").null
 local source = {}
 
 local DEPTH_MOST = 50
-local WIDTH = 100
+local WIDTH, REMARK_WIDTH = 100, 116
 
 local reserved = {}
 for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
@@ -26,6 +26,24 @@ function source.quote(text)
     return escapes[byte] or ("\\%03d"):format(byte:byte())
   end)
   return '"' .. quoted .. '"'
+end
+
+--- A remark of several lines, wrapped.
+-- @tparam string text
+-- @treturn string
+function source.remark(text)
+  local lines = {}
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    local words = "--"
+    for word in line:gmatch "%S+" do
+      if #words + #word + 1 > REMARK_WIDTH then
+        lines[#lines + 1], words = words, "--"
+      end
+      words = words .. " " .. word
+    end
+    lines[#lines + 1] = words
+  end
+  return table.concat(lines, "\n")
 end
 
 local function number(value)

@@ -9,8 +9,6 @@ local source = require "raft.script.source"
 
 local printed = {}
 
-local WIDTH = 116
-
 local Printer = {}
 Printer.__index = Printer
 
@@ -23,19 +21,8 @@ function Printer:plain(text)
   self.lines[#self.lines + 1] = text
 end
 
--- A remark, wrapped.
 function Printer:remark(text)
-  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
-    local words = "--"
-    for word in line:gmatch "%S+" do
-      if #words + #word + 1 > WIDTH then
-        self:plain(words)
-        words = "--"
-      end
-      words = words .. " " .. word
-    end
-    self:plain(words)
-  end
+  self:plain(source.remark(text))
 end
 
 -- A function that a file returns, or a table that it returns has: as a call that loads that file.

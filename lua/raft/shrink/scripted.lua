@@ -101,7 +101,11 @@ function Search:fails(items, network)
     return { failure = failure }
   end, HUNG_S)
   local failure = answer.value and answer.value.failure or answer.hung and failures.hung "it did not end" or nil
-  return oracles.is_same(failure, self.given.failure)
+  local is_same = oracles.is_same(failure, self.given.failure)
+  if is_same then
+    self.text = failure.text
+  end
+  return is_same
 end
 
 -- Tried under a few seeds of the network, the one that failed last first: without some faults the run takes another
@@ -123,7 +127,7 @@ end
 
 --- Removes faults of a script as long as it fails in the same way.
 -- @tparam table given `run`, `recorded`, `failure`, `replays` at most, `is_spent`, `told`: told(count, replays)
--- @treturn table { calls, actions, network, items, before, replays }
+-- @treturn table { calls, actions, network, items, before, replays, text: what it says now, nil where nothing could go }
 function scripted.shrink(given)
   local items, went = items_of(given.recorded), true
   local search = setmetatable({
@@ -137,7 +141,7 @@ function scripted.shrink(given)
   local calls, actions = filter_of(items, search.nemeses)
   return {
     calls = calls, actions = actions, network = search.network, items = items, before = before,
-    replays = search.replays,
+    replays = search.replays, text = search.text,
   }
 end
 
@@ -157,9 +161,9 @@ function scripted.write(result, of, about)
       parts[#parts + 1] = ("  %s = %s,"):format(name, assert(source.write(value, {}, 1)))
     end
   end
-  local head = ("-- %s\n-- %s with %d of its %d faults. It passes once that is mended.\n"):format(about,
-    tostring(of.file), #result.items, result.before)
-  return ('%srequire "raft.shrink.again" {\n%s\n}\n'):format(head, table.concat(parts, "\n"))
+  local head = source.remark(("%s\n%s with %d of its %d faults. It passes once that is mended."):format(about,
+    tostring(of.file), #result.items, result.before))
+  return ('%s\nrequire "raft.shrink.again" {\n%s\n}\n'):format(head, table.concat(parts, "\n"))
 end
 
 return scripted
