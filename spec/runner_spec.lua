@@ -203,7 +203,10 @@ return {
 }]], "--seeds", "6"), 2, 10, 0)
   local _, told = result.out:gsub("again: ", "")
   lu.assertEquals(told, 3)
-  command.assert_has(result.out, "FAILED  some.test_a (seed 4): as under seed 2", "\nFailed:\n",
+  local _, lines = result.out:gsub("FAILED  some%.test_b ", "")
+  lu.assertEquals(lines, 4)
+  command.assert_has(result.out, "FAILED  some.test_a (seed 4): as under seed 2\n",
+    "FAILED  some.test_b (seed 4): as under seed 1; more of these are only counted\n", "\nFailed:\n",
     "  some.test_a (3 seeds, as seed 2)\n", "  some.test_a (seed 5)\n", "  some.test_b (6 seeds, as seed 1)\n")
 end)
 

@@ -7,6 +7,7 @@ local display = require "raft.view.display"
 local text = {}
 
 local SLOWEST_MOST = 5 -- so many are listed
+local REPEATS_MOST = 3 -- failures of a kind, beyond its first, that are told by themselves
 local SLOW_LEAST_NS = 10000000000 -- of a run under one seed, that it is worth listing the slowest
 
 local Text = {}
@@ -18,7 +19,7 @@ Text.__index = Text
 -- @treturn table
 function text.new(options)
   return setmetatable({
-    options = options, done = 0, skips = {}, by_name = {}, tests = {},
+    options = options, done = 0, skips = {}, by_name = {}, tests = {}, repeats = {},
     job_sums = { passed = 0, failed = 0, skipped = 0, duration_ns = 0 },
   }, Text)
 end
@@ -47,10 +48,20 @@ local function print_output(self, record)
   end
 end
 
+-- A failure like an earlier one is one line; after a few of a kind they are only counted.
+local function print_repeat(self, record)
+  local first = record.same_as
+  local count = (self.repeats[first] or 0) + 1
+  self.repeats[first] = count
+  if count <= REPEATS_MOST then
+    print_line(self, ("FAILED  %s (seed %.0f): as under seed %.0f%s"):format(record.name, record.seed, first.seed,
+      count == REPEATS_MOST and "; more of these are only counted" or ""))
+  end
+end
+
 local function print_failure(self, record)
   if record.same_as then
-    print_line(self, ("FAILED  %s (seed %.0f): as under seed %.0f"):format(record.name, record.seed,
-      record.same_as.seed))
+    print_repeat(self, record)
     return
   end
   print_line(self, string.format("FAILED  %s (seed %.0f, %s)", record.name, record.seed, seconds(record.duration_ns)))
