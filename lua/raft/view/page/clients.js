@@ -30,8 +30,10 @@ function drawOperations(row) {
   pen.setLineDash([]);
 }
 
+/* An operation that nobody knows the end of is drawn until its client's next one begins. */
 function endOf(group, number) {
-  return group.end[number] >= 0 ? group.end[number] : current.run.story.last;
+  if (group.end[number] >= 0) return group.end[number];
+  return group.next[number] >= 0 ? group.next[number] : current.run.story.last;
 }
 
 function drawOperation(group, number, x, top, width, height) {
@@ -87,6 +89,9 @@ function prepareClients(run) {
     group.folded = group.lanes.length > LANES_MOST && group.verdict !== "no";
     group.byLane = group.lanes.map(() => []);
     group.lane.forEach((lane, number) => group.byLane[lane].push(number));
+    group.next = group.begin.map(() => -1);
+    for (const list of group.byLane)
+      list.forEach((number, place) => group.next[number] = place + 1 < list.length ? group.begin[list[place + 1]] : -1);
     group.labels = group.label.map(place => group.texts[place]);
     group.kinds = group.kind.map(place => ["read", "write", "cas"][place]);
     group.outcome = group.outcome.map(place => ["ok", "fail", "info"][place]);

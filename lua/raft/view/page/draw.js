@@ -381,7 +381,7 @@ function drawIsolation(run, row, top) {
   });
 }
 
-const BAND_SIGNS = { partition: "⫽ ", cut: "✂ ", link: "⇝ ", disk: "▪ ", clock: "◷ " };
+const BAND_SIGNS = { partition: "∥ ", cut: "✂ ", link: "⇝ ", disk: "▪ ", clock: "◷ " };
 
 function drawFaults(run, row) {
   const { pen, colours } = paint;
