@@ -7,6 +7,9 @@ local core = require "raft.core"
 local fuzz = require "raft.fuzz"
 local one = require "raft.fuzz.one"
 local statistics = require "raft.bench.statistics"
+local workers = require "raft.workers"
+
+local TIMEOUT = 600 -- seconds; a measurement that takes longer has gone wrong
 
 local function busy(seconds)
   return {
@@ -21,7 +24,8 @@ end
 
 local empty = { name = "bench", nodes = 5, run = function() end }
 
-local function measure_runs(size, record)
+-- In a worker: how fast each seed was, and all events a second.
+local function run_seeds(size)
   local speeds, events, took = {}, 0, 0
   for seed = 1, size.seeds do
     local start = os.clock()
@@ -31,10 +35,16 @@ local function measure_runs(size, record)
     speeds[seed] = outcome.time / length
     events, took = events + outcome.stats.events, took + length
   end
-  record("median", statistics.median(speeds))
-  record("slowest", statistics.quantile(speeds, 0))
-  record("fastest", statistics.quantile(speeds, 1))
-  record("events", events / took)
+  return { speeds = speeds, events = events / took }
+end
+
+local function measure_runs(size, record)
+  local answer = workers.call(function() return run_seeds(size) end, TIMEOUT)
+  local measured = answer.value or error(("a worker %s: %s"):format(answer.died or "hangs", answer.text), 0)
+  record("median", statistics.median(measured.speeds))
+  record("slowest", statistics.quantile(measured.speeds, 0))
+  record("fastest", statistics.quantile(measured.speeds, 1))
+  record("events", measured.events)
 end
 
 local function measure_empty(size, record)
