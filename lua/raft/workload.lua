@@ -184,6 +184,7 @@ function workload.start(cluster, given)
   local run = setmetatable(options.of(given, #list + 1, core.never), Run)
   cluster.workloads = list
   run.cluster, run.number, run.members, run.threads = cluster, #list + 1, {}, {}
+  run.tallies = {} -- by operation: how many were asked, the last entry, whether one has succeeded
   run.core, run.driver, run.over, run.is_closed = cluster.core, cluster.driver, false, false
   run.history = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
   list[run.number] = run.history

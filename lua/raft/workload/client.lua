@@ -51,6 +51,12 @@ end
 
 -- ---- the entries --------------------------------------------------------------------------------------------
 
+local function new_tally(run, f)
+  local tally = { asked = 0, last = false, has_succeeded = false }
+  run.tallies[f] = tally
+  return tally
+end
+
 local function invoke(run, self, operation)
   local history = run.history
   local index = #history + 1
@@ -61,6 +67,8 @@ local function invoke(run, self, operation)
   }
   history[index] = entry
   self.pending = entry
+  local tally = run.tallies[entry.f] or new_tally(run, entry.f)
+  tally.asked, tally.last = tally.asked + 1, entry
   return entry
 end
 
@@ -78,8 +86,11 @@ local function complete(run, self, entry)
   history[index] = entry
   if kind == "info" then -- as far as anybody knows that process still waits
     self.process = self.process + run.clients
-  elseif run.notes and (kind == "ok" or entry.error == "mismatch") then
-    run:note(entry)
+  elseif kind == "ok" or entry.error == "mismatch" then
+    run.tallies[entry.f].has_succeeded = true
+    if run.notes then
+      run:note(entry)
+    end
   end
 end
 

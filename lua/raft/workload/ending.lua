@@ -23,13 +23,21 @@ local function reader_of(run)
   return reader
 end
 
+-- How many keys there are at most: sets and lists are read whole, and go on to new ones.
+local function most_keys(run)
+  local are_fixed = not (run.perform or run.generator or run.given) and next(run.additions) == nil
+  return are_fixed and math.min(READ_LAST, #run.keys) or READ_LAST
+end
+
 local function read_all(run, reader)
-  local history, seen, keys = run.history, {}, {}
-  for position = #history, 1, -1 do
+  local history, seen, keys, most = run.history, {}, {}, most_keys(run)
+  local position = #history
+  while position > 0 and #keys < most do
     local key = history[position].key
-    if key ~= nil and not seen[key] and #keys < READ_LAST then
+    if key ~= nil and not seen[key] then
       seen[key], keys[#keys + 1] = true, key
     end
+    position = position - 1
   end
   for _, key in ipairs(keys) do
     client.ask_once(run, reader, { f = "read", key = key, timeout = TIMEOUT })
@@ -44,24 +52,15 @@ end
 
 -- Of each class: how many were asked, the last of them, and whether one has succeeded.
 local function sums_of(run)
-  local sums, by_f = {}, {}
+  local sums = {}
   for _, name in ipairs { "commands", "reads", "operations" } do
     sums[#sums + 1] = { name = name, asked = 0 }
     sums[name] = sums[#sums]
   end
-  local history = run.history
-  for position = 1, #history do
-    local entry = history[position]
-    local sum = by_f[entry.f]
-    if not sum then
-      sum = sums[class_of(run, entry.f)]
-      by_f[entry.f] = sum
-    end
-    if entry.type == "invoke" then
-      sum.asked, sum.last = sum.asked + 1, entry
-    elseif entry.type == "ok" or entry.error == "mismatch" then
-      sum.has_succeeded = true
-    end
+  for f, tally in pairs(run.tallies) do -- in any order
+    local sum = sums[class_of(run, f)]
+    sum.asked, sum.has_succeeded = sum.asked + tally.asked, sum.has_succeeded or tally.has_succeeded
+    sum.last = sum.last and sum.last.index > tally.last.index and sum.last or tally.last
   end
   return sums
 end
