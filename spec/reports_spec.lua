@@ -191,7 +191,8 @@ add("JunitStaysValidWhateverIsPrinted", function(run, _, folder)
   command.assert_match(printed["5"], "^x+\n%.%.%. %(%d+ bytes left out%)\nx+the end$")
   lu.assertTrue(#printed["5"] < 70000)
   lu.assertEquals(printed["6"], "no end of a line")
-  lu.assertEquals(printed["8"], "before it closes\nafter")
+  -- Two pipes: in which order they are read is not certain.
+  lu.assertTableContains({ "before it closes\nafter", "afterbefore it closes\n" }, printed["8"])
   command.assert_match(printed["9"], "^last words %]%]>")
   lu.assertNil(printed.z)
   if not program "command -v xmllint" then
