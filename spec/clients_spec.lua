@@ -25,6 +25,24 @@ in_both(tests, "RunBesideEachOther", { nodes = 3 }, function(c)
   lu.assertEquals(table.concat(order), "bbabaa")
 end)
 
+-- The time-out, another client's next sleep and the end of the one that is waited for, all in one turn.
+clusters.add(tests, "OneThatEndsWithTheTimeOutTakesNobodyElsesWait", { nodes = 3, mode = "sim" }, function(c)
+  local is_done = false
+  c:client(function()
+    for _, seconds in ipairs { 0.5, 0.5, 1 } do
+      c:sleep(seconds)
+    end
+    is_done = true
+  end)
+  local waited_for = c:client(function()
+    c:sleep(0.5)
+    c:sleep(0.5)
+  end)
+  lu.assertTrue(waited_for:wait(1))
+  c:sleep(2)
+  lu.assertTrue(is_done)
+end)
+
 clusters.add(tests, "TheirSleepsPassAtTheSameTime", { nodes = 3, mode = "sim" }, function(c)
   local order, before = {}, c:now()
   local function walker(name, step)

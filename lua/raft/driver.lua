@@ -119,8 +119,9 @@ local function slot_of(ticket)
 end
 
 local function forget(self, wait)
-  if wait.ticket then
-    self.waits[slot_of(wait.ticket)] = nil
+  local slot = wait.ticket and slot_of(wait.ticket)
+  if slot and self.waits[slot] == wait then -- else its ticket has come, and the slot may be another's by now
+    self.waits[slot] = nil
     if not self.is_closed then
       self.core:forget(wait.ticket)
     end
