@@ -145,7 +145,13 @@ add("ARunReplacesItsOwnFilesAndNothingElse", function(run, kept, place)
   command.assert_has(result.out, "some.test_fails-1-2.trace")
   lu.assertEquals(command.read(place .. "/some.test_fails-1.trace"), "mine")
   command.assert_code(run(failing, "--pattern", "passes"), 0)
-  lu.assertEquals(kept(), { ".hidden", "mine.trace", "some.test_fails-1.trace", "some.test_fails-1.txt" })
+  command.write(place .. "/some.test_fails-1-2.html", "mine") -- a page alone is kept, too
+  result = command.assert_code(run(failing, "--pattern", "fails"), 1)
+  command.assert_has(result.out, "some.test_fails-1-3.trace")
+  lu.assertEquals(command.read(place .. "/some.test_fails-1-2.html"), "mine")
+  command.assert_code(run(failing, "--pattern", "passes"), 0)
+  lu.assertEquals(kept(), { ".hidden", "mine.trace", "some.test_fails-1-2.html", "some.test_fails-1.trace",
+    "some.test_fails-1.txt" })
 end)
 
 add("AFolderOfItsOwnGoes_NoneIsMadeWhereNothingFails", function(run, kept, place)

@@ -66,8 +66,9 @@
  *   NO_CONTRADICTION      no leader sends what contradicts an entry that its receiver knows to be
  *                         committed
  *   SNAPSHOT_INTACT       a snapshot that a leader sent arrives as it was written, unless the
- * leader's disk was made to give other bytes than were written SAME_ANSWERS          the machines'
- * answers at an index, and their states after it, are alike, also after a restart */
+ *                         leader's disk was made to give other bytes than were written
+ *   SAME_ANSWERS          the machines' answers at an index, and their states after it, are alike,
+ *                         also after a restart */
 #define CHECK_PROPERTIES(X)                                                                        \
     X(ELECTION_SAFETY, "election safety")                                                          \
     X(LEADER_APPEND_ONLY, "leader append-only")                                                    \

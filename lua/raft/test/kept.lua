@@ -71,19 +71,20 @@ local function file_base(record)
   return ("%s-%.0f"):format(name:sub(1, NAME_MOST), record.seed)
 end
 
+local function is_there(path)
+  local file = io.open(path, "r")
+  return file ~= nil and file:close()
+end
+
 -- A name that no file in the folder has.
 local function free_base(self, record)
   local base = file_base(record)
   local name, number = base, 1
-  while true do
-    local file = io.open(self.folder .. "/" .. name .. ".trace", "r")
-    if not file then
-      return name
-    end
-    file:close()
+  while is_there(self.folder .. "/" .. name .. ".trace") or is_there(self.folder .. "/" .. name .. ".html") do
     number = number + 1
     name = base .. "-" .. number
   end
+  return name
 end
 
 local function is_head(line)
