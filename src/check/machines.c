@@ -146,6 +146,15 @@ static void describe(const struct checker *checker, const struct trace_event *ev
     }
 }
 
+/* The node that told it first, if it is another; else any other that has applied the entry. */
+static uint64_t told_elsewhere(const struct checker *checker, const struct check_node *node,
+                               uint64_t index)
+{
+    const struct kept_answer *kept = kept_at(checker, index);
+    return kept != NULL && kept->node != node->id ? kept->node
+                                                  : applied_elsewhere(checker, node, index);
+}
+
 static void judge_answer(struct checker *checker, const struct check_node *node,
                          const struct trace_event *event)
 {
@@ -160,7 +169,7 @@ static void judge_answer(struct checker *checker, const struct check_node *node,
     } else if (*place != digest) {
         describe(checker, event, false, values, sizeof values);
         checker_report(
-            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
+            checker, event, CHECK_SAME_ANSWERS, told_elsewhere(checker, node, event->index),
             "the machine of node %" PRIu64 " answers the command at index %" PRIu64
             " (term %" PRIu64 ") differently from the first answer, given by another node "
             "or before a restart; a state machine must be deterministic%s",
@@ -172,7 +181,7 @@ static void judge_answer(struct checker *checker, const struct check_node *node,
     } else if (state != NULL && *state != hashes_digest(event->state_hash)) {
         describe(checker, event, true, values, sizeof values);
         checker_report(
-            checker, event, CHECK_SAME_ANSWERS, applied_elsewhere(checker, node, event->index),
+            checker, event, CHECK_SAME_ANSWERS, told_elsewhere(checker, node, event->index),
             "the machine of node %" PRIu64 " has another state after the command at index %" PRIu64
             " (term %" PRIu64 ") than was told first, by another node or before a restart; a state "
             "machine must be deterministic%s",
