@@ -127,7 +127,8 @@ end
 
 --- Removes faults of a script as long as it fails in the same way.
 -- @tparam table given `run`, `recorded`, `failure`, `replays` at most, `is_spent`, `told`: told(count, replays)
--- @treturn table { calls, actions, network, items, before, replays, text: what it says now, nil where nothing could go }
+-- @treturn table { calls, actions, network, items, before, replays, text } (text: what it says now; nil where
+-- nothing could go)
 function scripted.shrink(given)
   local items, went = items_of(given.recorded), true
   local search = setmetatable({
