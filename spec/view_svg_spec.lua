@@ -241,6 +241,17 @@ command.add(tests, "OfALongTraceTheFirstElectionIsShown", function(folder)
   lu.assertTrue(count_of(list, "path", "heartbeat") > 20)
 end)
 
+-- A node that never starts has a lane all the same where something was sent to it.
+command.add(tests, "MessagesToANodeThatNeverStarts", function(folder)
+  local path = command.write(folder .. "/trace", [[
+{"time":0,"node":0,"kind":"run","text":"one","value":{"mode":"sim","seed":1,"nodes":[1,2]}}
+{"time":1000,"node":1,"kind":"start","term":0}
+{"time":1500,"node":1,"kind":"send","peer":2,"message":"vote","number":1,"term":1}
+{"time":2000,"node":1,"kind":"drop","peer":2,"message":"vote","number":1,"text":"cut"}
+]])
+  command.assert_has(words_of(draw(path)), "|node 1|", "|node 2|", "|lost|")
+end)
+
 command.add(tests, "OfSeveralRunsTheFirstThatFailed", function(folder)
   local lines = {}
   for _, name in ipairs { "one", "two", "three" } do

@@ -161,6 +161,8 @@ local function read_event(self, text)
     return nil, type(problem) == "string" and problem or "it is not an event"
   elseif type(event.kind) ~= "string" or type(event.time) ~= "number" then
     return nil, "it is not an event (an object with time, node and kind)"
+  elseif event.time % 1 ~= 0 then
+    return nil, "its time is not a whole number of nanoseconds"
   end
   local wrong = check_fields(event)
   if wrong then

@@ -366,9 +366,12 @@ end
 
 -- Without lanes on which nothing is.
 local function lanes_of(scene)
-  local ids = {}
+  local ids, has_messages = {}, {}
+  for _, message in ipairs(scene.messages) do
+    has_messages[message.from], has_messages[message.to] = true, true
+  end
   for _, id in ipairs(scene.ids) do
-    if #scene.nodes[id].pieces > 0 or scene.nodes[id].is_marked then
+    if #scene.nodes[id].pieces > 0 or scene.nodes[id].is_marked or has_messages[id] then
       ids[#ids + 1] = id
     end
   end
