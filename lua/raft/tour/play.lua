@@ -28,7 +28,7 @@ end
 local function filled(text, variables)
   return (text:gsub("%${(.-)}", function(expression)
     local value = evaluate(expression, variables)
-    return type(value) == "number" and ("%.6g"):format(value) or tostring(value)
+    return type(value) == "number" and ("%.3f"):format(value):gsub("%.?0+$", "") or tostring(value)
   end))
 end
 
