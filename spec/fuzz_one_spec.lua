@@ -129,6 +129,13 @@ function tests.test_KeysLeaveOutWhatDiffers()
   lu.assertNotEquals(failure.key "a vote is lost", failure.key "a value is lost")
 end
 
+function tests.test_AHeadlineIsOneLineThatSaysSomething()
+  lu.assertEquals(failure.headline "a vote is lost\n  from x.lua:3", "a vote is lost")
+  lu.assertEquals(failure.headline "it ends where this returned:\n  process 2: read 3\nWhy not: …",
+    "it ends where this returned: process 2: read 3")
+  lu.assertEquals(failure.headline "nothing behind it:", "nothing behind it:")
+end
+
 function tests.test_AnAbortIsNamedAfterItsAssertion()
   local found = failure.died("was killed by signal 6 (aborted)", "raftbench: assertion failed: a == b\n"
     .. "  at src/raft/log.c:17 in log_append\n  replay: raftbench run x --seed 3\n")

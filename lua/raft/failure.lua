@@ -32,6 +32,14 @@ local function first_line(text)
   return text:match "[^\n]*%S[^\n]*" or ""
 end
 
+--- What a failure says, on one line: its first line, and the next where that ends with a colon.
+-- @tparam string text
+-- @treturn string
+function failure.headline(text)
+  local first, second = text:match "^([^\n]*:)\n%s*([^\n]+)"
+  return first and first .. " " .. second or text:match "[^\n]*"
+end
+
 -- "file:line: " of a user's file and what follows it.
 local function split_place(line)
   local place, rest = line:match "^([^%s:][^:\n]*:%d+): (.*)$"

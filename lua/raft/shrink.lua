@@ -208,7 +208,7 @@ local function run_scripted(given, failure, recorded, oracle)
     failure = failure, scripted = result, text = result.text, replays = oracle.replays + result.replays,
     others = oracle.others,
     script = given.again and scripted.write(result, plans.with(given.again, { events_most = given.events_most }),
-      (result.text or failure.text):match "[^\n]*"),
+      failures.headline(result.text or failure.text)),
   }
 end
 
@@ -275,7 +275,7 @@ local function run(given)
   end
   local found = look_at(plan)
   local about = ("%s\nShrunk by Raftbench: %s. It passes once that is mended."):format(
-    (found.text or failure.text):match "[^\n]*", plans.words(plan))
+    failures.headline(found.text or failure.text), plans.words(plan))
   local script, refused = printed.write(plan, about, given.is_scenario)
   return {
     failure = failure, before = recorded_plan, plan = plan, replays = replays, sure = sure, seconds = clock() - began,

@@ -101,7 +101,7 @@ local function over_tcp(found)
     end
   end
   local words = ("over TCP it fails so in %d of %d run%s"):format(failed, runs, runs == 1 and "" or "s")
-  return other and words .. "; otherwise: " .. other.text:match "[^\n]*" or words
+  return other and words .. "; otherwise: " .. failures.headline(other.text) or words
 end
 
 -- ---- the whole ---------------------------------------------------------------------------------------------------
@@ -204,10 +204,11 @@ end
 -- Where only the script itself fails so: with which of its faults.
 local function show_scripted(found, path, command)
   local result = found.scripted
-  say "\nShrunk: the script itself, which fails so with these of its faults alone"
-  say("  %s", found.failure.text:match "[^\n]*")
-  say("  from %d fault%s to %d (%d replays, %.1f s)\n", result.before, result.before == 1 and "" or "s",
-    #result.items, found.replays, found.seconds)
+  say("\nShrunk: the script itself, which fails so %s", #result.items > 0 and "with these of its faults alone"
+    or "without any of its faults")
+  say("  %s", failures.headline(found.text or found.failure.text))
+  say("  from %d fault%s to %d (%d replays, %.1f s)%s", result.before, result.before == 1 and "" or "s",
+    #result.items, found.replays, found.seconds, #result.items > 0 and "\n" or "")
   for _, item in ipairs(result.items) do
     say("  %9.6f s  %s", item.at, item.name)
   end
@@ -219,12 +220,12 @@ end
 
 local function show(found, path, command, with_curve)
   say "\nShrunk:"
-  say("  %s", (found.text or found.failure.text):match "[^\n]*")
+  say("  %s", failures.headline(found.text or found.failure.text))
   say("  from %s\n  to   %s (%d replays, %.1f s)", plans.words(found.before), plans.words(found.plan), found.replays,
     found.seconds)
   say("  it fails so under %d of 20 other seeds of the network", found.sure)
   for _, other in ipairs(found.others) do
-    say("  seen on the way: %s", other.failure.text:match "[^\n]*")
+    say("  seen on the way: %s", failures.headline(other.failure.text))
   end
   say "\nWhat led to it:"
   for _, line in ipairs(found.events or {}) do
@@ -239,7 +240,7 @@ local function show(found, path, command, with_curve)
   if #found.refused > 0 then
     say("The script does not stand alone: %s", table.concat(found.refused, "; "))
   elseif not story.is_it(again, found) then
-    say("The script does not fail in the same way%s", again and ": " .. again.text:match "[^\n]*" or "")
+    say("The script does not fail in the same way%s", again and ": " .. failures.headline(again.text) or "")
   end
   save(found, path, command)
   if #found.refused == 0 and not found.plan.events_most then
