@@ -58,7 +58,7 @@ for name, mistake in pairs {
     "FOUND: machines answer alike" },
   OneMoreThanThereIs = { "machine.lua", "held < command.count then", "held < command.count - 1 then",
     "FOUND: linearizability" },
-  StaleReads = { "faults.lua", "c:query(operation.key)", 'c:query(operation.key, { read = "stale" })',
+  StaleReads = { "faults.lua", "cluster:query(operation.key)", 'cluster:query(operation.key, { read = "stale" })',
     "FOUND: linearizability" },
 } do
   command.add(tests, "AMistakeIsFound_" .. name, function(folder)
@@ -69,6 +69,17 @@ for name, mistake in pairs {
     command.assert_has(out, mistake[4], "again: ")
   end)
 end
+
+-- Its clients' own function works on another cluster as well: what is left needs no faults, and one operation.
+command.add(tests, "AMistakeIsMadeSmall", function(folder)
+  local project = new(folder)
+  change(project .. "/machine.lua", "held < command.count then", "held + 1 < command.count then")
+  local out = sh("cd %s && make fuzz SEEDS=20", project)
+  command.assert_match(out, "\n  to   0 faults, 1 operation, [^\n]*1 node")
+  local again, code = sh("cd %s && $(sed -n 's/^RAFTBENCH ?= //p' Makefile) run repro-*.lua", project)
+  lu.assertEquals(code, 1)
+  command.assert_has(again, "linearizab")
+end)
 
 command.add(tests, "NothingThatIsThereIsTouched", function(folder)
   local project = new(folder)

@@ -35,7 +35,7 @@ local function start_client(run, number, source)
   self.given = run.given and run.given[number] or {}
   run.members[number] = self
   local thread = run.cluster:client(function(thread)
-    self.thread = thread
+    self.thread, thread.performs = thread, run.perform ~= false
     client.run(run, self, source)
   end, run.session and { session = true } or nil)
   run.threads[number] = thread

@@ -12,15 +12,15 @@ return {
       generator = function()
         return { f = operations[c:random(3)], key = c:random(2) == 1 and "apples" or "pears", value = c:random(3) }
       end,
-      perform = function(_, operation)
+      perform = function(_, operation, cluster)
         if operation.f == "look" then
-          local held, message, code = c:query(operation.key)
+          local held, message, code = cluster:query(operation.key)
           if message then
             return nil, message, code
           end
           return true, held
         end
-        return c:propose { op = operation.f, item = operation.key, count = operation.value }
+        return cluster:propose { op = operation.f, item = operation.key, count = operation.value }
       end,
       -- What one store alone would do: the next state, or nil where the answer (`result`, where it is known) is none
       -- that it could have given.

@@ -181,7 +181,7 @@ local function ask_once(run, self, operation)
     index = 0, process = asked.process, type = "ok", f = operation.f, key = operation.key, value = nil, time = 0,
   }
   if run.perform then
-    judge_performed(entry, operation, operation.f == "read", run.perform(self.number, operation))
+    judge_performed(entry, operation, operation.f == "read", run.perform(self.number, operation, run.cluster.handle))
   else
     ask(run, self, operation, asked, entry)
   end
