@@ -111,6 +111,21 @@ function tests.test_OneThatHangsIsEnded()
   lu.assertTrue(core.clock_ns() - started_ns < 10e9)
 end
 
+-- Of a parent, too, that keeps what it prints (LuaJIT ends a line with a call of its own).
+function tests.test_LinesOfOneThatHangsAreWrittenAtOnce()
+  local text = workers.call(function()
+    io.stdout:setvbuf "full"
+    print "kept back"
+    return workers.call(function()
+      print "round and round"
+      while true do
+        os.execute "sleep 1"
+      end
+    end, 0.3).text
+  end, 10).value
+  lu.assertEquals(text, "round and round\n")
+end
+
 function tests.test_OfWhatItPrintsTheEndIsKept()
   local answer = workers.call(function()
     for number = 1, 100000 do

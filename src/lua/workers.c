@@ -154,7 +154,11 @@ static void become_child(const struct pipes *pipes, pid_t parent)
     close_one(&own_orders);
     own_records = pipes->records[1];
     own_orders = pipes->orders[0];
-    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a kill takes what is not written */
+    /* A kill takes what is not written, so every line is written at once. With a buffer of its own:
+     * without one glibc lets putchar, which ends a line for LuaJIT's print, go on to fill the
+     * buffer that the parent has written into. */
+    static char line[BUFSIZ];
+    (void)setvbuf(stdout, line, _IOLBF, sizeof line);
 }
 
 /* f(tell, take), and then the end: with the status that f returns. */
@@ -370,7 +374,6 @@ static int worker_send(lua_State *L)
     int outcome = lua_pcall(L, 2, 1, 0);
     (void)signal(SIGPIPE, before);
     return outcome == LUA_OK ? 1 : lua_error(L);
-    return 1;
 }
 
 /* worker:ended() → false while it runs; "exit" or "signal", and which */
