@@ -178,6 +178,26 @@ tests.test_NothingThatWasPerformedHasSucceeded = function()
   run(of { may_fail = true })
 end
 
+-- A leader that hands over its leadership is busy just then (chaos, seed 900424).
+tests.test_AWorkloadWhoseLeaderIsBusyIsAskedAgain = function()
+  local function busy_until(time)
+    return { nodes = 1, run = function(c)
+      c:workload {
+        clients = 1, rate = 20, generator = function() return { f = "knock" } end,
+        perform = function(_, _, cluster)
+          if cluster:now() < time then
+            return nil, "it waits", "busy", {}
+          end
+          return 1, "open"
+        end,
+      }
+      c:sleep(1)
+    end }
+  end
+  run(busy_until(3))
+  clusters.assert_raises(function() run(busy_until(30)) end, "a workload is served", "busy")
+end
+
 -- What did not succeed amid faults does once all is healed, in its session too.
 tests.test_AWorkloadThatIsServedLate = function()
   for _, given in ipairs { { session = true }, { kind = "queue", mix = { dequeue = 1 } }, { read = "lease" },

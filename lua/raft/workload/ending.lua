@@ -11,6 +11,7 @@ local violation = require "raft.violation"
 local ending = {}
 
 local TIMEOUT = 10 -- s
+local PAUSE = 0.05 -- s, before a leader that is busy is asked again
 local READ_LAST = 50 -- keys that are read once more: those used last
 
 -- A client that looks for the leader, after all the others.
@@ -66,12 +67,24 @@ local function sums_of(run)
 end
 
 -- Drawn anew where the workload draws: a value is written once.
-local function one_more(run, reader, last)
+local function ask_again(run, reader, last)
   local operation = { f = last.f, key = last.key, value = last.value, read = last.read, timeout = TIMEOUT }
   if not (run.perform or run.generator or run.given) then
     operation.key, operation.value = run.operations[last.f].draw(run, reader.stream)
   end
   return select(2, client.ask_once(run, reader, operation))
+end
+
+-- A leader that hands over its leadership, or waits for the others, is busy for a while only.
+local function one_more(run, reader, last)
+  local cluster = run.cluster
+  local deadline_ns = cluster:deadline_ns(TIMEOUT * 1e9)
+  local entry = ask_again(run, reader, last)
+  while entry.error == "busy" and cluster.core:now_ns() < deadline_ns do
+    cluster.driver:await(cluster.core:wait_time(cluster:deadline_ns(PAUSE * 1e9)))
+    entry = ask_again(run, reader, last)
+  end
+  return entry
 end
 
 local function check_served(run, reader)
