@@ -93,7 +93,9 @@ end }
 ]], function(fuzz)
   local result = command.assert_code(fuzz("--seeds", "6", "--keep-going", "--patience", "2"), 1)
   command.assert_has(result.out, ": 6 seeds", "FOUND: abort (seed 2)", "signal 6 (aborted)", "FOUND: hang (seed 3)",
-    "did not end within 2 s of real time", "failure 1: hang, in 2 of 6 seeds, soonest in seed 4", "after 500 events")
+    "did not end within 2 s of real time", "failure 1: hang, in 2 of 6 seeds, soonest in seed 4", "after 500 events",
+    "written to repro-bank-4.lua")
+  os.remove "repro-bank-4.lua"
   if not rawget(_G, "jit") then -- what LuaJIT has compiled looks at no signal
     command.assert_has(result.out, "; it was at ", "bank.lua:3 in run")
   end
