@@ -75,6 +75,8 @@ end
 -- @param filter a function(event), a table, or nil: all
 -- @treturn ?string the kind of events, or a list of kinds; nil: all kinds
 -- @treturn function matches(event)
+-- @treturn ?integer the node that all events which match have; nil: any
+-- @treturn ?string the same of the message
 function filters.compile(name, filter)
   if filter == nil then
     return nil, is_everything
@@ -89,6 +91,7 @@ function filters.compile(name, filter)
       fields[#fields + 1] = check_field(name, field, wanted)
     end
   end
+  local node = arguments.is_integer(filter.node) and filter.node > 0 and filter.node or nil
   return check_kinds(name, filter.kind), function(event)
     for _, field in ipairs(fields) do
       local value = event[field[1]]
@@ -100,7 +103,7 @@ function filters.compile(name, filter)
       end
     end
     return true
-  end
+  end, node, filter.message
 end
 
 return filters

@@ -79,17 +79,29 @@ void lua_keep_error(struct lua_cluster *box)
 
 /* ---- trace readers -------------------------------------------------------------------------- */
 
+#define MESSAGE_NAME_BYTES 64U
+
 /* One reader of the trace: its function is in the user value's "readers", under this address. */
 struct reader {
     struct lua_cluster *box;
     int subscription;
+    uint64_t node;                    /* 0: whichever */
+    char message[MESSAGE_NAME_BYTES]; /* "": whichever */
 };
+
+/* Of most events no table is made: an ambush on one node's messages looks at thousands. */
+static bool is_wanted(const struct reader *reader, const struct trace_event *event)
+{
+    return (reader->node == 0 || event->node == reader->node) &&
+           (reader->message[0] == '\0' ||
+            (event->message_name != NULL && strcmp(event->message_name, reader->message) == 0));
+}
 
 static void read_event(void *context, const struct trace_event *event)
 {
     struct reader *reader = context;
     lua_State *L = reader->box->L;
-    if (reader->box->silent || L == NULL || !lua_checkstack(L, 16)) {
+    if (!is_wanted(reader, event) || reader->box->silent || L == NULL || !lua_checkstack(L, 16)) {
         return;
     }
     lua_cluster_table(L, "readers");
@@ -103,14 +115,20 @@ static void read_event(void *context, const struct trace_event *event)
     lua_callback(reader->box, 1, 0);
 }
 
-/* core:on(kinds, f) → a reader, to be ended by core:off(reader) */
+/* core:on(kinds, f, node, message) → a reader, to be ended by core:off(reader). node, message: only
+ * events that have these; nil: any */
 static int cluster_on(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_check(L);
     uint64_t mask = lua_event_mask(L, 2);
     luaL_checktype(L, 3, LUA_TFUNCTION);
+    uint64_t node = lua_isnoneornil(L, 4) ? 0 : (uint64_t)luaL_checkinteger(L, 4);
+    const char *message = luaL_optstring(L, 5, "");
     struct reader *reader = lua_newuserdatauv(L, sizeof *reader, 0);
     reader->box = box;
+    reader->node = node;
+    luaL_argcheck(L, strlen(message) < sizeof reader->message, 5, "no message has such a name");
+    strcpy(reader->message, message);
     lua_cluster_table(L, "readers");
     lua_pushvalue(L, 3);
     lua_rawsetp(L, -2, reader);

@@ -32,7 +32,7 @@ function goals:sometimes(name, condition)
     reached[name] = reached[name] or (condition and true or false)
     return reached[name]
   end
-  local kinds, matches = filters.compile("condition", condition)
+  local kinds, matches, node, message = filters.compile("condition", condition)
   if reached[name] then
     return true
   end
@@ -43,7 +43,7 @@ function goals:sometimes(name, condition)
       self.core:off(reader)
       reader = nil
     end
-  end)
+  end, node, message)
   return false
 end
 

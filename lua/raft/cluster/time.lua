@@ -52,7 +52,7 @@ end
 -- @tparam[opt=10] ?number timeout seconds
 -- @treturn ?raft.event the event; nil, message, "timeout", detail
 function time:wait_event(filter, timeout)
-  local kinds, matches = filters.compile("filter", filter)
+  local kinds, matches, node, message = filters.compile("filter", filter)
   local length_ns = arguments.seconds("timeout", timeout, 10)
   self.driver:check_may_wait("wait_event")
   local found
@@ -61,7 +61,7 @@ function time:wait_event(filter, timeout)
       found = event
       self.core:interrupt()
     end
-  end)
+  end, node, message)
   local fine, problem = pcall(self.driver.await_predicate, self.driver, function()
     return found
   end, self:deadline_ns(length_ns))
@@ -127,13 +127,13 @@ end
 -- @tparam fun(event:raft.event) f f(event)
 -- @treturn fun() ends it
 function time:on(filter, f)
-  local kinds, matches = filters.compile("filter", filter)
+  local kinds, matches, node, message = filters.compile("filter", filter)
   arguments.callable("f", f)
   local reader = self.core:on(kinds, function(event)
     if matches(event) then
       f(event)
     end
-  end)
+  end, node, message)
   return function()
     if reader and not self.core:is_closed() then
       self.core:off(reader)

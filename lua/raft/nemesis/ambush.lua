@@ -66,9 +66,9 @@ function ambush.set(c, how)
   local kept = hand.record(c, "ambush", 1, how)
   kept.action.had_effect = false
   local skip, is_over, stop = how.skip or 0, false, nil
-  stop = nemesis.cluster:on({ kind = how.kind, message = how.message }, function(event)
+  stop = nemesis.cluster:on({ kind = how.kind, message = how.message, node = how.node }, function(event)
     local id = event.node
-    if is_over or nemesis.is_over or id == 0 or how.node and id ~= how.node then
+    if is_over or nemesis.is_over or id == 0 then
       return
     elseif skip > 0 then
       skip = skip - 1
