@@ -153,11 +153,8 @@ local function end_client(self, client, fine, ...)
 end
 
 -- A client has stopped running: to wait, for good, or for no reason that we know.
-local function judge(self, client, before, fine, ...)
-  self.current = before
-  if fine and (...) == WAITS then
-    return
-  elseif coroutine.status(client.thread) == "dead" then
+local function judge(self, client, fine, ...)
+  if coroutine.status(client.thread) == "dead" then
     end_client(self, client, fine, ...)
   else
     end_client(self, client, false, "a client yielded by itself, and nothing would go on with it: it waits by calling "
@@ -165,10 +162,17 @@ local function judge(self, client, before, fine, ...)
   end
 end
 
+local function came_back(self, client, before, fine, first, ...)
+  self.current = before
+  if first ~= WAITS then
+    judge(self, client, fine, first, ...)
+  end
+end
+
 local function resume(self, client, value)
   local before = self.current -- a client that starts this one
   self.current = client
-  judge(self, client, before, resume_coroutine(client.thread, value))
+  came_back(self, client, before, resume_coroutine(client.thread, value))
 end
 
 -- A timer's function, which must not wait: what it raises is raised by the call that drives the world.
@@ -222,11 +226,11 @@ end
 
 -- From a ticket that was taken on: what each was for has come, and who waits for it goes on.
 local function wake(self, ticket, outcome)
-  local handle, take = self.core, self.take
+  local handle, take, waits = self.core, self.take, self.waits -- which are others only once it is closed
   while ticket do
-    local slot = slot_of(ticket)
-    local wait = self.waits[slot]
-    self.waits[slot] = nil
+    local slot = ticket % SLOTS + 1
+    local wait = waits[slot]
+    waits[slot] = nil
     if outcome == true then
       outcome = TIME_IS_UP
     end

@@ -30,7 +30,8 @@ end
 
 local function start_client(run, number, source)
   local stream = core.stream(run.cluster.options.seed, ("workload/%d/client/%d"):format(run.number, number))
-  local self = { number = number, process = number, stream = stream, asked = 0, sleeps = false, pending = false }
+  local self = { number = number, process = number, stream = stream, asked = 0, sleeps = false, pending = false,
+    operation = false }
   self.asks = run.asks[(number - 1) % #run.asks + 1]
   self.given = run.given and run.given[number] or {}
   run.members[number] = self
@@ -186,6 +187,7 @@ function workload.start(cluster, given)
   run.cluster, run.number, run.members, run.threads = cluster, #list + 1, {}, {}
   run.tallies = {} -- by operation: how many were asked, the last entry, whether one has succeeded
   run.core, run.driver, run.over, run.is_closed = cluster.core, cluster.driver, false, false
+  run.now_ns, run.request, run.wait_time = run.core.now_ns, run.core.request, run.core.wait_time
   run.history = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
   list[run.number] = run.history
   local judges = cluster.judges -- a scenario's

@@ -4,9 +4,11 @@
 -- what a workload consists of.
 -- @module raft.workload.client
 
-local null = require("raft.core").null
+local core = require "raft.core"
 
+local null = core.null
 local floor, max = math.floor, math.max
+local random = core.stream(0, "for its method").random -- found once: called some times for each operation
 
 local client = {}
 
@@ -19,14 +21,14 @@ local AT_ONCE = 1000000 -- ns, after an answer that took no time: the world has 
 
 local function any_node(run, self)
   local ids = run.core:ids()
-  return ids[self.stream:random(1, #ids)]
+  return ids[random(self.stream, 1, #ids)]
 end
 
 -- The node that it takes for the leader: one of those that believe it themselves, cut off or not.
 local function believed_leader(run, self)
   local leaders = run.cluster:leaders()
-  local node = #leaders > 0 and leaders[self.stream:random(1, #leaders)].id or any_node(run, self)
-  self.stays = self.stream:random(1, STAYS_MOST)
+  local node = #leaders > 0 and leaders[random(self.stream, 1, #leaders)].id or any_node(run, self)
+  self.stays = random(self.stream, 1, STAYS_MOST)
   return node
 end
 
@@ -45,7 +47,7 @@ end
 local function was_refused(self, outcome)
   if self.asks == "known" and outcome.code ~= "busy" then
     self.node = outcome.leader
-    self.stays = outcome.leader and self.stream:random(1, STAYS_MOST) or 0
+    self.stays = outcome.leader and random(self.stream, 1, STAYS_MOST) or 0
   end
 end
 
@@ -60,11 +62,19 @@ end
 local function invoke(run, self, operation)
   local history = run.history
   local index = #history + 1
-  local entry = {
-    index = index, process = self.process, type = "invoke", f = operation.f, key = operation.key,
-    value = operation.value, time = run.core:now_ns(), node = operation.node, timeout = operation.timeout,
-    read = operation.read,
-  }
+  local time, node, timeout, read = run.now_ns(run.core), operation.node, operation.timeout, operation.read
+  local entry
+  if timeout or read then
+    entry = {
+      index = index, process = self.process, type = "invoke", f = operation.f, key = operation.key,
+      value = operation.value, time = time, node = node, timeout = timeout, read = read,
+    }
+  else -- most: half the memory
+    entry = {
+      index = index, process = self.process, type = "invoke", f = operation.f, key = operation.key,
+      value = operation.value, time = time, node = node,
+    }
+  end
   history[index] = entry
   self.pending = entry
   local tally = run.tallies[entry.f] or new_tally(run, entry.f)
@@ -79,7 +89,7 @@ local function complete(run, self, entry)
   end
   local history, kind = run.history, entry.type
   local index = #history + 1
-  entry.index, entry.time = index, run.core:now_ns()
+  entry.index, entry.time = index, run.now_ns(run.core)
   if kind == "ok" and entry.value == nil then
     entry.value = null
   end
@@ -96,7 +106,8 @@ end
 
 -- ---- asking -------------------------------------------------------------------------------------------------
 
---- What is asked of the cluster; a command that is looked for in the logs later is like no other.
+--- What is asked of the cluster, until the next is made; a command that is looked for in the logs later is like no
+-- other.
 -- @tparam table run
 -- @tparam table kind of raft.workload.kinds
 -- @tparam table operation
@@ -104,8 +115,8 @@ end
 -- @treturn raft.value
 function client.body(run, kind, operation, asked)
   local body = kind.body(operation)
-  if run.locates and not kind.is_read then
-    body.id = asked.index
+  if not kind.is_read then
+    body.id = run.locates and asked.index or nil
   end
   return body
 end
@@ -122,13 +133,14 @@ local function ask(run, self, operation, asked, entry)
   local length_ns = timeout and floor(timeout * 1e9 + 0.5) or run.timeout_ns
   local node, body = operation.node or 0, client.body(run, kind, operation, asked)
   local holder = thread or self -- of the session
+  local request = run.request
   local ticket
   if is_read then
-    ticket = run.core:request(operation.read or "read", node, body, length_ns)
+    ticket = request(run.core, operation.read or "read", node, body, length_ns)
   elseif holder.session then
-    ticket = run.core:request("propose", node, body, length_ns, holder.session, holder.repeat_ns)
+    ticket = request(run.core, "propose", node, body, length_ns, holder.session, holder.repeat_ns)
   else
-    ticket = run.core:request("propose", node, body, length_ns)
+    ticket = request(run.core, "propose", node, body, length_ns)
   end
   local outcome = run.driver:await_for(thread, ticket)
   local code = outcome.code
@@ -168,7 +180,7 @@ end
 -- ---- its life -----------------------------------------------------------------------------------------------
 
 local function sleep_until(run, self, time_ns)
-  local ticket = run.core:wait_time(time_ns)
+  local ticket = run.wait_time(run.core, time_ns)
   self.sleeps = ticket
   run.driver:await_for(self.thread, ticket)
   self.sleeps = false
@@ -204,7 +216,7 @@ local function perform(run, self, operation)
   if run.over or run.given then -- what is done again has its times
     return
   elseif entry.type == "fail" and entry.error ~= "mismatch" then
-    sleep_until(run, self, entry.time + self.stream:random(REST_LEAST, REST_MOST))
+    sleep_until(run, self, entry.time + random(self.stream, REST_LEAST, REST_MOST))
   elseif entry.time == asked.time then
     sleep_until(run, self, entry.time + AT_ONCE)
   end
@@ -216,7 +228,7 @@ end
 local function next_time(run, self, now_ns)
   local at_ns, gap_ns = now_ns, run.gap_ns
   if gap_ns then
-    at_ns = max((self.next_ns or now_ns) + self.stream:random(0, 2 * gap_ns), now_ns - 2 * gap_ns)
+    at_ns = max((self.next_ns or now_ns) + random(self.stream, 0, 2 * gap_ns), now_ns - 2 * gap_ns)
     self.next_ns = at_ns
   end
   return at_ns < run.end_ns and at_ns or nil
@@ -225,7 +237,7 @@ end
 local function draw_name(run, stream)
   local names, weights = run.names, run.weights
   if names[2] then
-    local at = stream:random(1, run.weight)
+    local at = random(stream, 1, run.weight)
     for position = 1, #weights do
       at = at - weights[position]
       if at <= 0 then
@@ -236,16 +248,26 @@ local function draw_name(run, stream)
   return names[1]
 end
 
+-- A client has one operation at a time, whose table it uses again where no script sees it.
+local function new_operation(self)
+  local operation = { f = false, key = false, value = false, read = nil, node = nil, timeout = nil }
+  self.operation = operation
+  return operation
+end
+
 local function draw(run, self)
   local stream, asks = self.stream, self.asks
   local name = draw_name(run, stream)
   local kind = run.operations[name]
   local key, value = kind.draw(run, stream)
-  return {
-    f = name, key = key, value = value, read = kind.is_read and run.read or nil,
-    node = asks ~= "leader" and choose_node(run, self) or nil,
-    timeout = asks == "known" and run.timeout * KNOWN_TIMEOUT or nil,
-  }
+  local operation = not run.perform and self.operation or new_operation(self)
+  operation.f, operation.key, operation.value = name, key, value
+  operation.read = kind.is_read and run.read or nil
+  if asks ~= "leader" then
+    operation.node = choose_node(run, self)
+    operation.timeout = asks == "known" and run.timeout * KNOWN_TIMEOUT or nil
+  end
+  return operation
 end
 
 local function generate(run, self)
@@ -279,9 +301,9 @@ client.repeated = { time = given_time, operation = given }
 -- @tparam table self the client: number, process, stream, asks, asked = 0
 -- @tparam table source where its operations come from
 function client.run(run, self, source)
-  local core, next_at, next_operation = run.core, source.time, source.operation
+  local handle, clock, next_at, next_operation = run.core, run.now_ns, source.time, source.operation
   while not run.over and run.left > 0 do
-    local now_ns = core:now_ns()
+    local now_ns = clock(handle)
     local at_ns = next_at(run, self, now_ns)
     if not at_ns then
       break

@@ -157,14 +157,21 @@ local function was_contained(entry, operation, answer)
   end
 end
 
+-- Bodies are used again: each is encoded before the next is asked for.
+
 local function command(name)
+  local body = { op = name, key = false, value = false, id = nil }
   return function(operation)
-    return { op = name, key = operation.key, value = operation.value }
+    body.key, body.value = operation.key, operation.value
+    return body
   end
 end
 
+local question = { op = "get", key = false }
+
 local function get(operation)
-  return { op = "get", key = operation.key }
+  question.key = operation.key
+  return question
 end
 
 local function compare_and_set(operation)
