@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *failure_name(enum failure_code code)
 {
@@ -36,6 +37,11 @@ void failure_set(struct failure *failure, enum failure_code code, const char *fo
     failure->leader = 0;
     failure->offset = 0;
     failure->file[0] = '\0';
+    size_t length = strcspn(format, "%");
+    if (format[length] == '\0' && length < sizeof failure->message) {
+        memcpy(failure->message, format, length + 1); /* each sleep of a client ends so */
+        return;
+    }
     va_list arguments;
     va_start(arguments, format);
     text_format(failure->message, sizeof failure->message, format, arguments);

@@ -29,6 +29,7 @@
 
 /* A cluster as Lua holds it. */
 struct lua_cluster {
+    const void *mark;        /* by which box_of knows it; NULL once it is collected */
     struct cluster *cluster; /* NULL: closed */
     struct trace *kept;      /* the recent events of a closed one, where they are kept */
     lua_State *L;            /* whoever entered last; callbacks run there */
