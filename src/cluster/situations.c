@@ -136,16 +136,16 @@ void situations_look(struct cluster *cluster)
     if (count > CLUSTER_SITUATION_NODES) {
         return;
     }
+    const struct node_view *views[CLUSTER_SITUATION_NODES];
     uint64_t commit_most = 0;
     for (size_t i = 0; i < count; i++) {
         struct cluster_node *node = cluster->members.items[i].node;
-        const struct node_view *view = cluster_view(node);
+        const struct node_view *view = views[i] = cluster_view(node);
         standings[i] = (struct standing){view->term, last_term(node, view), view->commit_index};
         commit_most = view->commit_index > commit_most ? view->commit_index : commit_most;
     }
     for (size_t i = 0; i < count; i++) {
-        packed[i] =
-            pack(cluster, i, cluster_view(cluster->members.items[i].node), standings, commit_most);
+        packed[i] = pack(cluster, i, views[i], standings, commit_most);
     }
     sort(packed, count);
     uint64_t hash = hash_bytes(packed, count * sizeof packed[0], count);
