@@ -22,7 +22,7 @@ local small_drawn = [[
 │ 1.500000 │ LEADER t4            │                      │
 │          │ appends 1..3 t4      │                      │
 │          │ → 2 append 1..3 t4   │                      │
-│ 1.501234 │                      │ ← 1 append 1..3 t4   │
+│ 1.501235 │                      │ ← 1 append 1..3 t4   │
 │ 1.501300 │ ▶ crash(1)                                  │
 │ 1.501300 │ stops: crash         │                      │
 │          │ ✗ 2 lost: cut        │                      │
@@ -47,7 +47,7 @@ local small_listed = [[
 │          │      │ writes 1..3  │
 │          │      │ → 2 append   │
 │          │      │ 1..3 t4      │
-│ 1.501234 │ 2    │ ← 1 append   │
+│ 1.501235 │ 2    │ ← 1 append   │
 │          │      │ 1..3 t4      │
 │ 1.501300 │ ▶ crash(1)          │
 │ 1.501300 │ 1    │ stops: crash │

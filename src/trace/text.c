@@ -361,7 +361,7 @@ void trace_write_text(const struct trace_event *event, struct buffer *out)
     ensure(event->kind < TRACE_KIND_COUNT);
     bool is_before = event->time_ns < 0;
     uint64_t time_ns = is_before ? 0 - (uint64_t)event->time_ns : (uint64_t)event->time_ns;
-    uint64_t time_us = time_ns / 1000;
+    uint64_t time_us = (time_ns + 500) / 1000; // rounded, as seconds are in messages
     buffer_append_format(out, "%s%llu.%06llu ", is_before ? "-" : "",
                          (unsigned long long)(time_us / 1000000),
                          (unsigned long long)(time_us % 1000000));

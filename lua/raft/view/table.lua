@@ -25,7 +25,7 @@ local quiet = { write = true, sync = true, match = true }
 local across = { fault = true, note = true, violation = true, client = true }
 
 local function seconds(time, scale)
-  local micros = math.floor(time * (1e6 / scale) + (scale == 1 and 0.5 or 0))
+  local micros = math.floor(time * (1e6 / scale) + 0.5) -- rounded, as seconds are in messages
   local whole = math.floor(micros / 1e6)
   return string.format("%.0f.%06.0f", whole, micros - whole * 1e6)
 end
