@@ -186,6 +186,16 @@ function tests.test_AnInstallIsThereAfterACrash()
   assert_violated(restart(r, 3, 3, 1, {}), "committed entries are kept", 3)
 end
 
+-- A received snapshot that was named before the crash, and told by nobody, has taken the place of entries of another
+-- term (chaos, seed 3007961).
+function tests.test_ARestartFromAReceivedSnapshot()
+  local r = with_one_behind()
+  r:append(3, 4, { 1, 1, 1, 1, 1, 1 }):write(3, 4, 6):sync(3)
+  lu.assertNil(restart(r, 3, 5, 2, {}).violation)
+  r:append(1, 6, { 1, 1, 1, 2, 2, 2 }):append(3, 6, { 1, 1, 1, 2, 2, 2 })
+  lu.assertNil(r.violation)
+end
+
 -- A write that was on its way when the log was replaced counts no more.
 function tests.test_AnInstallDuringAWrite()
   local function r_with_a_write()

@@ -154,12 +154,13 @@ static void reset_node(struct checker *checker, struct check_node *node,
 {
     uint64_t base = event->first > 0 ? event->first - 1 : 0;
     struct term *base_term = &checker->origin;
-    if (base > 0) {
+    /* The snapshot comes first: it may be a received one, which was named before the crash and
+       took the place of entries of another term. */
+    if (base > 0 && base == event->commit && event->prev_term != 0) {
+        base_term = terms_get(&checker->terms, event->prev_term);
+    } else if (base > 0) {
         base_term = chain_term(&node->disk, base);
         base_term = base_term != NULL ? base_term : chain_term(&checker->committed, base);
-    }
-    if (base_term == NULL && base == event->commit && event->prev_term != 0) {
-        base_term = terms_get(&checker->terms, event->prev_term);
     }
     chain_reset(&node->log, base, base_term);
     node->life++;
