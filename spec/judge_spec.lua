@@ -178,15 +178,16 @@ tests.test_NothingThatWasPerformedHasSucceeded = function()
   run(of { may_fail = true })
 end
 
--- A leader that hands over its leadership is busy just then (chaos, seed 900424).
-tests.test_AWorkloadWhoseLeaderIsBusyIsAskedAgain = function()
-  local function busy_until(time)
+-- A leader that hands over its leadership is busy just then (chaos, seed 900424), one that is removed may be gone
+-- before it answers (3010796).
+tests.test_AWorkloadThatIsNotServedAtOnceIsAskedAgain = function()
+  local function failing_until(time, code, detail)
     return { nodes = 1, run = function(c)
       c:workload {
         clients = 1, rate = 20, generator = function() return { f = "knock" } end,
         perform = function(_, _, cluster)
           if cluster:now() < time then
-            return nil, "it waits", "busy", {}
+            return nil, "it waits", code, detail
           end
           return 1, "open"
         end,
@@ -194,8 +195,9 @@ tests.test_AWorkloadWhoseLeaderIsBusyIsAskedAgain = function()
       c:sleep(1)
     end }
   end
-  run(busy_until(3))
-  clusters.assert_raises(function() run(busy_until(30)) end, "a workload is served", "busy")
+  run(failing_until(3, "busy", {}))
+  run(failing_until(3, "node_down", { unknown = true }))
+  clusters.assert_raises(function() run(failing_until(30, "busy", {})) end, "a workload is served", "busy")
 end
 
 -- What did not succeed amid faults does once all is healed, in its session too.

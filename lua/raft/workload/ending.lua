@@ -11,7 +11,7 @@ local violation = require "raft.violation"
 local ending = {}
 
 local TIMEOUT = 10 -- s
-local PAUSE = 0.05 -- s, before a leader that is busy is asked again
+local PAUSE = 0.05 -- s, before it is asked again
 local READ_LAST = 50 -- keys that are read once more: those used last
 
 -- A client that looks for the leader, after all the others.
@@ -75,12 +75,17 @@ local function ask_again(run, reader, last)
   return select(2, client.ask_once(run, reader, operation))
 end
 
--- A leader that hands over its leadership, or waits for the others, is busy for a while only.
+local function is_served(entry)
+  return entry.type == "ok" or entry.error == "mismatch"
+end
+
+-- Again and again for a while: a leader that hands over its leadership is busy just then, and one that is removed
+-- may be gone before it answers.
 local function one_more(run, reader, last)
   local cluster = run.cluster
   local deadline_ns = cluster:deadline_ns(TIMEOUT * 1e9)
   local entry = ask_again(run, reader, last)
-  while entry.error == "busy" and cluster.core:now_ns() < deadline_ns do
+  while not is_served(entry) and cluster.core:now_ns() < deadline_ns do
     cluster.driver:await(cluster.core:wait_time(cluster:deadline_ns(PAUSE * 1e9)))
     entry = ask_again(run, reader, last)
   end
@@ -90,7 +95,7 @@ end
 local function check_served(run, reader)
   for _, sum in ipairs(sums_of(run)) do
     local entry = sum.asked > 0 and not sum.has_succeeded and one_more(run, reader, sum.last)
-    if entry and entry.type ~= "ok" and entry.error ~= "mismatch" then
+    if entry and not is_served(entry) then
       error(violation.new({
         property = "a workload is served", key = sum.name, time = run.cluster.core:now_ns() / 1e9, nodes = {},
         message = ("not one of %d %s of workload %d (%s) has succeeded, nor has one more (%s) now that all is "
