@@ -164,15 +164,6 @@ function tests.test_StrangersThatWereAnsweredAreForgotten()
   wire.skip_without_luv()
   local node, address = running_node()
   local next_id = 1000
-  local function resident_kib()
-    collectgarbage()
-    for line in io.lines "/proc/self/status" do
-      local kib = line:match "^VmRSS:%s+(%d+)"
-      if kib then
-        return tonumber(kib)
-      end
-    end
-  end
   local function meet(count)
     for _ = 1, count do
       next_id = next_id + 1
@@ -183,12 +174,14 @@ function tests.test_StrangersThatWereAnsweredAreForgotten()
       lu.assertFalse(connection.ended)
       connection:close()
     end
+    collectgarbage()
   end
   meet(2000)
-  local before = resident_kib()
+  local before = processes.resident_kib()
   meet(5000)
-  lu.assertTrue(resident_kib() - before < 500, resident_kib() - before)
+  local more_kib = processes.resident_kib() - before
   node:close()
+  processes.assert_grown_less(more_kib, 500)
 end
 
 -- The same with a node of a script's cluster, whose links have faults.
@@ -215,8 +208,7 @@ with_strangers("StrangersLeaveNoLinks", function(_, _, c)
   local before = processes.resident_kib()
   meet(3000)
   collectgarbage()
-  local more_kib = processes.resident_kib() - before
-  lu.assertTrue(more_kib < 500, more_kib .. " KiB more")
+  processes.assert_grown_less(processes.resident_kib() - before, 500)
 end)
 
 -- They begin large frames and do not end them.

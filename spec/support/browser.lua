@@ -16,6 +16,9 @@ end
 
 -- Why there is none here; nil: there is one.
 function browser.missing()
+  if os.getenv "LD_PRELOAD" then
+    return "a browser does not run with a sanitizer's libraries"
+  end
   for _, name in ipairs { "chromedriver", "chromium", "curl" } do
     if output_of("command -v " .. name) == "" then
       return name .. " is not installed (`make deps-browser` installs it)"

@@ -1,4 +1,5 @@
 -- What node_spec needs of the system: processes of replicas, free ports, what this process holds.
+local lu = require "luaunit"
 local raft = require "raft"
 local quote = require("raft.quote").word
 
@@ -58,6 +59,13 @@ function M.resident_kib()
   local status = file:read("*a")
   file:close() -- by hand: descriptors are counted, too
   return tonumber(status:match("\nVmRSS:%s+(%d+)"))
+end
+
+-- Memory has grown by less than so much. AddressSanitizer keeps what was freed: there it tells nothing.
+function M.assert_grown_less(more_kib, most_kib)
+  if not os.getenv "ASAN_OPTIONS" then
+    lu.assertTrue(more_kib < most_kib, more_kib .. " KiB more")
+  end
 end
 
 function M.sleep(seconds)
