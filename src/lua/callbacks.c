@@ -123,12 +123,13 @@ static int cluster_on(lua_State *L)
     uint64_t mask = lua_event_mask(L, 2);
     luaL_checktype(L, 3, LUA_TFUNCTION);
     uint64_t node = lua_isnoneornil(L, 4) ? 0 : (uint64_t)luaL_checkinteger(L, 4);
-    const char *message = luaL_optstring(L, 5, "");
+    size_t message_bytes = 0;
+    const char *message = luaL_optlstring(L, 5, "", &message_bytes);
     struct reader *reader = lua_newuserdatauv(L, sizeof *reader, 0);
     reader->box = box;
     reader->node = node;
-    luaL_argcheck(L, strlen(message) < sizeof reader->message, 5, "no message has such a name");
-    strcpy(reader->message, message);
+    luaL_argcheck(L, message_bytes < sizeof reader->message, 5, "no message has such a name");
+    memcpy(reader->message, message, message_bytes + 1);
     lua_cluster_table(L, "readers");
     lua_pushvalue(L, 3);
     lua_rawsetp(L, -2, reader);
