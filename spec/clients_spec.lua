@@ -406,4 +406,21 @@ function tests.test_AMachineMayNotWait()
   c:shutdown()
 end
 
+-- Both answers to the opening of its session come while nobody leads: only the first is one, and none is to the command
+-- (chaos, seed 4012090).
+function tests.test_ASecondAnswerToTheOpeningOfASessionIsNone()
+  local c = raft.cluster { nodes = 3 }
+  local leader = c:check_one_leader()
+  c:link("*", "client", { delay = { 0.2, 0.6 }, duplicate = 1 })
+  local client = c:client(function() return c:set("k", 1, { timeout = 30 }) end, { session = true })
+  assert(c:wait_event({ kind = "send", node = leader, message = "client_answer" }, 5))
+  c:crash "all"
+  c:sleep(2)
+  c:link("*", "client", {})
+  c:restart "all"
+  assert(client:wait(40))
+  lu.assertEquals(c:get "k", 1)
+  c:shutdown()
+end
+
 return tests

@@ -64,6 +64,8 @@ void session_opened(struct requests *requests, struct request *request, uint64_t
 {
     *session_of(requests, request) = (struct request_session){.id = id, .is_busy = true};
     request->is_opening = false;
+    /* Another answer to the opening, while no leader is known, says nothing of the command. */
+    request->first_try = request->tries + 1;
 }
 
 void session_expired(struct requests *requests, struct request *request)
