@@ -1,4 +1,5 @@
 -- Shrinking what no plan of recorded calls shows: failures of a script's own code, hangs; and faults that name roles.
+local failing = require "spec.support.failing"
 local lu = require "luaunit"
 local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
@@ -8,32 +9,11 @@ local shrink = require "raft.shrink"
 local targets = require "raft.shrink.targets"
 local text = require "raft.shrink.text"
 
+local faults, fail_with = failing.faults, failing.fail_with
+
 local tests = {}
 
 local load_text = loadstring or load -- luacheck: ignore 113
-
-local function any(c)
-  return c:random(#c:ids())
-end
-
-local faults = {
-  function(c) c:crash(any(c)) end,
-  function(c) c:restart "all" end,
-  function(c) c:restart "all" end,
-  function(c) c:disconnect(any(c)) end,
-  function(c) c:heal() end,
-  function(c) c:link(any(c), "*", { drop = 0.3, delay = { 0, 0.02 } }) end,
-  function(c) c:compact(any(c), { timeout = 0.2 }) end,
-  function(c) c:clock(any(c), { rate = 0.9 }) end,
-}
-
-local function fail_with(scenario, seed)
-  return function()
-    local outcome, problem = one.run { file = scenario, seed = seed }
-    assert(outcome, problem)
-    return outcome.failure
-  end
-end
 
 -- What fails is the script's own code, which no plan of its calls has.
 local lost_leaders = {

@@ -1,4 +1,5 @@
 -- Shrinking: recorded inputs, what is taken away, and the script that fails every time.
+local failing = require "spec.support.failing"
 local lu = require "luaunit"
 local chunks = require "raft.shrink.chunks"
 local command = require "spec.support.command"
@@ -10,6 +11,8 @@ local raft = require "raft"
 local report = require "raft.report"
 local shrink = require "raft.shrink"
 local story = require "raft.shrink.story"
+
+local faults, fail_with = failing.faults, failing.fail_with
 
 local tests = {}
 
@@ -45,21 +48,6 @@ local function propose_for(c, seconds)
   end
 end
 
-local function any(c)
-  return c:random(#c:ids())
-end
-
-local faults = {
-  function(c) c:crash(any(c)) end,
-  function(c) c:restart "all" end,
-  function(c) c:restart "all" end,
-  function(c) c:disconnect(any(c)) end,
-  function(c) c:heal() end,
-  function(c) c:link(any(c), "*", { drop = 0.3, delay = { 0, 0.02 } }) end,
-  function(c) c:compact(any(c), { timeout = 0.2 }) end,
-  function(c) c:clock(any(c), { rate = 0.9 }) end,
-}
-
 local forgetful_scenario = {
   nodes = 5, window = 8, machine = forgetful, keep_events = 100,
   run = function(c)
@@ -72,14 +60,6 @@ local forgetful_scenario = {
     end
   end,
 }
-
-local function fail_with(scenario, seed)
-  return function()
-    local outcome, problem = one.run { file = scenario, seed = seed }
-    assert(outcome, problem)
-    return outcome.failure
-  end
-end
 
 -- ---- inputs ----------------------------------------------------------------------------------------------------
 
