@@ -43,6 +43,47 @@ function tests.test_TheSeedThatShowsAFailureSoonestStandsForIt()
   lu.assertEquals({ second.count, second.seed }, { 1, 7 })
 end
 
+-- A campaign of eight seeds in four workers that ends at its first failure: seeds 3 to 8 fail at once; the second seed
+-- is slow, and then `second` is called.
+local function slow_second(second, options)
+  local given = { jobs = 4, seeds = 8 }
+  for name, value in pairs(options or {}) do
+    given[name] = value
+  end
+  local report = assert(fuzz({ run = function(c)
+    if c:seed() == 2 then
+      local until_s = os.clock() + 0.4
+      while os.clock() < until_s do end -- luacheck: ignore 542
+      second()
+    end
+    assert(c:seed() < 3, "from three on")
+  end }, given))
+  lu.assertEquals(#report.findings, 1)
+  return report.findings[1], report
+end
+
+function tests.test_ItEndsAtTheLowestSeedThatFails()
+  local finding = slow_second(function() error "two is late" end)
+  lu.assertEquals({ finding.seed, finding.count }, { 2, 1 })
+  lu.assertStrContains(finding.text, "two is late")
+  finding = slow_second(function() end)
+  lu.assertEquals({ finding.seed, finding.count }, { 3, 1 })
+  finding = slow_second(function() os.execute "kill -9 $PPID" end)
+  lu.assertEquals({ finding.seed, finding.property }, { 2, "abort" })
+end
+
+function tests.test_TheLowestSeedIsNotWaitedForLongerThanARunMayTake()
+  local function for_ever()
+    while true do end -- luacheck: ignore 542
+  end
+  local finding = slow_second(for_ever, { patience = 1 })
+  lu.assertEquals({ finding.seed, finding.property }, { 2, "hang" })
+  local report
+  finding, report = slow_second(for_ever, { time = 1 })
+  lu.assertEquals(finding.seed, 3)
+  lu.assertTrue(report.real_time < 20, report.real_time)
+end
+
 function tests.test_TheParentIsLeftAsItWas()
   local count = 0
   local c = assert(raft.cluster { mode = "sim", seed = 3 })

@@ -1,6 +1,9 @@
 --- A campaign: many seeds of one scenario in worker processes. It hands out seeds, adds up what they come to, and makes
 -- a finding of a run that ends its worker or does not end.
 --
+-- One that ends at its first failure ends at the lowest seed that fails, however many workers there are and whichever is
+-- done first: the seeds below one that has failed are finished, those above it are given up.
+--
 -- It prints nothing.
 -- @module raft.fuzz.campaign
 
@@ -22,29 +25,42 @@ Campaign.__index = Campaign
 
 -- ---- seeds ------------------------------------------------------------------------------------
 
--- The next seed of this shard; nil: there is none.
+-- Whether it is still to be run.
+local function is_wanted(self, seed)
+  return seed <= self.given.last and not (self.lowest and seed >= self.lowest.seed)
+end
+
+local function has_seeds(self)
+  return not self.is_ending and (#self.again > 0 or is_wanted(self, self.next))
+end
+
+-- The next seed of this shard.
 local function next_seed(self)
-  local again = table.remove(self.again)
-  if again then
-    return again
+  local seed = table.remove(self.again)
+  if not seed then
+    seed = self.next
+    self.next = seed + self.given.shard[2]
   end
-  local seed = self.next
-  if seed > self.given.last then
-    return nil
-  end
-  self.next = seed + self.given.shard[2]
   return seed
 end
 
 local function feed(self, slot)
-  while #slot.queue < AHEAD and not self.is_ending do
+  while #slot.queue < AHEAD and has_seeds(self) do
     local seed = next_seed(self)
-    if not seed then
-      return
-    end
     slot.queue[#slot.queue + 1] = seed
     slot.worker:send(seed)
   end
+end
+
+-- Another worker takes over what this one was sent and has not begun.
+local function hand_back(self, slot, begun)
+  for position = #slot.queue, 1, -1 do
+    local seed = slot.queue[position]
+    if seed ~= begun and is_wanted(self, seed) then
+      self.again[#self.again + 1] = seed
+    end
+  end
+  slot.worker, slot.queue, slot.running = nil, {}, nil
 end
 
 -- ---- workers ----------------------------------------------------------------------------------
@@ -59,12 +75,34 @@ local function start(self, slot)
   feed(self, slot)
 end
 
-local function found(self, what, seed)
+local function tell(self, what, seed)
   local finding, is_new = self.tally:fail(what, seed)
-  self.first = self.first or finding
-  self.is_ending = self.is_ending or not self.given.keep_going
   if is_new and self.given.tell_finding then
     self.given.tell_finding(finding)
+  end
+end
+
+-- Gives up what is above the lowest seed that fails.
+local function narrow(self)
+  local again = {}
+  for _, seed in ipairs(self.again) do
+    again[#again + 1] = is_wanted(self, seed) and seed or nil
+  end
+  self.again = again
+  for _, slot in ipairs(self.slots) do
+    if slot.worker and slot.queue[1] and not is_wanted(self, slot.queue[1]) then
+      slot.worker:kill()
+      hand_back(self, slot, slot.queue[1])
+    end
+  end
+end
+
+local function found(self, what, seed)
+  if self.given.keep_going then
+    tell(self, what, seed)
+  elseif is_wanted(self, seed) then
+    self.lowest = { failure = what, seed = seed }
+    narrow(self)
   end
 end
 
@@ -80,19 +118,18 @@ local function take_outcome(self, slot, outcome)
   self.tally.twice = self.tally.twice + (outcome.twice and 1 or 0)
   if outcome.failure then
     found(self, outcome.failure, outcome.seed)
+  elseif self.lowest then
+    narrow(self)
   end
-  feed(self, slot)
+  if slot.worker then
+    feed(self, slot)
+  end
 end
 
--- The worker has gone, and its seed with it; another takes over what it had not begun.
+-- The worker has gone, and its seed with it.
 local function lose(self, slot, what)
   local seed = slot.running
-  for position = #slot.queue, 1, -1 do
-    if slot.queue[position] ~= seed then
-      self.again[#self.again + 1] = slot.queue[position]
-    end
-  end
-  slot.worker = nil
+  hand_back(self, slot, seed)
   if seed then
     self.tally:add { seed = seed, stats = {} }
     found(self, what, seed)
@@ -144,7 +181,7 @@ local function turn(self)
   local list = {}
   self.by_worker = {}
   for _, slot in ipairs(self.slots) do
-    if not slot.worker and not self.is_ending and (#self.again > 0 or self.next <= self.given.last) then
+    if not slot.worker and has_seeds(self) then
       start(self, slot)
     end
     if is_busy(slot) then
@@ -181,15 +218,19 @@ local function finish(self)
     end
   end
   self.real_s = (core.clock_ns() - self.started_ns) / 1e9
+  if self.lowest then
+    tell(self, self.lowest.failure, self.lowest.seed)
+  end
 end
 
 --- Runs a campaign.
 -- @tparam table given `file`: a path or a scenario; `first`, `last`: seeds; `shard`: { position, of how many }; `jobs`;
 -- `time`: real seconds at most, nil: no limit; `set`, `settings`: the scenario's, as words and parsed; `keep_going`:
--- false ends it at the first failure; `patience`: real seconds that a run may take; `events_most` that it may have;
+-- false ends it at the lowest seed that fails; `patience`: real seconds that a run may take; `events_most` that it may have;
 -- `replay`: function(seed) → command; `progress`: function(campaign), called several times a second; `tell_finding`:
 -- function(finding), called for each new one
--- @treturn table { tally, real_s, interrupted, problem (why the scenario cannot be run), problems (of second runs) }
+-- @treturn table { tally, real_s, interrupted, problem (why the scenario cannot be run), problems (of second runs),
+-- lowest = { seed, failure } (so far, of one that ends at a failure) }
 function campaign.run(given)
   local self = setmetatable({
     given = given, tally = tally.new(), slots = {}, again = {}, problems = {}, deaths = 0, real_s = 0,

@@ -56,6 +56,14 @@ local function undecided_words(stats, before)
   return stats.undecided > 0 and before .. count(stats.undecided, "undecided history", "undecided histories") or ""
 end
 
+local function failures_words(campaign)
+  local findings = campaign.tally.findings
+  if campaign.lowest then
+    return ("seed %.0f fails; waiting for those below it"):format(campaign.lowest.seed)
+  end
+  return #findings == 0 and "no failure" or count(#findings, "failure")
+end
+
 --- The state of a campaign in one line.
 -- @tparam table campaign
 -- @treturn string
@@ -66,8 +74,7 @@ function words.line(campaign)
     seconds(campaign.real_s), count(sums.seeds, "seed"), rate(sums.seeds, campaign.real_s),
     rate(sums.time, campaign.real_s), faults_words(stats), count(stats.elections, "election"),
     large(stats.commits) .. " commits", situations_words(sums, "situation"), goals_words(sums),
-    undecided_words(stats, " | "),
-    #sums.findings == 0 and "no failure" or count(#sums.findings, "failure"))
+    undecided_words(stats, " | "), failures_words(campaign))
 end
 
 local function indented(text, indent)
