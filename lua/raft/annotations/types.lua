@@ -161,7 +161,7 @@
 ---@field seeds? integer|integer[] how many, or {first, last}; 1000 if not given
 ---@field jobs? integer worker processes; as many as there are processors if not given
 ---@field time? number real seconds at most
----@field keep_going? boolean collects failures; otherwise the first one ends it
+---@field keep_going? boolean collects failures; otherwise it ends at the lowest seed that fails
 ---@field set? string[] options of the scenario, "NAME=VALUE"
 ---@field shard? integer[] {I, N}: part I of N
 ---@field patience? number real seconds that one run may take; 120 if not given

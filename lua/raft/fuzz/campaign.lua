@@ -75,15 +75,24 @@ local function start(self, slot)
   feed(self, slot)
 end
 
-local function tell(self, what, seed)
-  local finding, is_new = self.tally:fail(what, seed)
+local function add(self, outcome)
+  self.tally:add(outcome)
+  self.tally.twice = self.tally.twice + (outcome.twice and 1 or 0)
+end
+
+local function tell(self, outcome)
+  add(self, outcome)
+  local finding, is_new = self.tally:fail(outcome.failure, outcome.seed)
   if is_new and self.given.tell_finding then
     self.given.tell_finding(finding)
   end
 end
 
--- Gives up what is above the lowest seed that fails.
+-- Gives up what is above the lowest seed that has failed.
 local function narrow(self)
+  if not self.lowest then
+    return
+  end
   local again = {}
   for _, seed in ipairs(self.again) do
     again[#again + 1] = is_wanted(self, seed) and seed or nil
@@ -97,11 +106,12 @@ local function narrow(self)
   end
 end
 
-local function found(self, what, seed)
+-- A run that failed. Where it may be that a lower seed fails too it is not told yet.
+local function found(self, outcome)
   if self.given.keep_going then
-    tell(self, what, seed)
-  elseif is_wanted(self, seed) then
-    self.lowest = { failure = what, seed = seed }
+    tell(self, outcome)
+  elseif is_wanted(self, outcome.seed) then
+    self.lowest = outcome
     narrow(self)
   end
 end
@@ -114,11 +124,10 @@ local function take_outcome(self, slot, outcome)
     return
   end
   self.problems[#self.problems + 1] = outcome.problem
-  self.tally:add(outcome)
-  self.tally.twice = self.tally.twice + (outcome.twice and 1 or 0)
   if outcome.failure then
-    found(self, outcome.failure, outcome.seed)
-  elseif self.lowest then
+    found(self, outcome)
+  else
+    add(self, outcome)
     narrow(self)
   end
   if slot.worker then
@@ -131,8 +140,7 @@ local function lose(self, slot, what)
   local seed = slot.running
   hand_back(self, slot, seed)
   if seed then
-    self.tally:add { seed = seed, stats = {} }
-    found(self, what, seed)
+    found(self, { seed = seed, stats = {}, failure = what })
   else
     self.deaths = self.deaths + 1
     if self.deaths > DEATHS_MOST then
@@ -219,7 +227,7 @@ local function finish(self)
   end
   self.real_s = (core.clock_ns() - self.started_ns) / 1e9
   if self.lowest then
-    tell(self, self.lowest.failure, self.lowest.seed)
+    tell(self, self.lowest)
   end
 end
 
@@ -230,7 +238,7 @@ end
 -- `replay`: function(seed) → command; `progress`: function(campaign), called several times a second; `tell_finding`:
 -- function(finding), called for each new one
 -- @treturn table { tally, real_s, interrupted, problem (why the scenario cannot be run), problems (of second runs),
--- lowest = { seed, failure } (so far, of one that ends at a failure) }
+-- lowest: the outcome of the lowest seed that has failed, of one that ends at a failure }
 function campaign.run(given)
   local self = setmetatable({
     given = given, tally = tally.new(), slots = {}, again = {}, problems = {}, deaths = 0, real_s = 0,
