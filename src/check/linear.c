@@ -199,7 +199,7 @@ static enum linear_verdict check_parts(struct linear_parts *parts,
             if (part->is_decided) {
                 continue;
             }
-            budget->steps_left = steps;
+            budget->steps_left = budget->given = steps;
             enum linear_verdict verdict = check_next(part, options, budget, result);
             if (verdict == LINEAR_NO || verdict == LINEAR_FAILED || budget->is_stopped) {
                 return verdict;

@@ -98,7 +98,7 @@ struct linear_budget {
     uint64_t done;                        /* operations of the parts that are finished */
     uint64_t all;
     uint64_t steps_left; /* UINT64_MAX: as many as it takes */
-    uint64_t given;      /* of them, by linear_budget_some */
+    uint64_t given;      /* of them at the beginning */
     uint64_t searched;   /* configurations so far */
     bool is_stopped;     /* the callback said so */
 };
