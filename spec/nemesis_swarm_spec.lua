@@ -102,4 +102,27 @@ function tests.test_DisksLieWhileMembersComeAndGo()
   lu.assertTrue(changed > 5, changed)
 end
 
+-- A change to one voter is in no log but that of a crashed node, where nothing else is committed so far.
+function tests.test_DisksDoNotLieWhereAConfigurationMayComeInWhichTheyAreNoMinority()
+  for _, changes in ipairs { true, false } do
+    clusters.with({ nodes = 3, mode = "sim" }, function(c)
+      local leader = c:wait_leader()
+      assert(c:set("key", 1))
+      c:disconnect(leader)
+      for number = 1, 5 do
+        assert(c:submit(leader, number))
+      end
+      if changes then
+        lu.assertNil(c:change_members({ voters = { leader } }, { node = leader, timeout = 0.05 }))
+      end
+      c:crash(leader)
+      c:wait_leader()
+      local n = c:nemesis { every = 0.1, lasts = 0.1, "lying_disk" }
+      c:sleep(2)
+      n:stop()
+      lu.assertEquals(n:effects().lying_disk ~= nil, not changes)
+    end)
+  end
+end
+
 return tests

@@ -224,11 +224,8 @@ over_seeds("AnEmptiedDiskElectsNobody", { nodes = 3 }, function(c)
   lu.assertEquals(c:get "key", "with the vote of the disk that is emptied")
 end)
 
--- The final configuration, of new voters alone, is in the leader's log and cannot be committed: until it is, the old
--- voters are needed too.
-in_both(tests, "WhomTheLatestCommittedConfigurationListsKeepsItsDisk", {
-  nodes = 3, check_quorum = false, pre_vote = false,
-}, function(c)
+-- The final configuration, of new voters alone, is in the leader's log and cannot be committed. Its id is returned.
+local function change_without_an_end(c)
   c:wait_leader()
   assert(c:add_learners { 4 })
   local leader
@@ -240,13 +237,34 @@ in_both(tests, "WhomTheLatestCommittedConfigurationListsKeepsItsDisk", {
     end
   end)
   lu.assertNil(c:change_members({ voters = { 4 } }, { timeout = 0.5 }))
+  return leader
+end
+
+-- Until it is committed the old voters are needed too. (The leader itself is one of the joint configuration, as others
+-- know.)
+local function assert_old_voters_stay(c, leader)
   local starts = #c:events { kind = "start" }
-  local changed, message, code = c:change_members({ voters = { 1, 2, 3, 4 } }, { node = leader, timeout = 0.5 })
+  local voters = { leader % 3 + 1, (leader + 1) % 3 + 1, 4 }
+  local changed, message, code = c:change_members({ voters = voters }, { node = leader, timeout = 0.5 })
   lu.assertEquals({ changed, code }, { nil, "already_member" })
   lu.assertStrContains(message, "its disk is needed")
   lu.assertEquals(#c:events { kind = "start" }, starts)
   c:heal()
   c:check_live()
+end
+
+local three = { nodes = 3, check_quorum = false, pre_vote = false }
+
+in_both(tests, "WhomTheLatestCommittedConfigurationListsKeepsItsDisk", three, function(c)
+  assert_old_voters_stay(c, change_without_an_end(c))
+end)
+
+-- It is in no log any more.
+in_both(tests, "WhomTheConfigurationOfASnapshotListsKeepsItsDisk", three, function(c)
+  local leader = change_without_an_end(c)
+  assert(c:compact(leader))
+  lu.assertNil(c:log(leader)[1].members.voters_old)
+  assert_old_voters_stay(c, leader)
 end)
 
 return tests

@@ -87,7 +87,9 @@ static void check_disk(struct bytes body)
 {
     struct field_reader reader = {.rest = body};
     struct control_disk disk;
-    control_read_disk(&reader, &disk);
+    struct raft_configuration members = {0};
+    control_read_disk(&reader, &disk, &members);
+    raft_configuration_free(&members);
     if (!reader.is_bad) {
         check_entries(reader.rest);
     }

@@ -91,6 +91,9 @@ struct cluster_node *cluster_node(const struct cluster *cluster, uint64_t id);
 /* As node_view, node_log_read and node_peer_at have them. */
 const struct node_view *cluster_view(struct cluster_node *node);
 const struct raft_entry *cluster_log_read(struct cluster_node *node, uint64_t index);
+/* Of all configurations that are in force, or may be soon: how many voters the smallest has. 0: no
+ * node runs. */
+uint32_t cluster_fewest_voters(const struct cluster *cluster);
 /* Of one that has ended: from now on its view and its log are what its disk holds. */
 bool cluster_read_disk(struct cluster_node *node, struct failure *failure);
 bool cluster_peer_at(const struct cluster_node *node, uint32_t position,

@@ -188,7 +188,8 @@ void cluster_trace_partition(struct cluster *cluster, const uint64_t *ids, const
 extern const struct request_reach cluster_reach;
 void cluster_open_client(struct cluster *cluster);
 
-/* listed.c: whether the server's disk is needed: others than itself have to say so. */
+/* listed.c: whether the server's disk is needed: others than itself have to say so. (And
+ * cluster_fewest_voters.) */
 bool cluster_needs_disk(const struct cluster *cluster, const struct member *member);
 
 /* leaders.c, commits.c: what waits (request.h) are judged by */

@@ -1,9 +1,13 @@
 /*
- * Whether a configuration needs a server's disk: one that is in force, the latest that is committed
- * (of a joint one the old voters are needed until the final one is committed), or one that is not
- * and may yet be. It only looks at what nodes say of themselves and at their logs.
+ * Which configurations count: one that is in force, the latest that is committed (of a joint one
+ * the old voters are needed until the final one is committed), or one that is not and may yet be.
+ * They are in logs, and where these were compacted in snapshots. It only looks at what nodes say of
+ * themselves, and at what they and their disks hold.
  */
 #include "cluster/internal.h"
+
+/* Looks at one configuration; true: it was looked for. */
+typedef bool configuration_test(void *context, const struct raft_configuration *configuration);
 
 /* The running node other than that one that knows of the most commits; NULL: none runs. */
 static struct cluster_node *most_advanced(const struct cluster *cluster, uint64_t except)
@@ -25,51 +29,91 @@ static struct cluster_node *most_advanced(const struct cluster *cluster, uint64_
     return best;
 }
 
-/* Whether a configuration behind `commit` in that node's log lists the server; `or_at`: or the one
- * that is in force there. */
-static bool lists_after(struct cluster_node *node, uint64_t commit, const struct member *member,
-                        bool or_at)
+/* Among those behind `commit` in that node's log; `or_at`: or the one in force there. */
+static bool find_in_log(struct cluster_node *node, uint64_t commit, bool or_at,
+                        configuration_test *test, void *context)
 {
     const struct node_view *view = cluster_view(node);
     if (!view->is_up && !cluster_read_disk(node, NULL)) {
         return false; /* what cannot be read cannot count either */
     }
-    uint64_t last = view->last_index;
     uint64_t first = view->first_index > commit || or_at ? view->first_index : commit + 1;
-    bool is_at = false;
-    for (uint64_t index = last; index >= first && !is_at; index--) {
+    for (uint64_t index = view->last_index; index > 0 && index >= first; index--) {
         const struct raft_entry *entry = cluster_log_read(node, index);
         struct raft_configuration members;
         if (entry == NULL || raft_entry_kind(entry) != RAFT_ENTRY_CONFIGURATION ||
             !raft_configuration_decode(raft_entry_payload(entry), &members)) {
             continue;
         }
-        is_at = index <= commit;
-        bool lists = raft_configuration_lists(&members, member->id, member->directory);
+        bool found = test(context, &members);
         raft_configuration_free(&members);
-        if (lists) {
+        if (found || index <= commit) {
+            return found;
+        }
+    }
+    return (or_at || view->snapshot_index > commit) && test(context, view->snapshot_members);
+}
+
+/* Among all that count, as others than that node have them; 0: all nodes. */
+static bool find(const struct cluster *cluster, uint64_t except, configuration_test *test,
+                 void *context)
+{
+    struct cluster_node *best = most_advanced(cluster, except);
+    if (best == NULL) {
+        return false;
+    }
+    if (test(context, cluster_view(best)->members)) {
+        return true;
+    }
+    uint64_t commit = cluster_view(best)->commit_index;
+    for (size_t i = 0; i < cluster->members.count; i++) {
+        const struct member *member = &cluster->members.items[i];
+        if (member->node != NULL && member->id != except &&
+            find_in_log(member->node, commit, member->node == best, test, context)) {
             return true;
         }
     }
     return false;
 }
 
+static bool lists(void *context, const struct raft_configuration *configuration)
+{
+    const struct member *member = context;
+    return raft_configuration_lists(configuration, member->id, member->directory);
+}
+
 bool cluster_needs_disk(const struct cluster *cluster, const struct member *member)
 {
-    struct cluster_node *best = most_advanced(cluster, member->id);
-    if (best == NULL) {
-        return false;
+    struct member wanted = *member;
+    return find(cluster, member->id, lists, &wanted);
+}
+
+static void count_fewer(uint32_t *fewest, uint32_t voters)
+{
+    if (voters > 0 && (*fewest == 0 || voters < *fewest)) {
+        *fewest = voters;
     }
-    if (raft_configuration_lists(cluster_view(best)->members, member->id, member->directory)) {
-        return true;
+}
+
+static bool count_voters(void *context, const struct raft_configuration *configuration)
+{
+    uint32_t voters = 0;
+    uint32_t voters_old = 0;
+    uint32_t next_voters = 0;
+    for (uint32_t i = 0; i < configuration->count; i++) {
+        voters += configuration->members[i].voter;
+        voters_old += configuration->members[i].voter_old;
+        next_voters += configuration->members[i].next_voter;
     }
-    uint64_t commit = cluster_view(best)->commit_index;
-    for (size_t i = 0; i < cluster->members.count; i++) {
-        struct cluster_node *node = cluster->members.items[i].node;
-        if (node != NULL && &cluster->members.items[i] != member &&
-            lists_after(node, commit, member, node == best)) {
-            return true;
-        }
-    }
+    count_fewer(context, voters);
+    count_fewer(context, voters_old);
+    count_fewer(context, next_voters);
     return false;
+}
+
+uint32_t cluster_fewest_voters(const struct cluster *cluster)
+{
+    uint32_t fewest = 0;
+    (void)find(cluster, 0, count_voters, &fewest);
+    return fewest;
 }

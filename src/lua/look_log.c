@@ -103,7 +103,8 @@ static int look_terms(lua_State *L)
     struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
     lua_Integer first = luaL_checkinteger(L, 3);
     lua_Integer last = luaL_checkinteger(L, 4);
-    luaL_argcheck(L, first >= 1 && last < first + TERMS_MOST, 4, "too many entries");
+    luaL_argcheck(L, first >= 1, 3, "an index is at least 1");
+    luaL_argcheck(L, last < first || last - first < TERMS_MOST, 4, "too many entries");
     if (node == NULL) {
         return 0;
     }
@@ -143,7 +144,21 @@ static int look_stored(lua_State *L)
     return 1;
 }
 
+/* core:fewest_voters() → of the configurations that are in force, or may be soon, how many voters
+ * the smallest has; 0: no node runs */
+static int look_fewest_voters(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    lua_pushinteger(L, cluster_fewest_voters(box->cluster));
+    return 1;
+}
+
 const luaL_Reg lua_look_log_methods[] = {
-    {"last_term", look_last_term}, {"log", look_log},       {"commits", look_commits},
-    {"terms", look_terms},         {"stored", look_stored}, {NULL, NULL},
+    {"last_term", look_last_term},
+    {"log", look_log},
+    {"commits", look_commits},
+    {"terms", look_terms},
+    {"stored", look_stored},
+    {"fewest_voters", look_fewest_voters},
+    {NULL, NULL},
 };

@@ -212,6 +212,8 @@ struct node_view {
     bool is_restoring;      /* its machine is not there yet: it becomes that of the snapshot */
     uint64_t members_index; /* of the entry that set `members`; 0: the first */
     const struct raft_configuration *members; /* in force; empty where it is not up */
+    /* At its latest snapshot, else the first ones; those of its disk where it is not up. */
+    const struct raft_configuration *snapshot_members;
     bool is_member;                           /* they list this very server */
     bool machine_failed;                      /* that is why it failed */
     uint64_t turned_away_by;  /* a member that told it that its id has another disk; 0: none */

@@ -28,6 +28,7 @@ static void view_core(const struct node *node, struct node_view *view)
     view->is_restoring = restores_is_under_way(node);
     view->members = raft_members(node->raft);
     view->members_index = raft_members_index(node->raft);
+    view->snapshot_members = raft_snapshot_members(node->raft);
     view->turned_away_by = identity_turned_away_by(node);
     view->is_member = status.member && view->turned_away_by == 0;
 }
@@ -47,6 +48,7 @@ static void view_disk(const struct node *node, struct node_view *view)
         .snapshot_index = contents.snapshot.index,
         .snapshot_term = contents.snapshot.term,
         .members = &no_members,
+        .snapshot_members = store_snapshot_members(&contents),
     };
 }
 

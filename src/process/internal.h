@@ -83,6 +83,7 @@ struct sight {
     struct node_stats statistics;
     struct node_refusal refused;
     struct raft_configuration members;
+    struct raft_configuration snapshot_members;
     char refused_what[32];
     char address[CONTROL_NAME_BYTES];
     char error[sizeof(((struct failure *)NULL)->message)];
@@ -123,8 +124,11 @@ struct control_disk {
     uint64_t last_index;
 };
 
-void control_write_disk(const struct control_disk *disk, struct buffer *out);
-void control_read_disk(struct field_reader *reader, struct control_disk *disk);
+/* `members`: those of its snapshot, else the first ones; what is read takes the place of others. */
+void control_write_disk(const struct control_disk *disk, const struct raft_configuration *members,
+                        struct buffer *out);
+void control_read_disk(struct field_reader *reader, struct control_disk *disk,
+                       struct raft_configuration *members);
 /* The next of a list; the entry has one reference of a batch of its own. false: there is none. */
 bool control_read_entry(struct field_reader *reader, struct raft_entry *entry);
 

@@ -176,7 +176,7 @@ bool control_read_answer(struct bytes body, struct control_answer *answer)
     X(is_member)                                                                                   \
     X(machine_failed)
 
-_Static_assert(sizeof(struct node_view) == 216, "a new field has to be told to parents, above");
+_Static_assert(sizeof(struct node_view) == 224, "a new field has to be told to parents, above");
 _Static_assert(sizeof(struct node_stats) % sizeof(uint64_t) == 0, "numbers of 64 bits only");
 
 static void write_statistics(struct buffer *out, const struct node_stats *statistics)
@@ -204,6 +204,17 @@ static void write_members(struct buffer *out, const struct raft_configuration *m
     buffer_free(&encoded);
 }
 
+static void read_members(struct field_reader *reader, struct raft_configuration *members)
+{
+    struct raft_configuration read = {0};
+    if (raft_configuration_decode(field_read_bytes(reader), &read)) {
+        raft_configuration_free(members);
+        *members = read;
+    } else {
+        reader->is_bad = true;
+    }
+}
+
 static void write_refusal(struct buffer *out, const struct node_refusal *refused)
 {
     field_write_number(out, refused->peer);
@@ -227,6 +238,7 @@ void control_write_view(const struct node_view *view, const struct sight *sight,
     field_write_number(out, sight->log_changes);
     field_write_number(out, sight->drops);
     write_members(out, view->members);
+    write_members(out, view->snapshot_members);
     field_write_bytes(out, bytes_of_text(view->address));
     field_write_bytes(out, bytes_of_text(view->error));
     field_write_bytes(out, bytes_of_text(view->damaged_file));
@@ -277,6 +289,7 @@ void sight_prepare(struct sight *sight, uint64_t id)
     sight->view.first_index = 1;
     sight->refused.what = sight->refused_what;
     sight->view.members = &sight->members;
+    sight->view.snapshot_members = &sight->snapshot_members;
     sight->view.address = sight->address;
     sight->view.error = sight->error;
     sight->view.damaged_file = sight->damaged_file;
@@ -287,6 +300,7 @@ void sight_prepare(struct sight *sight, uint64_t id)
 void sight_free(struct sight *sight)
 {
     raft_configuration_free(&sight->members);
+    raft_configuration_free(&sight->snapshot_members);
     array_free(&sight->peers);
 }
 
@@ -305,13 +319,8 @@ bool control_read_view(struct bytes body, struct sight *sight)
 #undef X
     sight->log_changes = field_read_number(&reader);
     sight->drops = field_read_number(&reader);
-    struct raft_configuration members = {0};
-    if (!raft_configuration_decode(field_read_bytes(&reader), &members)) {
-        reader.is_bad = true;
-    } else {
-        raft_configuration_free(&sight->members);
-        sight->members = members;
-    }
+    read_members(&reader, &sight->members);
+    read_members(&reader, &sight->snapshot_members);
     field_read_text(&reader, sight->address, sizeof sight->address);
     field_read_text(&reader, sight->error, sizeof sight->error);
     field_read_text(&reader, sight->damaged_file, sizeof sight->damaged_file);
@@ -333,20 +342,24 @@ void control_read_address(struct field_reader *reader, struct control_address *a
     field_read_text(reader, address->address, sizeof address->address);
 }
 
-void control_write_disk(const struct control_disk *disk, struct buffer *out)
+void control_write_disk(const struct control_disk *disk, const struct raft_configuration *members,
+                        struct buffer *out)
 {
     field_write_number(out, disk->term);
     field_write_number(out, disk->vote);
     field_write_number(out, disk->first_index);
     field_write_number(out, disk->last_index);
+    write_members(out, members);
 }
 
-void control_read_disk(struct field_reader *reader, struct control_disk *disk)
+void control_read_disk(struct field_reader *reader, struct control_disk *disk,
+                       struct raft_configuration *members)
 {
     disk->term = field_read_number(reader);
     disk->vote = field_read_number(reader);
     disk->first_index = field_read_number(reader);
     disk->last_index = field_read_number(reader);
+    read_members(reader, members);
 }
 
 /* ---- logs ----------------------------------------------------------------------------------- */

@@ -195,7 +195,7 @@ static void answer_read(struct child *child)
         uint64_t last = contents.first_index + contents.entry_count - 1;
         struct control_disk disk = {contents.term, contents.vote, contents.first_index, last};
         buffer_clear(&child->scratch);
-        control_write_disk(&disk, &child->scratch);
+        control_write_disk(&disk, store_snapshot_members(&contents), &child->scratch);
         index = index > contents.first_index ? index : contents.first_index;
         for (; index <= last && child->scratch.size < LOG_BYTES_MAX; index++) {
             control_write_entry(child->store->operations->entry_at(child->store, index),

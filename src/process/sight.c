@@ -124,7 +124,7 @@ static bool fetch_from_disk(struct process *process, uint64_t index, struct fail
         return false;
     }
     struct field_reader reader = {.rest = answer.bytes};
-    control_read_disk(&reader, &disk);
+    control_read_disk(&reader, &disk, &process->sight.snapshot_members);
     view->term = disk.term;
     view->vote = disk.vote;
     view->first_index = disk.first_index;

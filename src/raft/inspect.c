@@ -43,6 +43,11 @@ uint64_t raft_members_index(const struct raft *raft)
     return membership_in_force(raft)->index;
 }
 
+const struct raft_configuration *raft_snapshot_members(const struct raft *raft)
+{
+    return &raft->records.items[0].configuration;
+}
+
 uint64_t raft_term_at(const struct raft *raft, uint64_t index)
 {
     return log_term_at(&raft->log, index);

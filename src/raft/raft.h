@@ -312,6 +312,8 @@ const struct raft_configuration *raft_members(const struct raft *raft); /* in fo
  * yet. */
 bool raft_is_listed(const struct raft *raft, const struct raft_configuration *configuration);
 uint64_t raft_members_index(const struct raft *raft); /* of the entry that set it; 0: the first */
+/* Those in force at the last snapshot; without one the first ones. May be empty. */
+const struct raft_configuration *raft_snapshot_members(const struct raft *raft);
 /* What a snapshot of a machine that has applied entries up to `index` (at most commit_index)
  * covers; its size stays 0, `members` is valid until the next step. Index 0: there is none
  * to be taken, since the last one covers as much, or the members there are not known. */

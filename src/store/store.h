@@ -28,6 +28,13 @@ struct store_contents {
     struct raft_snapshot snapshot; /* the latest; index 0: none. Its members: a view, as all here */
 };
 
+/* Those in force where its log begins to count: at the snapshot; without one the first. */
+static inline const struct raft_configuration *
+store_snapshot_members(const struct store_contents *contents)
+{
+    return contents->snapshot.index > 0 ? contents->snapshot.members : contents->first_members;
+}
+
 /* Whom a store tells. None comes from within a call of the store's. */
 struct store_handler {
     /* Once after `open`: all was read, and writes are taken from now on. Or a failure: what is on

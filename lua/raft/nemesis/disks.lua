@@ -7,6 +7,8 @@ local pick = require "raft.nemesis.pick"
 
 local disks = {}
 
+local FEWEST_VOTERS = 3 -- of which one is a minority
+
 -- These faults, beside the time that each disk takes in this run.
 local function set(c, ids, faults)
   local all = {}
@@ -161,20 +163,6 @@ end
 
 local kinds_of_lies = { "corrupt", "misdirected_reads", "misdirected_writes", "flip" }
 
--- Whether one voter is a minority of each configuration that may be in force.
-local function is_minority(nemesis)
-  local core = nemesis.cluster.core
-  for _, id in ipairs(pick.ids(nemesis)) do
-    local members = core:status(id, "members")
-    for _, voters in ipairs(members and { members.voters, members.voters_old } or {}) do
-      if #voters == 1 or #voters == 2 then
-        return false
-      end
-    end
-  end
-  return true
-end
-
 -- Once something is wrong on a disk, no other one lies. Where that is found the node stays away until the end; it may
 -- be found late, in a snapshot that is first read when it is sent.
 disks.lying_disk = {
@@ -186,7 +174,7 @@ disks.lying_disk = {
     if cluster.options.mode ~= "sim" then
       nemesis:leave_out(c.kind, "only simulated disks lie")
       return
-    elseif cluster.core:state(id) ~= "running" or cluster.is_lying or not is_minority(nemesis) then
+    elseif cluster.core:state(id) ~= "running" or cluster.is_lying or cluster.core:fewest_voters() < FEWEST_VOTERS then
       return
     end
     local kind = pick.one(nemesis, kinds_of_lies)
