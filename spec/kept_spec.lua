@@ -1,6 +1,8 @@
 -- What `raftbench test` keeps of failed tests: traces and pages, and which of them.
 local lu = require "luaunit"
 local command = require "spec.support.command"
+local kept_files = require "raft.test.kept"
+local open = require "raft.open"
 local raft = require "raft"
 
 local tests = {}
@@ -117,6 +119,53 @@ end }]]
   end
 end)
 
+local dying = [[
+local raft = require "raft"
+local function die(name)
+  local c = raft.cluster()
+  c:check_one_leader()
+  c:note("last words of " .. name)
+  os.execute "kill -%s $PPID"
+  c:sleep(60)
+end
+return {
+  test_dies = function() die "it" end,
+  test_later = function() die "the later" end,
+}]]
+
+-- A test that ends its process runs once more, with a trace to which each event is written as it happens.
+add("OfATestThatDiesWhatItDidUntilThen", function(run, kept, place)
+  local result = command.assert_code(run(dying:format "KILL", "--jobs", "2", "--seeds", "2", "--pattern", "dies"), 1)
+  local seed = result.out:match "trace: [^\n]*some%.test_dies%-(%d)%.trace"
+  local name = "some.test_dies-" .. seed
+  lu.assertEquals(kept(), { ".kept", name .. ".html", name .. ".trace" })
+  local list = events(place .. "/" .. name .. ".trace")
+  lu.assertEquals({ list[1].text, list[1].value.seed, list[#list].text },
+    { "some.test_dies", tonumber(seed), "last words of it" })
+  command.assert_has(command.read(place .. "/" .. name .. ".html"), "last words of it")
+  command.assert_has(result.out, "was killed by signal 9", "diagram: ")
+  command.assert_lacks(result.out, "run once more")
+end)
+
+add("OfOneThatDiesOnceThatItDidSo", function(run, kept, place)
+  local text = dying:format("KILL"):gsub("local c = ", ("local file = io.open(%q, 'a') if file:seek 'end' > 0 then "
+    .. "return end file:write 'x' file:close() %%0"):format(place .. " was here"))
+  local result = command.assert_code(run(text, "--output", "tap", "--pattern", "dies"), 1)
+  command.assert_has(result.out, "the process was killed by signal 9\n# run once more, by itself, it did not")
+  lu.assertEquals(kept(), { ".kept" })
+end)
+
+-- Where it is the command's own process, that tells at least what it was doing.
+add("ADeathOfTheCommandNamesTheTest", function(run)
+  if os.getenv "ASAN_OPTIONS" then
+    lu.skip "AddressSanitizer has a word for it of its own"
+  end
+  local result = run(dying:format "SEGV", "--seed", "3")
+  command.assert_has(result.err, "raftbench: ended by signal 11\n  replay: ",
+    " --mode sim --seed 3 --pattern '^some%.test_dies$'")
+  lu.assertTrue(result.code > 3, result.code)
+end)
+
 -- At most so many failures: the sizes of what is kept are bounded.
 add("NotMoreThanTwenty", function(run, kept)
   local text = [[
@@ -152,6 +201,32 @@ add("ARunReplacesItsOwnFilesAndNothingElse", function(run, kept, place)
   command.assert_code(run(failing, "--pattern", "passes"), 0)
   lu.assertEquals(kept(), { ".hidden", "mine.trace", "some.test_fails-1-2.html", "some.test_fails-1.trace",
     "some.test_fails-1.txt" })
+end)
+
+-- Two processes may keep failures of one name at a time: here the other does so while the first reads its events.
+command.add(tests, "TwoThatKeepAtOnceTakeTwoNames", function(place)
+  local function keep()
+    local record = { file = "some_spec.lua", name = "some.test_it", seed = 1, status = "failed", message = "boom" }
+    kept_files.new(place, error):keep(record)
+    return record.events, record.page
+  end
+  open.keep_closed(2)
+  local c = raft.cluster { mode = "sim", name = "the first" }
+  c:shutdown()
+  local inner, other = open.closed()[1], nil
+  local core = inner.core
+  inner.core = setmetatable({ event_lines = function(_, ...)
+    inner.core = core
+    other = { keep() }
+    return core:event_lines(...)
+  end, close = function() core:close() end }, { __index = core })
+  local mine = { keep() }
+  open.keep_closed(0)
+  lu.assertNotEquals(mine[1], other[1])
+  lu.assertNotEquals(mine[2], other[2])
+  for _, path in ipairs { mine[1], other[1], mine[2], other[2] } do
+    command.assert_has(command.read(path), "the first")
+  end
 end)
 
 add("AFolderOfItsOwnGoes_NoneIsMadeWhereNothingFails", function(run, kept, place)

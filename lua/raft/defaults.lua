@@ -14,9 +14,10 @@ local variables = {
 }
 
 -- Known names that no variable stands for: `name` is the running test's, `replay` the command that runs it
--- again, `verbose` asks for log lines, `situations` that the situations of clusters are kept.
+-- again, `verbose` asks for log lines, `situations` that the situations of clusters are kept, `trace_at_once` that each
+-- event is in the trace's file as soon as it has happened.
 local known = { mode = true, seed = true, speed = true, trace = true, name = true, replay = true, verbose = true,
-  situations = true }
+  situations = true, trace_at_once = true }
 
 local given = {}
 
@@ -43,8 +44,8 @@ local function from_environment(name)
 end
 
 --- The default of one option.
--- @tparam string name `mode`, `seed`, `speed`, `trace`, `name`, `replay`, `verbose` or
--- `situations`
+-- @tparam string name `mode`, `seed`, `speed`, `trace`, `name`, `replay`, `verbose`, `situations` or
+-- `trace_at_once`
 -- @return its value, or nil where nobody gave one
 function defaults.get(name)
   if not known[name] then

@@ -96,6 +96,7 @@ function failure.died(how, text)
       key = ("%s (%s in %s)"):format(condition, file or place, name or "?") }
   end
   local shown = "the process " .. how
+  text = text:gsub("raftbench: ended by signal %d+\n  replay: [^\n]*\n?", "") -- who tells of it says so, too
   if text:find "%S" then
     shown = shown .. "; it printed:\n" .. text:gsub("%s+$", "")
   end

@@ -1,4 +1,4 @@
---- Files, written whole.
+--- Files, written whole, and folders for a while.
 -- @module raft.files
 
 local files = {}
@@ -19,6 +19,20 @@ function files.write(path, text)
     return nil, path .. ": " .. tostring(why or close_why)
   end
   return true
+end
+
+--- A new empty folder; whoever asks removes it.
+-- @treturn string its path
+function files.temporary_folder()
+  local pipe = io.popen("mktemp -d", "r")
+  local folder = pipe and pipe:read("*l")
+  if pipe then
+    pipe:close()
+  end
+  if not folder or folder == "" then
+    error("mktemp cannot make a temporary folder", 0)
+  end
+  return folder
 end
 
 return files

@@ -94,8 +94,8 @@ end
 --- Runs a campaign; see the README for the options.
 -- @tparam table given `scenario`: a path, or the scenario; `seeds`: how many, or {first, last} (1000); `jobs` (as many
 -- as there are processors); `time`: real seconds at most; `keep_going`: true collects failures, false ends at the
--- lowest seed that fails; `set`: a list of "NAME=VALUE"; `shard`: {I, N}; `patience`: real seconds that one run may take (120);
--- `events_most`: deliveries and wake-ups that it may have (10 million)
+-- lowest seed that fails; `set`: a list of "NAME=VALUE"; `shard`: {I, N}; `patience`: real seconds that one run may
+-- take (120); `events_most`: deliveries and wake-ups that it may have (10 million)
 -- @treturn table { passed, seeds, time, real_time, interrupted, stats, goals, missed (goals that no seed reached),
 -- situations (their number), new_situations, findings = list of { property, key, text, time, nodes, seed, count, seeds,
 -- note } }; nil and a message where the scenario cannot be run

@@ -244,6 +244,7 @@ local function tracing(given, result)
     result.trace = given.trace
   else
     result.trace, result.append = defaults.get("trace"), true
+    result.trace_at_once = defaults.get "trace_at_once" or false
   end
   result.verbose = defaults.get("verbose") or false
   result.keep_events = given.keep_events or 100000

@@ -27,9 +27,14 @@ _Noreturn void ensure_failed(const char *condition, const char *file, int line,
                              const char *function);
 
 /* What a failed assertion prints as the way to replay ("raftbench run x.lua --seed 7"). Copied, at
- * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed.
+ * most 511 bytes; NULL: none. The one process-wide text there is: it is read only by ensure_failed
+ * and by what ensure_tell_signals sets up.
  */
 void ensure_set_replay(const char *text);
+
+/* From now on a signal that ends the process for a fault of its code (SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL) is told in the same way, where nobody else handles it. Twice is fine. */
+void ensure_tell_signals(void);
 
 #include "base/containers.h"
 

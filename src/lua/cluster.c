@@ -233,6 +233,9 @@ static bool prepare(void *context, struct trace *trace, struct failure *failure)
     bool opened =
         path == NULL || trace_file_open(trace, path, lua_field_boolean(L, 2, "append", false),
                                         problem, sizeof problem);
+    if (lua_field_boolean(L, 2, "trace_at_once", false)) {
+        trace_file_write_at_once(trace);
+    }
     if (!opened) {
         failure_set(failure, FAILURE_STORAGE, "cannot write the trace to %s: %s", path, problem);
     }

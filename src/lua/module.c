@@ -3,10 +3,12 @@
 
 #define VERSION "0.1.0"
 
-/* core.set_replay(text): what a failed assertion prints as the way to replay */
+/* core.set_replay(text): what a failed assertion, or a signal that ends the process, prints as the
+ * way to replay */
 static int set_replay(lua_State *L)
 {
     ensure_set_replay(luaL_optstring(L, 1, NULL));
+    ensure_tell_signals();
     return 0;
 }
 

@@ -36,7 +36,7 @@ static void file_read(void *context, const struct trace_event *event)
     buffer_append_byte(&file->line, '\n');
     errno = 0;
     bool written = fwrite(file->line.data, 1, file->line.size, file->stream) == file->line.size;
-    if (written && (TRACE_MASK(event->kind) & FLUSHED_KINDS) != 0) {
+    if (written && (TRACE_MASK(event->kind) & file->flushed) != 0) {
         written = fflush(file->stream) == 0;
     }
     if (!written) {
@@ -59,9 +59,15 @@ bool trace_file_open(struct trace *trace, const char *path, bool append, char *p
     }
     setvbuf(stream, NULL, _IOFBF, FILE_BUFFER_BYTES);
     file->stream = stream;
+    file->flushed = FLUSHED_KINDS;
     file->error = 0;
     file->subscription = trace_subscribe(trace, TRACE_ALL, file_read, file);
     return true;
+}
+
+void trace_file_write_at_once(struct trace *trace)
+{
+    trace->file.flushed = TRACE_ALL;
 }
 
 bool trace_file_close(struct trace *trace, char *problem, size_t problem_size)

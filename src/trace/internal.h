@@ -103,7 +103,8 @@ struct printer {
 struct json_file {
     FILE *stream; /* NULL: not open */
     struct buffer line;
-    int error; /* errno of the first write that failed; 0: none */
+    uint64_t flushed; /* kinds behind which all is written at once */
+    int error;        /* errno of the first write that failed; 0: none */
     int subscription;
 };
 

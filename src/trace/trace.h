@@ -225,6 +225,8 @@ void trace_phrase_free(struct trace_phrase *phrase);
  * trace_free or trace_file_close. A write that fails is reported by trace_file_close. */
 bool trace_file_open(struct trace *trace, const char *path, bool append, char *problem,
                      size_t problem_size);
+/* From now on each event is in the file as soon as it has happened, whatever ends the process. */
+void trace_file_write_at_once(struct trace *trace);
 bool trace_file_close(struct trace *trace, char *problem, size_t problem_size);
 void trace_print_to(struct trace *trace, FILE *stream, uint64_t mask);
 

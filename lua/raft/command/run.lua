@@ -168,6 +168,15 @@ local function has_options(arguments)
   return false
 end
 
+-- What violations and a death of this process name.
+local function tell_replay(command)
+  defaults.set("replay", command)
+  local found, core = pcall(require, "raft.core")
+  if found then
+    core.set_replay(command)
+  end
+end
+
 local function run_file(path, arguments)
   local spec = require "raft.test.spec"
   local chunk, problem = loadfile(path)
@@ -175,7 +184,7 @@ local function run_file(path, arguments)
     report.problem((problem:gsub("^cannot open (.*)$", "cannot read %1")))
     return CANNOT_RUN
   end
-  defaults.set("replay", replay_hint(path, arguments))
+  tell_replay(replay_hint(path, arguments))
   math.randomseed(defaults.get "seed" or 1) -- what a script draws there is the seed's, too
   set_parameters(arguments)
   local kept = arg

@@ -2,6 +2,7 @@
 -- @module raft.command.test
 
 local common = require "raft.command.common"
+local children = require "raft.test.children"
 local defaults = require "raft.defaults"
 local groups = require "raft.test.groups"
 local jobs = require "raft.test.jobs"
@@ -44,6 +45,7 @@ function test.describe(parser)
     :argname("parameters.NAME=VALUE"):count("*")
   parser:flag("--shrink", "Make the first failure as small as it can be, and write it as a script.")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
+  parser:flag("--trace-at-once", "Write each event at once (for a parent process)."):hidden(true)
 end
 
 local function readable(path)
@@ -119,42 +121,6 @@ local function replay_command(arguments)
       words[#words + 1] = order.exactly(record.name)
     end
     return quote.command(words)
-  end
-end
-
-local function child_command_line(arguments)
-  return function(job, records_path, number)
-    local words = {}
-    for position, word in ipairs(arguments.restart) do
-      words[position] = word
-    end
-    local function add(...)
-      for _, word in ipairs { ... } do
-        words[#words + 1] = word
-      end
-    end
-    add("test", "--seed", string.format("%.0f", job.seed), "--seeds", string.format("%.0f", job.seeds))
-    add("--records", records_path)
-    if arguments.keep then
-      add("--keep", arguments.keep)
-    end
-    for _, text in ipairs(arguments.set or {}) do
-      add("--set", text)
-    end
-    if defaults.get("mode") then
-      add("--mode", defaults.get("mode"))
-    end
-    if arguments.shuffle then
-      add("--shuffle", string.format("%.0f", arguments.shuffle))
-    end
-    for _, pattern in ipairs(arguments.pattern or {}) do
-      add("--pattern", pattern)
-    end
-    if arguments.trace then
-      add("--trace", arguments.trace .. "." .. number)
-    end
-    add("--", job.file)
-    return "exec " .. quote.command(words)
   end
 end
 
@@ -331,13 +297,16 @@ local function needs_children(arguments)
 end
 
 -- What is told of each test and job: the sums, the first that failed, the kinds of failures, the reporters.
-local function make_sink(all, keeper, failures)
+local function make_sink(all, keeper, failures, arguments)
   local sink = { sums = { passed = 0, failed = 0, skipped = 0 }, kept = keeper, begin = function() end }
   function sink.record(record)
     sink.sums[record.status] = sink.sums[record.status] + 1
     if record.status == "failed" then
       sink.failed = sink.failed or record
       failures:add(record)
+      if keeper and record.died then
+        keeper:keep_dead(record, children.again(record, arguments))
+      end
       if keeper then
         keeper:settle(record)
       end
@@ -358,7 +327,7 @@ local function run_list(list, arguments, core, sink)
   if not needs_children(arguments) then
     return run_all_here(list, arguments, core, sink)
   end
-  local ended = common.interruptible(jobs.run, list, arguments.jobs, child_command_line(arguments), sink,
+  local ended = common.interruptible(jobs.run, list, arguments.jobs, children.command_line(arguments), sink,
     core.take_interrupt)
   if arguments.trace then
     join_traces(arguments.trace, #list)
@@ -378,7 +347,7 @@ local function run_as_parent(list, arguments, core)
     kept.clear(arguments.keep)
     keeper = kept.new(arguments.keep, report.problem)
   end
-  local sink, started_ns = make_sink(all, keeper, failures), core.clock_ns()
+  local sink, started_ns = make_sink(all, keeper, failures, arguments), core.clock_ns()
   local ended = run_list(list, arguments, core, sink)
   local sums = sink.sums
   local count = sums.passed + sums.failed + sums.skipped
@@ -439,6 +408,7 @@ function test.run(arguments)
     return CANNOT_RUN
   end
   require("raft").parameters = parameters
+  defaults.set("trace_at_once", arguments.trace_at_once)
   local list = make_jobs(files, arguments)
   if arguments.shuffle then
     order.shuffle(list, arguments.shuffle)

@@ -1,8 +1,8 @@
 --- A campaign: many seeds of one scenario in worker processes. It hands out seeds, adds up what they come to, and makes
 -- a finding of a run that ends its worker or does not end.
 --
--- One that ends at its first failure ends at the lowest seed that fails, however many workers there are and whichever is
--- done first: the seeds below one that has failed are finished, those above it are given up.
+-- One that ends at a failure ends at the lowest seed that fails, however many workers there are and whichever is done
+-- first: the seeds below one that has failed are finished, those above it are given up.
 --
 -- It prints nothing.
 -- @module raft.fuzz.campaign
@@ -234,9 +234,9 @@ end
 --- Runs a campaign.
 -- @tparam table given `file`: a path or a scenario; `first`, `last`: seeds; `shard`: { position, of how many }; `jobs`;
 -- `time`: real seconds at most, nil: no limit; `set`, `settings`: the scenario's, as words and parsed; `keep_going`:
--- false ends it at the lowest seed that fails; `patience`: real seconds that a run may take; `events_most` that it may have;
--- `replay`: function(seed) → command; `progress`: function(campaign), called several times a second; `tell_finding`:
--- function(finding), called for each new one
+-- false ends it at the lowest seed that fails; `patience`: real seconds that a run may take;
+-- `events_most` that it may have; `replay`: function(seed) → command; `progress`: function(campaign), called several
+-- times a second; `tell_finding`: function(finding), called for each new one
 -- @treturn table { tally, real_s, interrupted, problem (why the scenario cannot be run), problems (of second runs),
 -- lowest: the outcome of the lowest seed that has failed, of one that ends at a failure }
 function campaign.run(given)

@@ -9,24 +9,13 @@
 -- state at its end, where a leak checker looks.
 -- @module raft.test.jobs
 
+local files = require "raft.files"
 local records = require "raft.test.records"
 
 local jobs = {}
 
 local OUTPUT_MOST = 65536 -- bytes that a test printed and that are kept
 local SIGNALS_MOST = 64
-
-local function temporary_folder()
-  local pipe = io.popen("mktemp -d", "r")
-  local folder = pipe and pipe:read("*l")
-  if pipe then
-    pipe:close()
-  end
-  if not folder or folder == "" then
-    error("mktemp cannot make a temporary folder", 0)
-  end
-  return folder
-end
 
 local function write_file(path, text)
   local file = assert(io.open(path, "w"))
@@ -77,6 +66,7 @@ local function died(job, running, status)
   return {
     file = job.file, seed = running and running.seed or job.seed, duration_ns = 0, status = "failed",
     name = running and running.name or "(process)", message = "the process " .. words_of(status),
+    died = running ~= nil,
   }
 end
 
@@ -109,6 +99,17 @@ local function deliver(folder, number, job, status, sink)
   os.remove(output)
 end
 
+--- Whether a test died in a child that has ended: what it was running is told as begun and not as finished.
+-- @tparam string path the records that the child left
+-- @treturn boolean
+function jobs.has_died(path)
+  local running = false
+  for line in read_file(path):gmatch("[^\n]+") do
+    running = records.decode(line) == "begin"
+  end
+  return running
+end
+
 -- Ends what still runs: in order within two seconds, then at once. A signal to this process alone reaches no child.
 local ending = [[
 kill %s 2>/dev/null
@@ -126,11 +127,12 @@ kill -9 $running 2>/dev/null
 -- @tparam table list jobs {file, seed, …}
 -- @tparam integer at_once how many at a time
 -- @tparam function command_line (job, records path, number) → what the shell runs
--- @tparam table sink `record(record)` for each test, with what it printed in `output`; `job(job)` at each job's end
+-- @tparam table sink `record(record)` for each test, with what it printed in `output` and `died` where it ended its
+-- process; `job(job)` at each job's end
 -- @tparam function take_interrupt raft.core's: whether the user has ended it
 -- @treturn boolean false where not all jobs came to their end
 function jobs.run(list, at_once, command_line, sink, take_interrupt)
-  local folder = temporary_folder()
+  local folder = files.temporary_folder()
   local numbers = {}
   for number, job in ipairs(list) do
     local base = folder .. "/" .. number

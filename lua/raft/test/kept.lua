@@ -11,6 +11,7 @@ local groups = require "raft.test.groups"
 local histories = require "raft.view.histories"
 local open = require "raft.open"
 local quote = require "raft.quote"
+local source = require "raft.view.source"
 
 local kept = {}
 
@@ -76,15 +77,34 @@ local function is_there(path)
   return file ~= nil and file:close()
 end
 
--- A name that no file in the folder has.
-local function free_base(self, record)
+-- Makes an empty file; false and why where there is one, another process' of just now too, or none can be made.
+local function make_new(path)
+  local outcome = os.execute(("(set -C; : >%s) 2>/dev/null"):format(quote.word(path)))
+  if outcome == true or outcome == 0 then
+    return true
+  elseif is_there(path) then
+    return false
+  end
+  local file, problem = io.open(path, "a")
+  return file ~= nil and file:close(), problem and problem:gsub("^.*: ", "")
+end
+
+-- A name that no file in the folder has, and that nobody else takes from now on: its trace is there, empty. nil and a
+-- message where there can be none.
+local function take_base(self, record)
   local base = file_base(record)
-  local name, number = base, 1
-  while is_there(self.folder .. "/" .. name .. ".trace") or is_there(self.folder .. "/" .. name .. ".html") do
+  local name, number, fine, problem = base, 1, false, nil
+  repeat
+    local path = self.folder .. "/" .. name
+    if not is_there(path .. ".trace") and not is_there(path .. ".html") then
+      fine, problem = make_new(path .. ".trace")
+    end
+    if fine or problem then
+      return fine and name or nil, problem
+    end
     number = number + 1
     name = base .. "-" .. number
-  end
-  return name
+  until false
 end
 
 local function is_head(line)
@@ -180,15 +200,25 @@ local function append_to_index(self, ...)
   return index:close()
 end
 
-local function write_all(self, record, clusters)
+-- The folder, and in it an empty trace and the index's lines: the path of both files without their endings.
+local function make_place(self, record)
   os.execute("mkdir -p -- " .. quote.word(self.folder) .. " 2>/dev/null")
-  local base = free_base(self, record)
-  local fine, problem = append_to_index(self, base .. ".trace", base .. ".html")
-  if not fine then
+  local base, problem = take_base(self, record)
+  local fine = base ~= nil
+  if fine then
+    fine, problem = append_to_index(self, base .. ".trace", base .. ".html")
+  end
+  return fine and self.folder .. "/" .. base or nil, problem
+end
+
+local function write_all(self, record, clusters)
+  local base, problem = make_place(self, record)
+  if not base then
     return nil, problem
   end
   local text, lines = all_lines(clusters)
-  local trace, page = self.folder .. "/" .. base .. ".trace", self.folder .. "/" .. base .. ".html"
+  local trace, page = base .. ".trace", base .. ".html"
+  local fine
   fine, problem = write(trace, text)
   if not fine then
     return nil, problem
@@ -197,6 +227,25 @@ local function write_all(self, record, clusters)
   fine, problem = write_page(page, lines, clusters[#clusters], record.name)
   record.page = fine and page or nil
   return fine, problem
+end
+
+-- What is in a trace's file; nil: no event is.
+local function open_trace(path)
+  local trace = source.open(path, core.json_decode, function() end)
+  if trace and (trace.is_unknown or trace.is_log) then
+    trace:close()
+    return nil
+  end
+  return trace
+end
+
+-- Calls what writes; the first time that it fails is told, and nothing is kept from then on.
+local function guard(self, f, ...)
+  local no_error, fine, problem = pcall(f, ...)
+  if not no_error or not fine then
+    self.problem = tostring(no_error and problem or fine)
+    self.report(("failed tests cannot be kept in %s: %s"):format(self.folder, self.problem))
+  end
 end
 
 --- A test has failed, in this process, and its clusters are closed: writes what is known of them, where it is the first
@@ -209,11 +258,41 @@ function Kept:keep(record)
     return
   end
   self.seen[kind], self.count = true, self.count + 1
-  local no_error, fine, problem = pcall(write_all, self, record, clusters)
-  if not no_error or not fine then
-    self.problem = tostring(no_error and problem or fine)
-    self.report(("failed tests cannot be kept in %s: %s"):format(self.folder, self.problem))
+  guard(self, write_all, self, record, clusters)
+end
+
+-- The trace of a test that dies again where it runs once more, and its page.
+local function write_dead(self, record, again)
+  local base, problem = make_place(self, record)
+  if not base then
+    return nil, problem
   end
+  local trace, page = base .. ".trace", base .. ".html"
+  local died = again(trace)
+  local events = died and open_trace(trace) or nil
+  if not events then
+    os.remove(trace)
+    record.message = record.message .. (died == false and "\nrun once more, by itself, it did not" or "")
+    return true
+  end
+  record.events = trace
+  local count
+  count, problem = forms.to_file("html", function() return events:events() end, { name = record.name }, page)
+  events:close()
+  record.page = count and page or nil
+  return count, problem
+end
+
+--- A test has died with its process: runs it once more, with a trace of each event as soon as it has happened, where it
+-- is the first failure of its kind. `record.events` and `record.page` name the files; where it does not die again, its
+-- message says so.
+-- @tparam table record
+-- @tparam function again function(path of the trace) → whether it has died; nil: nobody knows
+function Kept:keep_dead(record, again)
+  if record.same_as or self.told_count >= FAILURES_MOST or self.problem then
+    return
+  end
+  guard(self, write_dead, self, record, again)
 end
 
 --- What another process has kept: removes it again where it is one too many, or not the first of its kind.
