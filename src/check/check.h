@@ -140,15 +140,12 @@ struct checker *checker_new(struct trace *trace,
  * longer be: a match index when its peer acknowledges it, moves to a later term, or starts again.
  */
 void checker_expect_gaps(struct checker *checker);
-/* Lease reads rely on it that a voter which hears its leader votes for nobody else within
- * `length_ns`
- * (> 0) of its own clock, while clocks' rates differ by `drift` of one at most. `slack_ns`: by so
- * much the times of events may be off. Judged until a clock is changed by more than that, runs
- * ahead, or jumps. */
+/* Lease reads rely on it that a voter which hears its leader votes for nobody else for a while of
+ * its own clock. Judged until a clock is changed by more than `drift`, runs ahead, or jumps. */
 struct check_promises {
-    int64_t length_ns;
-    int64_t slack_ns;
-    double drift;
+    int64_t length_ns; /* more than 0 */
+    int64_t slack_ns;  /* by so much the times of events may be off */
+    double drift;      /* by how much of one the clocks' rates differ at most */
 };
 void checker_expect_promises(struct checker *checker, const struct check_promises *promises);
 void checker_free(struct checker *checker); /* unsubscribes; before trace_free; NULL: nothing */

@@ -156,7 +156,7 @@ static struct bytes text_field(lua_State *L, int index, const char *name)
 {
     struct bytes text = {0};
     lua_getfield(L, index, name); /* stays alive: its table holds it */
-    if (lua_isstring(L, -1)) {
+    if (lua_type(L, -1) == LUA_TSTRING) { /* of a number the text would be nobody's */
         text.data = (const uint8_t *)lua_tolstring(L, -1, &text.size);
     }
     lua_pop(L, 1);

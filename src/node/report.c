@@ -157,26 +157,24 @@ void report_start(struct node *node, const struct raft_status *status,
     emit(node, &event);
 }
 
-static void emit_text(struct node *node, enum trace_kind kind, uint64_t peer, const char *text,
-                      uint64_t term)
+static void emit_text(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
 {
     if (wanted(node, kind)) {
         struct trace_event event = event_of(node, kind);
         event.peer = peer;
         event.text = bytes_of_text(text);
-        event.term = term;
         emit(node, &event);
     }
 }
 
 void report_stop(struct node *node, const char *text)
 {
-    emit_text(node, TRACE_STOP, 0, text, 0);
+    emit_text(node, TRACE_STOP, 0, text);
 }
 
 void report_notice(struct node *node, uint64_t peer, const char *text)
 {
-    emit_text(node, TRACE_NOTICE, peer, text, 0);
+    emit_text(node, TRACE_NOTICE, peer, text);
 }
 
 static void emit_refusal(struct node *node, struct trace_event *event, const char *text)
@@ -189,7 +187,7 @@ static void emit_refusal(struct node *node, struct trace_event *event, const cha
         char more[80];
         (void)snprintf(more, sizeof more, "%llu more notices like the last ones were left out",
                        (unsigned long long)left_out);
-        emit_text(node, TRACE_NOTICE, 0, more, 0);
+        emit_text(node, TRACE_NOTICE, 0, more);
     }
     if (wanted(node, TRACE_NOTICE)) {
         event->text = bytes_of_text(text);
@@ -226,7 +224,7 @@ void report_damaged_snapshot(struct node *node, const struct raft_message *messa
 
 void report_connection(struct node *node, enum trace_kind kind, uint64_t peer, const char *text)
 {
-    emit_text(node, kind, peer, text, 0);
+    emit_text(node, kind, peer, text);
 }
 
 /* ---- what a step changed -------------------------------------------------------------------- */
