@@ -1,11 +1,15 @@
 -- Cause: at which event a failure became likely.
 local lu = require "luaunit"
+local raft = require "raft"
 local cause = require "raft.shrink.cause"
+local failures = require "raft.failure"
 local looks = require "raft.shrink.moments"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
 local replay = require "raft.shrink.replay"
+local servers = require "raft.shrink.server"
 local shrink = require "raft.shrink"
+local text = require "raft.shrink.text"
 local unsynced = require "raft.shrink.unsynced"
 local window = require "raft.shrink.window"
 
@@ -23,35 +27,66 @@ function tests.test_TheIntervalOfAChance()
   lu.assertEquals(high, 1)
 end
 
--- A failure whose chance is known event by event, on each of the curves.
-local function find(kept, redrawn, ends_at)
-  local moments, asked = {}, 0
-  for place = 1, #kept do
+local FAILURE = { property = "p", key = "k" }
+
+local function never()
+  return math.huge
+end
+
+-- Passes whose branches fail where is_failed(step, key, asked) says so.
+local function passes(is_failed)
+  return function(asked)
+    local results = {}
+    for place, stop in ipairs(asked.stops) do
+      lu.assertTrue(place == 1 or asked.stops[place - 1].step < stop.step) -- what comes before is run once
+      results[place] = {}
+      for number, key in ipairs(stop.keys) do
+        local fails, time = is_failed(stop.step, key, asked)
+        results[place][number] = {
+          is_failed = fails, time = time, last = fails and number <= asked.watched and { "event 77", "node 3 came" },
+        }
+      end
+    end
+    return results
+  end
+end
+
+local function moments_of(count)
+  local moments = {}
+  for place = 1, count do
     moments[place] = { step = place, time = place, text = "event " .. place, parts = { "event " .. place } }
   end
-  local failure = { property = "p", key = "k" }
-  local tried = {}
+  return moments
+end
+
+-- Whether the n-th of many fails, evenly.
+local function is_one_of(n, chance)
+  local sum = n * chance + 1e-9
+  return math.floor(sum) > math.floor(sum - chance)
+end
+
+-- A failure whose chance is known event by event, on each of the curves, and how much later it comes.
+local function find(kept, redrawn, later_ns)
+  local asked_for, tried = 0, {}
   local found = cause.find {
-    plan = { seed = 1, ends_ns = 5 }, failure = failure, moments = moments, written = "",
-    is_spent = function() return false end,
-    run = function(_, _, branch)
-      asked = asked + 1
-      local name = tostring(branch.is_redrawn) .. branch.step .. " " .. branch.ends_ns
-      tried[name] = (tried[name] or 0) + 1
-      local chance = (branch.is_redrawn and redrawn or kept)[branch.step]
-      local is_late = ends_at and branch.ends_ns < ends_at
-      return tried[name] <= chance * 32 and not is_late and failure or nil, { "event 77", "node 3 came" }
-    end,
+    plan = { seed = 1, ends_ns = 5 }, failure = FAILURE, moments = moments_of(#kept), until_ns = never,
+    branches = passes(function(step, _, asked)
+      local name = ("%s%s %d"):format(tostring(asked.is_redrawn), step, asked.ends_ns)
+      tried[name], asked_for = (tried[name] or 0) + 1, asked_for + 1
+      local fails_ns = 5 + (later_ns or 0)
+      local fails = is_one_of(tried[name], (asked.is_redrawn and redrawn or kept)[step])
+      return fails and fails_ns <= asked.ends_ns, fails_ns / 1e9
+    end),
   }
-  return found, asked
+  return found, asked_for
 end
 
 function tests.test_AJumpIsNarrowedDownToOneEvent()
-  local chances, never = {}, {}
+  local chances, none = {}, {}
   for place = 1, 200 do
-    chances[place], never[place] = place <= 137 and 0.05 or 1, 0
+    chances[place], none[place] = place <= 137 and 0.05 or 1, 0
   end
-  local found, asked = find(chances, never)
+  local found, asked = find(chances, none)
   lu.assertEquals(#found.kept, 1)
   lu.assertEquals(found.kept[1].event.text, "event 137")
   lu.assertEquals(cause.words(found.kept[1]), "3 % before event 137 (137.000000 s); 100 % after")
@@ -71,28 +106,21 @@ function tests.test_WhereNothingRisesThereIsNoJump()
 end
 
 function tests.test_ACurveThatBeginsHighIsLookedAtWithLessTime()
-  local found = find({ 1, 1, 1 }, { 0, 0, 1 }, 100000005)
+  local found = find({ 1, 1, 1 }, { 0, 0, 1 }, 100000000)
   lu.assertEquals(found.longer_ns, { kept = 50000000, redrawn = 500000000 })
   lu.assertEquals(found.kept[1].event.text, "event 3")
   lu.assertEquals(found.redrawn[1].event.text, "event 2")
 end
 
 function tests.test_WhereItRisesSlowlyMoreBranchesTellWhereItIsSteepest()
-  local moments = {}
-  for place = 1, 8 do
-    moments[place] = { step = place, time = place, text = "event " .. place, parts = {} }
-  end
-  local chances = { 0.1, 0.2, 0.3, 0.55, 0.65, 0.75, 0.85, 0.95 }
-  local tried, failure = {}, { property = "p", key = "k" }
+  local chances, tried = { 0.1, 0.2, 0.3, 0.55, 0.65, 0.75, 0.85, 0.95 }, {}
   local found = cause.find {
-    plan = { seed = 1, ends_ns = 5 }, failure = failure, moments = moments, written = "",
-    is_spent = function() return false end,
-    run = function(_, _, branch)
-      local name = tostring(branch.is_redrawn) .. branch.step
+    plan = { seed = 1, ends_ns = 5 }, failure = FAILURE, moments = moments_of(8), until_ns = never,
+    branches = passes(function(step, _, asked)
+      local name = tostring(asked.is_redrawn) .. step
       tried[name] = (tried[name] or 0) + 1
-      local sum = tried[name] * chances[branch.step] + 1e-9
-      return math.floor(sum) > math.floor(sum - chances[branch.step]) and failure or nil, {}
-    end,
+      return is_one_of(tried[name], chances[step]), 5e-9
+    end),
   }
   lu.assertEquals(found.kept[1].event.text, "event 3")
   lu.assertEquals(found.moments[3].kept.all, 96)
@@ -123,10 +151,15 @@ local function plan_of(steps)
     ends_ns = 1500000000 }
 end
 
+-- From a step on other numbers are drawn.
+local function from(step, key)
+  return { reached = function(steps) return steps >= step and { key = key } or nil end }
+end
+
 function tests.test_RunsThatDrawOtherNumbersFromAStepOnAreTheSameUpToIt()
   local function trace(step, key)
     local lines
-    replay.run(plan_of {}, 1, function(c) lines = c.core:event_lines(true) end, { step = step, key = key })
+    replay.run(plan_of {}, 1, function(c) lines = c.core:event_lines(true) end, from(step, key))
     return lines
   end
   local a, b, c = trace(60, 1), trace(60, 2), trace(60, 2)
@@ -135,6 +168,62 @@ function tests.test_RunsThatDrawOtherNumbersFromAStepOnAreTheSameUpToIt()
   for place = 1, 40 do
     lu.assertEquals(a[place], b[place])
   end
+end
+
+-- All branches of a plan, in one pass.
+local function branches_of(plan, failure, stops)
+  local writer = text.writer()
+  local server = servers.new(writer)
+  local results = server:branches(writer:plan(plan), plan.seed, {
+    stops = stops, failure = failure, ends_ns = plan.ends_ns, watched = 1, until_ns = raft.core.clock_ns() + 60e9,
+  })
+  server:close()
+  return results
+end
+
+function tests.test_BranchesOfOnePassAreEachTheRunThatDrawsOtherNumbersFromThere()
+  local plan = plan_of {
+    { name = "propose", count = 1, { "a" }, at_ns = 300000000, client = 0 },
+    { name = "compact", count = 1, 1, at_ns = 320000000, client = 0 },
+    { name = "crash", count = 1, 1, at_ns = 330000000, client = 0 },
+    { name = "restart", count = 1, 1, at_ns = 340000000, client = 0 },
+    { name = "propose", count = 1, { "b" }, at_ns = 500000000, client = 0 },
+  }
+  plan.ends_ns = 509000000
+  local failure = failures.of((replay.run(plan, 1)))
+  lu.assertEquals(failure.property, "machines answer alike")
+  local stops = {}
+  for place, step in ipairs { 0, 40, 41, 100 } do
+    stops[place] = { step = step, keys = { 7, 8, 9 } }
+  end
+  local failed, results = 0, branches_of(plan, failure, stops)
+  for place, stop in ipairs(stops) do
+    for number, key in ipairs(stop.keys) do
+      local branch = from(stop.step, key)
+      branch.ends_ns = plan.ends_ns
+      local raised, time = replay.run(plan, 1, nil, branch)
+      lu.assertEquals(results[place][number].is_failed, raised ~= nil)
+      lu.assertEquals(results[place][number].time, time)
+      failed = failed + (raised and 1 or 0)
+    end
+  end
+  lu.assertTrue(0 < failed and failed < 12)
+  lu.assertStrContains(table.concat(results[2][1].last, " "), "node")
+end
+
+function tests.test_ABranchThatEndsItsProcessFailsSoAndTheOthersGoOn()
+  local function deadly()
+    return {
+      apply = function() os.execute "kill -ABRT $PPID" end,
+      query = function() end,
+    }
+  end
+  local plan = plan_of { { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 } }
+  plan.options = plans.with(plan.options, { machine = deadly })
+  local results = branches_of(plan, failures.died("was killed by signal 6 (aborted)", ""), {
+    { step = 10, keys = { 1, 2 } }, { step = 20, keys = { 3 } },
+  })
+  lu.assertEquals(results, { { { is_failed = true }, { is_failed = true } }, { { is_failed = true } } })
 end
 
 function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
@@ -149,7 +238,7 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   lu.assertEquals(raised.property, "machines answer alike")
   local found = shrink.cause({
     plan = plans.with(plan, { ends_ns = math.floor(time * 1e9) }),
-    failure = require("raft.failure").of(raised),
+    failure = failures.of(raised),
   }, 1)
   lu.assertTrue(#found.moments > 5)
   lu.assertTrue(found.longer_ns.kept < 2000000000) -- whoever leads, it fails within these
@@ -164,11 +253,9 @@ function tests.test_AMessageBetweenTwoEventsIsNamedWhereItRisesThere()
   for _, step in ipairs { 6, 7, 9, 11 } do
     received[#received + 1] = { step = step, time = step, text = "message " .. step, parts = { "message " .. step } }
   end
-  local failure = { property = "p", key = "k" }
   local found = cause.find {
-    plan = { seed = 1, ends_ns = 12 }, failure = failure, moments = moments, received = received, written = "",
-    is_spent = function() return false end,
-    run = function(_, _, branch) return branch.step > 7 and failure or nil, {} end,
+    plan = { seed = 1, ends_ns = 12 }, failure = FAILURE, moments = moments, received = received, until_ns = never,
+    branches = passes(function(step) return step > 7, 12e-9 end),
   }
   lu.assertEquals({ found.kept[1].event.text, found.kept[1].next.text }, { "message 7", "message 9" })
 end

@@ -51,6 +51,26 @@ function tests.test_ItTakesWhatIsSent()
   lu.assertFalse(worker:send { number = 4 })
 end
 
+function tests.test_AForkedOneGoesOnWhereItIs()
+  local answer = workers.call(function()
+    local told = {}
+    for number = 1, 3 do
+      local child = workers.fork()
+      if child == false then
+        return { number, #told } -- the end of the worker is its child's too
+      end
+      told[number] = workers.wait({ child }, 10)[1].record.value
+      child:kill()
+    end
+    return told
+  end, 10)
+  lu.assertEquals(answer.value, { { 1, 0 }, { 2, 1 }, { 3, 2 } })
+end
+
+function tests.test_OnlyAWorkerIsForkedWhereItIs()
+  lu.assertErrorMsgContains("only a worker", workers.fork)
+end
+
 function tests.test_WhatItDoesChangesNothingHere()
   local here = { 1 }
   local c = assert(raft.cluster { mode = "sim", seed = 5 })

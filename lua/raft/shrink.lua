@@ -377,23 +377,22 @@ end
 -- @treturn table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault must
 -- come, the last fault first
 function shrink.cause(found, seconds)
-  local began, seconds_most = clock(), seconds or CAUSE_SECONDS
+  local began_ns, seconds_most = core.clock_ns(), seconds or CAUSE_SECONDS
   local writer = text.writer()
   local server = servers.new(writer)
-  local function is_spent(share)
-    return clock() - began >= seconds_most * share
+  local function until_ns(share)
+    return began_ns + math.floor(seconds_most * share * 1e9)
   end
-  local between = windows_of(found, writer, server, function() return is_spent(SHARE_OF_WINDOWS) end)
+  local between = windows_of(found, writer, server, function()
+    return core.clock_ns() >= until_ns(SHARE_OF_WINDOWS)
+  end)
   local plan = with_chance(found, writer, server)
   local list, received = moments.of(plan, plan.seed)
+  local written = writer:plan(plan)
   local result = causes.find {
     plan = plan, failure = found.failure, moments = list, received = received,
-    written = writer:plan(plan),
-    run = function(written, seed, branch)
-      local failure, _, last = server:run(written, seed, branch)
-      return failure, last
-    end,
-    is_spent = function(curve) return is_spent(curve == "kept" and SHARE_OF_KEPT or 1) end,
+    branches = function(asked) return server:branches(written, plan.seed, asked) end,
+    until_ns = function(curve) return until_ns(curve == "kept" and SHARE_OF_KEPT or 1) end,
   }
   result.windows = between
   server:close()

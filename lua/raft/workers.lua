@@ -33,6 +33,17 @@ function workers.start(f)
   return setmetatable({ core = handle, pid = handle:pid(), is_told = false }, Worker)
 end
 
+--- Forks a worker where it is: its child goes on there too, with a copy of all it has, up to the same end. What the
+-- child tells and takes is between the two.
+-- @treturn ?table|boolean the child's handle, and in the child false; nil and a message where there can't be one
+function workers.fork()
+  local handle, problem = core.worker_fork()
+  if not handle then
+    return handle, problem
+  end
+  return setmetatable({ core = handle, pid = handle:pid(), is_told = false }, Worker)
+end
+
 --- Ends it at once. Twice is fine.
 function Worker:kill()
   self.core:kill()

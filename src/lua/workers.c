@@ -219,40 +219,70 @@ static void become_parent(struct worker *worker, const struct pipes *pipes, pid_
     worker->pid = pid;
 }
 
-/* core.worker_start(f) → worker; nil, message. f(tell, take) runs in the child and returns its exit
- * status */
-static int worker_start(lua_State *L)
+/* Pushes a new worker and forks: 0 in the child, which has its own ends now; -1: errno says why. */
+static pid_t fork_worker(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
     struct worker *worker = lua_newuserdatauv(L, sizeof *worker, 0);
     memset(worker, 0, sizeof *worker);
     worker->owner = getpid();
     worker->records = worker->output = worker->orders = -1;
     luaL_setmetatable(L, LUA_WORKER);
     struct pipes pipes;
-    pid_t pid = -1;
-    bool opened = open_pipes(&pipes);
-    if (opened) {
-        (void)fflush(NULL); /* or it would be written twice */
-        pid = fork();
+    if (!open_pipes(&pipes)) {
+        return -1;
     }
+    (void)fflush(NULL); /* or it would be written twice */
+    pid_t pid = fork();
     if (pid == 0) {
         become_child(&pipes, worker->owner);
-        run_child(L);
-    } else if (pid < 0) {
+    } else if (pid > 0) {
+        become_parent(worker, &pipes, pid);
+    } else {
         int problem = errno;
-        for (size_t i = 0; opened && i < 2; i++) {
+        for (size_t i = 0; i < 2; i++) {
             (void)close(pipes.records[i]);
             (void)close(pipes.output[i]);
             (void)close(pipes.orders[i]);
         }
-        lua_pushnil(L);
-        lua_pushfstring(L, "a worker cannot be started: %s", strerror(problem));
-        return 2;
+        errno = problem;
     }
-    become_parent(worker, &pipes, pid);
-    return 1;
+    return pid;
+}
+
+static int push_no_worker(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushfstring(L, "a worker cannot be started: %s", strerror(errno));
+    return 2;
+}
+
+/* core.worker_start(f) → worker; nil, message. f(tell, take) runs in the child and returns its exit
+ * status */
+static int worker_start(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    pid_t pid = fork_worker(L);
+    if (pid == 0) {
+        run_child(L);
+    }
+    return pid > 0 ? 1 : push_no_worker(L);
+}
+
+/* core.worker_fork() → worker, and in the child, which goes on here as well, false; nil, message.
+ * Only in a worker: what it began with is the child's too, and so is its end. What the child tells
+ * and takes is between the two. */
+static int worker_fork(lua_State *L)
+{
+    if (own_records < 0) {
+        return luaL_error(L, "only a worker can be forked where it is");
+    }
+    pid_t pid = fork_worker(L);
+    if (pid == 0) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    return pid > 0 ? 1 : push_no_worker(L);
 }
 
 static struct worker *check_worker(lua_State *L, int index)
@@ -451,6 +481,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
     {"worker_start", worker_start},
+    {"worker_fork", worker_fork},
     {"workers_poll", workers_poll},
     {NULL, NULL},
 };

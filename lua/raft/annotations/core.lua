@@ -355,6 +355,12 @@ function core.interpreter() end
 ---@return string? message
 function core.worker_start(f) end
 
+---A child of this worker that goes on where it is (raft.workers).
+---@package
+---@return userdata|false|nil worker false in the child; nil, message
+---@return string? message
+function core.worker_fork() end
+
 ---Waits until something has come from a worker.
 ---@package
 ---@param workers userdata[]

@@ -7,10 +7,10 @@
 -- decided. Inputs redrawn: later inputs come at other times and to other nodes; what is seen is when the failure was
 -- bound to come whatever came next.
 --
--- It judges chances and prints nothing. The runs are a server's (raft.shrink.server).
+-- It judges chances and prints nothing. The branches are a server's (raft.shrink.server), many in one pass.
 -- @module raft.shrink.cause
 
-local oracles = require "raft.shrink.oracle"
+local core = require "raft.core"
 
 local cause = {}
 
@@ -18,6 +18,7 @@ local FEW, BRANCHES = 12, 32 -- at first, and where chances are compared
 local WITHOUT = 16 -- branches that lose a message
 local MORE = 96 -- where so few tell nothing for sure
 local COARSE = 12 -- moments that are looked at first
+local WATCHED = 2 -- at each of them, of the branches that fail, to see at what event they do
 local RISE = 0.25 -- between two moments is worth more branches
 -- So much later may a branch fail.
 local LONGER_NS = { 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
@@ -69,96 +70,152 @@ end
 -- At what kinds of event a branch failed: their words without numbers.
 function Search:remember(parts)
   local seen = {}
-  for _, part in ipairs(parts or {}) do
+  for _, part in ipairs(parts) do
     local kind = kind_of(part)
     self.ends[kind] = (self.ends[kind] or 0) + (seen[kind] and 0 or 1)
     seen[kind] = true
   end
-  self.failed = self.failed + 1
+  self.watched = self.watched + 1
 end
 
--- One branch: whether it fails as the run did, and the last events that mean something.
-function Search:fails(curve, step, branch, lose)
-  local failure, last = self.run(self.written, self.plan.seed, {
-    step = step, key = self.plan.seed + 1000003 * branch, is_redrawn = curve == "redrawn", lose = lose,
+-- One pass: branches `first` to `last` of each stop { step, first, last }, in order; what became of those of each stop
+-- that there was time for.
+function Search:pass(curve, stops, more)
+  local asked = {
+    stops = {}, failure = self.failure, is_redrawn = curve == "redrawn", until_ns = self.until_ns(curve),
+    watched = more and more.watched or 0, lose = more and more.lose,
     ends_ns = self.plan.ends_ns + (self.plan.tail and 0 or self.longer_ns[curve]),
-  })
-  self.runs = self.runs + 1
-  return oracles.is_same(failure, self.failure), last
+  }
+  for place, stop in ipairs(stops) do
+    local keys = {}
+    for branch = stop.first, stop.last do
+      keys[#keys + 1] = self.plan.seed + 1000003 * branch
+    end
+    asked.stops[place] = { step = stop.step, keys = keys }
+  end
+  local results = self.branches(asked)
+  for _, outcomes in pairs(results) do -- sums: the order is no matter
+    self.runs = self.runs + #outcomes
+  end
+  return results
 end
 
--- The chance just before an event, from that many branches, on one of the curves.
-function Search:look(curve, moment, branches)
-  local known = moment[curve] or { count = 0, all = 0 }
-  local count = known.count
-  branches = math.max(known.all, branches or FEW)
-  if known.all == branches then
-    return known
+local function count_failed(outcomes)
+  local count = 0
+  for _, outcome in ipairs(outcomes) do
+    count = count + (outcome.is_failed and 1 or 0)
   end
-  for branch = known.all + 1, branches do
-    local is_failed, last = self:fails(curve, moment.step, branch)
-    if is_failed then
-      count = count + 1
-      self:remember(last)
+  return count
+end
+
+function Search:is_spent(curve)
+  return core.clock_ns() >= self.until_ns(curve)
+end
+
+-- The chances just before some moments, from that many branches each, on one of the curves.
+function Search:look(curve, moments, most, watched)
+  local list, stops = {}, {}
+  for _, moment in ipairs(moments) do
+    local known = moment[curve]
+    if not known or known.all < most then
+      list[#list + 1] = moment
     end
   end
-  moment[curve] = cause.chance(count, branches)
-  return moment[curve]
+  table.sort(list, function(a, b) return a.step < b.step end)
+  for place, moment in ipairs(list) do
+    stops[place] = { step = moment.step, first = (moment[curve] and moment[curve].all or 0) + 1, last = most }
+  end
+  for place, outcomes in pairs(#list > 0 and self:pass(curve, stops, { watched = watched }) or {}) do -- each on its own
+    local known = list[place][curve]
+    local count = count_failed(outcomes)
+    list[place][curve] = cause.chance((known and known.count or 0) + count, most)
+    self.failed = self.failed + count
+    for _, outcome in ipairs(outcomes) do
+      if outcome.last then
+        self:remember(outcome.last)
+      end
+    end
+  end
 end
 
--- Whether the chances just before two moments differ, with more branches where few cannot tell.
-function Search:differ(curve, first, last)
-  local a, b = self.moments[first], self.moments[last]
-  local before, after = self:look(curve, a), self:look(curve, b)
-  local is_near = last - first <= 1
-  if (is_near or not differ(before, after)) and math.abs(after.chance - before.chance) >= RISE then
-    before, after = self:look(curve, a, BRANCHES), self:look(curve, b, BRANCHES)
+-- Where few branches cannot tell whether the chances before and after a gap differ: more.
+function Search:settle(curve, gaps)
+  local list, seen = {}, {}
+  for _, gap in ipairs(gaps) do
+    local a, b = self.moments[gap.first], self.moments[gap.last]
+    local is_near = gap.last - gap.first <= 1
+    if (is_near or not differ(a[curve], b[curve])) and math.abs(b[curve].chance - a[curve].chance) >= RISE then
+      for _, moment in ipairs { a, b } do
+        list[#list + 1] = not seen[moment] and moment or nil
+        seen[moment] = true
+      end
+    end
   end
-  return differ(before, after)
+  self:look(curve, list, BRANCHES)
 end
 
--- Halves the way between two moments whose chances differ until one event is left.
-function Search:narrow(curve, first, last)
-  if self.is_spent(curve) or not self:differ(curve, first, last) or last - first <= 1 then
-    return
+-- The gaps between some places that were looked at.
+local function gaps_of(moments, places, curve)
+  local gaps, before = {}, nil
+  for _, place in ipairs(places) do
+    if moments[place][curve] then
+      gaps[#gaps + 1] = before and { first = before, last = place } or nil
+      before = place
+    end
   end
-  local middle = math.floor((first + last) / 2)
-  self:look(curve, self.moments[middle])
-  self:narrow(curve, first, middle)
-  self:narrow(curve, middle, last)
+  return gaps
+end
+
+-- Halves the gaps whose ends' chances differ until one event is left of each.
+function Search:narrow(curve, gaps)
+  while #gaps > 0 and not self:is_spent(curve) do
+    self:settle(curve, gaps)
+    local middles, halves = {}, {}
+    for _, gap in ipairs(gaps) do
+      if gap.last - gap.first > 1 and differ(self.moments[gap.first][curve], self.moments[gap.last][curve]) then
+        local middle = math.floor((gap.first + gap.last) / 2)
+        middles[#middles + 1] = self.moments[middle]
+        halves[#halves + 1] = { gap.first, middle, gap.last }
+      end
+    end
+    self:look(curve, middles, FEW)
+    gaps = {}
+    for _, places in ipairs(halves) do
+      for _, half in ipairs(gaps_of(self.moments, places, curve)) do
+        gaps[#gaps + 1] = half
+      end
+    end
+  end
 end
 
 -- So little time for a branch that not most fail from the beginning on: else only its end would be seen.
 function Search:choose_time(curve)
-  for _, longer_ns in ipairs(LONGER_NS) do
+  local first = self.moments[1]
+  self.longer_ns[curve] = LONGER_NS[1]
+  local outcomes = self:pass(curve, { { step = first.step, first = 1, last = FEW } })[1] or {}
+  for _, longer_ns in ipairs(self.plan.tail and {} or LONGER_NS) do
+    local count = 0
+    for _, outcome in ipairs(outcomes) do -- one that ended its process did so nobody knows when
+      local is_in_time = not outcome.time or outcome.time * 1e9 < self.plan.ends_ns + longer_ns + 1
+      count = count + (outcome.is_failed and is_in_time and 1 or 0)
+    end
     self.longer_ns[curve] = longer_ns
-    self.moments[1][curve] = nil
-    if self:look(curve, self.moments[1]).chance <= HIGH or self.plan.tail or self.is_spent(curve) then
-      return
+    if count <= HIGH * #outcomes then
+      break
     end
   end
+  self:look(curve, { first }, FEW)
 end
 
--- Looks at moments all along, the ends first, and closer where the chance changes.
+-- Looks at moments all along, and closer where the chance changes.
 function Search:follow(curve)
-  local all = #self.moments
   self:choose_time(curve)
-  self:narrow(curve, 1, all)
-  local places = spread(1, all, COARSE)
+  local places, list = spread(1, #self.moments, COARSE), {}
   for number, place in ipairs(places) do
-    if not self.is_spent(curve) then
-      self:look(curve, self.moments[place])
-    elseif not self.moments[place][curve] then
-      places[number] = false
-    end
+    list[number] = self.moments[place]
   end
-  local before
-  for _, place in ipairs(places) do
-    if place and before then
-      self:narrow(curve, before, place)
-    end
-    before = place or before
-  end
+  self:look(curve, list, FEW, WATCHED)
+  self:narrow(curve, gaps_of(self.moments, places, curve))
 end
 
 -- The moments of a curve that were looked at.
@@ -206,10 +263,13 @@ function Search:pin(curve, jump)
     end
   end
   local first, last = 0, #between + 1
-  while last - first > 1 and not self.is_spent(curve) do
+  while last - first > 1 do
     local middle = math.floor((first + last) / 2)
-    local chance = self:look(curve, between[middle], BRANCHES)
-    if chance.chance - jump.before < jump.after - chance.chance then
+    self:look(curve, { between[middle] }, BRANCHES)
+    local chance = between[middle][curve]
+    if not chance then -- the time is over
+      return
+    elseif chance.chance - jump.before < jump.after - chance.chance then
       first, jump.event, jump.before = middle, between[middle], chance.chance
     else
       last, jump.next, jump.after = middle, between[middle], chance.chance
@@ -229,10 +289,9 @@ function Search:sharpen(curve)
       steepest = { rise = rise, first = seen[place].place, last = seen[place + 1].place }
     end
   end
-  if steepest and not self.is_spent(curve) then
-    self:look(curve, self.moments[steepest.first], MORE)
-    self:look(curve, self.moments[steepest.last], MORE)
-    self:narrow(curve, steepest.first, steepest.last)
+  if steepest then
+    self:look(curve, { self.moments[steepest.first], self.moments[steepest.last] }, MORE)
+    self:narrow(curve, { steepest })
   end
 end
 
@@ -268,33 +327,33 @@ function Search:message_at(step)
   end
 end
 
--- The chance where the message that came at a step is lost, once; nil: none came, or it was a client's.
+-- The chance where the message that came at a step is lost, once; nil: none came, it was a client's, or the time is
+-- over.
 function Search:without(curve, step)
   local message = self:message_at(step)
-  if not message or not message.lose or self.is_spent(curve) then
+  if not message or not message.lose then
     return nil
   end
-  local count = 0
-  for branch = 1, WITHOUT do
-    count = count + (self:fails(curve, step, branch, message.lose) and 1 or 0)
-  end
-  return cause.chance(count, WITHOUT)
+  local outcomes = self:pass(curve, { { step = step, first = 1, last = WITHOUT } }, { lose = message.lose })[1]
+  return outcomes and cause.chance(count_failed(outcomes), WITHOUT)
 end
 
 -- What nearly all branches that failed had in their last step, as the run itself had: the message that came, and what
 -- the node did with it.
 function Search:ending()
-  local last, words, least = self.moments[#self.moments - 1], {}, self.failed
-  local message = self:message_at(last.step)
+  local last, words = self.moments[#self.moments - 1], {}
+  -- Of a branch that ended its process it is not known; but it did so by the same assertion.
+  local is_abort = self.failure.property == "abort"
+  local all = is_abort and self.failed or self.watched
+  local message, least = self:message_at(last.step), all
   local function add(text)
-    -- Of a branch that ended its process it is not known; but it did so by the same assertion.
-    local count = self.failure.property == "abort" and self.failed or self.ends[kind_of(text)] or 0
-    if count >= MANY * self.failed then
+    local count = is_abort and all or self.ends[kind_of(text)] or 0
+    if count >= MANY * all then
       words[#words + 1] = text
       least = math.min(least, count)
     end
   end
-  if self.failed == 0 or self.plan.tail then -- what is judged later fails at no event
+  if all == 0 or self.plan.tail then -- what is judged later fails at no event
     return nil
   end
   if message and message ~= last then
@@ -306,7 +365,7 @@ function Search:ending()
     end
   end
   return #words > 0 and {
-    text = table.concat(words, ", "), count = least, all = self.failed, time = last.time,
+    text = table.concat(words, ", "), count = least, all = all, time = last.time,
     without = self:without("kept", last.step),
   } or nil
 end
@@ -331,19 +390,19 @@ end
 -- @tparam table given.failure
 -- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.replay gives them
 -- @tparam ?table given.received the same of each message that came
--- @tparam string given.written the plan as text
--- @tparam function given.run run(text, seed, branch) → failure or nil, and the last events that mean something
--- @tparam function given.is_spent is_spent(curve) → whether the time for this curve is over
+-- @tparam function given.branches branches(asked) → for each stop in order what came of its branches, as
+-- raft.shrink.server gives it
+-- @tparam function given.until_ns until_ns(curve) → when the time for this curve is over, on the real clock
 -- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
 -- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
 -- of each curve { event, before, after, next, is_one_event, without }, the greatest first, `without`: the chance where
 -- the message that came at the event is lost; `longer_ns` of each curve: how much
 -- later than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that
--- nearly all branches that failed had too
+-- nearly all of the branches that failed and were watched had too
 function cause.find(given)
   local search = setmetatable({
-    plan = given.plan, failure = given.failure, moments = moments_of(given), run = given.run, runs = 0, ends = {},
-    written = given.written, received = given.received or {}, longer_ns = {}, is_spent = given.is_spent, failed = 0,
+    plan = given.plan, failure = given.failure, moments = moments_of(given), branches = given.branches, runs = 0,
+    received = given.received or {}, longer_ns = {}, until_ns = given.until_ns, ends = {}, failed = 0, watched = 0,
   }, Search)
   local kept, redrawn = search:jumps "kept", search:jumps "redrawn"
   return {

@@ -39,10 +39,10 @@ local function words_of(event, latest, disk)
   return text
 end
 
--- Tells of each event that means something, and of messages that come: told(step, event, text).
+-- Tells of each event that means something, and of messages that come: told(step, event, text). Gives what ends it.
 local function watch(c, told)
   local latest, roles, disk = {}, {}, unsynced.new()
-  c:on(function(event)
+  return c:on(function(event)
     local role = roles[event.node]
     if event.kind == "role" then
       roles[event.node] = event.role
@@ -91,7 +91,7 @@ end
 
 -- Tells of each event as a plain table: tell { step, time, kind, node, text, lose }.
 local function tell_all(plan, seed, tell)
-  replay.run(plan, seed, nil, { step = math.huge, key = 0 }, function(c)
+  replay.run(plan, seed, nil, { reached = function() end }, function(c)
     local which = count_sent(c)
     watch(c, function(step, event, text)
       tell {
@@ -147,25 +147,19 @@ function moments.of(plan, seed)
   return list, received
 end
 
---- Runs a plan that goes on otherwise from a step on.
--- @tparam table plan
--- @tparam integer seed
--- @tparam table branch as replay.follow takes it
--- @tparam ?function told told(ns) when a step is done
--- @treturn ?any what the run raised; nil: nothing
--- @treturn number when it ended, in its own seconds
--- @treturn string[] the events of the last step that means something, in words
-function moments.branch(plan, seed, branch, told)
+--- Watches a run for the events of its last step that means something.
+-- @tparam raft.cluster c that begins
+-- @treturn function gives these events so far, in words
+-- @treturn function ends it
+function moments.latest(c)
   local list = {}
-  local raised, time = replay.run(plan, seed, nil, branch, function(c)
-    watch(c, function(step, event, text)
-      if list[1] and list[1].step ~= step then
-        list[1] = nil
-      end
-      add(list, step, event, text)
-    end)
-  end, told)
-  return raised, time, list[1] and list[1].parts or {}
+  local stop = watch(c, function(step, event, text)
+    if list[1] and list[1].step ~= step then
+      list[1] = nil
+    end
+    add(list, step, event, text)
+  end)
+  return function() return list[1] and list[1].parts or {} end, stop
 end
 
 return moments

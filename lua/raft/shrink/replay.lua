@@ -138,14 +138,17 @@ local function start_fates(c, steps, lose)
   return fates
 end
 
--- From a step of the world on other random numbers are drawn. A run that has no such step waits for one all the same,
--- so that the numbers of its steps are the same.
+-- Where somebody says so other random numbers are drawn from then on. He is asked after each step of the world.
 local function branch_at(c, branch, go_on)
   c:client(function()
-    c:wait_until(function() return c.core:world_events() >= branch.step end, math.huge)
-    c.core:rekey(branch.key)
+    local chosen
+    c:wait_until(function()
+      chosen = branch.reached(c.core:world_events())
+      return chosen ~= nil
+    end, math.huge)
+    c.core:rekey(chosen.key)
     if branch.is_redrawn then
-      go_on()
+      go_on(chosen.key)
     end
   end)
 end
@@ -162,9 +165,9 @@ local function perform_all(c, plan, branch, told, seen)
   local roles = symbolic.roles(c)
   local done, is_redrawn = 0, false
   if branch then
-    branch_at(c, branch, function()
+    branch_at(c, branch, function(key)
       is_redrawn = true
-      for _, step in ipairs(redraw.steps(plan, done, c.core:now_ns(), branch.key)) do
+      for _, step in ipairs(redraw.steps(plan, done, c.core:now_ns(), key)) do
         sleep_until(c, step.at_ns)
         told_of(told, step.at_ns)
         perform(c, step, fates, sessions[step.session], plan)
@@ -203,9 +206,10 @@ end
 --- Does a plan to a cluster, in the main script.
 -- @tparam raft.cluster c
 -- @tparam table plan
--- @tparam ?table branch { step, key, is_redrawn, ends_ns, lose }: after so many steps of the world all that is drawn
--- is as of another seed, and the inputs that are left too where it says so; it may end at another time, and lose a
--- message, { from, to, kind, nth }, all along
+-- @tparam ?table branch { reached, is_redrawn, ends_ns, lose }: reached(steps) is asked after each step of the world,
+-- how many there were so far, until it gives { key }: from then on all that is drawn is as of another seed, and the
+-- inputs that are left too where `is_redrawn`; it may end at another time, and lose a message, { from, to, kind, nth },
+-- all along
 -- @tparam ?function told told(ns) when a step is done
 -- @tparam ?function seen seen(roles, place, step) before a step is done: who has which role (raft.shrink.symbolic)
 function replay.follow(c, plan, branch, told, seen)
@@ -235,7 +239,7 @@ end
 -- @tparam table plan
 -- @tparam integer seed of the network, the disks and the timers
 -- @tparam ?function look look(c, raised) before the cluster is closed
--- @tparam ?table branch as replay.follow takes it
+-- @tparam ?table branch as replay.follow takes it; `ended`: ended(raised, time) before the cluster is closed
 -- @tparam ?function begin begin(c) before anything is done
 -- @tparam ?function told told(ns) when a step is done
 -- @tparam ?function seen as replay.follow takes it
@@ -261,6 +265,9 @@ function replay.run(plan, seed, look, branch, begin, told, seen)
   end)
   if c then
     time = c:now()
+    if branch and branch.ended then
+      branch.ended(not fine and (raised or problem) or nil, time)
+    end
     if look then
       look(c, raised or problem)
     end

@@ -180,7 +180,7 @@ function story.show_cause(found, with_curve)
     say("  %s", window_words(result.windows[place]))
   end
   if result.ending then
-    say("  at last, in %d of the %d branches that failed, at: %s%s", result.ending.count, result.ending.all,
+    say("  at last, in %d of %d branches that were watched failing, at: %s%s", result.ending.count, result.ending.all,
       result.ending.text, without_words(result.ending.without))
   end
   if with_curve then
