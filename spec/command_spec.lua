@@ -357,6 +357,20 @@ function tests.test_WrongUsage()
   end
 end
 
+function tests.test_TwoValuesOfOneOptionAreRefused()
+  for _, case in ipairs {
+    { "-o", "view", "x.trace", "-o", "x.html", "--output", "x.svg" },
+    { "--html", "run", "x.lua", "--html", "a.html", "--html", "b.html" },
+    { "--json", "fuzz", "x.lua", "--json", "a", "--json", "a" },
+    { "--seed", "test", "--seed", "1", "x.lua", "--seed=2" },
+  } do
+    local result = command.assert_code(command.run { unpack(case, 2) }, 2)
+    command.assert_match(result.err, "option '.-' can be given once only\n.*raftbench " .. case[2] .. " %-%-help")
+    command.assert_has(result.err, case[1])
+  end
+  command.assert_code(command.run { "run", "--verbose", "--verbose", "--set", "a=1", "--set", "b=2", "--help" }, 0)
+end
+
 function tests.test_HelpAndVersion()
   for _, words in ipairs { { "--help" }, { "run", "--help" }, { "test", "-h" }, { "view", "-h" }, { "menu", "-h" } } do
     local result = command.assert_code(command.run(words), 0)

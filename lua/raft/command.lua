@@ -18,6 +18,15 @@ command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
 
 local GROWTH = 400 -- % of what is in use, at which garbage is collected
 
+-- Of two values of one option neither is dropped in silence; a flag may be repeated.
+local function refuse_repeats(described)
+  for _, option in ipairs(described._options) do
+    if option._maxargs > 0 and option._maxcount == 1 then
+      option:overwrite(false)
+    end
+  end
+end
+
 local function build_parser(argparse)
   local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm.")
     :epilog "Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 it could not run."
@@ -27,7 +36,9 @@ local function build_parser(argparse)
   local modules = {}
   for _, name in ipairs(subcommands) do
     local module = require("raft.command." .. name)
-    module.describe(parser:command(name))
+    local described = parser:command(name)
+    module.describe(described)
+    refuse_repeats(described)
     modules[name] = module
   end
   return parser, modules
@@ -42,6 +53,7 @@ local function parse(parser, arguments)
   if fine then
     return parsed
   end
+  parsed = parsed:gsub("must be used at most 1 time$", "can be given once only")
   local known = list[1] and list[1]:match("^%a+$")
   for _, name in ipairs(subcommands) do
     if name == known then
