@@ -371,11 +371,19 @@ function tests.test_TwoValuesOfOneOptionAreRefused()
   command.assert_code(command.run { "run", "--verbose", "--verbose", "--set", "a=1", "--set", "b=2", "--help" }, 0)
 end
 
+-- In 80 columns, and each option's default where it has one.
 function tests.test_HelpAndVersion()
-  for _, words in ipairs { { "--help" }, { "run", "--help" }, { "test", "-h" }, { "view", "-h" }, { "menu", "-h" } } do
+  for _, words in ipairs { { "--help" }, { "run", "--help" }, { "test", "-h" }, { "view", "-h" }, { "menu", "-h" },
+    { "fuzz", "-h" } } do
     local result = command.assert_code(command.run(words), 0)
     command.assert_has(result.out, "Usage: raftbench")
     lu.assertEquals(result.err, "")
+    for _, line in ipairs(result.lines) do
+      lu.assertTrue(#line <= 80, line)
+    end
+    if words[1] == "run" or words[1] == "menu" then
+      command.assert_match(result.out, "%-%-mode M.*%(default: " .. (words[1] == "run" and "sim" or "tcp") .. "%)")
+    end
   end
   lu.assertEquals(command.assert_code(command.run { "--version" }, 0).out, "raftbench " .. raft.version .. "\n")
 end

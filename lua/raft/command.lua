@@ -16,6 +16,7 @@ command.subcommands = subcommands
 -- Exit codes, as API.md gives them.
 command.OK, command.FAILED, command.USAGE, command.CANNOT_RUN = 0, 1, 2, 3
 
+local HELP_WIDTH = 80 -- columns
 local GROWTH = 400 -- % of what is in use, at which garbage is collected
 
 -- Of two values of one option neither is dropped in silence; a flag may be repeated.
@@ -28,9 +29,16 @@ local function refuse_repeats(described)
 end
 
 local function build_parser(argparse)
-  local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm.")
-    :epilog "Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 it could not run."
+  local parser = argparse("raftbench", "A workbench for the Raft consensus algorithm: clusters, faults, commands and "
+    .. "checks are Lua.")
+    :epilog(table.concat({
+      "First steps: raftbench tour shows what Raft does, raftbench new NAME makes a project with a test and a "
+        .. "scenario, raftbench COMMAND --help tells about one command.",
+      "",
+      "Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 it could not run.",
+    }, "\n"))
   parser:command_target("command")
+  parser:help_max_width(HELP_WIDTH)
   parser:require_command(false)
   parser:flag("--version", "Print the version.")
   local modules = {}

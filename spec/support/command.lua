@@ -76,11 +76,12 @@ end
 
 -- What a failed test leaves does not stay: it goes into the folder of the call, where the spec names none.
 local function words_of(options, folder)
-  local parts = { M.interpreter() .. "scripts/raftbench" }
+  local parts, is_kept = { M.interpreter() .. "scripts/raftbench" }, false
   for _, word in ipairs(options) do
     parts[#parts + 1] = M.quote(word)
+    is_kept = is_kept or word == "--keep"
   end
-  if options[1] == "test" and not parts[#parts - 1]:find "%-%-keep" then
+  if options[1] == "test" and not is_kept then
     table.insert(parts, 3, "--keep " .. folder .. "/failed")
   end
   return table.concat(parts, " ")

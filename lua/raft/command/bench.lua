@@ -14,10 +14,10 @@ local REPETITIONS = 5
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "Measure the core, the codec, clusters over TCP and the simulated world."
-  parser:argument("names",
+  parser:argument("NAME",
     "core, codec, commit-latency, commit-throughput, durable, snapshot, bounded, election, simulation, fuzz, hostile, "
     .. "linear, memory; all of them by default.")
-    :argname("NAME"):args("*")
+    :argname("NAME"):args("*"):target("names")
   parser:flag("--json", "Print JSON, every sample included.")
   parser:option("--repeat", "How often to take each (5)."):argname("N"):convert(common.positive):target("repetitions")
   parser:mutex(

@@ -13,9 +13,11 @@ local OK, FAILED, CANNOT_RUN = 0, 1, 3
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function check.describe(parser)
-  parser:description("Check whether a history of what clients asked and were told is linearizable. Exit code 0: it is, "
-    .. "1: it is not, 3: it cannot be read, or a limit came before it was decided.")
-  parser:argument("history", "JSON lines, as history:write makes them, or Jepsen's EDN."):argname("HISTORY")
+  parser:description "Check whether a history of what clients asked and were told is linearizable."
+  parser:epilog("Exit codes: 0 it is, 1 it is not, 2 wrong usage, 3 it cannot be read, or a limit came before it was "
+    .. "decided.")
+  parser:argument("HISTORY", "JSON lines, as history:write makes them, or Jepsen's EDN."):argname("HISTORY")
+    :target("history")
   parser:option("--model -m", "What it is a history of: " .. table.concat(models.names, ", ")
     .. "; or a Lua file that returns { init =, step =, key = }."):argname("M"):count(1)
   parser:option("--html", "Where it is not, draw a picture of it in this file."):argname("FILE")

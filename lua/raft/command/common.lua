@@ -45,11 +45,18 @@ end
 
 --- Adds --mode, --seed and --trace.
 -- @param parser argparse's command
-function common.describe(parser)
-  parser:option("--mode", "The world to run in: sim, tcp or process."):choices(common.modes)
-  parser:option("--seed", "The seed of every random choice."):convert(common.natural)
-  parser:option("--trace", "Write the trace to this file, as JSON lines."):argname("FILE")
+-- @tparam ?string mode the default, "sim" if not given
+function common.describe(parser, mode)
+  parser:option("--mode", ("The world to run in: sim (simulated), tcp (real sockets on this machine), process (each "
+    .. "node a process of its own). (default: %s)"):format(mode or "sim")):choices(common.modes):argname("M")
+  parser:option("--seed", "The seed of every random choice; in sim the same seed gives the same run. (default: 1)")
+    :argname("N"):convert(common.natural)
+  parser:option("--trace", "Write each event to this file, as JSON lines for raftbench view."):argname("FILE")
 end
+
+common.set_words = "VALUE is in Lua's notation: nodes=5, 'link={drop=0.1}', parameters.faults=crash."
+
+common.exit_codes = "Exit codes: 0 all passed, 1 a check failed, 2 wrong usage, 3 it could not run."
 
 --- An empty file for the trace, so that it holds this run only.
 -- @tparam string path

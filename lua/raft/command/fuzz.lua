@@ -34,23 +34,31 @@ end
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function fuzz.describe(parser)
-  parser:description "Run a scenario under many seeds in the simulated world, in worker processes."
+  parser:summary "Run a scenario under many seeds, and make what fails small."
+  parser:description("Run a scenario (a Lua file that returns a cluster's options with run = function(c)) under many "
+    .. "seeds in the simulated world. At a failure it stops, makes that run small, tells what is left of it, and "
+    .. "writes it as a script, repro-NAME-SEED.lua. raftbench new NAME makes a scenario to begin from.")
   parser:epilog("Exit codes: 0 no failure and every goal (c:sometimes) reached, 1 a failure or a goal that no seed "
     .. "reached, 2 wrong usage, 3 it could not run or was interrupted.")
-  parser:argument("files", "The scenario; with --merge, files that --json wrote."):args("*"):argname("FILE")
-  parser:option("--seeds", "A..B, or how many from 1 on (1000)."):argname("A..B"):convert(seeds_of)
-  parser:option("--jobs", "How many worker processes (one for each processor)."):argname("N"):convert(common.positive)
-  parser:option("--time", "End after so many seconds of real time."):argname("S"):convert(common.seconds)
-  parser:flag("--keep-going", "Collect failures; each is told once. Without it the lowest seed that fails "
-    .. "ends the campaign.")
+  parser:argument("FILE", "The scenario; with --merge, files that --json wrote."):args("*"):argname("FILE")
+    :target("files")
+  parser:option("--seeds", "Which seeds: from A to B, or a number, how many from 1 on. (default: 1000)"):argname("A..B")
+    :convert(seeds_of)
+  parser:option("--jobs", "How many worker processes. (default: one for each processor)"):argname("N")
+    :convert(common.positive)
+  parser:option("--time", "Stop after so many seconds of real time."):argname("S"):convert(common.seconds)
+  parser:flag("--keep-going", "Run all seeds and collect failures, each told once. Without it the lowest seed that "
+    .. "fails ends the campaign.")
   parser:flag("--no-shrink", "Do not make the failure small.")
-  parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
-  parser:option("--shard", "Run part I of N; N alone: which part, Slurm, Kubernetes or GNU parallel says.")
+  parser:option("--set", "Set an option of the scenario, which the seed would draw otherwise. " .. common.set_words)
+    :argname("NAME=VALUE"):count("*")
+  parser:option("--shard", "Run part I of N only, to share the seeds among machines; with N alone, which part it is is "
+    .. "taken from Slurm, Kubernetes or GNU parallel.")
     :argname("I/N")
-  parser:option("--json", "Write the results to this file, a JSON line for each campaign."):argname("FILE")
-  parser:flag("--merge", "Run nothing: sum up what --json wrote.")
-  parser:option("--patience", "How many seconds of real time one run may take (120)."):argname("S")
-    :convert(common.seconds)
+  parser:option("--json", "Append the results to this file, as a JSON line."):argname("FILE")
+  parser:flag("--merge", "Run nothing; sum up files that --json wrote.")
+  parser:option("--patience", "How many seconds of real time one run may take, before it is a failure. (default: 120)")
+    :argname("S"):convert(common.seconds)
 end
 
 local function replay_of(path, arguments)

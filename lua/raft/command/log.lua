@@ -14,7 +14,7 @@ local PIECE_BYTES = 1048576 -- whole sectors
 function log.describe(parser)
   parser:description "Print what a node's directory holds, and check it, without changing it."
   parser:epilog "Exit codes: 0 sound (a torn tail is: it was never acknowledged), 1 damaged, 3 it could not be read."
-  parser:argument("dir", "The directory of one node."):argname("DIR")
+  parser:argument("DIR", "The directory of one node."):argname("DIR"):target("dir")
   parser:flag("--json", "Print JSON.")
   parser:flag("--records", "Every record, too.")
 end

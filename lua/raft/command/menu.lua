@@ -19,8 +19,8 @@ end
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "Try a cluster with twelve numbered commands, one a line on standard input."
-  common.describe(parser)
-  parser:flag("--verbose", "Print the trace as readable lines.")
+  common.describe(parser, "tcp")
+  parser:flag("--verbose", "Print each event as a readable line, to standard error.")
 end
 
 --- Runs the menu until its end.

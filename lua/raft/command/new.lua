@@ -24,7 +24,7 @@ local parts = {
 -- @param parser argparse's command
 function new.describe(parser)
   parser:description "Make a first project: a state machine, its spec, a scenario with faults, a Makefile."
-  parser:argument("name", "The folder to make; there must be none of that name."):argname("NAME")
+  parser:argument("NAME", "The folder to make; there must be none of that name."):argname("NAME"):target("name")
 end
 
 local function output_of(command)

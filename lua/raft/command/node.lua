@@ -46,8 +46,8 @@ function node.describe(parser)
   parser:option("--election-timeout", "The shortest and the longest, in seconds."):args(2):argname { "MIN", "MAX" }
     :convert(seconds)
   parser:option("--heartbeat", "Seconds between heartbeats."):argname("S"):convert(seconds)
-  parser:option("--trace", "Write the trace to this file, as JSON lines."):argname("FILE")
-  parser:flag("--verbose", "Print the trace as readable lines.")
+  parser:option("--trace", "Write each event to this file, as JSON lines for raftbench view."):argname("FILE")
+  parser:flag("--verbose", "Print each event as a readable line, to standard error.")
 end
 
 local function say(...)

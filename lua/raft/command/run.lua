@@ -16,14 +16,22 @@ local OK, FAILED, USAGE, CANNOT_RUN = 0, 1, 2, 3
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function run.describe(parser)
-  parser:description "Run scripts, scenarios and specs."
-  parser:argument("files", "Lua files."):args("+"):argname("FILE")
+  parser:summary "Run scripts, scenarios and specs."
+  parser:description("Run Lua files: plain scripts, scenarios (a file that returns a cluster's options with run = "
+    .. "function(c)) and specs (a table of tests).")
+  parser:epilog(common.exit_codes)
+  parser:argument("FILE", "Lua files, run one after the other."):args("+"):argname("FILE")
+    :target("files")
   common.describe(parser)
-  parser:option("--set", "An option of the scenario, in Lua's notation."):argname("NAME=VALUE"):count("*")
-  parser:flag("--verbose", "Print the trace as readable lines.")
-  parser:option("--history", "Where a history is not linearizable, write it to this file."):argname("FILE")
-  parser:option("--html", "Write a page with the diagram of the run and its histories."):argname("FILE")
-  parser:flag("--shrink", "Make a run that fails as small as it can be, and write it as a script.")
+  parser:option("--set", "Set an option of a scenario; parameters.NAME=VALUE is raft.parameters.NAME in scripts and "
+    .. "specs, too. " .. common.set_words):argname("NAME=VALUE"):count("*")
+  parser:flag("--verbose", "Print each event as a readable line, to standard error.")
+  parser:option("--history", "Where what clients saw is not linearizable, write their history to this file.")
+    :argname("FILE")
+  parser:option("--html", "Write a page for a browser, with the diagram of the run and its histories.")
+    :argname("FILE")
+  parser:flag("--shrink", "Make a run that fails in sim as small as it can be, tell what is left of it, and write it "
+    .. "as a script, repro-NAME-SEED.lua.")
   parser:flag("--cause", "As --shrink, and tell event by event how likely the failure was.")
 end
 

@@ -13,8 +13,8 @@ local OK, FAILED, CANNOT_RUN = 0, 1, 3
 -- @param parser argparse's command
 function command.describe(parser)
   parser:description "A Lua prompt with a live cluster c, which keeps running over TCP while you type."
-  parser:option("--nodes", "How many nodes the cluster has."):convert(common.positive):default "3"
-  common.describe(parser)
+  parser:option("--nodes", "How many nodes the cluster has."):argname("N"):convert(common.positive):default "3"
+  common.describe(parser, "tcp")
 end
 
 --- Runs the shell until its end.

@@ -28,22 +28,31 @@ local reporters = { text = "raft.test.text", tap = "raft.test.tap", junit = "raf
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function test.describe(parser)
-  parser:description "Run LuaUnit specs."
-  parser:argument("files", "Spec files or folders; spec/ by default."):args("*"):argname("FILE")
+  parser:summary "Run tests."
+  parser:description("Run tests: Lua files that return a table of functions test_NAME, as LuaUnit has them. The trace "
+    .. "and a page of each kind of failure are kept in failed/.")
+  parser:epilog(common.exit_codes)
+  parser:argument("FILE", "Files and folders, of which *_spec.lua are taken. (default: spec)"):args("*")
+    :argname("FILE"):target("files")
   common.describe(parser)
-  parser:option("--seeds", "How many seeds to run under, starting with --seed."):argname("N"):convert(common.positive)
-    :default("1")
-  parser:option("--shuffle", "Shuffle the tests, by this seed."):argname("SEED"):convert(common.natural)
-  parser:option("--jobs", "How many child processes at a time."):argname("N"):convert(common.positive):default("1")
-  parser:option("--pattern", "Only tests whose name matches this Lua pattern; !P: those that do not match.")
+  parser:option("--seeds", "Run each test under so many seeds, from --seed on."):argname("N")
+    :convert(common.positive):default("1")
+  parser:option("--shuffle", "Run the tests in another order, which this seed draws."):argname("SEED")
+    :convert(common.natural)
+  parser:option("--jobs", "How many processes run tests at a time; above 1 each file has one of its own."):argname("N")
+    :convert(common.positive):default("1")
+  parser:option("--pattern", "Only tests whose name, FILE.test_NAME, matches this Lua pattern; !P: those that do not.")
     :argname("P"):count("*")
-  parser:option("--output", "The form of the results."):choices({ "text", "tap", "junit" }):default("text")
-  parser:option("-o --report", "Write the results to this file, and the readable form to standard output.")
+  parser:option("--output", "The form of the results: text, tap or junit (XML)."):argname("FORM")
+    :choices({ "text", "tap", "junit" }):default("text")
+  parser:option("-o --report", "Write the results in that form to this file, and readable ones to standard output.")
     :argname("FILE")
-  parser:option("--keep", "The folder for the traces and pages of failed tests."):argname("DIR"):default(KEEP)
-  parser:option("--set", "A parameter of the specs, in Lua's notation: raft.parameters.NAME.")
+  parser:option("--keep", "The folder for the traces and pages of failed tests; the next run removes them.")
+    :argname("DIR"):default(KEEP)
+  parser:option("--set", "Set raft.parameters.NAME for the tests. VALUE is in Lua's notation.")
     :argname("parameters.NAME=VALUE"):count("*")
-  parser:flag("--shrink", "Make the first failure as small as it can be, and write it as a script.")
+  parser:flag("--shrink", "Make the first failure in sim as small as it can be, and write it as a script, "
+    .. "repro-NAME-SEED.lua.")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
   parser:flag("--trace-at-once", "Write each event at once (for a parent process)."):hidden(true)
 end

@@ -13,7 +13,8 @@ local OK, USAGE, CANNOT_RUN = 0, 2, 3
 -- @param parser argparse's command
 function tour.describe(parser)
   parser:description "A guided tour in ten steps: what Raft does, drawn, with the calls that do it. Enter goes on."
-  parser:argument("step", "The step to begin with; without a terminal the only one."):argname("STEP"):args("?")
+  parser:argument("STEP", "The step to begin with; without a terminal the only one.")
+    :argname("STEP"):args("?"):target("step")
     :convert(common.positive)
   parser:option("--width", "Width in columns; by default the terminal's."):argname("N"):convert(common.positive)
 end

@@ -46,26 +46,31 @@ end
 --- Adds this subcommand's options.
 -- @param parser argparse's command
 function view.describe(parser)
-  parser:description "Draw a trace as a timing diagram."
-  parser:argument("trace", "A file of JSON lines, as --trace writes it, or a readable log of lines `time [id] "
-    .. "message`, also of go test -v; - is standard input."):argname("TRACE")
-  parser:option("--as", "The form: " .. table.concat(forms.names(), ", ") .. "; by default that of FILE's ending, else "
-    .. "table."):choices(forms.names()):target("form")
+  parser:summary "Draw a trace, or another program's log, as a timing diagram."
+  parser:description("Draw a trace as a timing diagram: a table for the terminal, a page for a browser (html), a still "
+    .. "picture (svg), or a file for ShiViz or Perfetto.")
+  parser:epilog("Exit codes: 0 it is drawn, 2 wrong usage, 3 it cannot be read or written, or nothing in it was asked "
+    .. "for.")
+  parser:argument("TRACE", "What --trace FILE wrote, or a readable log of lines `time [id] message`, also of go test "
+    .. "-v; - is standard input."):argname("TRACE"):target("trace")
+  parser:option("--as", "The form: " .. table.concat(forms.names(), ", ") .. ". (default: by the ending of -o FILE, "
+    .. "else table)"):choices(forms.names()):argname("FORM"):target("form")
   parser:option("-o --output", "Write to this file, not to standard output."):argname("FILE")
-  parser:option("--from", "Leave out what was before, in seconds of the trace's clock."):argname("S"):convert(seconds)
-  parser:option("--to", "Leave out what came after."):argname("S"):convert(seconds)
+  parser:option("--from", "Leave out what was before S, in seconds of the trace's clock."):argname("S"):convert(seconds)
+  parser:option("--to", "Leave out what came after S."):argname("S"):convert(seconds)
   parser:option("--nodes", "Show these nodes only, such as 1,2."):argname("N,N"):convert(words)
   parser:option("--kind", "Show these kinds of events only, such as role,commit."):argname("K,K"):convert(words)
     :target("kinds")
-  parser:option("--history", "A history of clients to show beside it, where the form does."):argname("FILE"):count("*")
+  parser:option("--history", "A history of clients to show beside it (html, perfetto)."):argname("FILE"):count("*")
     :target("histories")
-  parser:option("--model", "The model by which that history is checked, as in raftbench check."):argname("M"):count("*")
-    :target("models")
-  parser:option("--lines", "The form of a log's lines, such as '{time} [{id}] {message}'; {} is what does not matter.")
+  parser:option("--model", "The model by which that history is checked, as for raftbench check."):argname("M")
+    :count("*"):target("models")
+  parser:option("--lines", "The form of a log's lines, such as '{time} [{id}] {message}'; {} stands for what does not "
+    .. "matter.")
     :argname("PATTERN")
-  parser:option("--width", "Of a table: its width in columns; by default the terminal's."):argname("N")
+  parser:option("--width", "The width of a table in columns. (default: the terminal's)"):argname("N")
     :convert(common.positive)
-  parser:flag("--all", "Show every event; else heartbeats are folded or left out.")
+  parser:flag("--all", "Show every event; without it heartbeats are folded or left out.")
 end
 
 -- Those of a trace, and a line of a log that is nothing of the kind.
