@@ -43,6 +43,23 @@ add("ANarrowTerminalAndAWideOne", "--nodes 5 --mode sim", function(t)
   end
 end, nil, { 80, 24 })
 
+-- What went wrong, too: of Lua, of a command, of a call.
+add("ErrorsFitANarrowTerminal", "--nodes 3 --mode sim", function(t)
+  for line, said in pairs {
+    ["c:disconnect('me')"] = 'an integer from 1, expected, got "me"',
+    [":corals"] = "there is no command :corals (:help lists them)",
+    [":set"] = "which key? usage: :set KEY VALUE; for example :set answer 42",
+    ["c:restart"] = "a call has brackets: c:restart(); help(c.restart) tells about it",
+  } do
+    t:press("C-l")
+    local told = t:ask(line, "\n(.+)")
+    lu.assertStrContains(told:gsub("%s+", " "), said)
+    for one in told:gmatch "[^\n]+" do
+      lu.assertTrue(#one <= 30, one)
+    end
+  end
+end, nil, { 30, 24 })
+
 -- The longest pages are on one screen, with the line that asked for them.
 add("HelpFitsTheScreen", "--mode sim", function(t)
   for _, page in ipairs { ":help", "help()", "help(raft.event)" } do

@@ -97,13 +97,19 @@ function Session:tell(text)
   self.lines:write(text .. "\n")
 end
 
+--- Shows what is sentences; on a terminal no line is wider than it.
+-- @tparam string text
+function Session:say(text)
+  self:tell(self.lines.is_terminal and display.fit(text, self:width()) or text)
+end
+
 --- Tells of an error.
 -- @param value what was raised
 -- @tparam table frames where
 function Session:complain(value, frames)
   self.failures = self.failures + 1
   self:flush_watch()
-  self:tell(evaluate.describe(value, frames, self.typed))
+  self:say(evaluate.describe(value, frames, self.typed))
 end
 
 --- Tells what a watch holds back.
@@ -252,7 +258,7 @@ local function command(self, line)
     end
   end)
   if answer then
-    self:tell(answer)
+    self:say(answer)
   end
 end
 
@@ -274,7 +280,7 @@ local function take(self, from)
   local meant = (not chunk or text:find "^%s*[%a_]+%s*$") and hint(self, text)
   if meant then
     self.failures = self.failures + (chunk and 0 or 1)
-    self:tell(meant)
+    self:say(meant)
   elseif chunk then
     run(self, chunk)
   elseif is_partial then

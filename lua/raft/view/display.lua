@@ -187,6 +187,24 @@ function display.wrap(text, width)
   return lines
 end
 
+local INDENT_MOST = 12 -- of lines that go on below a beginning
+
+--- Breaks those lines of a text that are wider than `width` columns, each below its own beginning. Lines in columns (two
+-- spaces within) and those with control characters are left as they are.
+-- @tparam string text
+-- @tparam integer width
+-- @treturn string
+function display.fit(text, width)
+  return (text:gsub("[^\n]+", function(line)
+    local indent, rest = line:match "^( *)(.*)$"
+    if display.width(display.clean(line)) <= width or rest:find "  " or rest:find "%c" then
+      return line
+    end
+    indent = indent:sub(1, math.min(INDENT_MOST, math.floor(width / 2)))
+    return indent .. table.concat(display.wrap(rest, width - #indent), "\n" .. indent)
+  end))
+end
+
 --- Fills a clean text up with spaces.
 -- @tparam string text without control characters
 -- @tparam integer width columns wanted

@@ -10,45 +10,49 @@ local function key_words(key)
   return type(key) == "string" and key or show.value(key, 80)
 end
 
-table.insert(keys, {
-  name = "set", usage = ":set KEY VALUE", example = ":set answer 42", text = "sets a key, through the leader",
-  run = function(session, cluster, rest)
+-- A command about a key: run(session, cluster, key, what stands behind it).
+local function about_key(command)
+  local run = command.run
+  function command.run(session, cluster, rest)
     local key, text = words.key(rest)
-    if key == nil or text == "" then
-      return nil, key == nil and "which key?" or "which value?"
+    if key == nil then
+      return nil, "which key?"
+    end
+    return run(session, cluster, key, text)
+  end
+  table.insert(keys, command)
+end
+
+about_key {
+  name = "set", usage = ":set KEY VALUE", example = ":set answer 42", text = "sets a key, through the leader",
+  run = function(session, cluster, key, text)
+    if text == "" then
+      return nil, "which value?"
     end
     local value = words.value(text)
     local index, problem = session:call(cluster, "set", { key, value, n = 2 })
     return index and ("%s is %s; committed at index %d"):format(key_words(key), show.value(value, 80), index) or problem
   end,
-})
+}
 
-table.insert(keys, {
+about_key {
   name = "get", usage = ":get KEY", example = ":get answer", text = "reads a key, as fresh as the cluster knows it",
-  run = function(session, cluster, rest)
-    local key = words.key(rest)
-    if key == nil then
-      return nil, "which key?"
-    end
+  run = function(session, cluster, key)
     local value, problem, code = session:call(cluster, "get", { key, n = 1 })
     if value == nil and code then
       return problem
     end
     return value == nil and ("%s has no value"):format(key_words(key)) or show.value(value, session:width())
   end,
-})
+}
 
-table.insert(keys, {
+about_key {
   name = "delete", usage = ":delete KEY", example = ":delete answer", text = "deletes a key",
-  run = function(session, cluster, rest)
-    local key = words.key(rest)
-    if key == nil then
-      return nil, "which key?"
-    end
+  run = function(session, cluster, key)
     local index, problem = session:call(cluster, "delete", { key, n = 1 })
     return index and ("%s is deleted; committed at index %d"):format(key_words(key), index) or problem
   end,
-})
+}
 
 table.insert(keys, {
   name = "submit", usage = ":submit NODE COMMAND",
