@@ -365,4 +365,16 @@ command.add(tests, "AnAssertionOfATestIsShrunkByItsFaults", function(folder)
   lu.assertStrContains(outcome.out, "expected: 0")
 end)
 
+command.add(tests, "OfAScriptWithoutFaultsThereIsNothingToLeaveOut", function(folder)
+  local path = command.write(folder .. "/quiet.lua", 'return { run = function() error "boom" end }')
+  local words = ("root=$PWD; cd %s && %s$root/scripts/raftbench run %s --shrink 2>&1"):format(folder,
+    command.interpreter(), path)
+  local pipe = io.popen(words, "r")
+  local out = pipe:read "*a"
+  pipe:close()
+  lu.assertStrContains(out, "Shrunk no further: the script itself fails so, and it makes no faults (")
+  lu.assertStrContains(out, "quiet.lua as it is. It passes once that is mended.")
+  lu.assertNotStrContains(out, "0 faults")
+end)
+
 return tests

@@ -162,8 +162,9 @@ function scripted.write(result, of, about)
       parts[#parts + 1] = ("  %s = %s,"):format(name, assert(source.write(value, {}, 1)))
     end
   end
-  local head = source.remark(("%s\n%s with %d of its %d faults. It passes once that is mended."):format(about,
-    tostring(of.file), #result.items, result.before))
+  local part = result.before == 0 and "as it is" or ("with %d of its %d fault%s"):format(#result.items, result.before,
+    result.before == 1 and "" or "s")
+  local head = source.remark(("%s\n%s %s. It passes once that is mended."):format(about, tostring(of.file), part))
   return ('%s\nrequire "raft.shrink.again" {\n%s\n}\n'):format(head, table.concat(parts, "\n"))
 end
 

@@ -204,11 +204,15 @@ end
 -- Where only the script itself fails so: with which of its faults.
 local function show_scripted(found, path, command)
   local result = found.scripted
-  say("\nShrunk: the script itself, which fails so %s", #result.items > 0 and "with these of its faults alone"
-    or "without any of its faults")
-  say("  %s", failures.headline(found.text or found.failure.text))
-  say("  from %d fault%s to %d (%d replays, %.1f s)%s", result.before, result.before == 1 and "" or "s",
-    #result.items, found.replays, found.seconds, #result.items > 0 and "\n" or "")
+  local effort = ("(%d replays, %.1f s)"):format(found.replays, found.seconds)
+  if result.before == 0 then
+    say("\nShrunk no further: the script itself fails so, and it makes no faults %s", effort)
+  else
+    say("\nShrunk: the script itself, which fails so %s", #result.items > 0 and "with these of its faults alone"
+      or "without any of its faults")
+    say("  from %d fault%s to %d %s", result.before, result.before == 1 and "" or "s", #result.items, effort)
+  end
+  say("  %s%s", failures.headline(found.text or found.failure.text), #result.items > 0 and "\n" or "")
   for _, item in ipairs(result.items) do
     say("  %9.6f s  %s", item.at, item.name)
   end
