@@ -189,8 +189,8 @@ end
 
 local INDENT_MOST = 12 -- of lines that go on below a beginning
 
---- Breaks those lines of a text that are wider than `width` columns, each below its own beginning. Lines in columns (two
--- spaces within) and those with control characters are left as they are.
+--- Breaks those lines of a text that are wider than `width` columns, each below its own beginning. Lines in columns,
+-- with two spaces within, and those with control characters are left as they are.
 -- @tparam string text
 -- @tparam integer width
 -- @treturn string

@@ -177,6 +177,8 @@ function resize() {
     canvas.height = Math.round(height * paint.scale);
     canvas.style.height = height + "px";
   }
+  paint.pen.fillStyle = paint.colours.back; // it is black when new, and the next frame may be long in coming
+  paint.pen.fillRect(0, 0, paint.canvas.width, paint.canvas.height);
   overview.width = overview.canvas.clientWidth;
   overview.still = null;
   view.scroll = diagram.scrollTop;
