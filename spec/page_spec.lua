@@ -369,6 +369,15 @@ add("ANarrowWindow", function(b)
   b:size(1400, 900)
 end)
 
+add("ALogWithoutTerms", function(b)
+  local log = command.write(shared.folder .. "/some.log", "1.0 [1] becomes Follower\n1.5 [2] becomes Leader; term=3\n")
+  open(b, traces.page(log, shared.folder .. "/log.html"))
+  local seen = b:run [=[const text = one => one.textContent.trim().replace(/\s+/g, " ");
+    return [...document.querySelectorAll(".card h3")].map(text)
+      .concat(raftbench.view.rows.filter(row => row.type === "node").map(row => text(row.said)));]=]
+  lu.assertEquals(seen, { "Fnode 1follower", "Lnode 2leadert3", "follower", "leader t3" })
+end)
+
 add("SeveralRuns", function(b)
   look(b)
   lu.assertEquals(count(b, "#run option"), 2)

@@ -195,7 +195,7 @@ command.add(tests, "OtherFormsDrawTheRolesThatTheWordsTell", function(folder)
   command.assert_has(page, '"why":"raft_test.go:55: cmd=42 not found in commits"', '"names":["0","1"]')
   local one = write_log(folder, go_log:match "^(.-)=== RUN   TestCommit")
   svg = views.show(one, "--as", "svg")
-  command.assert_has(svg, ">node 0<", ">node 1<", ">follower t0<", ">candidate t1<", ">leader t1<", "✎ Disconnect 1")
+  command.assert_has(svg, ">node 0<", ">node 1<", ">follower<", ">candidate t1<", ">leader t1<", "✎ Disconnect 1")
   command.assert_has(views.show(one, "--as", "shiviz"), "\n0.176000 n1 {", "becomes Leader; term=1, log=[]")
   local trace = raft.core.json_decode((views.show(one, "--as", "perfetto")))
   local names = {}
@@ -204,6 +204,25 @@ command.add(tests, "OtherFormsDrawTheRolesThatTheWordsTell", function(folder)
   end
   lu.assertEquals({ names["leader t1"].ph, names["node 0"].ph, names["node 1"].ph }, { "X", "M", "M" })
   lu.assertEquals(names["leader t1"].ts, 178100)
+end)
+
+-- Until a node has told one, and then it is the latest that it told.
+command.add(tests, "ATermThatNobodyToldIsNotShown", function(folder)
+  local path = write_log(folder, [[
+15:04:05.000000 [1] becomes Follower
+15:04:05.100000 [2] becomes Follower
+15:04:05.200000 [2] election timer started, term=4
+15:04:05.300000 [2] becomes Leader
+15:04:05.400000 [2] is well
+]])
+  for form, shown in pairs {
+    svg = { ">follower<", ">leader t4<" }, shiviz = { "follower\n", "LEADER t4\n" },
+    perfetto = { '"follower"', '"leader t4"' }, html = { '"follower"', '"LEADER t4"', '"isLog":true' },
+  } do
+    local text = views.show(path, "--as", form)
+    command.assert_has(text, shown[1], shown[2], shown[3])
+    command.assert_lacks(text, "follower t0")
+  end
 end)
 
 command.add(tests, "NodesAreChosenByTheirNamesInTheLog", function(folder)
@@ -238,7 +257,7 @@ command.add(tests, "AnyFormOfLines", function(folder)
     '"ts":"{time}"{}"msg":"{id} {message}"}', etcd:match "[^\n]+\n$":gsub("\n", "")))
   local svg = views.show(write_log(folder, consul), "--as", "svg", "--from", "0", "--lines",
     '{time} [{}]{}raft: {message}="Node at {id} [{}')
-  command.assert_has(svg, ">follower t0<", ">candidate t0<")
+  command.assert_has(svg, ">follower<", ">candidate<")
   for _, case in ipairs {
     { "{time} {message}", "--lines '{time} {message}': there is no {id} in it" },
     { "{time} [{id}] {text}", "there is no placeholder {text}: there are {time}, {id}, {message} and {}" },

@@ -156,6 +156,11 @@ static int event_phrase(lua_State *L)
     if (!read_event(L, &event, &value)) {
         return 0;
     }
+    if (lua_istable(L, 1)) { /* somebody else's log may not tell it */
+        lua_getfield(L, 1, "term");
+        phrase.is_term_unknown = lua_isnil(L, -1);
+        lua_pop(L, 1);
+    }
     trace_write_phrase(&event, &phrase);
     lua_bytes_push(L, buffer_bytes(&phrase.before));
     lua_bytes_push(L, buffer_bytes(&phrase.after));

@@ -151,10 +151,8 @@ static void role_phrase(const struct trace_event *event, struct trace_phrase *ph
     struct buffer *out = &phrase->before;
     const char *role = event->role_name == NULL ? "?" : event->role_name;
     if (strcmp(role, "leader") == 0) {
-        text_number(out, chosen(phrase, "LEADER t", "LEAD t"), event->term);
-        return;
-    }
-    if (strcmp(role, "follower") == 0 && event->peer != 0) {
+        buffer_append_text(out, chosen(phrase, "LEADER", "LEAD"));
+    } else if (strcmp(role, "follower") == 0 && event->peer != 0) {
         text_number(out, chosen(phrase, "follower of ", "follows "), event->peer);
     } else {
         message_name(role, phrase->is_brief, out);
@@ -162,7 +160,9 @@ static void role_phrase(const struct trace_event *event, struct trace_phrase *ph
             text_number(out, " of ", event->peer);
         }
     }
-    text_number(out, " t", event->term);
+    if (!phrase->is_term_unknown) {
+        text_number(out, " t", event->term);
+    }
 }
 
 static void vote_phrase(const struct trace_event *event, struct trace_phrase *phrase)

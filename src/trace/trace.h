@@ -207,7 +207,8 @@ void trace_write_value(struct bytes value, struct buffer *out);
  * or its range, apart from them, so that neighbours can be joined. Bytes of texts as they are. All
  * zero to begin with, and used again. */
 struct trace_phrase {
-    bool is_brief; /* set by the caller: shorter words, for a narrow column */
+    bool is_brief;        /* set by the caller: shorter words, for a narrow column */
+    bool is_term_unknown; /* set by the caller: a role is told without its term */
     struct buffer before;
     struct buffer after;
     bool has_peer;

@@ -111,8 +111,8 @@ function Writing:finish(histories)
   end
   self:element("run", ('data-run="%d"'):format(self.count - 1), harmless(self.encode {
     name = run.name, mode = run.mode, seed = run.seed, nodes = nodes, events = self.shown, verdict = run.verdict,
-    why = run.message, names = names_of(run, nodes), violated = run.violated, clients = self:clients(histories),
-    choice = self.choice:words(),
+    why = run.message, isLog = run.is_log or nil, names = names_of(run, nodes), violated = run.violated,
+    clients = self:clients(histories), choice = self.choice:words(),
   }))
 end
 

@@ -29,12 +29,21 @@ function log_roles.read(message)
   return role, term and #term < 16 and tonumber(term) or nil
 end
 
---- The events of a log with those of roles put before what tells them, for forms that draw a node's life.
+-- The event of the role that a line tells; `terms`: by node the latest that it has told.
+local function event_of(line, terms)
+  if line.role == "down" then
+    return { kind = "stop", node = line.node, time = line.time, text = "" }
+  end
+  return { kind = "role", node = line.node, time = line.time, role = line.role, term = terms[line.node] }
+end
+
+--- The events of a log with those of roles put before what tells them, for forms that draw a node's life. Their term is
+-- the latest that the node has told; nil: none.
 -- @tparam function events begins an iterator
 -- @treturn function the same
 function log_roles.added(events)
   return function()
-    local next_event, waiting = events(), nil
+    local next_event, waiting, terms = events(), nil, {}
     return function()
       local event = waiting
       waiting = nil
@@ -42,14 +51,18 @@ function log_roles.added(events)
         return event
       end
       event = next_event()
-      if not event or event.kind ~= "log" or not event.role then
+      if event and event.kind == "run" then
+        terms = {}
+      end
+      if not event or event.kind ~= "log" then
+        return event
+      end
+      terms[event.node] = event.term or terms[event.node]
+      if not event.role then
         return event
       end
       waiting = event
-      if event.role == "down" then
-        return { kind = "stop", node = event.node, time = event.time, text = "" }
-      end
-      return { kind = "role", node = event.node, time = event.time, role = event.role, term = event.term or 0 }
+      return event_of(event, terms)
     end
   end
 end

@@ -117,8 +117,8 @@ local function life(self, event, pid)
   if event.kind == "start" then
     begin_role(self, node, pid, event.time, "follower t" .. describe.whole(event.term or 0))
   elseif event.kind == "role" then
-    begin_role(self, node, pid, event.time, (event.role or "?"):gsub("_", "-") .. " t"
-      .. describe.whole(event.term or 0))
+    begin_role(self, node, pid, event.time, (event.role or "?"):gsub("_", "-")
+      .. (event.term and " t" .. describe.whole(event.term) or ""))
   elseif event.kind == "stop" then
     begin_role(self, node, pid, event.time, down_words(event.text))
   elseif event.kind == "fault" and event.text == "pause" and node.since and not node.paused then

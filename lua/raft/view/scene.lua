@@ -72,7 +72,7 @@ local function life(self, event)
   elseif event.kind == "stop" then
     change(self, event.node, event.time, { up = false, why = event.text or "", paused = false })
   elseif event.kind == "role" then
-    change(self, event.node, event.time, { up = true, role = event.role, term = event.term or 0 })
+    change(self, event.node, event.time, { up = true, role = event.role, term = event.term })
   elseif event.kind ~= "fault" and self.nodes[event.node] and self.nodes[event.node].up == nil then
     change(self, event.node, event.time, { up = true }) -- the trace begins later than the node did
   end

@@ -116,7 +116,8 @@ local function piece_words(piece, room)
   elseif not piece.role then
     forms = { "?" }
   else
-    local term, paused = " t" .. describe.whole(piece.term or 0), piece.paused and " paused" or ""
+    local term = piece.term and " t" .. describe.whole(piece.term) or "" -- a log may not tell it
+    local paused = piece.paused and " paused" or ""
     local name, letter = names[piece.role] or piece.role, letters[piece.role] or "?"
     forms = { name .. term .. paused, letter .. term .. paused, letter .. term, letter }
   end

@@ -160,6 +160,11 @@ class Run {
     }
   }
 
+  /* A log may not tell a term. */
+  termWords(term) {
+    return this.isLog && term === 0 ? "" : "t" + term;
+  }
+
   laneOf(id) {
     const lane = id ? this.lanes.get(id) : undefined;
     return lane === undefined ? NOBODY : lane;

@@ -272,13 +272,13 @@ function drawSpells(run, filter, row, middle) {
     if (next < count && xOf(spells.time[next]) - xOf(from) < 1) // what is too short to be seen is one mark
       next = Math.max(next, lowerBound(spells.time, count, timeOf(xOf(from) + 1)) - 1);
     const to = Math.min(next < count ? spells.time[next] : run.story.last, view.to);
-    if (to > from) drawSpell(role, term, xOf(from), xOf(to), middle, filter.anyTerm || filter.hasTerm(term));
+    if (to > from) drawSpell(run, role, term, xOf(from), xOf(to), middle, filter.anyTerm || filter.hasTerm(term));
     place = next;
   }
 }
 
-function drawSpell(role, term, x0, x1, middle, vivid) {
-  const { pen, colours } = paint, colour = termColour(term), width = Math.max(1, x1 - x0), y = middle - BAR / 2;
+function drawSpell(run, role, term, x0, x1, middle, vivid) {
+  const words = run.termWords(term), { pen, colours } = paint, colour = termColour(term), width = Math.max(1, x1 - x0), y = middle - BAR / 2;
   pen.globalAlpha = vivid ? 1 : 0.25;
   if (role === ABSENT) {
     pen.fillStyle = colours.line;
@@ -291,11 +291,11 @@ function drawSpell(role, term, x0, x1, middle, vivid) {
     pen.fillRect(x0, y, width, BAR);
   } else {
     drawRole(role, colour, x0, y, width);
-    const text = `${ROLE_WORDS[role]} t${term}`;
+    const text = `${ROLE_WORDS[role]} ${words}`;
     const ink = role === LEADER ? colours["on-term"] : colours.text;
     const x = Math.max(x0 + 6, view.left + 6), room = x0 + width - x - 4;
     if (!label(text, x, middle + 0.5, room, ink, role === LEADER ? BOLD : SMALL) && room > 16)
-      label(`${ROLE_LETTERS[role] || ""}t${term}`, x - 3, middle + 0.5, room + 4, ink, SMALL);
+      label(`${ROLE_LETTERS[role] || ""}${words}`, x - 3, middle + 0.5, room + 4, ink, SMALL);
   }
   pen.globalAlpha = 1;
 }

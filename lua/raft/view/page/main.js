@@ -153,7 +153,7 @@ function refreshLanes(run) {
   Object.assign(refreshLanes, { at: current.position, run });
   for (const row of rows) {
     const node = nodes[row.lane];
-    row.said.textContent = upOf(node)[1] + (node.up === "absent" ? "" : " t" + node.term);
+    row.said.textContent = upOf(node)[1] + (node.up === "absent" ? "" : " " + run.termWords(node.term));
   }
 }
 

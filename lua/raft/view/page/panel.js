@@ -49,7 +49,7 @@ function showNode(node, panel) {
     ROLE_SIGNS[role] || "·");
   element("b", {}, head, name);
   element("span", { class: "role" }, head, said);
-  element("span", { class: "term" }, head, node.up === "absent" ? "" : "t" + node.term);
+  element("span", { class: "term" }, head, node.up === "absent" ? "" : current.run.termWords(node.term));
   const facts = element("dl", {}, card);
   const fact = (name, value, title) => {
     const pair = element("div", { title }, facts);
