@@ -7,19 +7,10 @@ local processes = require "spec.support.processes"
 local raft = require "raft"
 
 local tests = {}
+local state_of = processes.state_of
 
 local function with(options, f)
   return clusters.with(clusters.merge({ mode = "process" }, options), f)
-end
-
--- The letter that the system has for a process's state; nil: there is no such process.
-local function state_of(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid), "r")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text and text:match("%) (%a)")
 end
 
 local function signal(name, pid)
@@ -29,8 +20,7 @@ end
 local function wait_gone(pids)
   processes.wait("the nodes' processes to end", function()
     for _, pid in ipairs(pids) do
-      local state = state_of(pid)
-      if state and state ~= "Z" then -- one that nobody has asked about is dead all the same
+      if not processes.has_ended(pid) then
         return false
       end
     end

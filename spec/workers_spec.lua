@@ -2,6 +2,7 @@
 local raft = require "raft"
 local workers = require "raft.workers"
 local lu = require "luaunit"
+local processes = require "spec.support.processes"
 
 local core = raft.core
 
@@ -171,16 +172,6 @@ function tests.test_WhatWasWrittenAndNotFlushedIsWrittenOnce()
   os.remove(path)
 end
 
--- R: it runs, S: it sleeps, Z: it has ended; nil: there is none.
-local function state_of(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid))
-  local line = file and file:read "*l"
-  if file then
-    file:close()
-  end
-  return line and line:match "%) (%a)"
-end
-
 function tests.test_NoneOutlivesItsParent()
   local answer = workers.call(function()
     local inner = workers.start(function(tell)
@@ -195,11 +186,9 @@ function tests.test_NoneOutlivesItsParent()
   local pid = answer.value
   lu.assertTrue(pid > 0)
   -- It ends with its parent; somebody else may still have to wait for it.
-  local deadline_ns = core.clock_ns() + 10e9
-  while (state_of(pid) or "Z") ~= "Z" and core.clock_ns() < deadline_ns do
-    os.execute "sleep 0.01"
-  end
-  lu.assertEquals(state_of(pid) or "Z", "Z")
+  processes.wait("it to end", function()
+    return processes.has_ended(pid)
+  end, 10)
 end
 
 return tests

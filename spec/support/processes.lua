@@ -85,6 +85,22 @@ function M.wait(what, f, seconds)
   error("waited in vain: " .. what, 2)
 end
 
+-- The letter that the system has for a process's state: "R" where it runs, "S" where it sleeps, "T" where it was
+-- stopped, "Z" where it has ended and nobody has asked; nil: there is no such process.
+function M.state_of(pid)
+  local file = io.open(("/proc/%d/stat"):format(pid))
+  local text = file and file:read "*a"
+  if file then
+    file:close()
+  end
+  return text and text:match "%) (%a)"
+end
+
+-- Whether it has ended: its connections are closed then.
+function M.has_ended(pid)
+  return (M.state_of(pid) or "Z") == "Z"
+end
+
 -- ---- replicas in processes of their own -----------------------------------------------------------
 
 local Process = {}
@@ -128,11 +144,13 @@ function Process:ask(chunk, seconds)
   return (table.unpack or unpack)(words) -- luacheck: ignore 113 143
 end
 
--- As kill -9 does.
+-- As kill -9 does, and waits until it has ended: what is sent to one that is about to end is lost without a word.
 function Process:kill()
-  if self.pid then
-    os.execute("kill -9 " .. self.pid .. " 2>/dev/null")
+  local pid = self.pid
+  if pid then
     self.pid = nil
+    os.execute("kill -9 " .. pid .. " 2>/dev/null")
+    M.wait("process " .. pid .. " to end", function() return M.has_ended(pid) end)
   end
 end
 
