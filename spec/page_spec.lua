@@ -372,9 +372,8 @@ end)
 add("ALogWithoutTerms", function(b)
   local log = command.write(shared.folder .. "/some.log", "1.0 [1] becomes Follower\n1.5 [2] becomes Leader; term=3\n")
   open(b, traces.page(log, shared.folder .. "/log.html"))
-  local seen = b:run [=[const text = one => one.textContent.trim().replace(/\s+/g, " ");
-    return [...document.querySelectorAll(".card h3")].map(text)
-      .concat(raftbench.view.rows.filter(row => row.type === "node").map(row => text(row.said)));]=]
+  local seen = b:run [=[return [...document.querySelectorAll(".card h3")].map(one => one.textContent)
+      .concat(raftbench.view.rows.filter(row => row.type === "node").map(row => row.said.textContent.trim()));]=]
   lu.assertEquals(seen, { "Fnode 1follower", "Lnode 2leadert3", "follower", "leader t3" })
 end)
 

@@ -278,7 +278,8 @@ function drawSpells(run, filter, row, middle) {
 }
 
 function drawSpell(run, role, term, x0, x1, middle, vivid) {
-  const words = run.termWords(term), { pen, colours } = paint, colour = termColour(term), width = Math.max(1, x1 - x0), y = middle - BAR / 2;
+  const words = run.termWords(term), { pen, colours } = paint;
+  const colour = termColour(term), width = Math.max(1, x1 - x0), y = middle - BAR / 2;
   pen.globalAlpha = vivid ? 1 : 0.25;
   if (role === ABSENT) {
     pen.fillStyle = colours.line;

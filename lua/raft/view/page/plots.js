@@ -160,7 +160,8 @@ function drawElections(run, row, plot, from, to) {
     pen.beginPath();
     pen.arc(x, top, 4, 0, 7);
     pen.fill();
-    const text = `${run.nameOf(plot.lane[place])} ${run.termWords(plot.term[place])}: ${short(plot.value[place] / 1e6)} ms`;
+    const who = `${run.nameOf(plot.lane[place])} ${run.termWords(plot.term[place])}`;
+    const text = `${who}: ${short(plot.value[place] / 1e6)} ms`;
     if (x > free && label(text, x + 8, Math.max(top, row.top - view.scroll + 14), 160, colours.text, SMALL))
       free = x + 8 + pen.measureText(text).width + 8;
     paint.marks.push({ x, y: top, at });
