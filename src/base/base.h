@@ -330,6 +330,21 @@ bool value_field(struct bytes map, const char *key, struct bytes *found);
 bool value_field_integer(struct bytes map, const char *key, int64_t *found);
 bool value_field_string(struct bytes map, const char *key, struct bytes *found);
 
+/* ---- numbers for byte strings (interner.c) ---------------------------------------------------- */
+
+/* Byte strings by numbers, 0, 1, 2 and so on as they come. All zero is an empty one. */
+struct interner {
+    struct buffer bytes;
+    array_of(size_t) ends; /* where each ends in `bytes` */
+    uint32_t *slots;       /* number + 1 by open addressing; 0: a free one */
+    size_t capacity;       /* a power of two, or 0 */
+};
+
+uint32_t interner_number(struct interner *interner, struct bytes bytes);
+struct bytes interner_bytes(const struct interner *interner, uint32_t number);
+size_t interner_memory(const struct interner *interner);
+void interner_free(struct interner *interner);
+
 /* ---- JSON of traces and histories (json_write.c, json_read.c) ------------------------------- */
 
 /* A string, with its quotes; one that is not UTF-8 is written as {"$bytes":"BASE64"}. */
