@@ -8,6 +8,7 @@
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
+local asking_clients = require "raft.driver.asking"
 local deferred = require "raft.driver.deferred"
 local ending = require "raft.driver.ending"
 local violation = require "raft.violation"
@@ -38,6 +39,7 @@ function driver.new(handle)
     waits = {}, -- by slot, whose numbers are small and used again; a client that waits for that ticket
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
+    asking = {}, -- by handle, from 1: those of workloads, which go on in C and come back where they need the script
     current = false, -- the client that is running; false: the main script
     deferred = {}, -- what callbacks asked for, after the present step
     chained = 0, -- how many callbacks caused one another up to the one that runs
@@ -45,6 +47,7 @@ function driver.new(handle)
     failure = false, -- of a client, to be raised by the next turn
     main_wait = false, -- the main script's latest
     after_count = 0, -- calls of `after` so far
+    each_turn = false, -- a function that is called at the end of each turn
     timer = false, -- the number of the one whose function is running
     stops_ns = false, -- a replay: whatever waits is ended at this time, with STOPPED
     stops_steps = false, -- a replay: the same after so many of its steps
@@ -133,22 +136,30 @@ end
 
 local finish
 
-local function end_client(self, client, fine, ...)
-  local thread = client.thread
-  self.clients[thread] = nil
+-- A client has ended, with an error where `failure` is given: who waits for it goes on.
+local function ended(self, client, failure)
   client.finished = true
-  if fine then
-    client.results = { n = select("#", ...), ... }
-  else
-    local raised = ...
-    client.failure = { value = type(raised) == "string" and debug.traceback(thread, raised) or raised }
-    self.failure = self.failure or client.failure
+  if failure then
+    client.failure = failure
+    self.failure = self.failure or failure
   end
   local waiters = client.waiters
   client.waiters = {}
   for _, wait in ipairs(waiters) do
     forget(self, wait)
     finish(self, wait, {})
+  end
+end
+
+local function end_client(self, client, fine, ...)
+  local thread = client.thread
+  self.clients[thread] = nil
+  if fine then
+    client.results = { n = select("#", ...), ... }
+    ended(self, client)
+  else
+    local raised = ...
+    ended(self, client, { value = type(raised) == "string" and debug.traceback(thread, raised) or raised })
   end
 end
 
@@ -224,20 +235,29 @@ local function ask_predicates(self)
   end
 end
 
--- From a ticket that was taken on: what each was for has come, and who waits for it goes on.
+-- Who waits for a ticket goes on: what it was for has come.
+local function came(self, ticket, outcome)
+  local slot = ticket % SLOTS + 1
+  local wait = self.waits[slot]
+  self.waits[slot] = nil
+  if outcome == true then
+    outcome = TIME_IS_UP
+  end
+  if wait and wait.thread then
+    resume(self, wait, outcome)
+  elseif wait then
+    finish(self, wait, outcome)
+  end
+end
+
+-- From a ticket or the handle of a client that was taken on.
 local function wake(self, ticket, outcome)
-  local handle, take, waits = self.core, self.take, self.waits -- which are others only once it is closed
+  local handle, take = self.core, self.take
   while ticket do
-    local slot = ticket % SLOTS + 1
-    local wait = waits[slot]
-    waits[slot] = nil
-    if outcome == true then
-      outcome = TIME_IS_UP
-    end
-    if wait and wait.thread then
-      resume(self, wait, outcome)
-    elseif wait then
-      finish(self, wait, outcome)
+    if ticket < 0 then
+      self:serve(self.asking[-ticket])
+    else
+      came(self, ticket, outcome)
     end
     if self.is_closed then -- by the client that went on
       return
@@ -250,11 +270,6 @@ local function raise_failure(self)
   local failure = self.failure
   self.failure = false
   error(failure.value, 0)
-end
-
---- Forgets the error of a client that the next turn would raise: it was interrupted at the prompt.
-function Driver:forget_failure()
-  self.failure = false
 end
 
 -- Why a turn ended without an answer, where that is to be raised.
@@ -298,6 +313,9 @@ function Driver:turn(until_ns, each_event)
       ticket, outcome = self.take(self.core)
     end
     wake(self, ticket, outcome)
+  end
+  if self.each_turn then
+    self.each_turn()
   end
   if self.predicates[1] then
     ask_predicates(self)
@@ -367,6 +385,16 @@ function Driver:after(deadline_ns, f)
   end
 end
 
+--- Calls a function at the end of each turn, before predicates are asked. It neither waits nor raises.
+-- @tparam function f
+function Driver:after_each_turn(f)
+  local before = self.each_turn
+  self.each_turn = before and function()
+    before()
+    f()
+  end or f
+end
+
 --- Waits for a ticket where check_may_wait has just said who asks.
 -- @tparam ?table client
 -- @tparam integer ticket
@@ -384,18 +412,6 @@ end
 -- @treturn table its outcome
 function Driver:await(ticket)
   return self:await_for(asking(self), ticket)
-end
-
---- Ends a client's wait for a time at once.
--- @tparam integer ticket
-function Driver:cut_short(ticket)
-  local slot = slot_of(ticket)
-  local client = self.waits[slot]
-  if client then
-    self.waits[slot] = nil
-    self.core:forget(ticket)
-    resume(self, client, TIME_IS_UP)
-  end
 end
 
 --- Waits until a predicate is true; it is asked at once and after each event.
@@ -420,32 +436,44 @@ function Driver:await_predicate(predicate, deadline_ns)
   return wait.value
 end
 
---- Starts a client: f(client) runs at once, up to its first wait.
--- @tparam function f
+--- Another client begins.
 -- @tparam table client
-function Driver:start_client(f, client)
+function Driver:begin_client(client)
   if self.is_closed then
     arguments.raise("attempt to use a closed cluster")
   elseif self.busy then
     arguments.raise("a client cannot be started from %s; start it from the main script or from another client",
       self.busy)
   end
-  local thread = coroutine.create(f)
   self.started = (self.started or 0) + 1
   client.waiters, client.number = {}, self.started
+end
+
+--- Starts a client: f(client) runs at once, up to its first wait.
+-- @tparam function f
+-- @tparam table client
+function Driver:start_client(f, client)
+  self:begin_client(client)
+  local thread = coroutine.create(f)
   client.thread = thread
   self.clients[thread] = client
   resume(self, client, client)
 end
 
---- An error that ended a client was raised by a call that waited for it: if that was the main script's, it needs no
--- other.
--- @tparam table failure
-function Driver:forget_raised(failure)
-  if failure == self.failure and not self:client() then
-    self.failure = false
-  end
+--- Waits until a function is called.
+-- @tparam function register register(f): where f is what will be called
+function Driver:await_call(register)
+  local wait = { client = asking(self), done = false }
+  register(function() finish(self, wait, {}) end)
+  await(self, wait)
 end
+
+--- Waits within a client's coroutine until it is resumed by Driver:resume.
+function Driver.await_resume()
+  yield(WAITS)
+end
+
+Driver.resume, Driver.ended = resume, ended -- resume(client), ended(client, failure or nil)
 
 --- Waits until a client has ended.
 -- @tparam table client
@@ -462,8 +490,10 @@ function Driver:await_client(client, deadline_ns)
   return client.finished or false
 end
 
-for name, method in pairs(ending) do
-  Driver[name] = method
+for _, methods in ipairs { asking_clients, ending } do
+  for name, method in pairs(methods) do
+    Driver[name] = method
+  end
 end
 
 return driver

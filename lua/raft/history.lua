@@ -2,12 +2,14 @@
 -- entries { index, process, type = "invoke" "ok" "fail" "info", f, key, value, time (integer ns), error }; an operation
 -- is an invoke and the next entry of the same process, and where there is none, nobody knows what became of it.
 --
--- It keeps and writes entries; raft.workload makes them, raft.linearizable judges them.
+-- It keeps and writes entries; src/workload makes them, raft.linearizable judges them. A workload's are in C until
+-- somebody looks: then they become tables of its history, once.
 -- @module raft.history
 
 local core = require "raft.core"
 local script = require "raft.script"
 local null = core.null
+local rawlen = rawlen or function(list) return #list end -- luacheck: ignore 113 143
 
 local history = {}
 
@@ -59,14 +61,36 @@ local function operations(self)
   return list
 end
 
+-- Makes tables of the entries that have come since the last look.
+local function pull(self)
+  local run = rawget(self, "run")
+  local handle = run and run.handle
+  if handle then
+    for index = rawlen(self) + 1, handle:count() do
+      rawset(self, index, handle:entry(index))
+    end
+  end
+end
+
 local metatable = {
   __name = "raft.history",
   methods = methods,
+  checked = function(self) -- as core.linearizable takes it; nil: it is a list like any other
+    local run = rawget(self, "run")
+    return run and run.handle and run.handle:checked()
+  end,
   __index = function(self, name)
-    if name == "operations" then
+    if type(name) == "number" then
+      pull(self)
+      return rawget(self, name)
+    elseif name == "operations" then
       return operations(self)
     end
     return methods[name]
+  end,
+  __len = function(self)
+    pull(self)
+    return rawlen(self)
   end,
   __tostring = function(self)
     local count = 0
@@ -78,11 +102,37 @@ local metatable = {
   end,
 }
 
---- An empty history.
--- @tparam ?table given its fields: kind, model, clients
+--- A history.
+-- @tparam ?table given its fields: kind, model, clients; and its entries
 -- @treturn raft.history
 function history.new(given)
   return setmetatable(given or {}, metatable)
+end
+
+-- Lua 5.1, and so LuaJIT, asks tables neither for their length nor for what ipairs goes through: there they are
+-- filled whenever a script may look.
+local is_filled = #setmetatable({}, { __len = function() return 1 end }) == 0
+
+--- The history of a workload.
+-- @tparam table run
+-- @treturn raft.history
+function history.of_run(run)
+  local self = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
+  if is_filled then
+    run.driver:after_each_turn(function() pull(self) end)
+  end
+  return self
+end
+
+--- Entries have changed: their tables are made anew.
+-- @tparam raft.history self
+function history.renew(self)
+  for index = rawlen(self), 1, -1 do
+    rawset(self, index, nil)
+  end
+  if is_filled then
+    pull(self)
+  end
 end
 
 --- Ends its workload: no client begins anything more, what is under way is waited for. What remains open is "info".

@@ -1,6 +1,7 @@
 --- Workloads: clients that go on asking a cluster while it runs, and the history of what they asked and were told.
 --
--- This file starts and ends the clients; what they do is raft.workload.client's, what is asked raft.workload.kinds'.
+-- The clients go on in C (src/workload), and come back here where they need the script; those that call functions of
+-- the script's, which may wait, do so in coroutines. This file starts and ends them.
 -- @module raft.workload
 
 local arguments = require "raft.arguments"
@@ -8,12 +9,12 @@ local client = require "raft.workload.client"
 local core = require "raft.core"
 local ending = require "raft.workload.ending"
 local history = require "raft.history"
-local kinds = require "raft.workload.kinds"
 local options = require "raft.workload.options"
 
 local workload = {}
 
 local STOP_TIMEOUT = 10 -- s
+local never = core.never
 
 local Run = {}
 Run.__index = Run
@@ -22,32 +23,68 @@ function Run:check_operation(operation)
   options.check_operation("the generator's operation", self, operation)
 end
 
-function Run:note(entry)
-  kinds.note(self.seen, entry)
-end
-
 -- ---- the clients --------------------------------------------------------------------------------------------
 
-local function start_client(run, number, source)
-  local stream = core.stream(run.cluster.options.seed, ("workload/%d/client/%d"):format(run.number, number))
-  local self = { number = number, process = number, stream = stream, asked = 0, sleeps = false, pending = false,
-    operation = false }
-  self.asks = run.asks[(number - 1) % #run.asks + 1]
-  self.given = run.given and run.given[number] or {}
+local function leave(self)
+  self.run.handle:leave()
+end
+
+local function go_on(run, self, need)
+  need = client.serve(run, self.place, need)
+  if need == "ended" then
+    run.driver:end_asking(self)
+  elseif need == "failed" then
+    run.driver:end_asking(self, run.handle:failure())
+  end
+end
+
+-- One that goes on in C, and needs no coroutine.
+local function serve(self)
+  local run = self.run
+  local fine, problem = pcall(go_on, run, self, run.handle:need(self.place))
+  if not fine then
+    run.driver:end_asking(self, problem)
+  end
+end
+
+local function start_asking(run, number)
+  local self = { run = run, place = number, serve = serve, leave = leave, asked = 0 }
+  run.members[number], run.threads[number] = self, self
+  local session = run.session and run.core:new_session() or 0
+  run.driver:add_asking(self)
+  go_on(run, self, run.core:workload_start(run.handle, number, session, self.handle))
+end
+
+-- One that calls functions of the script's.
+local function live(run, self, thread)
+  thread.run, thread.leave = run, leave
+  run.driver:come_back_to(thread)
+  local need = run.core:workload_start(run.handle, self.place, thread.session or 0, thread.handle)
+  while true do
+    need = client.serve(run, self.place, need)
+    if need == "failed" then
+      error(run.handle:failure(), 0)
+    elseif need ~= "nothing" then
+      return
+    end
+    run.driver.await_resume()
+    need = run.handle:need(self.place)
+  end
+end
+
+local function start_calling(run, number)
+  local self = { place = number, asked = 0 }
   run.members[number] = self
-  local thread = run.cluster:client(function(thread)
-    self.thread, thread.performs = thread, run.perform ~= false
-    client.run(run, self, source)
+  run.threads[number] = run.cluster:client(function(thread)
+    thread.performs = run.perform ~= false
+    live(run, self, thread)
   end, run.session and { session = true } or nil)
-  run.threads[number] = thread
 end
 
 local function start(run)
-  local source = run.given and client.repeated or run.generator and client.generated or client.drawn
-  local now_ns = run.cluster.core:now_ns()
-  run.end_ns = run.length_ns >= core.never - now_ns and core.never or now_ns + run.length_ns
+  local start_one = (run.perform or run.generator) and start_calling or start_asking
   for number = 1, run.clients do
-    start_client(run, number, source)
+    start_one(run, number)
   end
 end
 
@@ -66,61 +103,18 @@ local function wait_all(run, timeout)
   return true
 end
 
--- Where the logs hold a command of which nobody knows what became, its entry gets its place; and in a session, whose
--- commands may come twice, every command the first one.
-local function locate(run)
-  local invokes, placed = {}, {}
-  for _, entry in ipairs(run.history) do
-    if entry.type == "invoke" then
-      invokes[entry.process] = entry
-    elseif entry.type == "info" or run.session and entry.log_index then
-      local kind, asked = run.operations[entry.f], invokes[entry.process]
-      if kind and asked and not kind.is_read then
-        local count, index = run.cluster.core:committed(client.body(run, kind, asked, asked))
-        entry.log_index = count and count > 0 and index or entry.log_index
-        placed[#placed + 1] = entry
-      end
-    end
-  end
-  if not run.session then
-    return
-  end
-  -- A session's command that comes behind a later one of that session has no effect.
-  local least = {}
-  for position = #placed, 1, -1 do
-    local entry = placed[position]
-    local number, index = (entry.process - 1) % run.clients, entry.log_index
-    if index and least[number] and index > least[number] then
-      entry.log_index = nil
-    elseif index then
-      least[number] = index
-    end
-  end
-end
-
 -- No entry comes after this: what is open is unknown.
 local function close(run)
-  local list = run.history
-  for _, self in ipairs(run.members) do
-    local asked = self.pending
-    if asked and not run.is_closed then
-      list[#list + 1] = {
-        index = #list + 1, process = asked.process, type = "info", f = asked.f, key = asked.key, value = asked.value,
-        time = run.cluster.core:now_ns(), error = "stopped",
-      }
-    end
-  end
   run.is_closed = true
-  if run.locates then
-    locate(run)
-  end
+  run.core:workload_close(run.handle)
+  history.renew(run.history)
 end
 
 local function end_clients(run, timeout)
-  run.over = true
-  for _, one in ipairs(run.members) do
-    if one.sleeps then
-      run.cluster.driver:cut_short(one.sleeps)
+  run.core:workload_stop(run.handle)
+  for number, one in ipairs(run.threads) do
+    if not one.finished and run.handle:need(number) == "ended" then
+      run.driver:serve(one)
     end
   end
   wait_all(run, timeout)
@@ -175,6 +169,24 @@ end
 
 -- ---- workloads of a cluster ---------------------------------------------------------------------------------
 
+-- As src/workload takes them.
+local function make_handle(run)
+  local handle = run.core:workload {
+    seed = run.cluster.options.seed, number = run.number, kind = run.kind,
+    source = run.given and "given" or run.generator and "generated" or "drawn", performs = run.perform ~= false,
+    locates = run.locates, session = run.session, is_text = run.is_text, notes = run.notes, clients = run.clients,
+    weights = run.weights, targets = run.asks, values = run.values or nil, count = run.count, gap_ns = run.gap_ns,
+    length_ns = run.length_ns, timeout = run.timeout, timeout_ns = run.timeout_ns, read = run.read, keys = run.keys,
+    judge_at = run.judge_at < never and run.judge_at or nil,
+  }
+  for number, own in pairs(run.given or {}) do -- each for itself, in any order
+    for _, operation in ipairs(own) do
+      handle:give(number, math.floor(operation.at * 1e9 + 0.5), operation)
+    end
+  end
+  return handle
+end
+
 --- Starts one.
 -- @tparam table cluster the inner object
 -- @tparam ?table given the options
@@ -182,16 +194,15 @@ end
 function workload.start(cluster, given)
   cluster.driver:not_in_step("workload")
   local list = cluster.workloads or {}
-  local run = setmetatable(options.of(given, #list + 1, core.never), Run)
+  local run = setmetatable(options.of(given, #list + 1, never), Run)
   cluster.workloads = list
   run.cluster, run.number, run.members, run.threads = cluster, #list + 1, {}, {}
-  run.tallies = {} -- by operation: how many were asked, the last entry, whether one has succeeded
-  run.core, run.driver, run.over, run.is_closed = cluster.core, cluster.driver, false, false
-  run.now_ns, run.request, run.wait_time = run.core.now_ns, run.core.request, run.core.wait_time
-  run.history = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
-  list[run.number] = run.history
+  run.core, run.driver, run.is_closed = cluster.core, cluster.driver, false
   local judges = cluster.judges -- a scenario's
   run.judge_at, run.judge = judges and judges.first(run) or math.huge, judges and judges.growing
+  run.handle = make_handle(run)
+  run.history = history.of_run(run)
+  list[run.number] = run.history
   start(run)
   return run.history
 end

@@ -18,9 +18,10 @@ local may_use = {
   request = "base trace raft world machine store node",
   process = "base trace raft world machine store node real",
   cluster = "base trace raft world machine store node request sim real check process",
+  workload = "base trace raft world machine store node request check cluster",
   embed = "base trace raft world machine store node request real",
   bench = "base trace raft cores world machine store node request sim real check",
-  lua = "base trace raft cores world machine store node request sim real check process cluster embed bench",
+  lua = "base trace raft cores world machine store node request sim real check process cluster workload embed bench",
 }
 
 -- A header that is not ours, and the only rooms that may include it.

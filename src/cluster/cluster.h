@@ -116,7 +116,7 @@ const uint64_t *cluster_situations(const struct cluster *cluster, size_t *count)
 enum cluster_turn {
     CLUSTER_TIME_UP, /* the clock shows until_ns */
     CLUSTER_EVENT,   /* each_event: one event ("sim") or one turn of the loop (TCP) is over */
-    CLUSTER_READY,   /* tickets are ready: cluster_take */
+    CLUSTER_READY,   /* tickets are ready, or an asker: cluster_take */
     CLUSTER_STOPPED, /* a violation was seen, or cluster_interrupt was called */
     CLUSTER_LIMIT,   /* the world has had as many events as cluster_limit_events allows, or steps */
 };
@@ -136,16 +136,19 @@ uint64_t cluster_changes(const struct cluster *cluster);
 
 /* ---- requests (requests.c): each has a ticket, the number of request.h ----------------------- */
 
-/* The next that is done, as requests_take. NULL: none. */
-const struct request_outcome *cluster_take(struct cluster *cluster);
+/* The next that is done, as requests_take, behind what askers take. NULL: none, or `*asker` is one
+ * for whom there is something to do first (as requests_settle says), else NULL. */
+const struct request_outcome *cluster_take(struct cluster *cluster, struct request_asker **asker);
 /* As requests_look. */
 const struct request_outcome *cluster_look(struct cluster *cluster, uint64_t ticket);
 /* Its outcome is no longer needed; unknown ones are fine. */
 void cluster_forget(struct cluster *cluster, uint64_t ticket);
 
 /* Each makes a ticket (never 0) that is done when what it names has happened or the world's clock
- * shows deadline_ns; also at once where it is so already. */
-uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns);
+ * shows deadline_ns; also at once where it is so already. An asker takes its outcome itself; NULL:
+ * cluster_take gives it. */
+uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns,
+                           struct request_asker *asker);
 /* A node has started or stopped, leads or follows another, has applied more, or has other members:
  * for predicates that cost too much to be evaluated after each event. */
 uint64_t cluster_wait_change(struct cluster *cluster, int64_t deadline_ns);
@@ -162,6 +165,7 @@ struct cluster_request {
     int64_t repeat_ns;   /* with a session: sent again after so long, until it is answered */
     struct bytes body;   /* the command, or the query's request: one encoded value */
     int64_t deadline_ns; /* of the world's clock */
+    struct request_asker *asker; /* as for cluster_wait_time */
 };
 
 uint32_t cluster_new_session(struct cluster *cluster);
@@ -288,6 +292,8 @@ void cluster_verdict(struct cluster *cluster, bool passed, struct bytes message)
 /* The agreed leader: a running node that is not disconnected leads, and a quorum that it reaches
  * both ways names it in its term. 0: none. */
 uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term);
+/* Whether the node at that place believes that it leads, cut off or not. */
+bool cluster_believes_to_lead(const struct cluster *cluster, size_t position);
 
 /* On how many running, connected nodes the command is applied, and the lowest index of it that is
  * applied anywhere. 0 where none has; a failure's message where two logs differ there. */

@@ -49,6 +49,15 @@ static void judge(struct cluster *cluster)
     }
 }
 
+/* Whether the caller has something to take; askers have taken what is theirs. */
+static bool is_ready(struct cluster *cluster)
+{
+    if (cluster->asker == NULL && requests_are_done(cluster->requests)) {
+        cluster->asker = requests_settle(cluster->requests);
+    }
+    return cluster->asker != NULL || requests_are_done(cluster->requests);
+}
+
 static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool each_event)
 {
     for (;;) {
@@ -56,8 +65,12 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
         if (was_stopped(cluster)) {
             return CLUSTER_STOPPED;
         }
-        if (requests_are_done(cluster->requests)) {
+        bool was_done = requests_are_done(cluster->requests);
+        if (is_ready(cluster)) {
             return CLUSTER_READY;
+        }
+        if (was_done && each_event) {
+            return CLUSTER_EVENT; /* askers have gone on */
         }
         if (is_at_limit(cluster)) {
             return CLUSTER_LIMIT;
@@ -67,7 +80,10 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
             if (was_stopped(cluster)) {
                 return CLUSTER_STOPPED;
             }
-            return requests_are_done(cluster->requests) ? CLUSTER_READY : CLUSTER_TIME_UP;
+            if (!requests_are_done(cluster->requests)) {
+                return CLUSTER_TIME_UP;
+            }
+            continue;
         }
         cluster->steps++;
         if (each_event && !cluster->interrupted && !requests_are_done(cluster->requests)) {

@@ -153,6 +153,7 @@ struct cluster {
     bool driving;
     bool interrupted;
     struct requests *requests;
+    struct request_asker *asker; /* for whom there is something to do; NULL: none */
     struct buffer scratch;
 };
 

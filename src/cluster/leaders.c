@@ -58,6 +58,13 @@ uint64_t cluster_leader(const struct cluster *cluster, uint64_t *term)
     return leader;
 }
 
+bool cluster_believes_to_lead(const struct cluster *cluster, size_t position)
+{
+    struct cluster_node *node = cluster_node(cluster, cluster_id_at(cluster, position));
+    const struct node_view *view = node == NULL ? NULL : cluster_view(node);
+    return view != NULL && view->is_up && view->role == RAFT_LEADER;
+}
+
 bool leader_judge(void *owner, struct request_wait *wait, struct bytes body,
                   struct request_outcome *outcome)
 {

@@ -201,6 +201,7 @@ uint64_t cluster_send_request(struct cluster *cluster, const struct cluster_requ
                                   .body = request->body,
                                   .deadline_ns = request->deadline_ns,
                                   .session = request->session,
+                                  .asker = request->asker,
                                   .repeat_ns = request->session != 0 ? request->repeat_ns : 0};
     if (request->kind == NODE_REQUEST_PROPOSE) {
         struct machine_payload payload = {.session = request->session, .command = request->body};
@@ -320,9 +321,12 @@ static uint64_t wait(struct cluster *cluster, struct request_wait wait, struct b
                                                                    .wait = wait});
 }
 
-uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns)
+uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns,
+                           struct request_asker *asker)
 {
-    return wait(cluster, (struct request_wait){0}, (struct bytes){NULL, 0}, deadline_ns);
+    return requests_ask(
+        cluster->requests,
+        &(struct request_order){.kind = REQUEST_WAIT, .deadline_ns = deadline_ns, .asker = asker});
 }
 
 static bool changed(void *owner, struct request_wait *wait, struct bytes body,
@@ -354,9 +358,11 @@ uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, u
 
 /* ---- taking --------------------------------------------------------------------------------- */
 
-const struct request_outcome *cluster_take(struct cluster *cluster)
+const struct request_outcome *cluster_take(struct cluster *cluster, struct request_asker **asker)
 {
-    return requests_take(cluster->requests);
+    *asker = cluster->asker != NULL ? cluster->asker : requests_settle(cluster->requests);
+    cluster->asker = NULL;
+    return *asker != NULL ? NULL : requests_take(cluster->requests);
 }
 
 const struct request_outcome *cluster_look(struct cluster *cluster, uint64_t ticket)

@@ -440,8 +440,9 @@ void lua_cluster_register(lua_State *L)
     lua_setfield(L, -2, "__gc");
     lua_newtable(L);
     const luaL_Reg *const methods[] = {
-        life_methods,         lua_control_methods,  lua_drive_methods,    lua_look_methods,
-        lua_callback_methods, lua_campaign_methods, lua_look_log_methods, lua_look_faults_methods};
+        life_methods,         lua_control_methods,     lua_drive_methods,
+        lua_look_methods,     lua_callback_methods,    lua_campaign_methods,
+        lua_look_log_methods, lua_look_faults_methods, lua_workload_methods};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         lua_pushvalue(L, -2); /* the metatable, for box_of */
         luaL_setfuncs(L, methods[i], 1);

@@ -9,10 +9,16 @@ static const char *const turn_names[] = {
 };
 
 /* → ticket, { code, message, unknown, leader, index, term, count, result }, or for a time that has
- * come, which is most of them, true; nothing: none is ready */
+ * come true; a negative number: the handle of a workload's client that needs the script; nothing:
+ * none is ready */
 static int push_ready(lua_State *L, struct lua_cluster *box)
 {
-    const struct request_outcome *outcome = cluster_take(box->cluster);
+    struct request_asker *asker = NULL;
+    const struct request_outcome *outcome = cluster_take(box->cluster, &asker);
+    if (asker != NULL) {
+        lua_pushinteger(L, -(lua_Integer)asker->handle);
+        return 1;
+    }
     if (outcome == NULL) {
         return 0;
     }
@@ -92,10 +98,13 @@ static int cluster_now(lua_State *L)
     return 1;
 }
 
-/* core:take() → what push_ready pushes */
+/* core:take() → what push_ready pushes; workloads' clients go on first, which may call back */
 static int cluster_take_method(lua_State *L)
 {
-    return push_ready(L, lua_cluster_check(L));
+    struct lua_cluster *box = lua_cluster_enter(L);
+    int results = push_ready(L, box);
+    lua_cluster_leave(L, box);
+    return results;
 }
 
 static int cluster_forget_method(lua_State *L)
@@ -116,7 +125,7 @@ static int wait_time(lua_State *L)
 {
     int64_t deadline_ns = lua_time_check(L, 2);
     struct lua_cluster *box = lua_cluster_enter(L);
-    return ticket_push(L, box, cluster_wait_time(box->cluster, deadline_ns));
+    return ticket_push(L, box, cluster_wait_time(box->cluster, deadline_ns, NULL));
 }
 
 static int wait_change(lua_State *L)

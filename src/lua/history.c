@@ -8,6 +8,14 @@ struct lua_history *lua_history_check(lua_State *L, int index)
     return luaL_checkudata(L, index, LUA_HISTORY);
 }
 
+struct lua_history *lua_history_push(lua_State *L)
+{
+    struct lua_history *box = lua_newuserdatauv(L, sizeof *box, 0);
+    memset(box, 0, sizeof *box);
+    luaL_setmetatable(L, LUA_HISTORY);
+    return box;
+}
+
 /* The names of an entry's fields, from this place of the stack on: as strings that are there, they
  * are found at a fraction of what making one of each name for each entry would cost. */
 enum field { TYPE, PROCESS, F, KEY, VALUE, RESULT, LOG_INDEX, ERROR, SEEN, FIELD_COUNT };
@@ -120,9 +128,7 @@ int lua_history_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct lua_history *box = lua_newuserdatauv(L, sizeof *box, 0);
-    memset(box, 0, sizeof *box);
-    luaL_setmetatable(L, LUA_HISTORY);
+    struct lua_history *box = lua_history_push(L);
     box->history = history_new();
     size_t count = (size_t)lua_rawlen(L, 1);
     luaL_argcheck(L, count < HISTORY_NEVER / 2, 1, "too many entries");

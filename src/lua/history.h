@@ -14,5 +14,7 @@ struct lua_history {
 };
 
 struct lua_history *lua_history_check(lua_State *L, int index);
+/* A new one, pushed; its `history` is for the caller to make, and ended. */
+struct lua_history *lua_history_push(lua_State *L);
 
 #endif

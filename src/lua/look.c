@@ -216,9 +216,9 @@ static int look_leaders(lua_State *L)
     lua_newtable(L);
     lua_Integer place = 0;
     for (size_t i = 0; i < cluster_count(box->cluster); i++) {
-        struct cluster_node *node = cluster_node(box->cluster, cluster_id_at(box->cluster, i));
-        const struct node_view *view = node == NULL ? NULL : cluster_view(node);
-        if (view != NULL && view->is_up && view->role == RAFT_LEADER) {
+        if (cluster_believes_to_lead(box->cluster, i)) {
+            const struct node_view *view =
+                cluster_view(cluster_node(box->cluster, cluster_id_at(box->cluster, i)));
             lua_createtable(L, 0, 2);
             lua_set_integer(L, "id", view->id);
             lua_set_integer(L, "term", view->term);

@@ -13,17 +13,12 @@ static int set_replay(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"cluster", lua_cluster_new},
-    {"replica", lua_replica_new},
-    {"checker", lua_checker_new},
-    {"loop", lua_embed_loop_function},
-    {"set_replay", set_replay},
-    {"user_error", lua_user_error_function},
-    {"own_files", lua_own_files},
-    {"cores", lua_cores_new},
-    {"stream", lua_stream_new},
-    {"record", lua_record_new},
-    {NULL, NULL},
+    {"cluster", lua_cluster_new}, {"replica", lua_replica_new},
+    {"checker", lua_checker_new}, {"loop", lua_embed_loop_function},
+    {"set_replay", set_replay},   {"user_error", lua_user_error_function},
+    {"own_files", lua_own_files}, {"cores", lua_cores_new},
+    {"stream", lua_stream_new},   {"workload_kinds", lua_workload_kinds},
+    {"record", lua_record_new},   {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_raft_core(lua_State *L);
@@ -39,6 +34,7 @@ int luaopen_raft_core(lua_State *L)
     lua_record_register(L);
     lua_checker_register(L);
     lua_history_register(L);
+    lua_workload_register(L);
     lua_embed_loop_register(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);

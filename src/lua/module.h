@@ -7,10 +7,11 @@
  * (configurations), embed.h, embed_loop.c and embed_node.c (nodes inside an application and their
  * loop), replica.c (one bare core), cores.c (several), child.c (one node of a cluster, as a
  * process), checker.c (the checker alone), history.h, history.c and linear.c (histories of clients
- * and whether they are linearizable), codec.c (JSON, hashes), stream.c (random numbers), terminal.c
- * (lines and signals), prompt.c (prompts: waiting, interrupts), workers.c (children that are copies
- * of this process), worker_memory.c (what their Lua allocates), own_process.c (who this process
- * is), bench.c (measurements).
+ * and whether they are linearizable), workload.h, workload.c and workload_look.c
+ * (clients that go on asking), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines
+ * and signals), prompt.c (prompts: waiting, interrupts), workers.c (children that are copies of
+ * this process), worker_memory.c (what their Lua allocates), own_process.c (who this process is),
+ * bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.
@@ -207,6 +208,9 @@ int lua_checker_new(lua_State *L);
 int lua_history_new(lua_State *L);
 void lua_history_register(lua_State *L);
 extern const luaL_Reg lua_linear_functions[];
+extern const luaL_Reg lua_workload_methods[]; /* of the cluster (workload.c) */
+int lua_workload_kinds(lua_State *L);
+void lua_workload_register(lua_State *L);
 void lua_checker_register(lua_State *L);
 void lua_log_reader_register(lua_State *L); /* its functions into the table on top (log_reader.c) */
 void lua_workers_register(lua_State *L);    /* the same (workers.c) */

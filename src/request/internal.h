@@ -43,6 +43,7 @@ struct request {
     bool is_addressed;  /* its payload names session and number */
     uint32_t first_try; /* of what is asked now: answers to earlier ones are of something else */
     struct request_wait wait;
+    struct request_asker *asker; /* NULL: the owner */
     struct raft_configuration members;
     struct buffer body;
     struct buffer result;

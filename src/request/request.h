@@ -7,8 +7,9 @@
  *
  * The owner is a cluster or a node in an application; how it reaches nodes is a small table of
  * functions. A request is sent again only if it is certain that the last try had no effect.
- * The outcome of a lost command is never guessed: its failure says `unknown`. There are no
- * callbacks with outcomes: the owner takes them, one after the other.
+ * The outcome of a lost command is never guessed: its failure says `unknown`. Nobody is called back
+ * with an outcome while the world is in a step: the owner takes them, one after the other, or lets
+ * askers take theirs.
  *
  *     looking ──> asked ──> applying ──> done ──> taken
  *        ^          │
@@ -57,6 +58,17 @@ static inline uint64_t request_slot(uint64_t number)
     return (number & ((1U << REQUEST_SLOT_BITS) - 1)) + 1;
 }
 
+struct request_outcome;
+
+/* Who takes the outcomes of its requests itself, each when it would be the owner's turn to take it
+ * (requests_settle). It stays as long as a request of its own is not done or forgotten. */
+struct request_asker {
+    uint64_t handle; /* by which the owner knows it */
+    /* One is done; the outcome is valid until another is taken. true: its owner has something to do
+     * for it, before anything else is taken. */
+    bool (*done)(struct request_asker *asker, const struct request_outcome *outcome);
+};
+
 struct request_wait;
 
 /* Looked at when it is made and whenever something has changed. true: it is done, the outcome is
@@ -88,6 +100,7 @@ struct request_order {
      * exactly once. 0: in none. The payload is one of a session, whose numbers are filled in. */
     uint32_t session;
     struct request_wait wait;
+    struct request_asker *asker; /* NULL: the owner takes the outcome */
 };
 
 /* ---- how the owner reaches nodes ------------------------------------------------------------ */
@@ -144,6 +157,9 @@ uint32_t requests_new_session(struct requests *requests);
 /* Its outcome is no longer needed; unknown numbers are fine. */
 void requests_forget(struct requests *requests, uint64_t number);
 bool requests_are_done(const struct requests *requests); /* some are, and were not taken */
+/* Gives what is done to its askers, in the order in which it was, up to the first outcome that is
+ * the owner's to take. The asker for whom the owner has something to do first; NULL: none. */
+struct request_asker *requests_settle(struct requests *requests);
 /* The next that is done, in the order in which they were; it is used up, and its outcome is valid
  * until the next take. NULL: none. */
 const struct request_outcome *requests_take(struct requests *requests);

@@ -133,6 +133,7 @@ static void fill(struct request *request, const struct request_order *order)
     request->is_addressed = false;
     request->first_try = 1;
     request->wait = order->wait;
+    request->asker = order->asker;
     buffer_clear(&request->result);
     buffer_clear(&request->body);
     buffer_append(&request->body, order->body.data, order->body.size);
@@ -207,6 +208,24 @@ const struct request_outcome *requests_take(struct requests *requests)
     }
     request_move(requests, request, REQUEST_TAKEN);
     return outcome_of(request);
+}
+
+struct request_asker *requests_settle(struct requests *requests)
+{
+    for (;;) {
+        const struct request *first = request_first(requests, REQUEST_DONE);
+        if (first != NULL && first->asker == NULL) {
+            return NULL;
+        }
+        /* Where none is left, the last that was taken is given back. */
+        const struct request_outcome *outcome = requests_take(requests);
+        if (outcome == NULL) {
+            return NULL;
+        }
+        if (first->asker->done(first->asker, outcome)) {
+            return first->asker;
+        }
+    }
 }
 
 const struct request_outcome *requests_look(struct requests *requests, uint64_t number)

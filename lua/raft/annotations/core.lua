@@ -149,6 +149,11 @@ function core.crc32c(bytes) end
 ---@return userdata
 function core.record() end
 
+---The kinds of `c:workload`: how many keys each has where the script gives none, whether it goes on to further keys, and
+---its operations with their weights in the mix.
+---@return table<string, {keys: integer, changes_keys: boolean, operations: table<string, {weight: integer, is_read: boolean}>}>
+function core.workload_kinds() end
+
 ---A stream of random numbers by name: one more draw in it changes no other.
 ---@param seed integer
 ---@param name string

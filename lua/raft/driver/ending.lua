@@ -12,6 +12,7 @@ function ending:running_clients()
       list[#list + 1] = client
     end
   end
+  self:add_running(list)
   table.sort(list, function(a, b) return a.number < b.number end)
   return list
 end
@@ -44,17 +45,18 @@ end
 function ending:close()
   self.is_closed = true
   local first = close_clients(self)
-  self.waits, self.predicates, self.deferred = {}, {}, {}
+  self.waits, self.predicates, self.deferred, self.asking = {}, {}, {}, {}
   return first
 end
 
 --- Ends all clients; what they waited for goes on by itself.
 -- @treturn boolean whether there were any
 function ending:leave_clients()
-  if next(self.clients) == nil then
+  if next(self.clients) == nil and #self:add_running({}) == 0 then
     return false
   end
   close_clients(self)
+  self:leave_asking()
   for slot, wait in pairs(self.waits) do
     if wait.client or wait.thread then -- one of a client, or the client itself
       self.waits[slot] = nil
@@ -66,6 +68,20 @@ function ending:leave_clients()
     end
   end
   return true
+end
+
+--- Forgets the error of a client that the next turn would raise: it was interrupted at the prompt.
+function ending:forget_failure()
+  self.failure = false
+end
+
+--- An error that ended a client was raised by a call that waited for it: if that was the main script's, it needs no
+-- other.
+-- @tparam table failure
+function ending:forget_raised(failure)
+  if failure == self.failure and not self:client() then
+    self.failure = false
+  end
 end
 
 return ending

@@ -5,7 +5,6 @@
 -- @module raft.workload.ending
 
 local client = require "raft.workload.client"
-local core = require "raft.core"
 local violation = require "raft.violation"
 
 local ending = {}
@@ -14,34 +13,47 @@ local TIMEOUT = 10 -- s
 local PAUSE = 0.05 -- s, before it is asked again
 local READ_LAST = 50 -- keys that are read once more: those used last
 
--- A client that looks for the leader, after all the others.
+-- A client that looks for the leader, after all the others: its number is 0.
 local function reader_of(run)
-  local reader = { number = 0, process = 0, asks = "leader" }
-  reader.stream = core.stream(run.cluster.options.seed, ("workload/%d/client/0"):format(run.number))
-  if run.session then
-    reader.session, reader.repeat_ns = run.cluster.core:new_session(), math.floor(TIMEOUT * 1e9 / 10)
-  end
+  local reader = { run = run, is_background = true, leave = function() run.handle:leave() end }
+  run.driver:come_back_to(reader)
+  local session = run.session and run.core:new_session() or 0
+  run.core:workload_start(run.handle, 0, session, reader.handle)
   return reader
+end
+
+-- → the entry of its answer.
+local function ask(run, reader, operation)
+  local need = run.core:workload_ask(run.handle, operation)
+  if need == "perform" then
+    client.perform(run, 0)
+  else
+    run.driver:await_call(function(f) reader.serve = f end)
+  end
+  if run.handle:need(0) == "failed" then
+    error(run.handle:failure(), 0)
+  end
+  return run.handle:entry(run.handle:count())
 end
 
 -- How many keys there are at most: sets and lists are read whole, and go on to new ones.
 local function most_keys(run)
-  local are_fixed = not (run.perform or run.generator or run.given) and next(run.additions) == nil
+  local are_fixed = not (run.perform or run.generator or run.given or run.changes_keys)
   return are_fixed and math.min(READ_LAST, #run.keys) or READ_LAST
 end
 
 local function read_all(run, reader)
-  local history, seen, keys, most = run.history, {}, {}, most_keys(run)
-  local position = #history
+  local handle, seen, keys, most = run.handle, {}, {}, most_keys(run)
+  local position = handle:count()
   while position > 0 and #keys < most do
-    local key = history[position].key
+    local key = handle:entry(position).key
     if key ~= nil and not seen[key] then
       seen[key], keys[#keys + 1] = true, key
     end
     position = position - 1
   end
   for _, key in ipairs(keys) do
-    client.ask_once(run, reader, { f = "read", key = key, timeout = TIMEOUT })
+    ask(run, reader, { f = "read", key = key, timeout = TIMEOUT })
   end
 end
 
@@ -55,13 +67,13 @@ end
 local function sums_of(run)
   local sums = {}
   for _, name in ipairs { "commands", "reads", "operations" } do
-    sums[#sums + 1] = { name = name, asked = 0 }
+    sums[#sums + 1] = { name = name, asked = 0, last = 0 }
     sums[name] = sums[#sums]
   end
-  for f, tally in pairs(run.tallies) do -- in any order
-    local sum = sums[class_of(run, f)]
+  for _, tally in ipairs(run.handle:tallies()) do
+    local sum = sums[class_of(run, tally.f)]
     sum.asked, sum.has_succeeded = sum.asked + tally.asked, sum.has_succeeded or tally.has_succeeded
-    sum.last = sum.last and sum.last.index > tally.last.index and sum.last or tally.last
+    sum.last = math.max(sum.last, tally.last)
   end
   return sums
 end
@@ -70,9 +82,9 @@ end
 local function ask_again(run, reader, last)
   local operation = { f = last.f, key = last.key, value = last.value, read = last.read, timeout = TIMEOUT }
   if not (run.perform or run.generator or run.given) then
-    operation.key, operation.value = run.operations[last.f].draw(run, reader.stream)
+    operation.key, operation.value = run.handle:draw_again(last.f)
   end
-  return select(2, client.ask_once(run, reader, operation))
+  return ask(run, reader, operation)
 end
 
 local function is_served(entry)
@@ -94,7 +106,7 @@ end
 
 local function check_served(run, reader)
   for _, sum in ipairs(sums_of(run)) do
-    local entry = sum.asked > 0 and not sum.has_succeeded and one_more(run, reader, sum.last)
+    local entry = sum.asked > 0 and not sum.has_succeeded and one_more(run, reader, run.handle:entry(sum.last))
     if entry and not is_served(entry) then
       error(violation.new({
         property = "a workload is served", key = sum.name, time = run.cluster.core:now_ns() / 1e9, nodes = {},

@@ -35,7 +35,7 @@ end
 --- Judges a history while it grows, now and then, so that a run that has failed already ends.
 -- @tparam table run the workload
 function judge.growing(run)
-  run.judge_at = #run.history * LATER
+  run.judge_at = run.handle:count() * LATER
   local fine, explanation = linearizable.check(run.history, run.model, { timeout = TIMEOUT })
   if fine == false then
     raise(run.history, explanation)

@@ -2,12 +2,15 @@
 -- @module raft.workload.options
 
 local arguments = require "raft.arguments"
-local kinds = require "raft.workload.kinds"
+local core = require "raft.core"
 local source = require "raft.script.source"
 
 local options = {}
 
 local TIMEOUT = 1 -- s, of one operation
+local WEIGHT_MOST = 1000000
+
+local kinds = core.workload_kinds()
 
 local known = {
   kind = true, clients = true, rate = true, keys = true, mix = true, time = true, session = true, generator = true,
@@ -16,9 +19,6 @@ local known = {
 }
 
 local ASK = { leader = 2, known = 1, any = 1 }
-
--- What is asked of a workload at each operation: false, for nil would be looked for among its methods, too.
-local ASKED_OFTEN = { "perform", "given", "notes", "gap_ns", "locates", "read", "values", "is_text" }
 
 local function names_of(map)
   return table.concat(source.keys(map), ", ")
@@ -33,9 +33,9 @@ local function positive(name, value, is_whole)
   return value
 end
 
--- A table of names and whole weights as two lists, in an order of their own, and their sum.
+-- The weights above 0 of a table of names and whole weights.
 local function weights_of(name, given, allowed)
-  local names, weights, sum = {}, {}, 0
+  local weights = {}
   if type(given) ~= "table" then
     arguments.fail("options." .. name, "a table of weights", given)
   end
@@ -44,25 +44,25 @@ local function weights_of(name, given, allowed)
     if allowed[one] == nil then
       arguments.raise("bad argument 'options.%s' (there is no '%s': it has %s)", name, tostring(one),
         names_of(allowed))
-    elseif not arguments.is_integer(weight) or weight < 0 then
-      arguments.fail(("options.%s.%s"):format(name, one), "a whole weight, 0 or more,", weight)
+    elseif not arguments.is_integer(weight) or weight < 0 or weight > WEIGHT_MOST then
+      arguments.fail(("options.%s.%s"):format(name, one), "a whole weight, 0 to 1000000,", weight)
     elseif weight > 0 then
-      names[#names + 1], weights[#weights + 1], sum = one, weight, sum + weight
+      weights[one] = weight
     end
   end
-  if sum == 0 then
+  if next(weights) == nil then
     arguments.fail("options." .. name, "at least one weight above 0", given)
   end
-  return names, weights, sum
+  return weights
 end
 
-local function has(list, wanted)
-  for _, one in ipairs(list) do
-    if one == wanted then
-      return true
-    end
+-- The mix of a kind where the script gives none.
+local function mix_of(kind)
+  local weights = {}
+  for name, operation in pairs(kind.operations) do -- each for itself, in any order
+    weights[name] = operation.weight > 0 and operation.weight or nil
   end
-  return false
+  return weights
 end
 
 local function kind_of(given)
@@ -70,14 +70,14 @@ local function kind_of(given)
   if name == nil and not given.perform then
     name = "register"
   end
-  if name ~= nil and kinds.by_name[name] == nil then
-    arguments.fail("options.kind", "one of " .. names_of(kinds.by_name), name)
+  if name ~= nil and kinds[name] == nil then
+    arguments.fail("options.kind", "one of " .. names_of(kinds), name)
   end
   if given.perform ~= nil and given.generator == nil and given.operations == nil and name == nil then
     arguments.raise("bad argument 'options.perform' (what it performs comes from a `kind`, a `generator` or a list of "
       .. "`operations`)")
   end
-  return name, kinds.by_name[name or "none"]
+  return name, kinds[name or "none"]
 end
 
 -- Names, or so many of them, which no other workload of the cluster has.
@@ -91,7 +91,11 @@ local function keys_of(given, kind, prefix)
       arguments.fail("options.keys", "at least one key", keys)
     end
     for position, key in ipairs(keys) do
-      arguments.part(("options.keys[%d]"):format(position), key)
+      local name = ("options.keys[%d]"):format(position)
+      arguments.part(name, key)
+      if kind and kind.changes_keys and type(key) ~= "string" and type(key) ~= "number" then
+        arguments.fail(name, "a string or a number (names of further keys are made of it)", key)
+      end
     end
     return keys
   end
@@ -108,11 +112,7 @@ local function deal_ask(ask)
   if type(ask) == "string" then
     ask = { [ask] = 1 }
   end
-  local names, weights = weights_of("ask", ask or ASK, ASK)
-  local left, dealt = {}, {}
-  for position, name in ipairs(names) do
-    left[name] = weights[position]
-  end
+  local left, dealt = weights_of("ask", ask or ASK, ASK), {}
   repeat
     local before = #dealt
     for _, name in ipairs { "leader", "known", "any" } do
@@ -150,6 +150,10 @@ function options.check_operation(name, run, operation)
     if operation[field] ~= nil then
       arguments.part(name .. "." .. field, operation[field])
     end
+  end
+  local value = operation.value
+  if operation.f == "cas" and not run.perform and not (type(value) == "table" and #value == 2) then
+    arguments.fail(name .. ".value", "a list { old, new } (raft.null: none)", value)
   end
   if operation.node ~= nil then
     arguments.id(name .. ".node", operation.node)
@@ -193,7 +197,7 @@ local function timing(given, run, never)
   local rate = positive("rate", given.rate)
   run.gap_ns = rate and math.floor(run.clients / rate * 1e9 + 0.5) or nil
   run.length_ns = arguments.seconds("options.time", given.time, math.huge)
-  run.left = positive("count", given.count, true) or never
+  run.count = positive("count", given.count, true) or never
   run.values = positive("values", given.values, true)
 end
 
@@ -208,10 +212,10 @@ function options.of(given, number, never)
   local name, kind = kind_of(given)
   local run = {
     kind = name, clients = positive("clients", given.clients, true) or given.operations and 1 or 5,
-    operations = kind and kind.operations, generator = given.generator, perform = given.perform,
+    operations = kind and kind.operations, changes_keys = kind and kind.changes_keys,
+    generator = given.generator, perform = given.perform,
     read = read_of(given.read), session = given.session, model = given.model,
     may_fail = given.may_fail,
-    seen = {}, additions = {}, written = 0,
   }
   for _, field in ipairs { "session", "may_fail" } do
     if given[field] ~= nil and type(given[field]) ~= "boolean" then
@@ -223,8 +227,8 @@ function options.of(given, number, never)
   end
   timing(given, run, never)
   if kind then
-    run.names, run.weights, run.weight = weights_of("mix", given.mix or kind.mix, kind.operations)
-    run.is_text = name == "kv" and has(run.names, "append")
+    run.weights = given.mix and weights_of("mix", given.mix, kind.operations) or mix_of(kind)
+    run.is_text = name == "kv" and run.weights.append ~= nil
     run.notes = run.operations.cas ~= nil and not given.generator and not given.operations
   end
   -- Where values do not tell the order, the log does: unknown commands are looked for there.
@@ -236,9 +240,7 @@ function options.of(given, number, never)
   if given.operations ~= nil then
     given_operations(given.operations, run)
   end
-  for _, field in ipairs(ASKED_OFTEN) do
-    run[field] = run[field] or false
-  end
+  run.perform = run.perform or false
   return run
 end
 

@@ -1,0 +1,60 @@
+--- The clients of workloads: they go on in C, each known by a handle, and come back where they need the script.
+--
+-- A client is a table with `serve(client)`, which is called then, or a coroutine's, which is resumed; and with
+-- `leave(client)`. `self` is a driver.
+-- @module raft.driver.asking
+
+local asking = {}
+
+--- A client, perhaps one with a coroutine of its own, is found by its handle from now on.
+-- @tparam table client
+function asking:come_back_to(client)
+  self.asking[#self.asking + 1] = client
+  client.handle = #self.asking
+end
+
+--- Takes in a client without a coroutine.
+-- @tparam table client
+function asking:add_asking(client)
+  self:begin_client(client)
+  self:come_back_to(client)
+end
+
+--- It needs the script.
+-- @tparam table client
+function asking:serve(client)
+  if client.thread then
+    self:resume(client)
+  else
+    client.serve(client)
+  end
+end
+
+--- A client without a coroutine has ended.
+-- @tparam table client
+-- @param problem an error's value; nil: none
+function asking:end_asking(client, problem)
+  self:ended(client, problem ~= nil and { value = problem } or nil)
+end
+
+--- Those without a coroutine that have not ended, added to a list.
+-- @tparam table list
+-- @treturn table the list
+function asking:add_running(list)
+  for _, client in ipairs(self.asking) do
+    if not (client.thread or client.finished or client.is_background) then
+      list[#list + 1] = client
+    end
+  end
+  return list
+end
+
+--- All end where they are.
+function asking:leave_asking()
+  for _, client in ipairs(self.asking) do
+    client.leave(client)
+    client.finished = true
+  end
+end
+
+return asking
