@@ -89,8 +89,8 @@ local metatable = {
     return methods[name]
   end,
   __len = function(self)
-    pull(self)
-    return rawlen(self)
+    local run = rawget(self, "run")
+    return run and run.handle and run.handle:count() or rawlen(self)
   end,
   __tostring = function(self)
     local count = 0
