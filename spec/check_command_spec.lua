@@ -150,4 +150,27 @@ tests.test_APictureOfMuch = function()
   lu.assertEquals(by_id[data.failing].label, 'read "7<i>"')
 end
 
+-- Of several clusters each has its own clients' history beside it.
+command.add(tests, "TheHistoriesOfSeveralClusters", function(folder)
+  local path = command.write(folder .. "/three.lua", [[
+    local raft = require "raft"
+    for _, clients in ipairs { 2, 0, 3 } do
+      local c = raft.cluster { mode = "sim", nodes = 3 }
+      if clients > 0 then
+        c:workload { kind = "register", clients = clients, count = 10 }:wait()
+      end
+      c:check_live()
+      c:shutdown()
+    end]])
+  command.assert_code(command.run { "run", path, "--html", folder .. "/three.html" }, 0)
+  local lanes = {}
+  for text in command.read(folder .. "/three.html"):gmatch 'class="run"[^>]*>%s*(.-)%s*</script>' do
+    lanes[#lanes + 1] = {}
+    for _, group in ipairs(raft.core.json_decode(text).clients) do
+      table.insert(lanes[#lanes], #group.lanes)
+    end
+  end
+  lu.assertEquals(lanes, { { 2 }, {}, { 3 } })
+end)
+
 return tests

@@ -343,17 +343,17 @@ add("LightAndDark", function(b)
   lu.assertEquals(back(), "rgb(255, 255, 255)")
 end)
 
--- Where a frame is long in coming, too: here it is held back.
+-- Here its first frame is held back.
 add("TheDiagramIsNeverBlack", function(b)
   look(b)
   local seen = b:run [=[
     const ask = window.requestAnimationFrame, held = [], { canvas, pen } = raftbench.paint;
     window.requestAnimationFrame = draw => held.push(draw);
     return raftbench.openRun(0).then(() => {
-      const pixel = pen.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
+      const [red, green, blue] = pen.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
       window.requestAnimationFrame = ask;
       held.forEach(draw => ask(draw));
-      return [`rgb(${pixel[0]}, ${pixel[1]}, ${pixel[2]})`, getComputedStyle(document.body).backgroundColor];
+      return [`rgb(${red}, ${green}, ${blue})`, getComputedStyle(document.body).backgroundColor];
     });]=]
   lu.assertEquals(seen[1], seen[2])
   settle(b)

@@ -34,6 +34,8 @@ local inner_metatable = { __index = Cluster }
 local metatable = { __name = "raft.cluster" }
 local recorded_metatable = {} -- of a cluster whose inputs are kept: the same, its methods apart
 
+local runs_begun = 0 -- in the file that traces go to by default
+
 -- A fork writes no trace: its origin's holds what it has done.
 local function make(given, is_fork)
   local made, message, code = options.cluster(given)
@@ -48,6 +50,7 @@ local function make(given, is_fork)
   if not handle then
     return nil, message, code
   end
+  runs_begun = runs_begun + (made.trace and made.append and 1 or 0)
   local broken = handle:violation()
   if broken then -- before anything has happened: what it was given is broken
     handle:close()
@@ -55,7 +58,7 @@ local function make(given, is_fork)
   end
   local inner = setmetatable({
     core = handle, options = made, driver = driver.new(handle), changed_clocks = {}, changed_disks = {},
-    another = make,
+    another = make, run_number = made.trace and made.append and runs_begun or nil,
   }, inner_metatable)
   inner.recording = script.begin(given, made, inner.driver)
   inner.inputs = inputs.is_on() and not is_fork and inputs.new(given, inner) or nil

@@ -34,10 +34,21 @@ function open.keep_closed(most)
   closed, closed_most = {}, most
 end
 
+local closing -- who is told
+
+--- Has a function called with each cluster that is about to be closed.
+-- @tparam ?function f f(its inner object); nil: nobody from now on
+function open.on_closing(f)
+  closing = f
+end
+
 --- A cluster is about to be closed.
 -- @tparam table cluster its inner object
 -- @treturn boolean whether its events are to be kept
 function open.closing(cluster)
+  if closing then
+    closing(cluster)
+  end
   if closed_most == 0 then
     return false
   elseif #closed == closed_most then

@@ -3,22 +3,35 @@
 
 #define VERSION "0.1.0"
 
-/* core.set_replay(text): what a failed assertion, or a signal that ends the process, prints as the
- * way to replay */
+/* core.set_replay(text): what a failed assertion prints as the way to replay */
 static int set_replay(lua_State *L)
 {
     ensure_set_replay(luaL_optstring(L, 1, NULL));
+    return 0;
+}
+
+/* core.tell_signals(): a signal that ends this process for a fault of its code prints it, too */
+static int tell_signals(lua_State *L)
+{
+    (void)L;
     ensure_tell_signals();
     return 0;
 }
 
 static const luaL_Reg functions[] = {
-    {"cluster", lua_cluster_new}, {"replica", lua_replica_new},
-    {"checker", lua_checker_new}, {"loop", lua_embed_loop_function},
-    {"set_replay", set_replay},   {"user_error", lua_user_error_function},
-    {"own_files", lua_own_files}, {"cores", lua_cores_new},
-    {"stream", lua_stream_new},   {"workload_kinds", lua_workload_kinds},
-    {"record", lua_record_new},   {NULL, NULL},
+    {"cluster", lua_cluster_new},
+    {"replica", lua_replica_new},
+    {"checker", lua_checker_new},
+    {"loop", lua_embed_loop_function},
+    {"set_replay", set_replay},
+    {"tell_signals", tell_signals},
+    {"user_error", lua_user_error_function},
+    {"own_files", lua_own_files},
+    {"cores", lua_cores_new},
+    {"stream", lua_stream_new},
+    {"workload_kinds", lua_workload_kinds},
+    {"record", lua_record_new},
+    {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_raft_core(lua_State *L);

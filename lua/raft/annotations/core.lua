@@ -277,6 +277,10 @@ function core.loop() end
 ---@param text? string
 function core.set_replay(text) end
 
+---From now on a signal that ends this process for a fault of its code prints that, too.
+---@package
+function core.tell_signals() end
+
 ---Raises an error at the line of the innermost function that is a user's.
 ---@package
 ---@param message string

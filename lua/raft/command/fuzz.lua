@@ -165,6 +165,7 @@ local function run(arguments, shard)
   arguments.set = fuzzing.settings_of(path, arguments.set)
   local replay = replay_of(path, arguments)
   core.catch_signals()
+  core.tell_signals()
   if shard[2] > 1 then
     screen.print(("part %d of %d%s"):format(shard[1], shard[2], shard.name and ", as " .. shard.name .. " says" or ""))
   end

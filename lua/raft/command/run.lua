@@ -181,6 +181,7 @@ local function tell_replay(command)
   defaults.set("replay", command)
   local found, core = pcall(require, "raft.core")
   if found then
+    core.tell_signals()
     core.set_replay(command)
   end
 end
@@ -233,16 +234,19 @@ end
 
 -- ---- the page of what ran -----------------------------------------------------------------------------------
 
--- From the trace's file, with the histories of the cluster that was closed last.
-local function write_page(arguments)
+-- From the trace's file, with the histories of the clusters that were closed.
+local function write_page(arguments, closed)
   local core = require "raft.core"
   local trace, problem = require("raft.view.source").open(arguments.trace, core.json_decode, report.problem)
   if not trace then
     return nil, problem
   end
-  local closed = open.closed()
-  local latest = closed[#closed]
-  local histories = latest and require("raft.view.histories").of_cluster(latest) or {}
+  local histories = {}
+  for _, cluster in ipairs(closed) do
+    for _, one in ipairs(require("raft.view.histories").of_cluster(cluster, cluster.run_number)) do
+      histories[#histories + 1] = one
+    end
+  end
   local count
   count, problem = require("raft.view.forms").to_file("html", function() return trace:events() end,
     { name = base_name(arguments.files[1]), histories = histories }, arguments.html)
@@ -261,10 +265,15 @@ local function run_with_page(arguments)
   if not fine then
     return nil, problem
   end
-  open.keep_closed(1)
+  local closed = {}
+  open.on_closing(function(cluster)
+    if cluster.run_number and #require("raft.workload").of(cluster) > 0 then
+      closed[#closed + 1] = cluster
+    end
+  end)
   local outcome = report.protect(common.interruptible, run_files, arguments)
-  local count, why = write_page(arguments)
-  open.keep_closed(0)
+  open.on_closing(nil)
+  local count, why = write_page(arguments, closed)
   if temporary then
     os.remove(temporary)
   end

@@ -388,6 +388,7 @@ local function load_core()
   elseif not pcall(require, "luaunit") then
     return nil, "the Lua module luaunit is missing (Debian: apt install lua-unit)"
   end
+  core.tell_signals()
   return core
 end
 

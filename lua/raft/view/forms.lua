@@ -5,7 +5,8 @@
 -- called again.
 -- Options: `write` function(text), `name` of a run that has none, `from`, `to`, `nodes`, `kinds` (raft.view.choose),
 -- `width`, `colour`, `all` (of the table), `tell` function(text) for what the user should know beside the diagram,
--- `histories` (of forms that show them) list of { history, kind, verdict = true, false or nil, explanation, name }.
+-- `histories` (of forms that show them) list of { history, kind, verdict = true, false or nil, explanation, name, run =
+-- the number of its run, nil: the last }.
 -- @module raft.view.forms
 
 local forms = {}

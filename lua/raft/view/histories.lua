@@ -22,13 +22,30 @@ end
 
 --- Those of a cluster's workloads, as they are now.
 -- @tparam raft.cluster cluster
--- @treturn table list of {history, kind, verdict, explanation, name}
-function histories.of_cluster(cluster)
+-- @tparam ?integer run its number among the runs of a trace
+-- @treturn table list of {history, kind, verdict, explanation, name, run}
+function histories.of_cluster(cluster, run)
   local list = {}
   for number, history in ipairs(require("raft.workload").of(cluster)) do
     list[number] = judged(history, history.model, history.kind, "history " .. number)
+    list[number].run = run
   end
   return list
+end
+
+--- Those that belong to one run of a trace.
+-- @tparam ?table list each may name its run's number, from 1; one without belongs to the last
+-- @tparam integer number the run's
+-- @tparam boolean is_last whether it is the last
+-- @treturn table list
+function histories.of_run(list, number, is_last)
+  local theirs = {}
+  for _, one in ipairs(list or {}) do
+    if one.run == number or is_last and not one.run then
+      theirs[#theirs + 1] = one
+    end
+  end
+  return theirs
 end
 
 --- Those in files.

@@ -6,6 +6,7 @@
 
 local choose = require "raft.view.choose"
 local columns = require "raft.view.columns"
+local histories = require "raft.view.histories"
 local links = require "raft.view.links"
 local operations = require "raft.view.operations"
 local picture = require "raft.history.picture"
@@ -67,13 +68,14 @@ function Writing:element(class, attributes, text)
 end
 
 -- What one workload's clients did; the picture of why its history is not linearizable stands apart.
-function Writing:clients(histories)
+function Writing:clients(theirs)
   local list = {}
-  for number, one in ipairs(histories) do
+  for number, one in ipairs(theirs) do
     local group = operations.columns(one)
     if one.verdict == false then
-      group.picture = number
-      self:element("picture", ('data-picture="%d"'):format(number),
+      self.pictures = self.pictures + 1
+      group.picture = self.pictures
+      self:element("picture", ('data-picture="%d"'):format(group.picture),
         harmless(self.encode(picture.html(one.history, one.explanation, one.name))))
     end
     list[number] = group
@@ -102,8 +104,7 @@ local function names_of(run, nodes)
   return names
 end
 
--- `histories`: those of this run.
-function Writing:finish(histories)
+function Writing:finish(is_last)
   self.columns:flush()
   local run, nodes = runs.sorted(self.run), {}
   for _, id in ipairs(run.nodes) do
@@ -112,7 +113,7 @@ function Writing:finish(histories)
   self:element("run", ('data-run="%d"'):format(self.count - 1), harmless(self.encode {
     name = run.name, mode = run.mode, seed = run.seed, nodes = nodes, events = self.shown, verdict = run.verdict,
     why = run.message, isLog = run.is_log or nil, names = names_of(run, nodes), violated = run.violated,
-    clients = self:clients(histories), choice = self.choice:words(),
+    clients = self:clients(histories.of_run(self.histories, self.count, is_last)), choice = self.choice:words(),
   }))
 end
 
@@ -136,7 +137,8 @@ end
 function html.render(events, options)
   local name = options.name ~= nil and options.name ~= "" and options.name or "run"
   local writing = setmetatable({
-    write = options.write, encode = require("raft.core").json_encode, name = name, count = 0,
+    write = options.write, encode = require("raft.core").json_encode, name = name, count = 0, pictures = 0,
+    histories = options.histories,
     choice = choose.new(options), links = links.new(),
   }, Writing)
   local total, after = 0, nil
@@ -149,14 +151,14 @@ function html.render(events, options)
     total = total + 1
     if runs.begins(writing.run, event) then
       if writing.run then
-        writing:finish {}
+        writing:finish(false)
       end
       writing:begin(event)
     end
     writing:take(event)
   end
   if total > 0 then
-    writing:finish(options.histories or {}) -- they are the last run's
+    writing:finish(true)
     options.write(after)
   end
   return total, writing.choice:total()

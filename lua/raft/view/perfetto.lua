@@ -9,6 +9,7 @@
 local choose = require "raft.view.choose"
 local describe = require "raft.view.describe"
 local display = require "raft.view.display"
+local histories = require "raft.view.histories"
 local links = require "raft.view.links"
 local operations = require "raft.view.operations"
 local runs = require "raft.view.runs"
@@ -203,7 +204,7 @@ local function take(self, event)
   end
 end
 
-local function finish_run(self)
+local function close_roles(self)
   local ids = {}
   for id in pairs(self.nodes) do
     ids[#ids + 1] = id
@@ -255,7 +256,15 @@ local function history(self, number, one)
   end
 end
 
---- Writes all runs, and the histories beside the last of them.
+local function finish_run(self, is_last)
+  close_roles(self)
+  for _, one in ipairs(histories.of_run(self.histories, self.number, is_last)) do
+    self.history_count = self.history_count + 1
+    history(self, self.history_count, one)
+  end
+end
+
+--- Writes all runs, and beside each the histories of its clients.
 -- @tparam function events as raft.view.forms has them
 -- @tparam table options as raft.view.forms has them
 -- @treturn integer how many events there are; 0: nothing was written
@@ -263,14 +272,15 @@ end
 function perfetto.render(events, options)
   local choice = choose.new(options)
   local self = setmetatable({
-    write = options.write, choice = choice, flows = 0, pids = 0, number = 0, separator = '{"traceEvents":[\n',
+    write = options.write, choice = choice, flows = 0, pids = 0, number = 0,
+    histories = options.histories, history_count = 0, separator = '{"traceEvents":[\n',
     name = options.name and options.name ~= "" and options.name or "run",
   }, Writing)
   local total = 0
   for event in events() do
     if runs.begins(self.process, event) then
       if self.process then
-        finish_run(self)
+        finish_run(self, false)
       end
       begin_run(self, event)
     end
@@ -278,10 +288,7 @@ function perfetto.render(events, options)
     take(self, event)
   end
   if total > 0 then
-    finish_run(self)
-    for number, one in ipairs(options.histories or {}) do
-      history(self, number, one)
-    end
+    finish_run(self, true)
     self.write(self.separator == ",\n" and "\n]}\n" or '{"traceEvents":[]}\n')
   end
   return total, choice:total()
