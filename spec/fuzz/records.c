@@ -10,9 +10,9 @@ static void check_again(const struct trace_event *event)
     struct buffer first = {0};
     struct buffer second = {0};
     struct buffer storage = {0};
-    trace_write_record(event, &first);
+    trace_write_record(event, true, &first);
     ensure(trace_read_record(buffer_bytes(&first), &again, &storage));
-    trace_write_record(&again, &second);
+    trace_write_record(&again, true, &second);
     ensure(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
     ensure(again.kind == event->kind && again.entry_count == event->entry_count);
     buffer_clear(&second);

@@ -14,7 +14,9 @@ static void show(struct trace_event *event)
     event->entry_count = 0; /* a line has their count but not the entries */
     trace_emit(trace, event);
     ensure(trace_ring_size(trace) == 1);
-    trace_write_text(trace_ring_at(trace, 0), &text);
+    struct trace_event kept;
+    trace_ring_at(trace, 0, &kept);
+    trace_write_text(&kept, &text);
     ensure(text.size > 0);
     buffer_free(&text);
     trace_free(trace);

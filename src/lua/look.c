@@ -316,9 +316,10 @@ static int look_events(lua_State *L)
     lua_newtable(L);
     lua_Integer place = 0;
     for (size_t i = 0; i < size; i++) {
-        const struct trace_event *event = trace_ring_at(trace, i);
-        if ((TRACE_MASK(event->kind) & mask) != 0) {
-            lua_event_push(L, event);
+        struct trace_event event;
+        trace_ring_at(trace, i, &event);
+        if ((TRACE_MASK(event.kind) & mask) != 0) {
+            lua_event_push(L, &event);
             lua_rawseti(L, -2, ++place);
         }
     }
@@ -335,11 +336,13 @@ static int look_event_lines(lua_State *L)
     size_t size = trace_ring_size(trace);
     lua_createtable(L, (int)size, 0);
     for (size_t i = 0; i < size; i++) {
+        struct trace_event event;
+        trace_ring_at(trace, i, &event);
         buffer_clear(line);
         if (text) {
-            trace_write_text(trace_ring_at(trace, i), line);
+            trace_write_text(&event, line);
         } else {
-            trace_write_json(trace_ring_at(trace, i), line);
+            trace_write_json(&event, line);
         }
         lua_bytes_push(L, buffer_bytes(line));
         lua_rawseti(L, -2, (lua_Integer)i + 1);

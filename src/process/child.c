@@ -43,7 +43,7 @@ static void read_event(void *context, const struct trace_event *event)
         child->lost = 0;
     }
     size_t start = message_begin(out, CONTROL_EVENT);
-    trace_write_record(event, out);
+    trace_write_record(event, true, out);
     message_end(out, start);
 }
 

@@ -1,23 +1,10 @@
 /*
- * Copies of events, for the queue and the ring. Names of roles and messages are static and stay
+ * Copies of events, for the queue. Names of roles and messages are static and stay
  * pointers; everything else that an event points to is copied.
  */
 #include "trace/internal.h"
 
 #include <string.h>
-
-/* A slot that once held a large value gives the memory back when it is used for a small one. */
-#define STORAGE_KEPT_BYTES 1024U
-
-static void reserve(struct event_copy *copy, size_t size)
-{
-    bool is_wasteful = copy->capacity > STORAGE_KEPT_BYTES && size <= STORAGE_KEPT_BYTES;
-    if (size > copy->capacity || is_wasteful) {
-        memory_free(copy->storage);
-        copy->storage = memory_new(size);
-        copy->capacity = size;
-    }
-}
 
 static struct bytes store(uint8_t *storage, size_t *at, struct bytes bytes)
 {
@@ -30,20 +17,19 @@ static struct bytes store(uint8_t *storage, size_t *at, struct bytes bytes)
     return (struct bytes){to, bytes.size};
 }
 
-void event_copy_set(struct event_copy *copy, const struct trace_event *event, bool with_entries)
+void event_copy_set(struct event_copy *copy, const struct trace_event *event)
 {
-    bool has_entries = with_entries && event->entries != NULL && event->entry_count > 0;
+    bool has_entries = event->entries != NULL && event->entry_count > 0;
     size_t entries_size = has_entries ? event->entry_count * sizeof *event->entries : 0;
-    struct bytes configurations = with_entries ? event->configurations : (struct bytes){NULL, 0};
-    size_t size = entries_size + event->text.size + event->value.size + configurations.size;
+    size_t size = entries_size + event->text.size + event->value.size + event->configurations.size;
+    ensure(copy->storage == NULL);
     copy->event = *event;
     copy->event.entries = NULL;
-    copy->event.configurations = (struct bytes){NULL, 0};
     copy->event.applied = NULL;
     if (size == 0) {
         return;
     }
-    reserve(copy, size);
+    copy->storage = memory_new(size);
     if (has_entries) { /* first, where the storage is aligned for them */
         memcpy(copy->storage, event->entries, entries_size);
         copy->event.entries = (const struct trace_entry *)(const void *)copy->storage;
@@ -51,7 +37,7 @@ void event_copy_set(struct event_copy *copy, const struct trace_event *event, bo
     size_t at = entries_size;
     copy->event.text = store(copy->storage, &at, event->text);
     copy->event.value = store(copy->storage, &at, event->value);
-    copy->event.configurations = store(copy->storage, &at, configurations);
+    copy->event.configurations = store(copy->storage, &at, event->configurations);
     ensure(at == size);
 }
 

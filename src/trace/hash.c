@@ -18,25 +18,26 @@ static inline uint64_t pair(uint64_t a, uint64_t a_salt, uint64_t b, uint64_t b_
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Of an event's numbers, in their order, but for the last two. */
+#define PAIRED (TRACE_NUMBERS - 2)
+static const uint64_t salts[PAIRED] = {
+    0xf2a74de452e6b439ULL, 0x6513270e269e0d37ULL, 0x0c5c7fd0a6a3a451ULL, 0xd23f0824128b2f33ULL,
+    0x9531985d5d9dc9f9ULL, 0xe8e25d940ed90475ULL, 0x36f675cc81e74ef5ULL, 0x6b0d549b6f03675bULL,
+    0x3d9c172411e20b8fULL, 0x8d116ece1738f7d9ULL, 0x0f21ddb66cad4a27ULL, 0x90c192cfd3ac94afULL,
+    0xf28c105d1fb17c23ULL, 0xa170b33839263059ULL, 0x8bb84b93962eacc9ULL, 0x4b33a62ed433d4a3ULL,
+};
+
 static uint64_t numbers_hash(const struct trace_event *event)
 {
+    const uint64_t *numbers = trace_numbers(event);
     uint64_t small = (uint64_t)event->entry_count | (uint64_t)event->kind << 32 |
                      (uint64_t)event->what << 40 | (uint64_t)event->role << 48 |
                      (uint64_t)event->message_kind << 54 | (uint64_t)event->reject << 62 |
                      (uint64_t)event->flag << 63;
-    uint64_t hash = 0;
-    hash ^=
-        pair((uint64_t)event->time_ns, 0xf2a74de452e6b439ULL, event->node, 0x6513270e269e0d37ULL);
-    hash ^= pair(event->peer, 0x0c5c7fd0a6a3a451ULL, event->term, 0xd23f0824128b2f33ULL);
-    hash ^= pair(event->index, 0x9531985d5d9dc9f9ULL, event->first, 0xe8e25d940ed90475ULL);
-    hash ^= pair(event->last, 0x36f675cc81e74ef5ULL, event->hash, 0x6b0d549b6f03675bULL);
-    hash ^= pair(event->answer_hash, 0x3d9c172411e20b8fULL, event->message_number,
-                 0x8d116ece1738f7d9ULL);
-    hash ^= pair(event->sequence, 0x0f21ddb66cad4a27ULL, event->prev_index, 0x90c192cfd3ac94afULL);
-    hash ^= pair(event->prev_term, 0xf28c105d1fb17c23ULL, event->commit, 0xa170b33839263059ULL);
-    hash ^= pair(event->vote, 0x953f48f1a09f76b5ULL, small, 0x0fd630f1f29d0da9ULL);
-    hash ^=
-        pair(event->directory, 0x8bb84b93962eacc9ULL, event->vote_directory, 0x4b33a62ed433d4a3ULL);
+    uint64_t hash = pair(event->vote, 0x953f48f1a09f76b5ULL, small, 0x0fd630f1f29d0da9ULL);
+    for (size_t i = 0; i < PAIRED; i += 2) {
+        hash ^= pair(numbers[i], salts[i], numbers[i + 1], salts[i + 1]);
+    }
     return hash;
 }
 

@@ -8,16 +8,13 @@
 
 /* ---- copies of events (copy.c) -------------------------------------------------------------- */
 
-/* An event that outlives its emitter's call. All zero is an empty one; its storage is used again
- * by the next event that is put into it. */
+/* An event that outlives its emitter's call. All zero is an empty one. */
 struct event_copy {
     struct trace_event event;
     uint8_t *storage; /* of entries, text and value, which the event's views point into */
-    size_t capacity;
 };
 
-/* Without entries their count stays and their pointer is NULL. */
-void event_copy_set(struct event_copy *copy, const struct trace_event *event, bool with_entries);
+void event_copy_set(struct event_copy *copy, const struct trace_event *event);
 void event_copy_free(struct event_copy *copy);
 
 /* ---- the words of roles and messages (words.c) ---------------------------------------------- */
@@ -85,12 +82,19 @@ struct subscriber {
     int id;
 };
 
-/* The latest events, overwritten in turn. */
+/* The latest events, overwritten in turn (ring.c). */
+#define RECENT_LEAF_EVENTS 256U
+
+struct recent_leaf {
+    struct buffer records;
+    size_t starts[RECENT_LEAF_EVENTS]; /* of each event's among them */
+};
+
 struct recent {
-    array_of(struct event_copy) slots; /* grows up to count_max; from then on a ring */
-    size_t count;                      /* slots that hold an event */
-    size_t count_max;                  /* 0: none are kept */
-    size_t next;                       /* the slot that the next event takes */
+    array_of(struct recent_leaf) leaves; /* as many as count_max needs, in turn */
+    size_t leaf;                         /* the one that is being filled */
+    uint64_t total;                      /* events that were read */
+    size_t count_max;                    /* 0: none are kept */
     int subscription;
 };
 

@@ -1,46 +1,58 @@
 /*
- * The ring of the latest events. It grows up to its capacity, then overwrites the oldest; it keeps
- * no entries of logs, only their count.
+ * The ring of the latest events, as records, in leaves of so many events each: the leaf with the
+ * oldest is used again for the next. There is one leaf more than the ring needs, so that what falls
+ * out with a leaf was not of the latest any more. It keeps no entries of logs, only their count.
+ *
+ * A run writes to the ring at each event and reads it hardly ever: so it is kept small, because
+ * what it takes of the processor's cache is lost to all the rest.
  */
 #include "trace/internal.h"
 
-/* Slots that are made together. The pages that they stand on are new to the process, and a page
- * fault costs more than an event: taken by itself at each, every command of a young cluster would
- * wait for two (2.5 of 20 us over TCP); together they cost less, and one command in many pays. */
-#define SLOTS_TOGETHER 256U
+/* The pages that a leaf stands on are new to the process, and a page fault costs more than an
+ * event: all of them are taken at once, so that one event in many pays. */
+#define LEAF_BYTES (96U * RECENT_LEAF_EVENTS)
 
-static void make_slots(struct recent *recent)
+static size_t leaves_needed(size_t count_max)
 {
-    size_t missing = recent->count_max - recent->slots.count;
-    size_t count = missing < SLOTS_TOGETHER ? missing : SLOTS_TOGETHER;
-    struct event_copy *made = array_extend(&recent->slots, count);
-    for (size_t i = 0; i < count; i++) {
-        made[i].storage = NULL;
-        made[i].capacity = 0;
+    return (count_max + RECENT_LEAF_EVENTS - 1) / RECENT_LEAF_EVENTS + 1;
+}
+
+/* The leaf that the next event goes into, empty. */
+static struct recent_leaf *next_leaf(struct recent *recent)
+{
+    uint64_t number = recent->total / RECENT_LEAF_EVENTS;
+    if (recent->leaves.count < leaves_needed(recent->count_max)) {
+        ensure(number == recent->leaves.count);
+        *array_push(&recent->leaves) = (struct recent_leaf){.records = {0}};
     }
+    struct recent_leaf *leaf = &recent->leaves.items[number % recent->leaves.count];
+    buffer_clear(&leaf->records);
+    if (leaf->records.capacity > 2 * LEAF_BYTES) { /* it has held large values */
+        buffer_free(&leaf->records);
+    }
+    buffer_reserve(&leaf->records, LEAF_BYTES);
+    return leaf;
 }
 
 static void recent_read(void *context, const struct trace_event *event)
 {
     struct recent *recent = context;
-    if (recent->next == recent->slots.count) {
-        make_slots(recent);
+    size_t place = recent->total % RECENT_LEAF_EVENTS;
+    if (place == 0) {
+        recent->leaf = (size_t)(next_leaf(recent) - recent->leaves.items);
     }
-    event_copy_set(&recent->slots.items[recent->next], event, false);
-    if (++recent->next == recent->count_max) {
-        recent->next = 0;
-    }
-    if (recent->count < recent->count_max) {
-        recent->count++;
-    }
+    struct recent_leaf *leaf = &recent->leaves.items[recent->leaf];
+    leaf->starts[place] = leaf->records.size;
+    trace_write_record(event, false, &leaf->records);
+    recent->total++;
 }
 
 void recent_free(struct recent *recent)
 {
-    for (size_t i = 0; i < recent->slots.count; i++) {
-        event_copy_free(&recent->slots.items[i]);
+    for (size_t i = 0; i < recent->leaves.count; i++) {
+        buffer_free(&recent->leaves.items[i].records);
     }
-    array_free(&recent->slots);
+    array_free(&recent->leaves);
     *recent = (struct recent){0};
 }
 
@@ -70,15 +82,25 @@ struct trace *trace_take_ring(struct trace *trace)
 
 size_t trace_ring_size(const struct trace *trace)
 {
-    return trace->recent.count;
+    const struct recent *recent = &trace->recent;
+    return recent->total < recent->count_max ? (size_t)recent->total : recent->count_max;
 }
 
-const struct trace_event *trace_ring_at(const struct trace *trace, size_t position)
+void trace_ring_at(const struct trace *trace, size_t position, struct trace_event *event)
 {
     const struct recent *recent = &trace->recent;
-    size_t count = recent->count;
+    size_t count = trace_ring_size(trace);
     ensure(position < count);
-    size_t oldest = count < recent->count_max ? 0 : recent->next;
-    size_t at = oldest + position;
-    return &recent->slots.items[at < count ? at : at - count].event;
+    uint64_t number = recent->total - count + position;
+    const struct recent_leaf *leaf =
+        &recent->leaves.items[number / RECENT_LEAF_EVENTS % recent->leaves.count];
+    size_t place = number % RECENT_LEAF_EVENTS;
+    size_t start = leaf->starts[place];
+    /* The youngest leaf is not full. */
+    bool is_last = place + 1 == RECENT_LEAF_EVENTS || number + 1 == recent->total;
+    size_t end = is_last ? leaf->records.size : leaf->starts[place + 1];
+    struct bytes record = {leaf->records.data + start, end - start};
+    struct buffer entries = {0}; /* there are none */
+    bool is_whole = trace_read_record(record, event, &entries);
+    ensure(is_whole && entries.data == NULL);
 }

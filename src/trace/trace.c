@@ -113,7 +113,7 @@ void trace_emit(struct trace *trace, struct trace_event *event)
     }
     if (trace->is_emitting) {
         struct event_copy copy = {0};
-        event_copy_set(&copy, event, true);
+        event_copy_set(&copy, event);
         *ring_push(&trace->queue) = copy;
         trace->chained++;
         return;

@@ -81,7 +81,7 @@ struct trace_entry {
 };
 
 /* One event. Fields that a kind does not use are 0. Texts, values and entries are views, valid
- * during the call only (in the ring: until it is overwritten; the ring keeps no entries). */
+ * during the call only; the ring keeps no entries. */
 /* A command and its answer: encoded values (base.h). */
 struct trace_applied {
     struct bytes command;
@@ -89,30 +89,31 @@ struct trace_applied {
 };
 
 struct trace_event {
+    /* The numbers, side by side: trace_numbers goes through them. */
     int64_t time_ns; /* the world's clock */
-    uint64_t number; /* its place in the trace, from 1; set by trace_emit */
     uint64_t node;   /* 0: the world or a client */
     uint64_t peer;
-    /* In START the node's own, which stays until the next; in ROLE, VOTE, MATCH, SEND (of an
-     * answer) and RECEIVE the peer's. */
-    uint64_t directory;
     uint64_t term;
     uint64_t index;
     uint64_t first;
     uint64_t last;
     uint64_t hash;
     uint64_t answer_hash;
-    uint64_t state_hash;     /* 0: the machine has no digest, or states are not compared */
     uint64_t message_number; /* the sender's */
     uint64_t sequence;
     uint64_t prev_index;
-    uint64_t
-        prev_term; /* in COMMIT, APPLY, SNAPSHOT, INSTALL: the entry's term; in START that of the
-                      snapshot's last entry; in VOTE: the last term of
-                      the voter's own log */
+    /* In COMMIT, APPLY, SNAPSHOT, INSTALL: the entry's term; in START that of the snapshot's last
+     * entry; in VOTE: the last term of the voter's own log. */
+    uint64_t prev_term;
     uint64_t commit;
-    uint64_t vote;
+    /* In START the node's own, which stays until the next; in ROLE, VOTE, MATCH, SEND (of an
+     * answer) and RECEIVE the peer's. */
+    uint64_t directory;
     uint64_t vote_directory;
+    uint64_t vote;
+    uint64_t state_hash; /* 0: the machine has no digest, or states are not compared */
+
+    uint64_t number; /* its place in the trace, from 1; set by trace_emit */
     uint32_t entry_count;
     uint8_t kind;
     uint8_t what;
@@ -130,6 +131,15 @@ struct trace_event {
     struct bytes configurations;
     const struct trace_applied *applied; /* while it is told only: in no copy */
 };
+
+#define TRACE_NUMBERS 18U
+
+static inline const uint64_t *trace_numbers(const struct trace_event *event)
+{
+    _Static_assert(offsetof(struct trace_event, number) == TRACE_NUMBERS * sizeof(uint64_t),
+                   "an event begins with its numbers");
+    return (const uint64_t *)(const void *)event;
+}
 
 /* All zero, to begin an event with. Copying it costs little, but for initialisers compilers clear
  * so many bytes by an instruction (rep stos) that costs as much as all the rest of an event. */
@@ -177,7 +187,8 @@ uint64_t trace_mark_at(const struct trace *trace, size_t position);
  * empty. Positions: 0 is the oldest kept. */
 void trace_keep_ring(struct trace *trace, size_t capacity);
 size_t trace_ring_size(const struct trace *trace);
-const struct trace_event *trace_ring_at(const struct trace *trace, size_t position);
+/* The event there, without its number; its texts and values are views of the ring. */
+void trace_ring_at(const struct trace *trace, size_t position, struct trace_event *event);
 /* A trace of its own that holds the ring and nothing else; the other keeps none from here on. For
  * events that outlive their cluster. */
 struct trace *trace_take_ring(struct trace *trace);
@@ -193,8 +204,9 @@ void trace_write_json(const struct trace_event *event, struct buffer *out);
  */
 bool trace_read_json(struct bytes line, struct trace_event *event, struct buffer *storage,
                      struct buffer *problem);
-/* An event as another process of ours reads it, whole, with its entries and configurations. */
-void trace_write_record(const struct trace_event *event, struct buffer *out);
+/* An event as another process of ours reads it; with its entries and configurations, or with no
+ * more than how many entries there are. */
+void trace_write_record(const struct trace_event *event, bool with_entries, struct buffer *out);
 /* Back to an event; safe on any bytes. Its entries are in `storage`, which this clears, its texts
  * and values point into the record. The event's number is not in it. false: it is no record. */
 bool trace_read_record(struct bytes record, struct trace_event *event, struct buffer *storage);
