@@ -226,7 +226,7 @@ local function checked(history)
 end
 
 --- Whether a history is linearizable.
--- @tparam table history list of entries, see the module's head
+-- @tparam table history of c:workload or raft.read_history, or a list of entries { process, type, f, key, value }
 -- @tparam string|table model "register", "cas-register", "kv", "set", "queue", "append", or
 -- `{ init = state, step = function(state, operation) → the next state, or nil where it cannot come next,
 -- key = function(operation) → what to split by, pure = function(operation) → whether it never changes a state }`

@@ -54,7 +54,7 @@ function raft.sorted(t) end
 function raft.read_history(path, progress) end
 
 ---Whether a history is linearizable.
----@param history table list of entries, see the module's head
+---@param history table of c:workload or raft.read_history, or a list of entries { process, type, f, key, value }
 ---@param model string|table "register", "cas-register", "kv", "set", "queue", "append", or `{ init = state, step = function(state, operation) → the next state, or nil where it cannot come next, key = function(operation) → what to split by, pure = function(operation) → whether it never changes a state }` (the last two optional), operation being {f, key, value, result, known}
 ---@param options? table `timeout` in real seconds, `memory` in bytes, `progress` function(done, all)
 ---@return boolean? # true; false where it is not; nil where a limit was reached before it was decided

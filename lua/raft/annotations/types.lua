@@ -128,7 +128,7 @@
 ---@field session? boolean commands are applied exactly once, and sent again until they are answered
 ---@field timeout? number seconds of an operation, 1 if not given
 ---@field generator? fun(client: integer, n: integer): raft.operation? a client's n-th operation; nil: it is done
----@field perform? fun(client: integer, operation: raft.operation): any, any, string?, raft.detail? does it, and returns as `propose` does
+---@field perform? fun(client: integer, operation: raft.operation, c: raft.cluster): any, any, string?, raft.detail? does it on `c`, and returns as `c:propose` does
 ---@field operations? raft.operation[] what was done before, to do it again
 ---@field model? raft.model what the history is checked by at a scenario's end; by its kind if not given
 ---@field may_fail? boolean a scenario accepts that none of its commands, or none of its reads, ever succeeds
