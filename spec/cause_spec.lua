@@ -2,14 +2,14 @@
 local lu = require "luaunit"
 local raft = require "raft"
 local cause = require "raft.shrink.cause"
+local causes = require "raft.shrink.causes"
+local branches = require "raft.shrink.branches"
 local failures = require "raft.failure"
 local looks = require "raft.shrink.moments"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
 local replay = require "raft.shrink.replay"
-local servers = require "raft.shrink.server"
-local shrink = require "raft.shrink"
-local text = require "raft.shrink.text"
+local runs = require "raft.shrink.runs"
 local unsynced = require "raft.shrink.unsynced"
 local window = require "raft.shrink.window"
 
@@ -172,13 +172,9 @@ end
 
 -- All branches of a plan, in one pass.
 local function branches_of(plan, failure, stops)
-  local writer = text.writer()
-  local server = servers.new(writer)
-  local results = server:branches(writer:plan(plan), plan.seed, {
+  return branches.run(runs.of_plan(plan), {
     stops = stops, failure = failure, ends_ns = plan.ends_ns, watched = 1, until_ns = raft.core.clock_ns() + 60e9,
   })
-  server:close()
-  return results
 end
 
 function tests.test_BranchesOfOnePassAreEachTheRunThatDrawsOtherNumbersFromThere()
@@ -236,7 +232,7 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   }
   local raised, time = replay.run(plan, 1)
   lu.assertEquals(raised.property, "machines answer alike")
-  local found = shrink.cause({
+  local found = causes.of({
     plan = plans.with(plan, { ends_ns = math.floor(time * 1e9) }),
     failure = failures.of(raised),
   }, 1)
@@ -342,19 +338,19 @@ function tests.test_TheMomentsOfARunThatEndsItsProcessAreKnownToo()
       query = function() end,
     }
   end
-  local list, received = looks.of({
+  local list, received = looks.of(runs.of_plan {
     options = { nodes = 3, machine = deadly }, seed = 1, workloads = {}, tail = false, ends_ns = 1500000000,
     steps = { { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 } },
-  }, 1)
+  })
   lu.assertTrue(#list > 5)
   lu.assertTrue(#received > 5)
   lu.assertAlmostEquals(list[#list].time, 0.7, 0.05)
 end
 
 function tests.test_ARunOfOursPromisesNothingThatIsNotSynced()
-  local list = looks.of(plan_of {
+  local list = looks.of(runs.of_plan(plan_of {
     { name = "propose", count = 1, { "a" }, at_ns = 700000000, client = 0 },
-  }, 1)
+  }))
   lu.assertTrue(#list > 5)
   for _, moment in ipairs(list) do
     lu.assertNil(moment.text:find "not synced")

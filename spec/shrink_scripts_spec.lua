@@ -1,6 +1,8 @@
 -- Shrinking what no plan of recorded calls shows: failures of a script's own code, hangs; and faults that name roles.
 local failing = require "spec.support.failing"
 local lu = require "luaunit"
+local cause = require "raft.shrink.cause"
+local causes = require "raft.shrink.causes"
 local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
 local replay = require "raft.shrink.replay"
@@ -45,7 +47,7 @@ function tests.test_AFailureOfTheScriptsOwnCodeIsShrunkByLeavingOutItsFaults()
   lu.assertStrContains(found.failure.text, "three leaders were lost")
   local result = found.scripted
   lu.assertTrue(result.before > 20)
-  lu.assertTrue(#result.items <= 5)
+  lu.assertTrue(result.count <= 5)
   again.calls, again.actions, again.network = result.calls, result.actions, result.network
   local fine, raised = pcall(require "raft.shrink.again", again)
   lu.assertFalse(fine)
@@ -54,6 +56,34 @@ function tests.test_AFailureOfTheScriptsOwnCodeIsShrunkByLeavingOutItsFaults()
   local script = scripted.write(result, { file = "own.lua", seed = 1, set = { "nodes=3" } }, "three leaders were lost")
   lu.assertNotNil(load_text(script))
   lu.assertStrContains(script, 'set = { "nodes=3" },')
+end
+
+-- It cares who leads after the first, and says so later.
+local particular = {
+  nodes = 3,
+  run = function(c)
+    c:client(function() c:sleep(0.01) end) -- what looks at the run takes no number of its clients'
+    local first, term = c:wait_leader()
+    c:sleep(0.3)
+    c:crash(first)
+    local second = c:wait_leader(10, term)
+    c:sleep(0.5)
+    assert(second ~= 2, "node 2 led next")
+  end,
+}
+
+function tests.test_WhenAFailureOfTheScriptsOwnCodeBecameLikely()
+  local found = assert(shrink.run { run = fail_with(particular, 9) })
+  lu.assertEquals(found.scripted.made[1].name, "crash(3)")
+  local result = causes.of(found, 5)
+  local jump = result.kept[1]
+  lu.assertTrue(jump.before < 0.5)
+  lu.assertTrue(jump.event.time < found.scripted.made[1].at) -- its time-outs are drawn when it votes
+  lu.assertStrContains(jump.event.text, "votes for 3")
+  lu.assertNil(jump.without)
+  lu.assertNil(result.redrawn)
+  lu.assertNil(result.ending) -- the assertion comes at no event
+  lu.assertNil(table.concat(cause.curve(result), "\n"):find "redrawn")
 end
 
 -- It waits for ever once a leader was lost.
@@ -86,7 +116,7 @@ function tests.test_AScenarioThatStandsStillIsShrunkWithALimitOfEvents()
   assert(found, why)
   lu.assertEquals(found.failure.property, "hang")
   lu.assertTrue(found.scripted.before > 20)
-  lu.assertTrue(#found.scripted.items <= 5)
+  lu.assertTrue(found.scripted.count <= 5)
   lu.assertStrContains(found.script, "events_most = 10000,")
 end
 

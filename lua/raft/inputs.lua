@@ -41,9 +41,10 @@ end
 --- Records the clusters that are made from now on.
 -- @tparam ?table filter `leaves_out`: leaves_out(key, name) → whether a call, known by "client:number", changes
 -- nothing; `actions`: what each nemesis does in place of what it is told, a list of actions for each; `network`: the
--- seed of the network, the disks and the timers, where it is another than the run's
+-- seed of the network, the disks and the timers, where it is another than the run's; `made`: made(cluster, place) is
+-- told of each cluster that is made, and which it is
 function inputs.begin(filter)
-  wanted = { filter = filter or {} }
+  wanted = { filter = filter or {}, count = 0 }
 end
 
 --- Records no more clusters.
@@ -58,7 +59,7 @@ function inputs.is_on()
 end
 
 --- The inputs of the recorded cluster that was made last.
--- @treturn ?table { options, calls, fates, is_full, cluster, ended_ns }: `calls` is a list of { name, count,
+-- @treturn ?table { options, calls, fates, is_full, cluster, ended_ns, place }: `calls` is a list of { name, count,
 -- arguments…, at_ns, end_ns, client, number, session, code, raised }, `fates` what an intercept did to single messages;
 -- nil: there is none
 function inputs.latest()
@@ -70,12 +71,16 @@ end
 -- @tparam table inner the cluster
 -- @treturn table
 function inputs.new(given, inner)
+  wanted.count = wanted.count + 1
   latest = {
     options = source.copy(given or {}), calls = {}, fates = {}, by_frame = setmetatable({}, { __mode = "k" }),
-    numbers = {}, filter = wanted.filter, nemeses = 0, cluster = inner, is_full = false,
+    place = wanted.count, numbers = {}, filter = wanted.filter, nemeses = 0, cluster = inner, is_full = false,
   }
   if wanted.filter.network then
     inner.core:rekey(wanted.filter.network)
+  end
+  if wanted.filter.made then
+    wanted.filter.made(inner, latest.place)
   end
   return latest
 end
@@ -186,6 +191,13 @@ end
 -- @tparam integer now_ns
 function inputs.ended(list, now_ns)
   list.ended_ns = now_ns
+end
+
+--- When a recorded run ended, or where it has come to.
+-- @tparam table list its inputs
+-- @treturn integer nanoseconds
+function inputs.end_ns(list)
+  return list.ended_ns or list.cluster.core:now_ns()
 end
 
 --- An intercept has decided what becomes of a message.

@@ -6,7 +6,6 @@
 -- @module raft.shrink
 
 local ambushes = require "raft.shrink.ambushes"
-local causes = require "raft.shrink.cause"
 local core = require "raft.core"
 local deaths = require "raft.shrink.deaths"
 local failures = require "raft.failure"
@@ -14,7 +13,6 @@ local freeze = require "raft.shrink.freeze"
 local inputs = require "raft.inputs"
 local kinds = require "raft.shrink.kinds"
 local milder = require "raft.shrink.milder"
-local moments = require "raft.shrink.moments"
 local nodes = require "raft.shrink.nodes"
 local oracles = require "raft.shrink.oracle"
 local past = require "raft.shrink.past"
@@ -26,7 +24,6 @@ local servers = require "raft.shrink.server"
 local targets = require "raft.shrink.targets"
 local text = require "raft.shrink.text"
 local times = require "raft.shrink.times"
-local windows = require "raft.shrink.window"
 local workers = require "raft.workers"
 local works = require "raft.shrink.work"
 
@@ -41,8 +38,6 @@ local HANG_EVENTS = 300000 -- of the world, after which a run that hangs is take
 local SURELY = 10 -- times as many, for what is left of it
 local LIVELOCK_PER_S = 20000 -- events in a virtual second: the world itself is what does not end
 local FIRST_TRIES = 20 -- network seeds until the recorded inputs fail as the run did
-local CAUSE_SECONDS = 20
-local SHARE_OF_WINDOWS, SHARE_OF_KEPT = 0.25, 0.6 -- of these, one after the other; the rest is for the other curve
 local HUNG_S = 20 -- a replay that takes so long hangs
 
 local function clock()
@@ -205,8 +200,8 @@ local function run_scripted(given, failure, recorded, oracle)
     end,
   }
   return {
-    failure = failure, scripted = result, text = result.text, replays = oracle.replays + result.replays,
-    others = oracle.others,
+    failure = failure, scripted = result, text = result.text, run = given.run, others = oracle.others,
+    replays = oracle.replays + result.replays,
     script = given.again and scripted.write(result, plans.with(given.again, { events_most = given.events_most }),
       failures.headline(result.text or failure.text)),
   }
@@ -307,96 +302,6 @@ function shrink.run(given)
     return nil, "what is left of it only takes long"
   end
   return result, problem
-end
-
--- A plan with a seed of the network that it fails under, and its end there; nil: there is none.
-local function that_fails(plan, found, writer, server)
-  local written = writer:plan(plan)
-  for seed = 1, SEEDS do
-    local failure, time = server:run(written, seed)
-    if oracles.is_same(failure, found.failure) then
-      return plans.with(plan, { seed = seed, ends_ns = time and math.floor(time * 1e9 + 0.5) or plan.ends_ns })
-    end
-  end
-  return nil
-end
-
--- The shrunk plan; one that is frozen leaves nothing to chance, so with timers and delays of its own where it fails so,
--- or at least with delays.
-local function with_chance(found, writer, server)
-  for _, change in ipairs { freeze.thawed, freeze.loosened } do
-    local plan = change(found.plan)
-    local failing = plan ~= found.plan and that_fails(plan, found, writer, server)
-    if failing then
-      return failing
-    end
-  end
-  return found.plan
-end
-
--- What a fault is moved past: events that mean something, and what its node was sent.
-local function passed_by(plan, step)
-  local all, received = moments.of(plan, plan.seed)
-  local list, is_there = {}, {}
-  for _, moment in ipairs(all) do
-    list[#list + 1] = moment
-    is_there[moment.step] = true
-  end
-  for _, message in ipairs(received) do
-    if message.lose and message.lose.to == step[1] and not is_there[message.step] then
-      list[#list + 1] = message
-      is_there[message.step] = true
-    end
-  end
-  table.sort(list, function(a, b) return a.step < b.step end)
-  return list
-end
-
--- Between which events each of the faults that are left must come, the last first.
-local function windows_of(found, writer, server, is_spent)
-  local plan, list = found.plan, {}
-  local function fails(moved)
-    return oracles.is_same((server:run(writer:plan(moved), moved.seed)), found.failure)
-  end
-  for place = #plan.steps, 1, -1 do
-    local step = plan.steps[place]
-    local between = plans.sort(step) == "fault" and not is_spent() and windows.find {
-      plan = plan, step = step, moments = passed_by(windows.until_step(plan, step), step), fails = fails,
-      is_spent = is_spent,
-    }
-    if between and (between.after or between.before) then
-      list[#list + 1] = plans.with(between, { step = step })
-    end
-  end
-  return list
-end
-
---- Finds the events at which a shrunk run's failure became likely.
--- @tparam table found as shrink.run gives it
--- @tparam ?number seconds at most (20)
--- @treturn table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault must
--- come, the last fault first
-function shrink.cause(found, seconds)
-  local began_ns, seconds_most = core.clock_ns(), seconds or CAUSE_SECONDS
-  local writer = text.writer()
-  local server = servers.new(writer)
-  local function until_ns(share)
-    return began_ns + math.floor(seconds_most * share * 1e9)
-  end
-  local between = windows_of(found, writer, server, function()
-    return core.clock_ns() >= until_ns(SHARE_OF_WINDOWS)
-  end)
-  local plan = with_chance(found, writer, server)
-  local list, received = moments.of(plan, plan.seed)
-  local written = writer:plan(plan)
-  local result = causes.find {
-    plan = plan, failure = found.failure, moments = list, received = received,
-    branches = function(asked) return server:branches(written, plan.seed, asked) end,
-    until_ns = function(curve) return until_ns(curve == "kept" and SHARE_OF_KEPT or 1) end,
-  }
-  result.windows = between
-  server:close()
-  return result
 end
 
 return shrink

@@ -7,7 +7,7 @@
 -- decided. Inputs redrawn: later inputs come at other times and to other nodes; what is seen is when the failure was
 -- bound to come whatever came next.
 --
--- It judges chances and prints nothing. The branches are a server's (raft.shrink.server), many in one pass.
+-- It judges chances and prints nothing. The branches are made elsewhere (raft.shrink.branches), many in one pass.
 -- @module raft.shrink.cause
 
 local core = require "raft.core"
@@ -23,6 +23,7 @@ local RISE = 0.25 -- between two moments is worth more branches
 -- So much later may a branch fail.
 local LONGER_NS = { 500000000, 200000000, 100000000, 50000000, 20000000, 10000000, 5000000 }
 local HIGH = 0.3 -- a curve that begins higher is looked at again with less time
+local AT_ONCE_NS = 2000 -- so much later at most is a failure still its last event's
 local CERTAIN = 0.9 -- a curve that begins so high has no rise worth a look
 local MANY = 0.75 -- of the branches that fail do so at one kind of event
 local Z = 1.96 -- 95 %
@@ -353,7 +354,8 @@ function Search:ending()
       least = math.min(least, count)
     end
   end
-  if all == 0 or self.plan.tail then -- what is judged later fails at no event
+  local is_later = not is_abort and self.plan.ends_ns - last.time * 1e9 > AT_ONCE_NS
+  if all == 0 or self.plan.tail or is_later then -- what is judged later fails at no event
     return nil
   end
   if message and message ~= last then
@@ -386,28 +388,29 @@ end
 
 --- Finds the events at which a failure became likely.
 -- @tparam table given
--- @tparam table given.plan that fails, under its own seed
+-- @tparam table given.plan that fails, or { seed, ends_ns } of a script that does
+-- @tparam ?boolean given.is_script it has no inputs that could be redrawn
 -- @tparam table given.failure
--- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.replay gives them
+-- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.moments gives them
 -- @tparam ?table given.received the same of each message that came
 -- @tparam function given.branches branches(asked) → for each stop in order what came of its branches, as
--- raft.shrink.server gives it
+-- raft.shrink.branches gives it
 -- @tparam function given.until_ns until_ns(curve) → when the time for this curve is over, on the real clock
 -- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
 -- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
--- of each curve { event, before, after, next, is_one_event, without }, the greatest first, `without`: the chance where
--- the message that came at the event is lost; `longer_ns` of each curve: how much
--- later than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that
--- nearly all of the branches that failed and were watched had too
+-- of each curve { event, before, after, next, is_one_event, without }, the greatest first (a script has no `redrawn`),
+-- `without`: the chance where the message that came at the event is lost; `longer_ns` of each curve: how much later
+-- than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that nearly all
+-- of the branches that failed and were watched had too
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), branches = given.branches, runs = 0,
     received = given.received or {}, longer_ns = {}, until_ns = given.until_ns, ends = {}, failed = 0, watched = 0,
   }, Search)
-  local kept, redrawn = search:jumps "kept", search:jumps "redrawn"
+  local kept, redrawn = search:jumps "kept", given.is_script and {} or search:jumps "redrawn"
   return {
     ending = search:ending(), longer_ns = search.longer_ns, moments = search.moments, runs = search.runs,
-    kept = kept, redrawn = redrawn,
+    kept = kept, redrawn = not given.is_script and redrawn or nil,
   }
 end
 
@@ -438,11 +441,15 @@ end
 -- @tparam table found as cause.find gives it
 -- @treturn string[] lines
 function cause.curve(found)
-  local lines = { ("%11s  %5s %-10s  %7s %-10s"):format("before", "kept", "", "redrawn", "") }
+  local function line(time, text, kept, kept_bar, redrawn, redrawn_bar)
+    local second = found.redrawn and ("  %7s %-10s"):format(redrawn, redrawn_bar) or ""
+    return (("%11s  %5s %-10s%s  %s"):format(time, kept, kept_bar, second, text):gsub("%s+$", ""))
+  end
+  local lines = { line("before", "", "kept", "", "redrawn", "") }
   for _, moment in ipairs(found.moments) do
-    if moment.kept or moment.redrawn then
-      lines[#lines + 1] = ("%9.6f s  %5s %-10s  %7s %-10s  %s"):format(moment.time, cell(moment.kept), bar(moment.kept),
-        cell(moment.redrawn), bar(moment.redrawn), moment.text)
+    if moment.kept or found.redrawn and moment.redrawn then
+      lines[#lines + 1] = line(("%.6f s"):format(moment.time), moment.text, cell(moment.kept), bar(moment.kept),
+        cell(moment.redrawn), bar(moment.redrawn))
     end
   end
   return lines

@@ -1,8 +1,7 @@
---- What happens in a plan's run, as moments: the events of a step of the world that mean something, in words. Where
+--- What happens in a run, as moments: the events of a step of the world that mean something, in words. Where
 -- branches begin, and what a cause is named by.
 -- @module raft.shrink.moments
 
-local replay = require "raft.shrink.replay"
 local unsynced = require "raft.shrink.unsynced"
 local workers = require "raft.workers"
 
@@ -89,22 +88,27 @@ local function count_sent(c)
   end
 end
 
+local function nothing() end
+
 -- Tells of each event as a plain table: tell { step, time, kind, node, text, lose }.
-local function tell_all(plan, seed, tell)
-  replay.run(plan, seed, nil, { reached = function() end }, function(c)
-    local which = count_sent(c)
-    watch(c, function(step, event, text)
-      tell {
-        step = step, time = event.time, kind = event.kind, node = event.node, text = text,
-        lose = event.kind == "receive" and which(event) or nil,
-      }
-    end)
-  end)
+local function tell_all(run, tell)
+  run {
+    reached = nothing, ended = nothing,
+    begin = function(c)
+      local which = count_sent(c)
+      watch(c, function(step, event, text)
+        tell {
+          step = step, time = event.time, kind = event.kind, node = event.node, text = text,
+          lose = event.kind == "receive" and which(event) or nil,
+        }
+      end)
+    end,
+  }
 end
 
--- What a child tells of a plan's run until it ends, by itself or with an abort.
-local function told_by_child(plan, seed, take)
-  local worker, problem = workers.start(function(tell) tell_all(plan, seed, tell) end)
+-- What a child tells of a run until it ends, by itself or with an abort.
+local function told_by_child(run, take)
+  local worker, problem = workers.start(function(tell) tell_all(run, tell) end)
   if not worker then
     error(problem, 0)
   end
@@ -122,16 +126,15 @@ local function told_by_child(plan, seed, take)
   end
 end
 
---- The moments of a plan's run, which a child does: before each event that means something, after how many steps of the
--- world; the last one may be a message that came.
--- @tparam table plan
--- @tparam integer seed
+--- The moments of a run, which a child does: before each event that means something, after how many steps of the world;
+-- the last one may be a message that came.
+-- @tparam function run as raft.shrink.runs gives it
 -- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
 -- each step
 -- @treturn table received: the same of each message that came, with `lose`: what a branch loses so that it does not
-function moments.of(plan, seed)
+function moments.of(run)
   local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
-  told_by_child(plan, seed, function(event)
+  told_by_child(run, function(event)
     if event.kind == "receive" then
       received[#received + 1] = {
         step = event.step, time = event.time, text = event.text, parts = { event.text }, lose = event.lose,

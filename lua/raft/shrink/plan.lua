@@ -267,8 +267,7 @@ function plan.new(recorded, failure)
   plan.pair_up(steps)
   local workloads = from_histories(require("raft.workload").of(recorded.cluster))
   local tail = tails[failure.property] or false
-  local ends_ns = failure.time and math.floor(failure.time * 1e9 + 0.5)
-    or recorded.ended_ns or recorded.cluster.core:now_ns()
+  local ends_ns = failure.time and math.floor(failure.time * 1e9 + 0.5) or inputs.end_ns(recorded)
   if tail == "check" then
     ends_ns = math.max(ends_ns, last_operation_ns(workloads))
   elseif tail == "start" then

@@ -82,6 +82,15 @@ local function filter_of(items, count)
   return calls, actions
 end
 
+-- The faults that a run of the script has made, in words: with few of them they may be others than before.
+local function made_by(recorded)
+  local made = {}
+  for place, item in ipairs(recorded and items_of(recorded) or {}) do
+    made[place] = { at = item.at, name = item.name }
+  end
+  return made
+end
+
 local Search = {}
 Search.__index = Search
 
@@ -98,12 +107,16 @@ function Search:fails(items, network)
     inputs.begin(scripted.filter(calls, actions, network))
     local failure = self.given.run()
     inputs.stop()
-    return { failure = failure }
+    local recorded = inputs.latest()
+    return { failure = failure, made = made_by(recorded), ends_ns = recorded and inputs.end_ns(recorded) }
   end, HUNG_S)
   local failure = answer.value and answer.value.failure or answer.hung and failures.hung "it did not end" or nil
   local is_same = oracles.is_same(failure, self.given.failure)
   if is_same then
     self.text = failure.text
+    if answer.value then
+      self.made, self.ends_ns = answer.value.made, answer.value.ends_ns
+    end
   end
   return is_same
 end
@@ -114,7 +127,10 @@ function Search:try(items, share)
   local first = self.network
   local tries = math.max(TRIES, math.floor(share * TRIES_MOST))
   for attempt = 0, tries - 1 do
-    local network = attempt == 0 and first or attempt
+    local network = first
+    if attempt > 0 then
+      network = attempt
+    end
     if self:is_over() then
       return false
     elseif (attempt == 0 or network ~= first) and self:fails(items, network) then
@@ -127,12 +143,14 @@ end
 
 --- Removes faults of a script as long as it fails in the same way.
 -- @tparam table given `run`, `recorded`, `failure`, `replays` at most, `is_spent`, `told`: told(count, replays)
--- @treturn table { calls, actions, network, items, before, replays, text } (text: what it says now; nil where
--- nothing could go)
+-- @treturn table { calls, actions, network, count, made, before, replays, text, place, seed, ends_ns } (count: how many
+-- are left, of so many before; made: list of { at, name }, what it does now; text: what it says now, nil where nothing
+-- could go; place: of the cluster that failed among those that it makes; seed: of the network)
 function scripted.shrink(given)
   local items, went = items_of(given.recorded), true
   local search = setmetatable({
     given = given, nemeses = #require("raft.nemesis").of(given.recorded.cluster), replays = 0, network = nil,
+    ends_ns = inputs.end_ns(given.recorded), made = made_by(given.recorded),
   }, Search)
   local before = #items
   while went and #items > 0 and not search:is_over() do
@@ -141,8 +159,9 @@ function scripted.shrink(given)
   end
   local calls, actions = filter_of(items, search.nemeses)
   return {
-    calls = calls, actions = actions, network = search.network, items = items, before = before,
-    replays = search.replays, text = search.text,
+    calls = calls, actions = actions, network = search.network, made = search.made, count = #items, before = before,
+    replays = search.replays, text = search.text, place = given.recorded.place,
+    seed = search.network or given.recorded.cluster.options.seed, ends_ns = search.ends_ns,
   }
 end
 
@@ -162,7 +181,7 @@ function scripted.write(result, of, about)
       parts[#parts + 1] = ("  %s = %s,"):format(name, assert(source.write(value, {}, 1)))
     end
   end
-  local part = result.before == 0 and "as it is" or ("with %d of its %d fault%s"):format(#result.items, result.before,
+  local part = result.before == 0 and "as it is" or ("with %d of its %d fault%s"):format(result.count, result.before,
     result.before == 1 and "" or "s")
   local head = source.remark(("%s\n%s %s. It passes once that is mended."):format(about, tostring(of.file), part))
   return ('%s\nrequire "raft.shrink.again" {\n%s\n}\n'):format(head, table.concat(parts, "\n"))

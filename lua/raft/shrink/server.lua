@@ -2,7 +2,6 @@
 -- failure, and the next runs in a new child.
 -- @module raft.shrink.server
 
-local branches = require "raft.shrink.branches"
 local failures = require "raft.failure"
 local replay = require "raft.shrink.replay"
 local workers = require "raft.workers"
@@ -22,25 +21,14 @@ function server.new(writer)
   return setmetatable({ writer = writer, worker = false, kept = 0 }, Server)
 end
 
-local function run_one(plan, seed, tell)
-  local raised, time = replay.run(plan, seed, nil, nil, nil, function(ns)
-    tell { reached_ns = ns }
-  end)
-  tell { failure = raised ~= nil and failures.of(raised) or nil, time = time, is_done = true }
-end
-
 local function serve(writer)
   return function(tell, take)
     while true do
       local asked = take()
-      local plan = writer:read(asked.plan)
-      if not asked.branches then
-        run_one(plan, asked.seed, tell)
-      elseif branches.run(plan, asked.seed, asked.branches, tell, take) then
-        return
-      else
-        tell { is_done = true }
-      end
+      local raised, time = replay.run(writer:read(asked.plan), asked.seed, nil, nil, nil, function(ns)
+        tell { reached_ns = ns }
+      end)
+      tell { failure = raised ~= nil and failures.of(raised) or nil, time = time }
     end
   end
 end
@@ -62,56 +50,32 @@ local function ready(self)
   return self.worker
 end
 
--- Has the child do what is asked: the record with which it was done, each before it goes to `told`; nil and how the
--- child ended, or that it hung.
-local function ask(self, asked, told)
-  local worker = ready(self)
-  worker:send(asked)
-  while true do
-    local events = workers.wait({ worker }, HUNG_S)
-    if #events == 0 then
-      self:close()
-      return nil, failures.hung(("no end within %d s of real time"):format(HUNG_S))
-    end
-    for _, event in ipairs(events) do
-      if event.ended then
-        self.worker = false
-        return nil, failures.died(workers.how(event.ended), event.ended.text)
-      elseif event.record.is_done then
-        return event.record
-      end
-      told(event.record)
-    end
-  end
-end
-
 --- Runs a plan.
 -- @tparam string written as raft.shrink.text writes it
 -- @tparam integer seed
 -- @treturn ?table its failure; nil: none
 -- @treturn ?number when it ended, in virtual seconds; nil: it is not known
 function Server:run(written, seed)
+  local worker = ready(self)
+  worker:send { plan = written, seed = seed }
   local reached_s
-  local record, failure = ask(self, { plan = written, seed = seed }, function(told)
-    reached_s = told.reached_ns / 1e9
-  end)
-  if record then
-    return record.failure, record.time
+  while true do
+    local events = workers.wait({ worker }, HUNG_S)
+    if #events == 0 then
+      self:close()
+      return failures.hung(("no end within %d s of real time"):format(HUNG_S)), reached_s
+    end
+    for _, event in ipairs(events) do
+      if event.record and event.record.reached_ns then
+        reached_s = event.record.reached_ns / 1e9
+      elseif event.record then
+        return event.record.failure, event.record.time
+      elseif event.ended then
+        self.worker = false
+        return failures.died(workers.how(event.ended), event.ended.text), reached_s and reached_s + AFTER_S
+      end
+    end
   end
-  return failure, reached_s and reached_s + (failure.property == "hang" and 0 or AFTER_S)
-end
-
---- Runs branches of a plan's run.
--- @tparam string written
--- @tparam integer seed
--- @tparam table asked as raft.shrink.branches takes it
--- @treturn table for each stop in order: list of { is_failed, time, last }; as many as there was time for
-function Server:branches(written, seed, asked)
-  local list = {}
-  ask(self, { plan = written, seed = seed, branches = asked }, function(told)
-    list[told.stop] = told.outcomes
-  end)
-  return list
 end
 
 --- Ends the child.

@@ -2,7 +2,8 @@
 -- the diagram, and a script that fails every time.
 -- @module raft.shrink.story
 
-local causes = require "raft.shrink.cause"
+local cause = require "raft.shrink.cause"
+local causes = require "raft.shrink.causes"
 local core = require "raft.core"
 local defaults = require "raft.defaults"
 local failures = require "raft.failure"
@@ -128,7 +129,7 @@ end
 -- Those of both curves, the greatest of each first; one that is on both is told once.
 local function jumps_of(result)
   local list, of_event = {}, {}
-  for _, curve in ipairs { "kept", "redrawn" } do
+  for _, curve in ipairs { "kept", result.redrawn and "redrawn" } do
     for place = 1, math.min(JUMPS_MOST, #result[curve]) do
       local jump = result[curve][place]
       local known = of_event[jump.event.step]
@@ -169,13 +170,15 @@ end
 -- @tparam table found as shrink.run gives it
 -- @tparam ?boolean with_curve
 function story.show_cause(found, with_curve)
-  local result = shrink.cause(found)
+  local result = causes.of(found)
   say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
   for _, one in ipairs(jumps_of(result)) do
-    say("  %s\n    %s%s", causes.words(one.jump), one.meaning, without_words(one.jump.without))
+    say("  %s\n    %s%s", cause.words(one.jump), one.meaning, without_words(one.jump.without))
   end
   show_flat(result, "kept")
-  show_flat(result, "redrawn")
+  if result.redrawn then
+    show_flat(result, "redrawn")
+  end
   for place = 1, math.min(WINDOWS_MOST, #result.windows) do
     say("  %s", window_words(result.windows[place]))
   end
@@ -184,9 +187,10 @@ function story.show_cause(found, with_curve)
       result.ending.text, without_words(result.ending.without))
   end
   if with_curve then
-    say("\nHow likely it was, event by event, at most %.3g s (kept) and %.3g s (redrawn) later than it failed:",
-      result.longer_ns.kept / 1e9, result.longer_ns.redrawn / 1e9)
-    for _, line in ipairs(causes.curve(result)) do
+    local kept, redrawn = result.longer_ns.kept / 1e9, (result.longer_ns.redrawn or 0) / 1e9
+    say("\nHow likely it was, event by event, at most %.3g s%s later than it failed:", kept,
+      result.redrawn and (" (kept) and %.3g s (redrawn)"):format(redrawn) or "")
+    for _, line in ipairs(cause.curve(result)) do
       say("  %s", line)
     end
   end
@@ -202,19 +206,22 @@ local function save(found, path, command)
 end
 
 -- Where only the script itself fails so: with which of its faults.
-local function show_scripted(found, path, command)
+local function show_scripted(found, path, command, with_curve)
   local result = found.scripted
   local effort = ("(%d replays, %.1f s)"):format(found.replays, found.seconds)
   if result.before == 0 then
     say("\nShrunk no further: the script itself fails so, and it makes no faults %s", effort)
   else
-    say("\nShrunk: the script itself, which fails so %s", #result.items > 0 and "with these of its faults alone"
+    say("\nShrunk: the script itself, which fails so %s", result.count > 0 and "with these of its faults alone"
       or "without any of its faults")
-    say("  from %d fault%s to %d %s", result.before, result.before == 1 and "" or "s", #result.items, effort)
+    say("  from %d fault%s to %d %s", result.before, result.before == 1 and "" or "s", result.count, effort)
   end
-  say("  %s%s", failures.headline(found.text or found.failure.text), #result.items > 0 and "\n" or "")
-  for _, item in ipairs(result.items) do
-    say("  %9.6f s  %s", item.at, item.name)
+  say("  %s%s", failures.headline(found.text or found.failure.text), result.count > 0 and "\n" or "")
+  for _, fault in ipairs(result.made) do
+    say("  %9.6f s  %s", fault.at, fault.name)
+  end
+  if found.failure.property ~= "hang" then
+    story.show_cause(found, with_curve)
   end
   if found.script then
     say("\n%s", found.script)
@@ -269,7 +276,7 @@ function story.tell(given)
     return nil
   end
   if found.scripted then
-    show_scripted(found, given.path, given.command)
+    show_scripted(found, given.path, given.command, given.curve)
   else
     show(found, given.path, given.command, given.curve)
   end
