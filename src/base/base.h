@@ -330,7 +330,8 @@ bool value_field(struct bytes map, const char *key, struct bytes *found);
 bool value_field_integer(struct bytes map, const char *key, int64_t *found);
 bool value_field_string(struct bytes map, const char *key, struct bytes *found);
 
-/* ---- numbers for byte strings (interner.c) ---------------------------------------------------- */
+/* ---- numbers for byte strings (interner.c) ----------------------------------------------------
+ */
 
 /* Byte strings by numbers, 0, 1, 2 and so on as they come. All zero is an empty one. */
 struct interner {
@@ -341,6 +342,7 @@ struct interner {
 };
 
 uint32_t interner_number(struct interner *interner, struct bytes bytes);
+void interner_copy(struct interner *to, const struct interner *from); /* `to` is empty */
 struct bytes interner_bytes(const struct interner *interner, uint32_t number);
 size_t interner_memory(const struct interner *interner);
 void interner_free(struct interner *interner);

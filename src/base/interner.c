@@ -52,6 +52,15 @@ uint32_t interner_number(struct interner *interner, struct bytes bytes)
     return *slot - 1;
 }
 
+void interner_copy(struct interner *to, const struct interner *from)
+{
+    ensure(to->capacity == 0);
+    buffer_append(&to->bytes, from->bytes.data, from->bytes.size);
+    array_copy(&to->ends, &from->ends);
+    to->capacity = from->capacity;
+    to->slots = items_copied(from->slots, from->capacity * sizeof *from->slots);
+}
+
 size_t interner_memory(const struct interner *interner)
 {
     return interner->bytes.capacity + interner->ends.capacity * sizeof *interner->ends.items +

@@ -22,6 +22,14 @@ struct history *history_new(void)
     return history;
 }
 
+struct history *history_new_of(const struct interner *values)
+{
+    struct history *history = memory_new_zeroed(1, sizeof *history);
+    ensure(interner_bytes(values, 0).size == 0);
+    interner_copy(&history->values, values);
+    return history;
+}
+
 void history_free(struct history *history)
 {
     if (history == NULL) {
@@ -59,7 +67,7 @@ uint32_t history_entries(const struct history *history)
     return history->entries;
 }
 
-static bool add_invoke(struct history *history, const struct history_entry *entry, uint32_t *open,
+static bool add_invoke(struct history *history, const struct history_numbers *entry, uint32_t *open,
                        struct failure *failure)
 {
     if (*open < NOTHING_OPEN) {
@@ -70,7 +78,7 @@ static bool add_invoke(struct history *history, const struct history_entry *entr
                     history->operations.items[*open].inv);
         return false;
     }
-    if (entry->f.size == 0) {
+    if (entry->f == 0) {
         failure_set(failure, FAILURE_NONE, "entry %u: it does not say what is done ('f')",
                     history->entries);
         return false;
@@ -79,9 +87,9 @@ static bool add_invoke(struct history *history, const struct history_entry *entr
     *array_push(&history->operations) = (struct history_operation){
         .inv = history->entries,
         .ret = HISTORY_NEVER,
-        .f = history_number(history, entry->f),
-        .key = history_number(history, entry->key),
-        .value = history_number(history, entry->value),
+        .f = entry->f,
+        .key = entry->key,
+        .value = entry->value,
         .process = entry->process,
         .outcome = HISTORY_UNKNOWN,
     };
@@ -90,7 +98,7 @@ static bool add_invoke(struct history *history, const struct history_entry *entr
 
 /* An operation that certainly had no effect keeps its place until the end, without an f. */
 static void end_operation(struct history *history, struct history_operation *operation,
-                          const struct history_entry *entry)
+                          const struct history_numbers *entry)
 {
     operation->end = history->entries;
     operation->log_index = entry->log_index;
@@ -100,18 +108,17 @@ static void end_operation(struct history *history, struct history_operation *ope
     operation->ret = history->entries;
     if (entry->type == HISTORY_OK) {
         operation->outcome = HISTORY_DONE;
-        struct bytes result = entry->result.size > 0 ? entry->result : entry->value;
-        operation->result = history_number(history, result);
+        operation->result = entry->result != 0 ? entry->result : entry->value;
     } else if (entry->is_mismatch) {
         operation->outcome = HISTORY_MISMATCH;
-        operation->result = history_number(history, entry->seen);
+        operation->result = entry->seen;
     } else {
         operation->f = 0;
     }
 }
 
-bool history_add(struct history *history, const struct history_entry *entry,
-                 struct failure *failure)
+bool history_add_numbers(struct history *history, const struct history_numbers *entry,
+                         struct failure *failure)
 {
     ensure(!history->is_ended && history->entries < HISTORY_NEVER - 1);
     history->entries++;
@@ -127,18 +134,36 @@ bool history_add(struct history *history, const struct history_entry *entry,
         return false;
     }
     struct history_operation *operation = &history->operations.items[*open];
-    if (entry->f.size > 0 && history_number(history, entry->f) != operation->f) {
+    if (entry->f != 0 && entry->f != operation->f) {
+        struct bytes name = history_value(history, entry->f);
         failure_set(failure, FAILURE_NONE,
                     "entry %u: process %lld ends an operation '%.*s', but began another in entry "
                     "%u",
                     history->entries, (long long)entry->process,
-                    (int)(entry->f.size < 40 ? entry->f.size : 40), (const char *)entry->f.data,
+                    (int)(name.size < 40 ? name.size : 40), (const char *)name.data,
                     operation->inv);
         return false;
     }
     end_operation(history, operation, entry);
     *open = NOTHING_OPEN;
     return true;
+}
+
+bool history_add(struct history *history, const struct history_entry *entry,
+                 struct failure *failure)
+{
+    struct history_numbers numbers = {
+        .type = entry->type,
+        .process = entry->process,
+        .f = history_number(history, entry->f),
+        .key = history_number(history, entry->key),
+        .value = history_number(history, entry->value),
+        .result = history_number(history, entry->result),
+        .is_mismatch = entry->is_mismatch,
+        .seen = history_number(history, entry->seen),
+        .log_index = entry->log_index,
+    };
+    return history_add_numbers(history, &numbers, failure);
 }
 
 void history_skip(struct history *history)

@@ -57,10 +57,27 @@ struct history_operation {
 struct history;
 
 struct history *history_new(void);
+/* One that knows these values by these numbers; that of the empty one has to be 0. */
+struct history *history_new_of(const struct interner *values);
 void history_free(struct history *history); /* NULL: nothing */
 /* The next entry. false: it does not fit what came before; the failure names the entry. */
 bool history_add(struct history *history, const struct history_entry *entry,
                  struct failure *failure);
+/* The same by the numbers of its texts and values (history_number); 0: not given. */
+struct history_numbers {
+    enum history_type type;
+    int64_t process;
+    uint32_t f;
+    uint32_t key;
+    uint32_t value;
+    uint32_t result;
+    bool is_mismatch;
+    uint32_t seen;
+    uint64_t log_index;
+};
+
+bool history_add_numbers(struct history *history, const struct history_numbers *entry,
+                         struct failure *failure);
 /* An entry that is no client's (a nemesis'): it only counts. */
 void history_skip(struct history *history);
 /* After the last entry, once: what is still open stays unknown. */

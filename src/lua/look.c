@@ -127,6 +127,20 @@ static void push_status(lua_State *L, struct cluster_node *node)
     }
 }
 
+/* core:disk_work(id) → syncs, bytes handed to the disk, as in core:stats; nothing: no such node */
+static int look_disk_work(lua_State *L)
+{
+    struct lua_cluster *box = lua_cluster_check(L);
+    struct cluster_node *node = cluster_node(box->cluster, lua_id_check(L, 2));
+    if (node == NULL) {
+        return 0;
+    }
+    const struct node_stats *stats = cluster_view(node)->statistics;
+    lua_pushinteger(L, (lua_Integer)stats->syncs);
+    lua_pushinteger(L, (lua_Integer)stats->disk_bytes);
+    return 2;
+}
+
 /* core:status(id[, field]) → a table, or one field of it, which costs far less; nil: no such node
  */
 static int look_status(lua_State *L)
@@ -396,6 +410,7 @@ const luaL_Reg lua_look_methods[] = {
     {"leaders", look_leaders},
     {"machine", look_machine},
     {"stats", look_stats},
+    {"disk_work", look_disk_work},
     {"world_events", look_world_events},
     {"world_steps", look_world_steps},
     {"events", look_events},

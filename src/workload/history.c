@@ -196,24 +196,24 @@ void workload_close(struct workload *workload)
 
 struct history *workload_history(const struct workload *workload)
 {
-    struct history *history = history_new();
+    struct history *history = history_new_of(&workload->values);
     for (size_t i = 0; i < workload->entries.count; i++) {
         const struct workload_entry *of = &workload->entries.items[i];
         const struct workload_outcome *outcome = &of->outcome;
         bool is_placed = outcome->log_index != WORKLOAD_UNPLACED;
-        struct history_entry entry = {
+        struct history_numbers entry = {
             .type = (enum history_type)of->type,
             .process = of->process,
-            .f = workload_bytes(workload, of->f),
-            .key = workload_bytes(workload, of->type == WORKLOAD_INVOKE ? of->key : 0),
-            .value = workload_bytes(workload, outcome->value),
-            .result = workload_bytes(workload, outcome->result),
+            .f = of->f,
+            .key = of->key,
+            .value = outcome->value,
+            .result = outcome->result,
             .is_mismatch = of->type == WORKLOAD_FAIL && outcome->error == workload->mismatch,
-            .seen = workload_bytes(workload, outcome->seen),
+            .seen = outcome->seen,
             .log_index = is_placed ? outcome->log_index : 0,
         };
         struct failure failure = {0};
-        bool is_added = history_add(history, &entry, &failure);
+        bool is_added = history_add_numbers(history, &entry, &failure);
         ensure(is_added);
     }
     history_end(history);

@@ -82,14 +82,13 @@ end
 local function disk_work(cluster, what, faults)
   local sum = 0
   for _, id in ipairs(each(cluster, what)) do
-    local stats = cluster.core:stats(id)
-    local failed = cluster.core:state(id) == "failed" and 1 or 0
+    local syncs, bytes = cluster.core:disk_work(id)
     if faults.sync_delay then
-      sum = sum + stats.syncs
+      sum = sum + syncs
     elseif faults.stall then
-      sum = sum + stats.disk_bytes
+      sum = sum + bytes
     end
-    sum = sum + failed
+    sum = sum + (cluster.core:state(id) == "failed" and 1 or 0)
   end
   return sum
 end
