@@ -4,6 +4,7 @@ local command = require "spec.support.command"
 local kept_files = require "raft.test.kept"
 local open = require "raft.open"
 local raft = require "raft"
+local views = require "spec.support.views"
 
 local tests = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
@@ -22,14 +23,6 @@ local function add(name, f)
       return names
     end, place)
   end)
-end
-
-local function events(path)
-  local list = {}
-  for line in io.lines(path) do
-    list[#list + 1] = assert(raft.core.json_decode(line))
-  end
-  return list
 end
 
 local failing = [[
@@ -57,12 +50,12 @@ add("OfEachFailureTheTraceAndThePage", function(run, kept, place)
       local lines = "        diagram: %s/%s.html\n        trace: %s/%s.trace\n        again: "
       command.assert_has(result.out, lines:format(place, name, place, name))
     end
-    local list = events(place .. "/some.test_fails-3.trace")
+    local list = views.read_events(place .. "/some.test_fails-3.trace")
     lu.assertEquals({ list[1].kind, list[1].text, list[#list].kind }, { "run", "some.test_fails", "verdict" })
     command.assert_has(list[#list].value.message, "boom")
     lu.assertEquals(list[#list].value.passed, false)
     local seeds = {}
-    for _, event in ipairs(events(place .. "/some.test_shut-3.trace")) do
+    for _, event in ipairs(views.read_events(place .. "/some.test_shut-3.trace")) do
       seeds[#seeds + 1] = event.kind == "run" and event.value.seed or nil
     end
     lu.assertEquals(seeds, { 3, 4, 5 }) -- the last ones
@@ -139,7 +132,7 @@ add("OfATestThatDiesWhatItDidUntilThen", function(run, kept, place)
   local seed = result.out:match "trace: [^\n]*some%.test_dies%-(%d)%.trace"
   local name = "some.test_dies-" .. seed
   lu.assertEquals(kept(), { ".kept", name .. ".html", name .. ".trace" })
-  local list = events(place .. "/" .. name .. ".trace")
+  local list = views.read_events(place .. "/" .. name .. ".trace")
   lu.assertEquals({ list[1].text, list[1].value.seed, list[#list].text },
     { "some.test_dies", tonumber(seed), "last words of it" })
   command.assert_has(command.read(place .. "/" .. name .. ".html"), "last words of it")
@@ -271,7 +264,7 @@ return { test_it = function()
   c:sleep(10)
   error "boom"
 end }]], 1)
-  local list = events(place .. "/some.test_it-1.trace")
+  local list = views.read_events(place .. "/some.test_it-1.trace")
   lu.assertEquals(#list, 101)
   lu.assertEquals({ list[1].kind, list[1].text, list[1].value.nodes, list[1].time, list[#list].kind },
     { "run", "some.test_it", { 1, 2, 3 }, list[2].time, "verdict" })

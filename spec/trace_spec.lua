@@ -3,16 +3,9 @@ local lu = require "luaunit"
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"
 local raft = require "raft"
+local views = require "spec.support.views"
 
 local tests = {}
-
-local function json_lines(path)
-  local list = {}
-  for line in io.lines(path) do
-    list[#list + 1] = assert(raft.core.json_decode(line))
-  end
-  return list
-end
 
 -- Everything that can happen in a run without snapshots and garbage from outside.
 local function live(c)
@@ -84,7 +77,7 @@ for _, mode in ipairs { "sim", "tcp" } do
       end)
       live(c)
     end)
-    local counts, before_ns, lines = {}, 0, json_lines(path)
+    local counts, before_ns, lines = {}, 0, views.read_events(path)
     for _, event in ipairs(lines) do
       check_line(event)
       lu.assertTrue(event.time >= before_ns, "time goes back")
@@ -112,14 +105,15 @@ for _, mode in ipairs { "sim", "tcp" } do
     clusters.with({ nodes = 3, mode = mode, trace = path, name = "there and back" }, live)
     local result = command.assert_code(command.run { "view", path, "--width", "160" }, 0)
     lu.assertEquals(result.err, "")
-    command.assert_has(result.out, ("there and back: PASSED, %d events"):format(#json_lines(path)), "✎ begun", "LEADER",
+    local count = #views.read_events(path)
+    command.assert_has(result.out, ("there and back: PASSED, %d events"):format(count), "✎ begun", "LEADER",
       "stops: crash", "COMMIT", "node 4", "(joint)", "▶ disconnect", "removes", "PASSED there and back")
     local events = 0
     for _ in command.run({ "view", path, "--all", "--width", "160" }).out:gmatch("COMMIT ") do
       events = events + 1
     end
     local commits = 0
-    for _, event in ipairs(json_lines(path)) do
+    for _, event in ipairs(views.read_events(path)) do
       commits = commits + (event.kind == "commit" and 1 or 0)
     end
     lu.assertEquals(events, commits)
@@ -159,7 +153,7 @@ command.add(tests, "FaultsTellTheirArgumentsAsTheyWereGiven", function(folder)
     events = c:events { kind = "fault" }
   end)
   local from_file = {}
-  for _, event in ipairs(json_lines(path)) do
+  for _, event in ipairs(views.read_events(path)) do
     from_file[#from_file + 1] = event.kind == "fault" and event or nil
   end
   lu.assertEquals(#events, #told)
@@ -201,7 +195,7 @@ command.add(tests, "AnyBytesInANote", function(folder)
     c:note(text)
     lu.assertEquals(c:events { kind = "note" }[1].text, text)
   end)
-  for _, event in ipairs(json_lines(path)) do
+  for _, event in ipairs(views.read_events(path)) do
     if event.kind == "note" then
       lu.assertEquals(event.text, text)
     end
@@ -238,7 +232,7 @@ command.add(tests, "AGivenPathHoldsOneClusterOnly", function(folder)
     end)
   end
   local names = {}
-  for _, event in ipairs(json_lines(path)) do
+  for _, event in ipairs(views.read_events(path)) do
     names[#names + 1] = event.kind == "run" and event.text or nil
   end
   lu.assertEquals(names, { "second" })
@@ -249,7 +243,7 @@ command.add(tests, "ANameIsWrittenWhole", function(folder)
   clusters.with({ nodes = 1, mode = "sim", trace = path, name = name }, function(c)
     lu.assertEquals(c:events({ kind = "run" })[1].name, name)
   end)
-  lu.assertEquals(json_lines(path)[1].text, name)
+  lu.assertEquals(views.read_events(path)[1].text, name)
 end)
 
 command.add(tests, "TheSameSeedWritesTheSameBytes", function(folder)

@@ -1,7 +1,32 @@
---- Files, written whole, and folders for a while.
+--- Files, read and written whole, and folders for a while.
 -- @module raft.files
 
 local files = {}
+
+--- What a file holds.
+-- @tparam string path
+-- @treturn ?string nil where it cannot be read
+-- @treturn ?string why, with the path
+function files.read(path)
+  local file, problem = io.open(path, "rb")
+  if not file then
+    return nil, problem
+  end
+  local text, why = file:read "*a"
+  file:close()
+  if not text then
+    return nil, path .. ": " .. tostring(why)
+  end
+  return text
+end
+
+--- Whether there is a file that can be read.
+-- @tparam string path
+-- @treturn boolean
+function files.is_there(path)
+  local file = io.open(path, "r")
+  return file ~= nil and file:close() == true
+end
 
 --- Puts a text in the place of what a file holds.
 -- @tparam string path

@@ -70,7 +70,7 @@ end
 function M.read_events(path)
   local list = {}
   for line in io.lines(path) do
-    list[#list + 1] = raft.core.json_decode(line)
+    list[#list + 1] = assert(raft.core.json_decode(line))
   end
   return list
 end

@@ -51,16 +51,6 @@ local function source_folder()
   return (debug.getinfo(1, "S").source:match "^@(.*)command/new%.lua$" or "") .. "project/"
 end
 
-local function read(path)
-  local file, problem = io.open(path, "rb")
-  if not file then
-    return nil, problem
-  end
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 -- Of a folder that is there already nothing is touched.
 local function make_folder(name)
   local message = output_of("LC_ALL=C mkdir -- " .. quote.word(name) .. " 2>&1; echo")
@@ -72,7 +62,7 @@ end
 
 local function write_all(folder, values)
   for _, part in ipairs(parts) do
-    local text, problem = read(source_folder() .. part[2])
+    local text, problem = files.read(source_folder() .. part[2])
     if not text then
       return nil, problem
     end

@@ -17,21 +17,6 @@ local jobs = {}
 local OUTPUT_MOST = 65536 -- bytes that a test printed and that are kept
 local SIGNALS_MOST = 64
 
-local function write_file(path, text)
-  local file = assert(io.open(path, "w"))
-  assert(file:write(text))
-  assert(file:close())
-end
-
-local function read_file(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("*a") or ""
-  if file then
-    file:close()
-  end
-  return text
-end
-
 -- What is in a file from one place to another (nil: the end): of more than is kept, the beginning and the end.
 local function slice(path, from, to)
   local file = io.open(path, "rb")
@@ -74,7 +59,7 @@ end
 local function deliver(folder, number, job, status, sink)
   local output = folder .. "/" .. number .. ".output"
   local running, is_done, failed, told = nil, false, false, 0
-  for line in read_file(folder .. "/" .. number .. ".records"):gmatch("[^\n]+") do
+  for line in (files.read(folder .. "/" .. number .. ".records") or ""):gmatch("[^\n]+") do
     local what, record = records.decode(line)
     if what == "begin" then
       running = record
@@ -104,7 +89,7 @@ end
 -- @treturn boolean
 function jobs.has_died(path)
   local running = false
-  for line in read_file(path):gmatch("[^\n]+") do
+  for line in (files.read(path) or ""):gmatch("[^\n]+") do
     running = records.decode(line) == "begin"
   end
   return running
@@ -137,9 +122,10 @@ function jobs.run(list, at_once, command_line, sink, take_interrupt)
   for number, job in ipairs(list) do
     local base = folder .. "/" .. number
     numbers[number] = number .. "\n"
-    write_file(base .. ".sh", ("echo $$ >%s.pid\n%s\n"):format(base, command_line(job, base .. ".records", number)))
+    local text = ("echo $$ >%s.pid\n%s\n"):format(base, command_line(job, base .. ".records", number))
+    assert(files.write(base .. ".sh", text))
   end
-  write_file(folder .. "/numbers", table.concat(numbers))
+  assert(files.write(folder .. "/numbers", table.concat(numbers)))
   local script = 'sh "$0/$1.sh" >>"$0/$1.output" 2>&1 </dev/null; status=$?; rm -f "$0/$1.pid"; echo "$1 $status"'
   local shell = string.format("echo $$; exec xargs -P %d -n 1 sh -c '%s' '%s' <'%s/numbers'", at_once, script, folder,
     folder)

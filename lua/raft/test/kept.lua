@@ -72,17 +72,12 @@ local function file_base(record)
   return ("%s-%.0f"):format(name:sub(1, NAME_MOST), record.seed)
 end
 
-local function is_there(path)
-  local file = io.open(path, "r")
-  return file ~= nil and file:close()
-end
-
 -- Makes an empty file; false and why where there is one, another process' of just now too, or none can be made.
 local function make_new(path)
   local outcome = os.execute(("(set -C; : >%s) 2>/dev/null"):format(quote.word(path)))
   if outcome == true or outcome == 0 then
     return true
-  elseif is_there(path) then
+  elseif files.is_there(path) then
     return false
   end
   local file, problem = io.open(path, "a")
@@ -96,7 +91,7 @@ local function take_base(self, record)
   local name, number, fine, problem = base, 1, false, nil
   repeat
     local path = self.folder .. "/" .. name
-    if not is_there(path .. ".trace") and not is_there(path .. ".html") then
+    if not files.is_there(path .. ".trace") and not files.is_there(path .. ".html") then
       fine, problem = make_new(path .. ".trace")
     end
     if fine or problem then
@@ -188,15 +183,12 @@ end
 
 local function append_to_index(self, ...)
   local path = self.folder .. "/" .. INDEX
-  local file = io.open(path, "r")
-  if file then
-    file:close()
-  end
+  local head = files.is_there(path) and "" or INDEX_HEAD
   local index, problem = io.open(path, "a")
   if not index then
     return nil, problem
   end
-  index:write((file and "" or INDEX_HEAD) .. table.concat({ ... }, "\n") .. "\n")
+  index:write(head .. table.concat({ ... }, "\n") .. "\n")
   return index:close()
 end
 

@@ -6,6 +6,7 @@
 
 local choose = require "raft.view.choose"
 local columns = require "raft.view.columns"
+local files = require "raft.files"
 local histories = require "raft.view.histories"
 local links = require "raft.view.links"
 local operations = require "raft.view.operations"
@@ -29,10 +30,7 @@ local function folder()
 end
 
 local function read(name)
-  local file = assert(io.open(folder() .. name, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
+  return assert(files.read(folder() .. name))
 end
 
 -- The page before the data, and behind it.

@@ -4,6 +4,7 @@
 local core = require "raft.core"
 local display = require "raft.view.display"
 local draw = require "raft.shell.draw"
+local files = require "raft.files"
 local forms = require "raft.view.forms"
 local show = require "raft.shell.show"
 local terminal = require "raft.view.terminal"
@@ -185,11 +186,9 @@ table.insert(looking, {
 local function free_name(form)
   for number = 1, 9999 do
     local path = ("raftbench-%d.%s"):format(number, forms.ending(form))
-    local file = io.open(path, "r")
-    if not file then
+    if not files.is_there(path) then
       return path
     end
-    file:close()
   end
   return "raftbench." .. forms.ending(form)
 end
