@@ -1,5 +1,6 @@
 -- c:fork: a second cluster that goes on from a moment of the first one.
 local lu = require "luaunit"
+local calls = require "spec.support.calls"
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"
 local raft = require "raft"
@@ -33,40 +34,18 @@ local function assert_forks(options, f)
   end)
 end
 
-local actions = {
-  function(c) c:sleep(c:random() * 0.3) end,
-  function(c) c:crash(c:random(5)) end,
-  function(c) c:restart(c:random(5)) end,
-  function(c) c:crash(c:leader() or 1) end,
-  function(c) c:disconnect(c:random(5)) end,
-  function(c) c:partition({ 1, c:random(2, 3) }, { 4, 5 }) end,
-  function(c) c:heal() end,
-  function(c) c:link(c:random(5), "*", { drop = c:random(), delay = { 0.001, 0.01 } }) end,
-  function(c) c:pause(c:random(5)) end,
-  function(c) c:resume(c:random(5)) end,
-  function(c) c:disk(c:random(5), { sync_delay = c:random() / 100 }) end,
-  function(c) c:set("k", { { a = 1.5 } }, { timeout = 0.5 }) end,
-  function(c) c:get("k", { timeout = 0.2 }) end,
-  function(c) c:submit(c:random(5), "x") end,
-  function(c) c:wait_leader(0.5) end,
-  function(c) pcall(c.check_one_leader, c) end,
-  function(c) pcall(c.check_committed, c, "never", 3, 0.1) end,
-  function(c) c:wait_event({ kind = "commit" }, 0.1) end,
-  function(c) c:wait_event(function(event) return event.kind == "role" and event.node > 2 end, 0.2) end,
-  function(c) local n = 0 c:wait_until(function() n = n + 1 return n > 30 end, 0.2) end,
-  function(c) c:step(c:random(20)) end,
-  function(c) for _ = 1, 10 do c:sleep(0.005) c:leader() end end,
-}
-
-local function act(c, count)
-  for _ = 1, count do
-    actions[c:random(#actions)](c)
-  end
+-- Its function keeps a count, which no script could.
+local function wait_for_a_count(c)
+  local count = 0
+  c:wait_until(function()
+    count = count + 1
+    return count > 30
+  end, 0.2)
 end
 
 function tests.test_RandomRuns()
   for seed = 1, clusters.seed_count() do
-    assert_forks({ seed = seed }, function(c) act(c, 30) end)
+    assert_forks({ seed = seed }, function(c) calls.some(c, 30, wait_for_a_count) end)
   end
 end
 
@@ -228,12 +207,12 @@ end
 function tests.test_AMomentInThePast()
   for seed = 1, clusters.seed_count() / 2 do
     clusters.with(merged { seed = seed }, function(c)
-      act(c, 10)
+      calls.some(c, 10, wait_for_a_count)
       c:sleep(0.05)
       c:sleep(1e-9) -- all that happens at one instant belongs to it
       local status, hash, time = c:status(), c:trace_hash(), c:now()
       c:sleep(0.001)
-      act(c, 10)
+      calls.some(c, 10, wait_for_a_count)
       c:sleep(0.05)
       local d = assert(c:fork(c:now() - time))
       lu.assertEquals(d:now(), time)

@@ -1,5 +1,6 @@
 -- c:script: what was done to a cluster as a script that does it again, in "sim" to the same trace.
 local lu = require "luaunit"
+local some_calls = require "spec.support.calls"
 local clusters = require "spec.support.clusters"
 local command = require "spec.support.command"
 local open = require "raft.open"
@@ -34,44 +35,9 @@ local function assert_same(options, f)
   end)
 end
 
-local function any(c, list)
-  return list[c:random(#list)]
-end
-
--- One random call of each kind that changes something.
-local actions = {
-  function(c) c:sleep(c:random() * 0.3) end,
-  function(c) c:crash(c:random(5)) end,
-  function(c) c:restart(c:random(5)) end,
-  function(c) c:crash(c:leader() or 1) end,
-  function(c) c:disconnect(c:random(5)) end,
-  function(c) c:reconnect(c:random(5)) end,
-  function(c) c:partition({ 1, c:random(2, 3) }, { 4, 5 }) end,
-  function(c) c:heal() end,
-  function(c) c:link(c:random(5), "*", { drop = c:random(), delay = { 0.001, 0.01 } }) end,
-  function(c) c:link("client", c:random(5), any(c, { { cut = true }, { duplicate = 1 } })) end,
-  function(c) c:pause(c:random(5)) end,
-  function(c) c:resume(c:random(5)) end,
-  function(c) c:clock(c:random(5), { rate = 1 + c:random() / 10 }) end,
-  function(c) c:set(any(c, { "k", 1, "\0\n\"\\" }), { { a = 1.5, b = { true, raft.null } } }, { timeout = 0.5 }) end,
-  function(c) c:get("k", { timeout = 0.2 }) end,
-  function(c) c:submit(c:random(5), c:random(-2 ^ 31, 2 ^ 31)) end,
-  function(c) c:campaign(c:random(5), { force = true }) end,
-  function(c) c:wait_leader(0.5) end,
-  function(c) pcall(c.check_one_leader, c) end,
-  function(c) pcall(c.check_committed, c, "never", 3, 0.1) end,
-  function(c) c:wait_event({ kind = "commit" }, 0.1) end,
-  function(c) c:step(c:random(20)) end,
-  function(c) c:note "a note" end,
-}
-
 function tests.test_RandomRunsGiveTheSameTrace()
   for seed = 1, clusters.seed_count() do
-    assert_same({ seed = seed }, function(c)
-      for _ = 1, 30 do
-        actions[c:random(#actions)](c)
-      end
-    end)
+    assert_same({ seed = seed }, function(c) some_calls.some(c, 30) end)
   end
 end
 
