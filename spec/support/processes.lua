@@ -86,19 +86,23 @@ function M.wait(what, f, seconds)
 end
 
 -- The letter that the system has for a process's state: "R" where it runs, "S" where it sleeps, "T" where it was
--- stopped, "Z" where it has ended and nobody has asked; nil: there is no such process.
+-- stopped, "Z" where it has ended and nobody has asked; nil: there is no such process. And how many threads it has.
 function M.state_of(pid)
   local file = io.open(("/proc/%d/stat"):format(pid))
   local text = file and file:read "*a"
   if file then
     file:close()
   end
-  return text and text:match "%) (%a)"
+  if not text then
+    return nil
+  end
+  return text:match "%) (%a)", tonumber(text:match("%) " .. ("%S+ "):rep(17) .. "(%d+)"))
 end
 
--- Whether it has ended: its connections are closed then.
+-- Whether it has ended: its connections are closed then. A thread that waits for the disk ends later than the others.
 function M.has_ended(pid)
-  return (M.state_of(pid) or "Z") == "Z"
+  local state, threads = M.state_of(pid)
+  return state == nil or state == "Z" and threads <= 1
 end
 
 -- ---- replicas in processes of their own -----------------------------------------------------------
