@@ -156,6 +156,65 @@ tests.test_ItsRandomnessIsItsOwn = function()
   lu.assertEquals(operations(0), operations(7))
 end
 
+-- Entries are made when somebody looks: how often that is, and in which way, changes nothing of what they say.
+clusters.in_both(tests, "ItsHistoryIsReadWhileItGrows", { nodes = 3 }, function(c)
+  local h, seen = c:workload { kind = "kv", rate = 300 }, {}
+  for _ = 1, 10 do
+    c:sleep(0.05)
+    local count = #h
+    lu.assertTrue(count >= #seen)
+    lu.assertNil(h[count + 1])
+    for index, entry in ipairs(h) do
+      lu.assertEquals(entry, seen[index] or entry)
+      seen[index] = entry
+    end
+    lu.assertEquals(#seen, count)
+  end
+  h:stop()
+  local counts = check_form(h)
+  lu.assertTrue(counts.invoke > 30)
+  lu.assertEquals(counts.ok + counts.fail + counts.info, counts.invoke)
+  lu.assertEquals(counts.invoke, tonumber(tostring(h):match "%d+"))
+  lu.assertTrue(raft.linearizable(h, "kv"))
+end)
+
+-- A history that was looked at before its end has the places of unknown commands, too.
+clusters.add(tests, "WhatWasSeenEarlyIsCompletedAtTheEnd", { nodes = 3, mode = "sim", seed = 5 }, function(c)
+  c:wait_leader()
+  local h = c:workload { kind = "queue", rate = 200, timeout = 0.05, clients = 20 }
+  for _ = 1, 20 do
+    c:crash(c:leader() or 1)
+    c:sleep(0.2)
+    c:restart "all"
+  end
+  local unknown = {}
+  for index, entry in ipairs(h) do
+    unknown[#unknown + 1] = entry.type == "info" and index or nil
+  end
+  lu.assertTrue(#unknown > 0)
+  h:stop()
+  local placed = 0
+  for _, index in ipairs(unknown) do
+    placed = placed + (h[index].log_index and 1 or 0)
+  end
+  lu.assertTrue(placed > 0)
+end)
+
+-- Its clients are clients like others: waited for, and started and stopped by one.
+clusters.in_both(tests, "ItsClientsAreWaitedFor", { nodes = 3 }, function(c)
+  local count = 0
+  local h = c:workload { count = 20, clients = 3 }
+  c:client(function()
+    local other = c:workload { kind = "set", rate = 100, ask = "leader" }
+    c:sleep(0.3)
+    other:stop()
+    count = #other
+  end)
+  assert(c:wait_clients(30))
+  lu.assertEquals(check_form(h).invoke, 20)
+  lu.assertTrue(count > 10)
+end)
+
 clusters.add(tests, "StopEndsItAtOnce", { nodes = 3, mode = "sim" }, function(c)
   local h = c:workload { rate = 0.001 }
   c:sleep(1)
@@ -230,6 +289,11 @@ clusters.add(tests, "WrongOptions", { nodes = 1, mode = "sim" }, function(c)
   refused({ operations = { { f = "write", value = 1 } } }, "options.operations[1].at")
   refused({ operations = { { at = 1, f = "jump" } } }, "options.operations[1]", "no operation 'jump'")
   refused({ perform = print }, "options.perform")
+  refused({ kind = "cas-register", operations = { { at = 0, f = "cas", value = 3 } } }, "options.operations[1].value",
+    "a list { old, new }")
+  refused({ kind = "set", keys = { true } }, "options.keys[1]", "a string or a number")
+  local h = c:workload { kind = "cas-register", clients = 1, generator = function() return { f = "cas" } end }
+  clusters.assert_raises(function() h:wait() end, "the generator's operation.value", "a list { old, new }")
 end)
 
 -- The calls as a script give the same run.
