@@ -150,7 +150,10 @@ add("WhatCannotRun", function(run, path, folder)
   command.assert_has(without.err, "the module 'nowhere.to.be.found' was not found")
   command.assert_has(command.assert_code(run(script, "--trace", "/nowhere/trace"), 3).err,
     "the trace cannot be written: /nowhere/trace")
-  for _, result in ipairs { missing, broken, without } do
+  local nothing = command.assert_code(run "return { nodes = 3, runn = function() end }", 3)
+  command.assert_has(nothing.err, "nothing ran: it returns a table", "no function `run`")
+  command.assert_code(run 'require("raft").cluster { nodes = 1 } return { shared = true }', 0)
+  for _, result in ipairs { missing, broken, without, nothing } do
     assert_plain(result.err)
   end
 end)

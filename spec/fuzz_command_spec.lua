@@ -149,6 +149,9 @@ add("WhatCannotRunIsSaid", "return { nodes = 3 }", function(fuzz, folder)
   local path = command.write(folder .. "/ok.lua", fine)
   command.assert_has(command.assert_code(command.run { "fuzz", path, "--set", "nodez=3" }, 2).err,
     "no option 'nodez'")
+  local early = command.assert_code(command.run { "fuzz", path, "--json", folder .. "/none/x" }, 3)
+  command.assert_has(early.err, "the results cannot be written", "No such file")
+  lu.assertEquals(early.out, "") -- nothing has run
 end)
 
 -- ---- parts --------------------------------------------------------------------------------------

@@ -109,7 +109,9 @@ function tests.test_WhatCannotRunIsNoFinding()
   end
   lu.assertStrContains(problem_of "return {", "expected")
   lu.assertStrContains(problem_of "return { nodes = 3 }", "is not a scenario")
-  lu.assertStrContains(problem_of "error 'while it was loaded'", "while it was loaded")
+  lu.assertStrContains(problem_of "error 'oh'", "fails while it is loaded, before it has returned a scenario: ")
+  lu.assertStrContains(problem_of "return { machine = function() return {} end, run = function() end }",
+    "the machine of node 1 has no apply")
   lu.assertStrContains(problem_of "return { nodes = -1, run = function() end }", "bad argument 'nodes'")
   lu.assertStrContains(problem_of "return { seed = 3, run = function() end }", "fixes its seed")
   lu.assertStrContains(problem_of("return { run = function() end }",

@@ -93,7 +93,7 @@ end)
 
 add("TheReportGoesIntoAFile", function(run, _, folder)
   local path = folder .. "/report.xml"
-  local result = command.assert_code(run(printing, "--output", "junit", "-o", path), 1)
+  local result = command.assert_code(run(printing, "-o", path), 1) -- the ending tells the form
   command.assert_has(result.out, "FAILED  some.test_c", "3 passed, 1 failed, 0 skipped")
   command.assert_lacks(result.out, "<?xml")
   lu.assertEquals(result.err, "")

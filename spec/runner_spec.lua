@@ -348,6 +348,7 @@ function test_two() error "boom" end
     lu.assertEquals(ran(result), { "one" })
   end
   command.assert_has(assert_sums(run "os.exit(0)", 0, 1, 0).out, "there is no test in it")
+  command.assert_has(assert_sums(run "return { run = function() end }", 0, 1, 0).out, "raftbench run or fuzz runs it")
 end)
 
 -- ---- again --------------------------------------------------------------------------------------

@@ -287,6 +287,9 @@ command.add(tests, "FromStandardInputAndToAFile", function(folder)
   lu.assertEquals(command.read(output), small_drawn)
   command.assert_has(command.assert_code(views.view(path, "-o", folder .. "/no/where"), 3).err, "No such file")
   command.assert_has(command.assert_code(views.view(path, "-o", "/dev/full"), 3).err, "No space left")
+  command.assert_has(command.assert_code(views.view(path, "-o", output .. ".pdf"), 2).err, "no form has this ending",
+    ".html")
+  lu.assertNil(io.open(output .. ".pdf"))
 end)
 
 function tests.test_WrongUsage()

@@ -17,6 +17,12 @@ function open.add(cluster)
   numbers[cluster] = last
 end
 
+--- How many clusters there have been in this process.
+-- @treturn integer
+function open.count()
+  return last
+end
+
 --- A cluster was shut down. Twice is fine.
 -- @param cluster the handle
 function open.remove(cluster)

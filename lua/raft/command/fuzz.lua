@@ -214,6 +214,14 @@ function fuzz.run(arguments)
   if not shard then
     return wrong(problem)
   end
+  local fine = true
+  if arguments.json then -- before the work, not behind it
+    fine, problem = results.check(arguments.json)
+  end
+  if not fine then
+    report.problem(problem)
+    return CANNOT_RUN
+  end
   return run(arguments, shard)
 end
 

@@ -198,7 +198,7 @@ local function run_file(path, arguments)
   set_parameters(arguments)
   local kept = arg
   arg = { [0] = path }
-  local before = spec.global_names()
+  local before, clusters = spec.global_names(), open.count()
   local outcome = report.protect(chunk, path)
   arg = kept
   if not outcome.fine then
@@ -212,6 +212,12 @@ local function run_file(path, arguments)
   elseif #spec.collect(outcome.value, before, path) > 0 then
     open.close_all()
     return run_spec(path, arguments)
+  end
+  local kind = type(outcome.value)
+  if (kind == "table" or kind == "function") and open.count() == clusters then
+    report.problem(("%s: nothing ran: it returns a %s%s"):format(path, kind, kind == "table"
+      and " that is no scenario (there is no function `run` in it) and has no tests" or ""))
+    return CANNOT_RUN
   end
   if has_options(arguments) then
     report.problem(path .. " is not a scenario: --set had no effect")

@@ -43,8 +43,9 @@ function test.describe(parser)
     :convert(common.positive):default("1")
   parser:option("--pattern", "Only tests whose name, FILE.test_NAME, matches this Lua pattern; !P: those that do not.")
     :argname("P"):count("*")
-  parser:option("--output", "The form of the results: text, tap or junit (XML)."):argname("FORM")
-    :choices({ "text", "tap", "junit" }):default("text")
+  parser:option("--output", "The form of the results: text, tap or junit (XML). (default: by the ending of -o FILE, "
+    .. ".tap or .xml, else text)"):argname("FORM")
+    :choices({ "text", "tap", "junit" })
   parser:option("-o --report", "Write the results in that form to this file, and readable ones to standard output.")
     :argname("FILE")
   parser:option("--keep", "The folder for the traces and pages of failed tests; the next run removes them.")
@@ -55,6 +56,12 @@ function test.describe(parser)
     .. "repro-NAME-SEED.lua.")
   parser:option("--records", "Write records there (for a parent process)."):hidden(true)
   parser:flag("--trace-at-once", "Write each event at once (for a parent process)."):hidden(true)
+end
+
+-- The form that the ending of a file's name tells.
+local function form_of(path)
+  local ending = path and path:match "[^/.]%.(%w+)$"
+  return ending == "xml" and "junit" or ending == "tap" and "tap" or "text"
 end
 
 local function readable(path)
@@ -78,6 +85,9 @@ local function expand(paths)
       local inside = spec.files(path, quote.word)
       if #inside == 0 then
         local is_folder = problem and problem:find("Is a directory", 1, true)
+        if #paths == 0 and not is_folder then
+          return nil, "there is no folder spec here: name the files with tests (raftbench test FILE)"
+        end
         return nil, is_folder and path .. ": there is no spec in it" or problem
       end
       for _, name in ipairs(inside) do
@@ -396,6 +406,7 @@ end
 -- @tparam table arguments parsed
 -- @treturn integer the exit code
 function test.run(arguments)
+  arguments.output = arguments.output or form_of(arguments.report)
   local fine, pattern_problem = check_patterns(arguments.pattern)
   if not fine then
     report.problem(pattern_problem)

@@ -108,9 +108,15 @@ end
 
 -- What the form is given; nil, a message and the exit code.
 local function read_options(arguments, core)
-  local form = arguments.form or forms.of_path(arguments.output)
+  local form, is_unknown = arguments.form, false
+  if not form then
+    form, is_unknown = forms.of_path(arguments.output)
+  end
   local unknown = unknown_kind(core, arguments.kinds)
-  if unknown then
+  if is_unknown then
+    return nil, ("%s: no form has this ending; there are %s, or --as names the form"):format(arguments.output,
+      table.concat(forms.endings(), ", ")), USAGE
+  elseif unknown then
     return nil, ("there is no kind of event '%s'; there are %s"):format(unknown,
       table.concat(all_kinds(core), ", ")), USAGE
   elseif arguments.from and arguments.to and arguments.from > arguments.to then

@@ -58,7 +58,9 @@ function one.with_definition(file, f)
   arg = kept
   local results
   if not outcome.fine then
-    results = { nil, outcome.text }
+    local told = defaults.get "replay"
+    results = { nil, ("%s fails while it is loaded, before it has returned a scenario: %s"):format(file,
+      told and report.without_replay(outcome.text, told) or outcome.text) }
   elseif not scenario.is(outcome.value) then
     results = { nil, file .. " is not a scenario: it does not return a table with `run`" }
   else
@@ -127,10 +129,10 @@ local function run(definition, given)
     return nil, problem
   end
   local outcome = { seed = given.seed, time = 0, stats = {}, goals = {}, options = {} }
-  local made = false
+  local made, refused = false, nil
   local protected = report.protect(scenario.run, settings.apply(definition, given.settings or {}), function(options)
     local c, why = cluster.new(options)
-    made = true
+    made, refused = c ~= nil, why
     if c and given.events_most then
       c.core:limit_events(given.events_most)
     end
@@ -146,7 +148,7 @@ local function run(definition, given)
   elseif protected.interrupted then
     error(protected.error, 0)
   elseif not made or protected.missing then
-    return nil, protected.text
+    return nil, protected.text or refused
   elseif not protected.fine then
     open.close_all(protected.error)
     -- What raft.cluster says where nobody else does.

@@ -10,6 +10,7 @@ local open = require "raft.open"
 local order = require "raft.test.order"
 local protect = require "raft.test.protect"
 local report = require "raft.report"
+local scenario = require "raft.scenario"
 local spec = require "raft.test.spec"
 
 local runner = {}
@@ -112,7 +113,8 @@ local function load_tests(luaunit, options)
   local outcome = exits.while_loading(luaunit, function() return report.protect(chunk, options.file) end)
   local list = spec.collect(outcome.value, before, options.file)
   if outcome.fine and #list == 0 then
-    return { fine = false, text = options.file .. ": there is no test in it (a table of tests, or global Test*)" }
+    return { fine = false, text = options.file .. ": there is no test in it (a table of tests, or global Test*)"
+      .. (scenario.is(outcome.value) and "; it is a scenario: raftbench run or fuzz runs it" or "") }
   end
   outcome.list = list
   return outcome

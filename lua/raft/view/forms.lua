@@ -53,16 +53,29 @@ end
 --- The form of a file by the ending of its name.
 -- @tparam ?string path nil: standard output
 -- @treturn string the default where the ending says nothing
+-- @treturn boolean whether it has an ending that is no form's
 function forms.of_path(path)
-  local ending = path and path:match("%.(%w+)$")
+  local ending = path and path:match("[^/.]%.(%w+)$")
   for _, form in ipairs(list) do
     for _, one in ipairs(form.endings) do
       if ending and one == ending:lower() then
-        return form.name
+        return form.name, false
       end
     end
   end
-  return list[1].name
+  return list[1].name, ending ~= nil
+end
+
+--- The endings of all forms.
+-- @treturn table list of strings
+function forms.endings()
+  local all = {}
+  for _, form in ipairs(list) do
+    for _, one in ipairs(form.endings) do
+      all[#all + 1] = "." .. one
+    end
+  end
+  return all
 end
 
 --- How the name of a file in a form ends, without the dot.
