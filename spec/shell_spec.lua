@@ -177,6 +177,8 @@ local typed = {
   -- Wrong use tells the right one.
   { ":crash", "which node? (they are 1, 2, 3, 4, 5, 6, 7)\nusage: :crash NODES; for example :crash 2" },
   { ":crash one", "one is no node id (the nodes are 1, 2, 3, 4, 5, 6, 7)\nusage: :crash NODES" },
+  { ":crash ,", ", names no node (they are 1, 2, 3, 4, 5, 6, 7)\nusage: :crash NODES" },
+  { ":crash 99999999999999999999", "99999999999999999999 is no node id (the nodes are 1, 2, 3" },
   { ":crash 9", "  c:crash(9)\nthere is no node 9 in this cluster" },
   { ":campaign 1,2", "one node at a time\nusage: :campaign NODE" },
   { ":set answer", "which value?\nusage: :set KEY VALUE" },

@@ -7,6 +7,8 @@ local words = {}
 
 local load_text = loadstring or load -- luacheck: ignore 113
 
+local ID_DIGITS_MOST = 15 -- exact as a number in every Lua
+
 --- The words of a line, by the spaces between them.
 -- @tparam string text
 -- @treturn string[]
@@ -30,11 +32,14 @@ end
 local function numbers(text, cluster)
   local list = {}
   for word in text:gmatch "[^,%s]+" do
-    local id = tonumber(word:match "^%d+$")
+    local id = #word <= ID_DIGITS_MOST and tonumber(word:match "^%d+$")
     if not id then
       return nil, ("%s is no node id (the nodes are %s)"):format(word, ids_words(cluster))
     end
     list[#list + 1] = id
+  end
+  if #list == 0 then
+    return nil, ("%s names no node (they are %s)"):format(text, ids_words(cluster))
   end
   return list
 end
