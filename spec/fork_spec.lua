@@ -49,6 +49,21 @@ function tests.test_RandomRuns()
   end
 end
 
+-- Calls that are long past are kept as bytes, but for those of very many arguments.
+function tests.test_ACallOfManyArguments()
+  local groups = {}
+  for id = 2, 251 do
+    groups[#groups + 1] = { id }
+  end
+  assert_forks({ nodes = 3 }, function(c)
+    c:wait_leader()
+    assert(c:partition((table.unpack or unpack)(groups))) -- luacheck: ignore 113 143
+    for number = 1, 100 do
+      c:submit(1, number)
+    end
+  end)
+end
+
 -- What functions did is done again; they are not called again.
 function tests.test_CallbacksStayBehind()
   local count = 0

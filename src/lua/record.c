@@ -31,7 +31,7 @@ static int record_gc(lua_State *L)
 }
 
 /* record:add(name, start_ns, start_steps, end_ns, ...) → true; false where one of the values has no
- * encoding: nothing is added then */
+ * encoding, or there are too many: nothing is added then */
 static int record_add(lua_State *L)
 {
     struct record *record = record_check(L);
@@ -39,10 +39,15 @@ static int record_add(lua_State *L)
     name.data = (const uint8_t *)luaL_checklstring(L, 2, &name.size);
     int top = lua_gettop(L);
     size_t before = record->bytes.size;
-    luaL_argcheck(L, top >= 5 && top <= 5 + VALUES_MOST, top, "too few or too many values");
+    lua_Integer when[] = {luaL_checkinteger(L, 3), luaL_checkinteger(L, 4),
+                          luaL_checkinteger(L, 5)};
+    if (top > 5 + VALUES_MOST) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
     field_write_bytes(&record->bytes, name);
-    for (int i = 3; i <= 5; i++) {
-        field_write_number(&record->bytes, (uint64_t)luaL_checkinteger(L, i));
+    for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
+        field_write_number(&record->bytes, (uint64_t)when[i]);
     }
     field_write_number(&record->bytes, (uint64_t)(top - 5));
     for (int i = 6; i <= top; i++) {
