@@ -278,6 +278,28 @@ function tests.test_EventFields()
   assert_no_fault()
 end
 
+-- What each file in C is for stands in a header of its room, or it is named there beside what it does.
+function tests.test_EachFileInCIsNamedInAHeaderOfItsRoom()
+  local headers, files = {}, {}
+  local pipe = assert(io.popen "find src -name '*.[ch]' | LC_ALL=C sort")
+  for path in pipe:lines() do
+    local room, name = path:match "^(.*)/([^/]*)$"
+    if name:find "%.h$" then
+      headers[room] = (headers[room] or "") .. read(path)
+    else
+      files[#files + 1] = { path = path, room = room, name = name }
+    end
+  end
+  pipe:close()
+  for _, file in ipairs(files) do
+    if not (headers[file.room] or ""):find("%f[%w_]" .. file.name:gsub("%.", "%%.") .. "%f[^%w_]") then
+      fault(file.path, "no header of %s names it", file.room)
+    end
+  end
+  lu.assertTrue(#files > 200)
+  assert_no_fault()
+end
+
 function tests.test_TheCommand()
   check_command()
   assert_no_fault()

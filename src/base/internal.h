@@ -33,13 +33,13 @@ size_t cbor_head(uint8_t head[CBOR_HEAD_BYTES_MAX], enum cbor_major major, uint6
 size_t cbor_integer(uint8_t head[CBOR_HEAD_BYTES_MAX], int64_t value);
 size_t cbor_number(uint8_t head[CBOR_HEAD_BYTES_MAX], double value);
 
-/* Base 64 (RFC 4648, 4) with its padding. Decoding takes nothing but what encoding gives; on false
+/* Base 64 (RFC 4648, 4) with its padding (base64.c). Decoding takes nothing but what encoding gives; on false
  * nothing is written. */
 void base64_write(struct buffer *out, struct bytes data);
 bool base64_read(struct buffer *out, struct bytes text);
 
 /* A finite float in the fewest digits that read back equal; and the float nearest to a text that is
- * a JSON number (infinite where it is too large). */
+ * a JSON number (infinite where it is too large; decimal.c). */
 #define DECIMAL_BYTES_MAX 32U
 void decimal_write(struct buffer *out, double number);
 double decimal_read(struct bytes text);
@@ -62,7 +62,7 @@ const struct map_pair *pairs_write(struct buffer *out, size_t start, struct map_
 void array_head_insert(struct buffer *out, size_t start, size_t count);
 /* A character of Unicode as UTF-8. */
 void utf8_append(struct buffer *out, uint32_t character);
-/* What may stand in a string in quotes. */
+/* What may stand in a string in quotes (quoted.c). */
 struct quoted_rules {
     const char *escapes; /* pairs of a letter and what it means; "\u" is always one */
     bool any_bytes;      /* else only UTF-8 without control characters */

@@ -1,11 +1,11 @@
 /*
  * cluster: many nodes in one world, under one driver, for scripts and shells. cluster.c (life of
  * the whole), nodes.c (nodes by id, and their disks), control.c (crash, restart, pause, clocks,
- * links: each with its FAULT event), drive.c (letting the world go on), requests.c (tickets of
- * requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
- * where), listed.c (whose disk is needed), situations.c (what it looks like from afar), local.c (a
- * node in this process), children.c (nodes in processes of their own), temporary.c (directories for
- * those), late.c (messages that come far too late).
+ * links), tell.c (the FAULT event of each), drive.c (letting the world go on), requests.c (tickets
+ * of requests, and how requests reach nodes), leaders.c (who leads), commits.c (what was applied
+ * where), listed.c (which configurations count), situations.c (what it looks like from afar),
+ * local.c (a node in this process), children.c (nodes in processes of their own), temporary.c
+ * (directories for those), late.c (messages that come far too late).
  *
  * It decides nothing that is Raft's to decide and knows nothing of Lua. Nothing here happens by
  * itself: the world goes on only within cluster_drive.

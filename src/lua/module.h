@@ -1,17 +1,17 @@
 /*
  * lua: the Lua module raft.core. module.c (what it exports), value.c (values to and from Lua),
  * failure.c (failures and arguments), cluster.c (the cluster's userdata: life), control.c (faults
- * and control), drive.c (letting the world go on, tickets), look.c (status, logs), campaign.c (for
- * fuzzing), callbacks.c (calls into Lua), event.c (trace events), message.c (messages and held
- * frames), message_read.c (messages from tables), machine.c (Lua machines), members.c
- * (configurations), embed.h, embed_loop.c and embed_node.c (nodes inside an application and their
- * loop), replica.c (one bare core), cores.c (several), child.c (one node of a cluster, as a
- * process), checker.c (the checker alone), history.h, history.c and linear.c (histories of clients
- * and whether they are linearizable), workload.h, workload.c and workload_look.c
- * (clients that go on asking), codec.c (JSON, hashes), stream.c (random numbers), terminal.c (lines
- * and signals), prompt.c (prompts: waiting, interrupts), workers.c (children that are copies of
- * this process), worker_memory.c (what their Lua allocates), own_process.c (who this process is),
- * bench.c (measurements).
+ * and control), drive.c (letting the world go on, tickets), look.c (status, events), look_log.c
+ * (logs), look_faults.c (which faults are in force), campaign.c (for fuzzing), callbacks.c (calls
+ * into Lua), event.c (trace events), event_text.c (in words), message.c (messages and held frames),
+ * message_read.c (messages from tables), machine.c (Lua machines), members.c (configurations),
+ * embed.h, embed_loop.c and embed_node.c (nodes inside an application and their loop), replica.c
+ * (one bare core), cores.c (several), child.c (one node of a cluster, as a process), checker.c (the
+ * checker alone), history.h, history.c and linear.c (histories of clients and whether they are
+ * linearizable), workload.h, workload.c and workload_look.c (clients that go on asking), codec.c
+ * (JSON, hashes), stream.c (random numbers), terminal.c (lines and signals), prompt.c (prompts:
+ * waiting, interrupts), workers.c (children that are copies of this process), worker_memory.c (what
+ * their Lua allocates), own_process.c (who this process is), bench.c (measurements).
  *
  * It has no logic of its own: it checks arguments, maps errors and converts values. No Lua error
  * crosses a frame of libuv or of the core.

@@ -4,12 +4,12 @@
  * By subject, each with a struct of its own that no other file touches: node.c (its life: start,
  * crash, pause), drive.c (events in, updates out, the time), persistence.c (writes, and messages
  * that wait for them), work.c (entries to the machine), proposals.c (commands and changes),
- * transfers.c (of leadership),
- * snapshots.c (taking them), sends.c (to followers), installs.c (from a leader), restores.c (the
- * machine from one), reads.c, clients.c (requests as frames), calls.c (requests between nodes),
- * removal.c (the members as applied), identity.c (who is who), peers.c (whom it keeps connections
- * to), frames.c and messages.c (what comes and goes), inbox.c (what came while it was paused),
- * application.c (what it has to be told), view.c (what others see), report.c (trace events).
+ * transfers.c (of leadership), snapshots.c (taking them), sends.c (to followers), installs.c (from
+ * a leader), restores.c (the machine from one), reads.c, refusals.c (why, in words), clients.c
+ * (requests as frames), calls.c (requests between nodes), removal.c (the members as applied),
+ * identity.c (who is who), peers.c (whom it keeps connections to), frames.c and messages.c (what
+ * comes and goes), inbox.c (what came while it was paused), application.c (what it has to be told),
+ * view.c (what others see), report.c (trace events).
  *
  * It never knows which world it is in, and never decides anything that is Raft's to decide.
  */
