@@ -222,6 +222,18 @@ function tests.test_HeartbeatsAreFolded()
   command.assert_lacks(text, "append", "synced")
 end
 
+-- A few at the end, too, which stand below what came after them.
+function tests.test_TheTimesOfRowsNeverGoBack()
+  local events = heartbeats(1)
+  events[#events + 1] = { time = events[#events].time + 1000000, node = 0, kind = "note", text = "later" }
+  local text, latest = views.draw(events, { width = 80 }), 0
+  command.assert_has(text, "♥ 2 sent", "later")
+  for time in text:gmatch "\n│ +([%d.]+) │" do
+    lu.assertTrue(tonumber(time) >= latest, text)
+    latest = tonumber(time)
+  end
+end
+
 function tests.test_AllShowsEach()
   local text = views.draw(heartbeats(50), { width = 80, all = true })
   lu.assertEquals(select(2, text:gsub("→ 2,3 beat", "")), 0) -- a lost one stands between them

@@ -137,8 +137,9 @@ function Drawing:flush_fold(least)
       order[#order + 1] = id
     end
   end
+  local is_late = self.latest and last and last < self.latest -- a few, that no row before has told
   if #order > 0 then
-    self:draw_row({ seconds(last, self.options.scale), "dim" }, cells, order)
+    self:draw_row({ is_late and "" or seconds(last, self.options.scale), "dim" }, cells, order)
   end
 end
 
@@ -193,7 +194,9 @@ end
 function Drawing:take(event)
   if self:leaves_out(event) then
     return
-  elseif across[event.kind] or not self.columns[event.node] then
+  end
+  self.latest = event.time
+  if across[event.kind] or not self.columns[event.node] then
     self:flush_row()
     self:flush_fold(FOLD_LEAST)
     local colour = event.kind == "violation" and "failed" or event.kind == "fault" and "bold" or nil
