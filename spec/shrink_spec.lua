@@ -365,6 +365,23 @@ command.add(tests, "AnAssertionOfATestIsShrunkByItsFaults", function(folder)
   lu.assertStrContains(outcome.out, "expected: 0")
 end)
 
+-- The first by its file and seed, whichever job ends first.
+command.add(tests, "OfTestsInManyJobsTheFirstIsShrunk", function(folder)
+  local path = command.write(folder .. "/own_spec.lua", ([[
+    local raft = require "raft"
+    return { test_it = function()
+      local c, mark = raft.cluster { nodes = 1 }, %q
+      if c:seed() == 1 and not io.open(mark) then
+        io.open(mark, "w"):close()
+        os.execute "sleep 0.5"
+      end
+      error("seed " .. c:seed() .. " fails")
+    end }]]):format(folder .. "/mark"))
+  local outcome = command.run { "test", path, "--jobs", "4", "--seeds", "4", "--shrink" }
+  lu.assertEquals(outcome.code, 1)
+  lu.assertStrContains(outcome.out:match "Shrunk.*", "seed 1 fails")
+end)
+
 command.add(tests, "OfAScriptWithoutFaultsThereIsNothingToLeaveOut", function(folder)
   local path = command.write(folder .. "/quiet.lua", 'return { run = function() error "boom" end }')
   local words = ("root=$PWD; cd %s && %s$root/scripts/raftbench run %s --shrink 2>&1"):format(folder,

@@ -84,9 +84,7 @@ end
 
 local function draw(history, explanation, path, name)
   local fine, problem = require("raft.history.picture").write(history, explanation, path, name)
-  if not fine then
-    report.problem(problem)
-  end
+  report.problem(fine and "written: " .. path or problem)
   return fine
 end
 

@@ -316,12 +316,21 @@ local function needs_children(arguments)
 end
 
 -- What is told of each test and job: the sums, the first that failed, the kinds of failures, the reporters.
-local function make_sink(all, keeper, failures, arguments)
+local function make_sink(all, keeper, failures, arguments, list)
+  local place = {}
+  for position, job in ipairs(list) do
+    place[job.file] = place[job.file] or position
+  end
+  -- Of jobs that run at a time any may end first.
+  local function is_before(record, other)
+    local here, there = place[record.file], place[other.file]
+    return here < there or here == there and record.seed < other.seed
+  end
   local sink = { sums = { passed = 0, failed = 0, skipped = 0 }, kept = keeper, begin = function() end }
   function sink.record(record)
     sink.sums[record.status] = sink.sums[record.status] + 1
     if record.status == "failed" then
-      sink.failed = sink.failed or record
+      sink.failed = sink.failed and not is_before(record, sink.failed) and sink.failed or record
       failures:add(record)
       if keeper and record.died then
         keeper:keep_dead(record, children.again(record, arguments))
@@ -366,7 +375,7 @@ local function run_as_parent(list, arguments, core)
     kept.clear(arguments.keep)
     keeper = kept.new(arguments.keep, report.problem)
   end
-  local sink, started_ns = make_sink(all, keeper, failures, arguments), core.clock_ns()
+  local sink, started_ns = make_sink(all, keeper, failures, arguments, list), core.clock_ns()
   local ended = run_list(list, arguments, core, sink)
   local sums = sink.sums
   local count = sums.passed + sums.failed + sums.skipped
