@@ -173,8 +173,9 @@ static const struct disk_name *draw_file(const struct disk_directory *durable, u
 static void flip(struct sim_disk *disk)
 {
     uint64_t number = random_next(&disk->streams[DRAW_FLIP]);
-    const struct disk_name *name = draw_file(&disk->names.durable, number >> 32);
-    if (name == NULL || !disk->faults.flip) {
+    const struct disk_name *name =
+        disk->faults.flip ? draw_file(&disk->names.durable, number >> 32) : NULL;
+    if (name == NULL) {
         return;
     }
     uint64_t total = disk_file_used(name->file) * 8;
