@@ -10,7 +10,7 @@
 
 /* The pages that a leaf stands on are new to the process, and a page fault costs more than an
  * event: all of them are taken at once, so that one event in many pays. */
-#define LEAF_BYTES (96U * RECENT_LEAF_EVENTS)
+#define LEAF_BYTES ((size_t)96 * RECENT_LEAF_EVENTS)
 
 static size_t leaves_needed(size_t count_max)
 {
