@@ -23,12 +23,15 @@ DEPS = scripts/dev/deps.sh
 # ---- how it is compiled ------------------------------------------------------------------------
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 OPTIMIZE = -O2 -g
+# Which of the instructions that all such processors have are the fast ones. For structs of some hundred bytes the
+# general choice is a string instruction that takes longer to start than they take to copy.
+TUNE = $(if $(filter x86_64,$(shell uname -m)),-mtune=skylake)
 SANITIZE =
 # The -I of others become -isystem: their headers do not answer to our warnings.
 INCLUDES = -Isrc $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libuv $(LUA)))
 FLAGS = -std=gnu11 -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARNINGS) $(INCLUDES)
 # Asked for once, when first needed: `make deps` must work before pkg-config is there.
-CFLAGS_ALL = $(eval CFLAGS_ALL := $(FLAGS) $(OPTIMIZE) $(SANITIZE) $(CFLAGS))$(CFLAGS_ALL)
+CFLAGS_ALL = $(eval CFLAGS_ALL := $(FLAGS) $(OPTIMIZE) $(TUNE) $(SANITIZE) $(CFLAGS))$(CFLAGS_ALL)
 LIBRARIES = $(eval LIBRARIES := $(shell pkg-config --libs libuv) -lm)$(LIBRARIES)
 
 LINE_SOURCES = $(wildcard src/lua/line/*.c)
