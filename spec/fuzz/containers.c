@@ -301,11 +301,68 @@ static void fuzz_heap_of_items(struct input *input)
     heap_free(&heap);
 }
 
+/* ---- interner ------------------------------------------------------------------------------- */
+
+#define TEXTS_MAX 300U
+#define TEXT_BYTES_MAX 15U
+
+struct text {
+    uint8_t bytes[TEXT_BYTES_MAX];
+    size_t size;
+};
+
+/* Bytes of the input, or a part of what the interner holds. */
+static struct bytes next_text(struct input *input, const struct interner *interner, uint8_t from[])
+{
+    uint8_t call = input_byte(input);
+    struct bytes text = {from, call / 16U};
+    if (call % 2 == 0 || interner->ends.count == 0) {
+        for (size_t i = 0; i < text.size; i++) {
+            from[i] = input_byte(input);
+        }
+        return text;
+    }
+    text = interner_bytes(interner, input_byte(input) % (uint32_t)interner->ends.count);
+    size_t left_out = text.size > 0 ? call / 16U % text.size : 0;
+    text.data = text.size > 0 ? text.data + left_out : NULL;
+    text.size -= left_out;
+    return text;
+}
+
+static void fuzz_interner(struct input *input)
+{
+    static struct text twin[TEXTS_MAX];
+    struct interner interner = {0};
+    uint32_t count = 0;
+    while (input->size > 0 && count < TEXTS_MAX) {
+        uint8_t from[TEXT_BYTES_MAX];
+        struct bytes text = next_text(input, &interner, from);
+        uint32_t number = 0;
+        while (number < count &&
+               !bytes_equal((struct bytes){twin[number].bytes, twin[number].size}, text)) {
+            number++;
+        }
+        if (number == count) {
+            twin[count].size = text.size;
+            if (text.size > 0) {
+                memcpy(twin[count].bytes, text.data, text.size);
+            }
+            count++;
+        }
+        ensure(interner_number(&interner, text) == number);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ensure(
+            bytes_equal(interner_bytes(&interner, i), (struct bytes){twin[i].bytes, twin[i].size}));
+    }
+    interner_free(&interner);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const fuzz[])(struct input *) = {
         fuzz_array,         fuzz_ring,         fuzz_list,           fuzz_heap_of_values,
-        fuzz_heap_of_items, fuzz_sorted_array, fuzz_latest_numbers,
+        fuzz_heap_of_items, fuzz_sorted_array, fuzz_latest_numbers, fuzz_interner,
     };
     struct input input = {data, size};
     fuzz[input_byte(&input) % (sizeof fuzz / sizeof fuzz[0])](&input);

@@ -37,6 +37,16 @@ static void interner_grow(struct interner *interner)
     }
 }
 
+/* They may be a part of one that is there already, which moves when more room is needed. */
+static void interner_add(struct interner *interner, struct bytes bytes)
+{
+    size_t place = (size_t)((uintptr_t)bytes.data - (uintptr_t)interner->bytes.data);
+    bool is_own = bytes.size > 0 && place < interner->bytes.size;
+    buffer_reserve(&interner->bytes, bytes.size);
+    buffer_append(&interner->bytes, is_own ? interner->bytes.data + place : bytes.data, bytes.size);
+    *array_push(&interner->ends) = interner->bytes.size;
+}
+
 uint32_t interner_number(struct interner *interner, struct bytes bytes)
 {
     if (interner->ends.count * 2 >= interner->capacity) {
@@ -45,8 +55,7 @@ uint32_t interner_number(struct interner *interner, struct bytes bytes)
     uint32_t *slot = interner_slot(interner, bytes);
     if (*slot == 0) {
         ensure(interner->ends.count < UINT32_MAX - 1);
-        buffer_append(&interner->bytes, bytes.data, bytes.size);
-        *array_push(&interner->ends) = interner->bytes.size;
+        interner_add(interner, bytes);
         *slot = (uint32_t)interner->ends.count;
     }
     return *slot - 1;
