@@ -322,6 +322,8 @@ struct value_reader {
 /* The next item; arrays and maps give their head and then their contents. false: no well-formed
  * item there, and the position stays. Safe on any bytes; the form need not be deterministic. */
 bool value_read(struct value_reader *reader, struct value_item *item);
+/* The same where it has to be a string, as the names of a map are: costs less. */
+bool value_read_string(struct value_reader *reader, struct bytes *string);
 bool value_skip(struct value_reader *reader); /* one whole value, contents included */
 /* Exactly one well-formed value in the deterministic form, nothing behind it. */
 bool value_is_valid(struct bytes value);

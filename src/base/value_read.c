@@ -95,15 +95,15 @@ static bool read_simple(const struct head *head, struct value_item *item)
     }
 }
 
-static bool read_string(struct value_reader *reader, const struct head *head,
-                        struct value_item *item)
+/* The bytes behind a string's head. */
+static inline bool take_string(struct value_reader *reader, const struct head *head,
+                               struct bytes *string)
 {
     if (head->argument > reader->size - reader->position) {
         return false;
     }
-    item->kind = VALUE_STRING;
-    item->string = (struct bytes){reader->data + reader->position, (size_t)head->argument};
-    reader->position += item->string.size;
+    *string = (struct bytes){reader->data + reader->position, (size_t)head->argument};
+    reader->position += string->size;
     return true;
 }
 
@@ -131,7 +131,8 @@ static inline bool read_body(struct value_reader *reader, const struct head *hea
         return head->argument <= INT64_MAX;
     case CBOR_BYTES:
     case CBOR_TEXT:
-        return read_string(reader, head, item);
+        item->kind = VALUE_STRING;
+        return take_string(reader, head, &item->string);
     case CBOR_ARRAY:
     case CBOR_MAP:
         return read_container(reader, head, item);
@@ -155,26 +156,51 @@ bool value_read(struct value_reader *reader, struct value_item *item)
     return false;
 }
 
-static bool skip_within(struct value_reader *reader, unsigned depth)
+bool value_read_string(struct value_reader *reader, struct bytes *string)
 {
-    struct value_item item;
-    if (!value_read(reader, &item)) {
-        return false;
-    }
-    if (item.kind != VALUE_ARRAY && item.kind != VALUE_MAP) {
+    size_t start = reader->position;
+    struct head head;
+    if (read_head(reader, &head) && (head.major == CBOR_TEXT || head.major == CBOR_BYTES) &&
+        take_string(reader, &head, string)) {
         return true;
     }
-    if (depth == VALUE_DEPTH_MAX) {
+    reader->position = start;
+    return false;
+}
+
+/* What is no array and no map. Most values that are skipped are short: they are not read. */
+static inline bool skip_scalar(struct value_reader *reader, const struct head *head)
+{
+    struct value_item item;
+    switch (head->major) {
+    case CBOR_UNSIGNED:
+    case CBOR_NEGATIVE:
+        return head->argument <= INT64_MAX;
+    case CBOR_BYTES:
+    case CBOR_TEXT:
+        return take_string(reader, head, &item.string);
+    default:
+        return read_body(reader, head, &item);
+    }
+}
+
+static bool skip_within(struct value_reader *reader, unsigned depth)
+{
+    struct head head;
+    if (!read_head(reader, &head)) {
+        return false;
+    }
+    if (head.major != CBOR_ARRAY && head.major != CBOR_MAP) {
+        return skip_scalar(reader, &head);
+    }
+    struct value_item item;
+    if (depth == VALUE_DEPTH_MAX || !read_container(reader, &head, &item)) {
         return false;
     }
     for (size_t i = 0; i < item.count; i++) {
-        if (item.kind == VALUE_MAP) {
-            struct value_item key;
-            if (!value_read(reader, &key) || key.kind != VALUE_STRING) {
-                return false;
-            }
-        }
-        if (!skip_within(reader, depth + 1)) {
+        struct bytes name;
+        if ((item.kind == VALUE_MAP && !value_read_string(reader, &name)) ||
+            !skip_within(reader, depth + 1)) {
             return false;
         }
     }

@@ -98,24 +98,21 @@ static bool delete (struct kv *kv, struct bytes key)
 
 /* ---- commands and queries ------------------------------------------------------------------- */
 
-static bool is_text(struct bytes bytes, const char *text)
+static inline bool is_text(struct bytes bytes, const char *text)
 {
-    size_t size = strlen(text);
+    size_t size = strlen(text); /* known when it is compiled */
     return bytes.data != NULL && bytes.size == size && memcmp(bytes.data, text, size) == 0;
 }
 
 static struct bytes *field_called(struct kv_fields *fields, struct bytes name)
 {
-    if (is_text(name, "key")) {
-        return &fields->key;
+    if (name.size == 3) {
+        return is_text(name, "key")   ? &fields->key
+               : is_text(name, "old") ? &fields->old_value
+               : is_text(name, "new") ? &fields->new_value
+                                      : NULL;
     }
-    if (is_text(name, "value")) {
-        return &fields->value;
-    }
-    if (is_text(name, "old")) {
-        return &fields->old_value;
-    }
-    return is_text(name, "new") ? &fields->new_value : NULL;
+    return is_text(name, "value") ? &fields->value : NULL;
 }
 
 /* Reads the map in one go. false: it is malformed, incomplete, or has bytes after it. */
@@ -128,23 +125,21 @@ static bool read_fields(struct bytes input, struct kv_fields *fields)
         return false;
     }
     for (size_t left = item.count; left > 0; left--) {
-        struct value_item name;
-        if (!value_read(&reader, &name) || name.kind != VALUE_STRING) {
+        struct bytes name;
+        if (!value_read_string(&reader, &name)) {
             return false;
         }
         size_t start = reader.position;
-        if (is_text(name.string, "op")) {
-            struct value_item operation;
-            if (!value_read(&reader, &operation) || operation.kind != VALUE_STRING) {
+        if (is_text(name, "op")) {
+            if (!value_read_string(&reader, &fields->operation)) {
                 return false;
             }
-            fields->operation = operation.string;
             continue;
         }
         if (!value_skip(&reader)) {
             return false;
         }
-        struct bytes *field = field_called(fields, name.string);
+        struct bytes *field = field_called(fields, name);
         if (field != NULL) {
             *field = (struct bytes){input.data + start, reader.position - start};
         }
