@@ -153,6 +153,9 @@ add("WhatCannotRun", function(run, path, folder)
   local nothing = command.assert_code(run "return { nodes = 3, runn = function() end }", 3)
   command.assert_has(nothing.err, "nothing ran: it returns a table", "no function `run`")
   command.assert_code(run 'require("raft").cluster { nodes = 1 } return { shared = true }', 0)
+  local early = command.assert_code(run('print "it ran"', "--html", "/nowhere/page.html"), 3)
+  command.assert_has(early.err, "/nowhere/page.html: No such file")
+  lu.assertEquals(early.out, "")
   for _, result in ipairs { missing, broken, without, nothing } do
     assert_plain(result.err)
   end
@@ -303,6 +306,7 @@ add("SetThatIsWrong", function(run, path)
     command.assert_has(result.err, "--set needs NAME=VALUE, not '" .. text)
   end
   command.assert_has(command.assert_code(run(scenario, "--set", "nodez=3"), 2).err, "there is no option 'nodez'")
+  command.assert_has(command.assert_code(run(scenario, "--set", "run=3"), 2).err, "'run' is what the scenario does")
   command.assert_has(command.assert_code(run(scenario, "--set", "nodes=0"), 2).err, "'nodes'")
   local own = "return { parameters = { time = 1, churn = true }, run = function() end }"
   command.assert_has(command.assert_code(run(own, "--set", "parameters.tme=3"), 2).err,

@@ -46,6 +46,19 @@ function files.write(path, text)
   return true
 end
 
+--- Whether a file can be written, before the work whose outcome it is to hold. Where there is none, an empty one is
+-- made.
+-- @tparam string path
+-- @treturn ?boolean true; nil where it cannot
+-- @treturn ?string why, with the path
+function files.check(path)
+  local file, problem = io.open(path, "ab")
+  if not file then
+    return nil, problem
+  end
+  return file:close()
+end
+
 --- A new empty folder; whoever asks removes it.
 -- @treturn string its path
 function files.temporary_folder()

@@ -84,7 +84,9 @@ function settings.problem(options, list)
   local has = type(options.parameters) == "table" and options.parameters or {}
   for _, setting in ipairs(list) do
     local name = setting.path[2]
-    if setting.path[1] == "parameters" and (not name or has[name] == nil) then
+    if setting.path[1] == "run" then
+      return "'run' is what the scenario does, and no option"
+    elseif setting.path[1] == "parameters" and (not name or has[name] == nil) then
       local names = {}
       for each in pairs(has) do
         names[#names + 1] = tostring(each)

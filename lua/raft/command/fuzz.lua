@@ -2,6 +2,7 @@
 -- @module raft.command.fuzz
 
 local common = require "raft.command.common"
+local files = require "raft.files"
 local one = require "raft.fuzz.one"
 local quote = require "raft.quote"
 local report = require "raft.report"
@@ -216,10 +217,10 @@ function fuzz.run(arguments)
   end
   local fine = true
   if arguments.json then -- before the work, not behind it
-    fine, problem = results.check(arguments.json)
+    fine, problem = files.check(arguments.json)
   end
   if not fine then
-    report.problem(problem)
+    report.problem("the results cannot be written: " .. problem)
     return CANNOT_RUN
   end
   return run(arguments, shard)

@@ -3,6 +3,7 @@
 
 local common = require "raft.command.common"
 local defaults = require "raft.defaults"
+local files = require "raft.files"
 local open = require "raft.open"
 local quote = require "raft.quote"
 local report = require "raft.report"
@@ -265,9 +266,13 @@ end
 
 -- Runs the files, and then writes the page, whatever came of it. Without --trace the trace is in a temporary file.
 local function run_with_page(arguments)
+  local fine, problem = files.check(arguments.html)
+  if not fine then
+    return nil, problem
+  end
   local temporary = not arguments.trace and os.tmpname() or nil
   arguments.trace = arguments.trace or temporary
-  local fine, problem = common.apply(arguments)
+  fine, problem = common.apply(arguments)
   if not fine then
     return nil, problem
   end

@@ -26,18 +26,6 @@ function results.write(path, campaign)
   return true
 end
 
---- Whether results could be appended to a file, which is made where there is none.
--- @tparam string path
--- @treturn ?boolean true; nil and a message
-function results.check(path)
-  local file, problem = io.open(path, "a")
-  if not file then
-    return nil, "the results cannot be written: " .. tostring(problem)
-  end
-  file:close()
-  return true
-end
-
 local function same_list(a, b)
   return table.concat(a, "\n") == table.concat(b, "\n")
 end
