@@ -387,6 +387,23 @@ add("SeveralRuns", function(b)
   lu.assertStrContains(b:text "#meta", "seed 8")
 end)
 
+-- Where one takes its time to be read, and another is chosen meanwhile.
+add("TheRunThatWasChosenLastIsShown", function(b)
+  look(b)
+  local name = b:run [=[
+    const read = Run.prototype.read;
+    Run.prototype.read = async function (...given) {
+      if (this.name !== "second") await new Promise(resolve => setTimeout(resolve, 100));
+      return read.apply(this, given);
+    };
+    return Promise.all([raftbench.openRun(0), raftbench.openRun(1)]).then(() => {
+      Run.prototype.read = read;
+      return raftbench.current.run.name;
+    });]=]
+  lu.assertEquals({ name, b:text "#name" }, { "second", "second" })
+  settle(b)
+end)
+
 -- The address names what is chosen, so that it can be sent to somebody.
 add("TheAddressNamesTheEvent", function(b)
   look(b)

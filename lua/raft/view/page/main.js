@@ -5,6 +5,7 @@
 
 const current = {
   runs: [], run: null, filter: null,
+  opening: 0, // how many runs were opened: what is read for an earlier one is not shown
   time: 0, position: -1, // the moment, and the last event before or at it
   chosen: -1, hover: -1, operation: null,
   tab: "state", stale: true, // the panel has to be filled again
@@ -202,16 +203,19 @@ async function readRun(number) {
 }
 
 async function openRun(number) {
-  const loading = byId("loading");
+  const loading = byId("loading"), opening = ++current.opening;
   loading.hidden = false;
   current.run = null;
   const run = await readRun(number);
+  if (current.opening !== opening) return;
   Object.assign(current, { run, filter: new Filter(run), chosen: -1, hover: -1, operation: null, position: -1,
     number, tab: "state" });
   if (current.runs.length > 1) byId("run").value = number;
   fillHead(run);
   fillAlert(run);
-  fillTools(run, current.filter, await countCategories(run));
+  const counts = await countCategories(run);
+  if (current.opening !== opening) return;
+  fillTools(run, current.filter, counts);
   loading.hidden = true;
   resize();
   showTab("state");
