@@ -15,7 +15,7 @@ local replay = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore 113 143
 
-local SLACK_NS = 300000000 -- so much later than before may it fail
+replay.SLACK_NS = 300000000 -- so much later than before may it fail
 local EVENTS_MOST = 5000000 -- of one run
 replay.LIVE_S = 30 -- how long the healed cluster has to live
 
@@ -219,7 +219,7 @@ function replay.follow(c, plan, branch, told, seen)
     histories[position] = c:workload(workload)
   end
   go()
-  sleep_until(c, branch and branch.ends_ns or plan.ends_ns + (plan.tail and 0 or SLACK_NS))
+  sleep_until(c, branch and branch.ends_ns or plan.ends_ns + (plan.tail and 0 or replay.SLACK_NS))
   if plan.tail == "live" then
     assert(c:heal "all")
     c:check_live(replay.LIVE_S)
