@@ -8,7 +8,7 @@
 
 local arguments = require "raft.arguments"
 local core = require "raft.core"
-local asking_clients = require "raft.driver.asking"
+local askers = require "raft.driver.askers"
 local deferred = require "raft.driver.deferred"
 local ending = require "raft.driver.ending"
 local violation = require "raft.violation"
@@ -39,7 +39,7 @@ function driver.new(handle)
     waits = {}, -- by slot, whose numbers are small and used again; a client that waits for that ticket
     predicates = {}, -- waits that are asked after each event, in order
     clients = {}, -- by coroutine
-    asking = {}, -- by handle, from 1: those of workloads, which go on in C and come back where they need the script
+    askers = {}, -- by handle, from 1: those of workloads, which go on in C and come back where they need the script
     current = false, -- the client that is running; false: the main script
     deferred = {}, -- what callbacks asked for, after the present step
     chained = 0, -- how many callbacks caused one another up to the one that runs
@@ -255,7 +255,7 @@ local function wake(self, ticket, outcome)
   local handle, take = self.core, self.take
   while ticket do
     if ticket < 0 then
-      self:serve(self.asking[-ticket])
+      self:serve(self.askers[-ticket])
     else
       came(self, ticket, outcome)
     end
@@ -490,7 +490,7 @@ function Driver:await_client(client, deadline_ns)
   return client.finished or false
 end
 
-for _, methods in ipairs { asking_clients, ending } do
+for _, methods in ipairs { askers, ending } do
   for name, method in pairs(methods) do
     Driver[name] = method
   end

@@ -32,9 +32,9 @@ end
 local function go_on(run, self, need)
   need = client.serve(run, self.place, need)
   if need == "ended" then
-    run.driver:end_asking(self)
+    run.driver:end_asker(self)
   elseif need == "failed" then
-    run.driver:end_asking(self, run.handle:failure())
+    run.driver:end_asker(self, run.handle:failure())
   end
 end
 
@@ -43,22 +43,22 @@ local function serve(self)
   local run = self.run
   local fine, problem = pcall(go_on, run, self, run.handle:need(self.place))
   if not fine then
-    run.driver:end_asking(self, problem)
+    run.driver:end_asker(self, problem)
   end
 end
 
-local function start_asking(run, number)
+local function start_asker(run, number)
   local self = { run = run, place = number, serve = serve, leave = leave, asked = 0 }
   run.members[number], run.threads[number] = self, self
   local session = run.session and run.core:new_session() or 0
-  run.driver:add_asking(self)
+  run.driver:add_asker(self)
   go_on(run, self, run.core:workload_start(run.handle, number, session, self.handle))
 end
 
 -- One that calls functions of the script's.
 local function live(run, self, thread)
   thread.run, thread.leave = run, leave
-  run.driver:come_back_to(thread)
+  run.driver:give_handle(thread)
   local need = run.core:workload_start(run.handle, self.place, thread.session or 0, thread.handle)
   while true do
     need = client.serve(run, self.place, need)
@@ -82,7 +82,7 @@ local function start_calling(run, number)
 end
 
 local function start(run)
-  local start_one = (run.perform or run.generator) and start_calling or start_asking
+  local start_one = (run.perform or run.generator) and start_calling or start_asker
   for number = 1, run.clients do
     start_one(run, number)
   end

@@ -45,7 +45,7 @@ end
 function ending:close()
   self.is_closed = true
   local first = close_clients(self)
-  self.waits, self.predicates, self.deferred, self.asking = {}, {}, {}, {}
+  self.waits, self.predicates, self.deferred, self.askers = {}, {}, {}, {}
   return first
 end
 
@@ -56,7 +56,7 @@ function ending:leave_clients()
     return false
   end
   close_clients(self)
-  self:leave_asking()
+  self:leave_askers()
   for slot, wait in pairs(self.waits) do
     if wait.client or wait.thread then -- one of a client, or the client itself
       self.waits[slot] = nil

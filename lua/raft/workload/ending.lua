@@ -16,7 +16,7 @@ local READ_LAST = 50 -- keys that are read once more: those used last
 -- A client that looks for the leader, after all the others: its number is 0.
 local function reader_of(run)
   local reader = { run = run, is_background = true, leave = function() run.handle:leave() end }
-  run.driver:come_back_to(reader)
+  run.driver:give_handle(reader)
   local session = run.session and run.core:new_session() or 0
   run.core:workload_start(run.handle, 0, session, reader.handle)
   return reader

@@ -2,27 +2,27 @@
 --
 -- A client is a table with `serve(client)`, which is called then, or a coroutine's, which is resumed; and with
 -- `leave(client)`. `self` is a driver.
--- @module raft.driver.asking
+-- @module raft.driver.askers
 
-local asking = {}
+local askers = {}
 
 --- A client, perhaps one with a coroutine of its own, is found by its handle from now on.
 -- @tparam table client
-function asking:come_back_to(client)
-  self.asking[#self.asking + 1] = client
-  client.handle = #self.asking
+function askers:give_handle(client)
+  self.askers[#self.askers + 1] = client
+  client.handle = #self.askers
 end
 
 --- Takes in a client without a coroutine.
 -- @tparam table client
-function asking:add_asking(client)
+function askers:add_asker(client)
   self:begin_client(client)
-  self:come_back_to(client)
+  self:give_handle(client)
 end
 
 --- It needs the script.
 -- @tparam table client
-function asking:serve(client)
+function askers:serve(client)
   if client.thread then
     self:resume(client)
   else
@@ -33,15 +33,15 @@ end
 --- A client without a coroutine has ended.
 -- @tparam table client
 -- @param problem an error's value; nil: none
-function asking:end_asking(client, problem)
+function askers:end_asker(client, problem)
   self:ended(client, problem ~= nil and { value = problem } or nil)
 end
 
 --- Those without a coroutine that have not ended, added to a list.
 -- @tparam table list
 -- @treturn table the list
-function asking:add_running(list)
-  for _, client in ipairs(self.asking) do
+function askers:add_running(list)
+  for _, client in ipairs(self.askers) do
     if not (client.thread or client.finished or client.is_background) then
       list[#list + 1] = client
     end
@@ -50,11 +50,11 @@ function asking:add_running(list)
 end
 
 --- All end where they are.
-function asking:leave_asking()
-  for _, client in ipairs(self.asking) do
+function askers:leave_askers()
+  for _, client in ipairs(self.askers) do
     client.leave(client)
     client.finished = true
   end
 end
 
-return asking
+return askers
