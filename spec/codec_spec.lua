@@ -155,6 +155,21 @@ function tests.test_Crc32cKnowsItsVectors()
   lu.assertEquals(core.crc32c(("\255"):rep(32)), 0x62a8ab43)
 end
 
+-- Long ones go in three streams that are joined, and what is left over in parts.
+function tests.test_Crc32cOfAnyLength()
+  local bytes = {}
+  for i = 1, 1447 do
+    bytes[i] = string.char((i - 1) * 7 % 251)
+  end
+  local text = table.concat(bytes)
+  for size, expected in pairs {
+    [7] = 0xf16adce7, [479] = 0xd6632997, [480] = 0x2e0e5a6f,
+    [508] = 0x0a585429, [967] = 0xab84321a, [1447] = 0x3373f47e,
+  } do
+    lu.assertEquals(core.crc32c(text:sub(1, size)), expected, size)
+  end
+end
+
 -- ---- frames -------------------------------------------------------------------------------------
 
 function tests.test_AFrameIsWholePartialOrBad()
