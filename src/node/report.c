@@ -15,11 +15,8 @@ static bool wanted(const struct node *node, enum trace_kind kind)
 
 static inline struct trace_event event_of(const struct node *node, enum trace_kind kind)
 {
-    struct trace_event event = trace_no_event;
-    event.time_ns = world_now_ns(node->world);
-    event.node = node->id;
-    event.kind = (uint8_t)kind;
-    return event;
+    return (struct trace_event){
+        .time_ns = world_now_ns(node->world), .node = node->id, .kind = (uint8_t)kind};
 }
 
 static void emit(struct node *node, struct trace_event *event)

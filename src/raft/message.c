@@ -290,14 +290,11 @@ static const char *read_piece(struct reader *reader, struct batch *batch,
     return NULL;
 }
 
-/* Copied, for a clearing `rep stos` costs as much as all the rest of decoding a message. */
-static const struct raft_message no_message;
-
 bool raft_message_decode(struct batch *batch, uint32_t offset, uint32_t size,
                          struct raft_message *message, struct raft_entry **entries,
                          uint32_t *entries_capacity, const char **problem)
 {
-    *message = no_message;
+    *message = (struct raft_message){0};
     if (offset > batch->size || size > batch->size - offset) {
         *problem = "outside of its frame";
         return false;

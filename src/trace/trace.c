@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-const struct trace_event trace_no_event;
-
 struct trace *trace_new(void)
 {
     return memory_new_zeroed(1, sizeof(struct trace));

@@ -141,10 +141,6 @@ static inline const uint64_t *trace_numbers(const struct trace_event *event)
     return (const uint64_t *)(const void *)event;
 }
 
-/* All zero, to begin an event with. Copying it costs little, but for initialisers compilers clear
- * so many bytes by an instruction (rep stos) that costs as much as all the rest of an event. */
-extern const struct trace_event trace_no_event;
-
 struct trace;
 
 struct trace *trace_new(void);
