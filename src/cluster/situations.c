@@ -25,6 +25,13 @@ static uint64_t last_term(struct cluster_node *node, const struct node_view *vie
     return last != NULL ? last->term : view->snapshot_term;
 }
 
+static void take_most(struct standing *most, const struct standing *one)
+{
+    most->term = one->term > most->term ? one->term : most->term;
+    most->last_term = one->last_term > most->last_term ? one->last_term : most->last_term;
+    most->commit = one->commit > most->commit ? one->commit : most->commit;
+}
+
 /* How far behind, in four steps. */
 static uint32_t lag_step(uint64_t most, uint64_t commit)
 {
@@ -32,11 +39,11 @@ static uint32_t lag_step(uint64_t most, uint64_t commit)
     return lag < 4 ? 0 : lag < 16 ? 1 : lag < 64 ? 2 : 3;
 }
 
-/* How many are ahead, at most RANK_MOST. */
-#define RANK(standings, count, field, own)                                                         \
+/* How many are ahead, at most RANK_MOST; `most`: what the first of all has. */
+#define RANK(standings, count, field, own, most)                                                   \
     __extension__({                                                                                \
         uint32_t ahead_ = 0;                                                                       \
-        for (size_t other_ = 0; other_ < (count); other_++) {                                      \
+        for (size_t other_ = 0; (own) < (most) && other_ < (count); other_++) {                    \
             ahead_ += (standings)[other_].field > (own) ? 1U : 0U;                                 \
         }                                                                                          \
         ahead_ < RANK_MOST ? ahead_ : RANK_MOST;                                                   \
@@ -68,14 +75,14 @@ static void note_cuts(struct cluster *cluster)
 
 /* Of one node, in bits. */
 static uint32_t pack(const struct cluster *cluster, size_t position, const struct node_view *view,
-                     const struct standing *standings, uint64_t commit_most)
+                     const struct standing *standings, const struct standing *most)
 {
     const struct standing *own = &standings[position];
     size_t count = cluster->members.count;
     uint32_t packed = (uint32_t)view->state | (uint32_t)view->role << 4;
-    packed |= RANK(standings, count, term, own->term) << 8;
-    packed |= RANK(standings, count, last_term, own->last_term) << 10;
-    packed |= lag_step(commit_most, own->commit) << 12;
+    packed |= RANK(standings, count, term, own->term, most->term) << 8;
+    packed |= RANK(standings, count, last_term, own->last_term, most->last_term) << 10;
+    packed |= lag_step(most->commit, own->commit) << 12;
     packed |= (view->first_index > 1 ? 1U : 0U) << 14;
     packed |= (view->members->joint ? 1U : 0U) << 15;
     packed |= (view->is_member ? 1U : 0U) << 16;
@@ -137,15 +144,15 @@ void situations_look(struct cluster *cluster)
         return;
     }
     const struct node_view *views[CLUSTER_SITUATION_NODES];
-    uint64_t commit_most = 0;
+    struct standing most = {0}; /* each of its fields by itself */
     for (size_t i = 0; i < count; i++) {
         struct cluster_node *node = cluster->members.items[i].node;
         const struct node_view *view = views[i] = cluster_view(node);
         standings[i] = (struct standing){view->term, last_term(node, view), view->commit_index};
-        commit_most = view->commit_index > commit_most ? view->commit_index : commit_most;
+        take_most(&most, &standings[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        packed[i] = pack(cluster, i, views[i], standings, commit_most);
+        packed[i] = pack(cluster, i, views[i], standings, &most);
     }
     sort(packed, count);
     uint64_t hash = hash_bytes(packed, count * sizeof packed[0], count);
