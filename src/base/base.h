@@ -254,9 +254,14 @@ static inline uint64_t random_scramble(uint64_t word)
     return word ^ (word >> 31);
 }
 
-static inline uint64_t random_next(struct random *random)
+static inline void random_skip(struct random *random) /* a number that nobody looks at */
 {
     random->state += 0x9e3779b97f4a7c15ULL;
+}
+
+static inline uint64_t random_next(struct random *random)
+{
+    random_skip(random);
     return random_scramble(random->state);
 }
 /* 0 .. bound-1, unbiased; bound >= 1 */

@@ -255,25 +255,34 @@ void faults_release(struct faults *faults, int64_t now_ns)
 
 /* ---- judging -------------------------------------------------------------------------------- */
 
-/* The numbers of one message. All are drawn, also of faults that are off and for messages that are
- * cut or intercepted: one fault less leaves the fates of the others as they were. */
+/* The streams as they were before one message. All go on by a number, also those of faults that are
+ * off and for messages that are cut or intercepted: one fault less leaves the fates of the others
+ * as they were. The numbers themselves are made where they are asked for. */
 struct draws {
-    uint64_t of[STREAM_COUNT];
+    struct random of[STREAM_COUNT];
 };
 
 static struct draws draw_all(struct fault_link *link)
 {
     struct draws draws;
 
+    memcpy(draws.of, link->streams, sizeof draws.of);
     for (size_t i = 0; i < STREAM_COUNT; i++) {
-        draws.of[i] = random_next(&link->streams[i]);
+        random_skip(&link->streams[i]);
     }
     return draws;
 }
 
+static uint64_t number_of(const struct draws *draws, enum stream_kind stream)
+{
+    struct random at = draws->of[stream];
+
+    return random_next(&at);
+}
+
 static bool happens(const struct draws *draws, enum stream_kind stream, uint64_t chance)
 {
-    return (draws->of[stream] >> 32) < chance;
+    return chance != 0 && (number_of(draws, stream) >> 32) < chance;
 }
 
 /* The longest delay of a link that has no faults of its own. */
@@ -297,8 +306,7 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
         batch_release(frame);
         return;
     }
-    int64_t delay_ns = delay_from_draw(of_link, draws->of[STREAM_DELAY]);
-    int64_t copy_delay_ns = delay_from_draw(of_link, draws->of[STREAM_DUPLICATE_DELAY]);
+    int64_t delay_ns = delay_from_draw(of_link, number_of(draws, STREAM_DELAY));
     bool reordered = happens(draws, STREAM_REORDER, of_link->reorder);
     struct batch *copy =
         happens(draws, STREAM_DUPLICATE, of_link->duplicate) ? batch_hold(frame) : NULL;
@@ -311,6 +319,7 @@ static void pass(struct faults *faults, struct fault_link *link, int64_t now_ns,
     }
     if (copy != NULL) {
         /* The copy of a reordered message does not wait with it. */
+        int64_t copy_delay_ns = delay_from_draw(of_link, number_of(draws, STREAM_DUPLICATE_DELAY));
         emit(faults, link, copy, urgent, due_in_order(link, leaves_ns + copy_delay_ns, overtakes));
     }
     if (!reordered) {
