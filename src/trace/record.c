@@ -87,10 +87,10 @@ void trace_write_record(const struct trace_event *event, bool with_entries, stru
     uint32_t bits = 0;
     /* Each is copied, and the next is copied over one that is 0: no jump has to be guessed. */
     for (size_t i = 0; i < TRACE_NUMBERS; i += 2) {
-        uint32_t is_there = (numbers[i] | numbers[i + 1]) != 0 ? 1 : 0;
+        size_t is_there = (numbers[i] | numbers[i + 1]) != 0 ? 1 : 0;
         memcpy(at, numbers + i, PAIR_BYTES);
         at += is_there * PAIR_BYTES;
-        bits = bits << 1 | is_there;
+        bits = 2 * bits + (uint32_t)is_there;
     }
     bits |= bits_of(event, with_entries);
     memcpy(record, &event->entry_count, SMALL_BYTES);
