@@ -3,9 +3,12 @@ local lu = require "luaunit"
 local browser = require "spec.support.browser"
 local command = require "spec.support.command"
 local describe = require "raft.view.describe"
+local pages = require "spec.support.pages"
 local traces = require "spec.support.traces"
 
 local tests, left = {}, 0
+local settle, open, show_around, place_of, count, field, span =
+  pages.settle, pages.open, pages.show_around, pages.place_of, pages.count, pages.field, pages.span
 
 local EVENTS = 100000 -- of the page that must open fast; RAFTBENCH_PAGE_EVENTS names another number
 local OPENS_S, TASK_MS = 10, 1000 -- far above what a quiet machine takes: 0.6 s, and 60 ms
@@ -31,16 +34,6 @@ end
 
 -- ---- looking ------------------------------------------------------------------------------------
 
-local function settle(b)
-  b:wait("return !raftbench.current.waits && !raftbench.current.stale", "a drawn page")
-end
-
-local function open(b, path)
-  b:open(path)
-  b:wait("return document.documentElement.dataset.ready", "a page that is ready")
-  settle(b)
-end
-
 -- The page of `shared`, as it opens.
 local function look(b)
   open(b, shared.page)
@@ -54,33 +47,6 @@ local function position_of(f)
     end
   end
   error "no such event"
-end
-
-local function show_around(b, position, ns)
-  b:run([=[const time = raftbench.current.run.time[arguments[0]];
-    raftbench.showSpan(time - arguments[1], time + arguments[1]);]=], position, ns)
-  settle(b)
-end
-
--- Where on the window something drawn is: a mark, or the middle of an arrow.
-local function place_of(b, position)
-  return b:run([[const at = arguments[0], box = document.getElementById("canvas").getBoundingClientRect();
-    const mark = raftbench.paint.marks.find(one => one.at === at);
-    if (mark) return [box.left + mark.x, box.top + mark.y];
-    const arrow = raftbench.paint.arrows.find(one => one.at === at);
-    return [box.left + (arrow.x0 + arrow.x1) / 2, box.top + (arrow.y0 + arrow.y1) / 2];]], position)
-end
-
-local function count(b, selector)
-  return b:run("return document.querySelectorAll(arguments[0]).length", selector)
-end
-
-local function field(b, name)
-  return b:text(("#event [data-field=%s] td"):format(name))
-end
-
-local function span(b)
-  return b:run "return raftbench.view.to - raftbench.view.from"
 end
 
 local function add(name, body)
