@@ -224,7 +224,7 @@ local function run_as_child(list, arguments, core)
     job = function() end,
     kept = arguments.keep and kept.new(arguments.keep, report.problem) or nil,
   })
-  file:write(ended and records.encode("done", {}) or "", "\n")
+  file:write(records.encode(ended and "done" or "interrupted", {}), "\n")
   file:close()
   return ended and code or CANNOT_RUN
 end

@@ -12,7 +12,7 @@ local escapes = { ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r
 local originals = { ["\\"] = "\\", n = "\n", t = "\t", r = "\r" }
 
 --- A record as one line.
--- @tparam string what `begin` or `finish` (of a test), or `done` (of all)
+-- @tparam string what `begin` or `finish` (of a test), `done` (of all) or `interrupted` (by the user)
 -- @tparam table record
 -- @treturn string without a line end
 function records.encode(what, record)
@@ -29,7 +29,7 @@ end
 
 --- The reverse.
 -- @tparam string line
--- @treturn string `begin`, `finish` or `done`
+-- @treturn string `begin`, `finish`, `done` or `interrupted`
 -- @treturn table the record
 function records.decode(line)
   local what, rest = line:match("^(%a+)(.*)$")
