@@ -76,10 +76,10 @@ function tests.test_TheLowestSeedIsNotWaitedForLongerThanARunMayTake()
   local function for_ever()
     while true do end -- luacheck: ignore 542
   end
-  local finding = slow_second(for_ever, { patience = 1 })
+  local finding = slow_second(for_ever, { patience = 2 })
   lu.assertEquals({ finding.seed, finding.property }, { 2, "hang" })
   local report
-  finding, report = slow_second(for_ever, { time = 1 })
+  finding, report = slow_second(for_ever, { time = 2 })
   lu.assertEquals(finding.seed, 3)
   lu.assertTrue(report.real_time < 20, report.real_time)
 end
