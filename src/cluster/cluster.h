@@ -154,6 +154,8 @@ uint64_t cluster_wait_time(struct cluster *cluster, int64_t deadline_ns,
 uint64_t cluster_wait_change(struct cluster *cluster, int64_t deadline_ns);
 /* A leader as cluster_leader says, of a term later than `above`: the outcome's index and term. */
 uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t deadline_ns);
+/* That node has read its disk, or has ended. */
+uint64_t cluster_wait_recovery(struct cluster *cluster, uint64_t id, int64_t deadline_ns);
 /* At least `wanted` running, connected nodes have applied this command (an encoded value). */
 uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, uint64_t wanted,
                                 int64_t deadline_ns);

@@ -349,6 +349,23 @@ uint64_t cluster_wait_leader(struct cluster *cluster, uint64_t above, int64_t de
                 (struct bytes){NULL, 0}, deadline_ns);
 }
 
+static bool recovery_judge(void *owner, struct request_wait *wait, struct bytes body,
+                           struct request_outcome *outcome)
+{
+    struct cluster_node *node = cluster_node(owner, wait->wanted);
+    const struct node_view *view = node == NULL ? NULL : cluster_view(node);
+    (void)body;
+    (void)outcome;
+    return view == NULL || (view->state != NODE_STARTING && view->state != NODE_PAUSED) ||
+           view->is_up;
+}
+
+uint64_t cluster_wait_recovery(struct cluster *cluster, uint64_t id, int64_t deadline_ns)
+{
+    return wait(cluster, (struct request_wait){.judge = recovery_judge, .wanted = id},
+                (struct bytes){NULL, 0}, deadline_ns);
+}
+
 uint64_t cluster_wait_committed(struct cluster *cluster, struct bytes command, uint64_t wanted,
                                 int64_t deadline_ns)
 {

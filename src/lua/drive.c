@@ -144,6 +144,15 @@ static int wait_leader(lua_State *L)
     return ticket_push(L, box, cluster_wait_leader(box->cluster, (uint64_t)above, deadline_ns));
 }
 
+/* core:wait_recovery(id, deadline_ns) → ticket */
+static int wait_recovery(lua_State *L)
+{
+    uint64_t id = lua_id_check(L, 2);
+    int64_t deadline_ns = lua_time_check(L, 3);
+    struct lua_cluster *box = lua_cluster_enter(L);
+    return ticket_push(L, box, cluster_wait_recovery(box->cluster, id, deadline_ns));
+}
+
 static struct bytes value_argument(lua_State *L, int index, const char *name)
 {
     struct lua_cluster *box = lua_cluster_check(L);
@@ -353,6 +362,7 @@ const luaL_Reg lua_drive_methods[] = {
     {"wait_time", wait_time},
     {"wait_change", wait_change},
     {"wait_leader", wait_leader},
+    {"wait_recovery", wait_recovery},
     {"wait_committed", wait_committed},
     {"committed", committed},
     {"submit", submit},

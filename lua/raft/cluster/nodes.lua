@@ -83,11 +83,7 @@ end
 
 -- Waits until a node that was started has read its disk, or has ended.
 local function await_recovery(self, id, deadline_ns)
-  local function has_recovered()
-    local state = self.core:state(id) -- asked after each event: a whole status costs more than many of these
-    return state ~= "starting" and (state ~= "paused" or self.core:status(id, "role") ~= nil)
-  end
-  if not self.driver:await_predicate(has_recovered, deadline_ns) then
+  if self.driver:await(self.core:wait_recovery(id, deadline_ns)).code then
     return nil, ("node %d has not read its disk within %g s"):format(id, RECOVERY_NS / 1e9), "timeout", {}
   end
   local status = self.core:status(id)
