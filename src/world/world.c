@@ -40,9 +40,11 @@ static int64_t world_from_local(int64_t local_ns, int64_t rate_ppb)
     return saturate(((wide)local_ns * RATE_AS_WORLD_PPB + rate_ppb - 1) / rate_ppb);
 }
 
+/* b >= 0 */
 static int64_t add_saturated(int64_t a, int64_t b)
 {
-    return saturate((wide)a + b);
+    int64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? WORLD_NEVER : sum;
 }
 
 void node_clock_init(struct node_clock *clock, int64_t world_now_ns)
