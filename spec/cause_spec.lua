@@ -6,6 +6,7 @@ local causes = require "raft.shrink.causes"
 local branches = require "raft.shrink.branches"
 local failures = require "raft.failure"
 local looks = require "raft.shrink.moments"
+local origins = require "raft.shrink.origins"
 local plans = require "raft.shrink.plan"
 local redraw = require "raft.shrink.redraw"
 local replay = require "raft.shrink.replay"
@@ -238,6 +239,7 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   }, 1)
   lu.assertTrue(#found.moments > 5)
   lu.assertTrue(found.longer_ns.kept < 2000000000) -- whoever leads, it fails within these
+  lu.assertEquals(found.origin.events[1].kind, "snapshot") -- it is what the machine loses something by
   lu.assertStrContains(found.ending.text, "append")
 end
 
@@ -329,6 +331,53 @@ function tests.test_WhatANodePromisesBeforeItIsSyncedIsTold()
   lu.assertNil(unsafe(answer(7)))
   lu.assertNil(unsafe { kind = "start", node = 2, last = 2 })
   lu.assertEquals(unsafe(answer(3)), "acknowledges 3, not synced")
+end
+
+-- Events as a list, each with its place as time.
+local function events_of(list)
+  for place, event in ipairs(list) do
+    event.time, event.text = place, ("%s of node %d"):format(event.kind, event.node)
+  end
+  return list
+end
+
+local function texts_of(origin)
+  local texts = {}
+  for place, event in ipairs(origin.events) do
+    texts[place] = ("%d: %s"):format(event.time, event.text)
+  end
+  return texts
+end
+
+function tests.test_ASnapshotThatTheFailingNodeGoesOnFromIsFollowedBackToWhoTookIt()
+  local events = events_of {
+    { kind = "snapshot", node = 1, index = 5 }, { kind = "snapshot", node = 3, index = 7 },
+    { kind = "receive", node = 2, peer = 3 }, { kind = "snapshot", node = 1, index = 7 },
+    { kind = "install", node = 2, index = 7 }, { kind = "restore", node = 2, index = 7 },
+    { kind = "receive", node = 4, peer = 2 }, { kind = "install", node = 4, index = 7 },
+    { kind = "restore", node = 4, index = 7 }, { kind = "snapshot", node = 4, index = 9 },
+  }
+  local origin = origins.of(events, { nodes = { 4, 1 }, time = 11, property = "machines answer alike" })
+  lu.assertEquals({ origin.node, origin.from, origin.message.time }, { 4, "a snapshot", 7 })
+  lu.assertEquals(texts_of(origin), {
+    "2: snapshot of node 3", "5: install of node 2", "8: install of node 4", "9: restore of node 4",
+  })
+  lu.assertNil(origins.of(events, { nodes = { 1 }, time = 11, property = "machines answer alike" }))
+  lu.assertNil(origins.of(events, { nodes = {}, time = 11, property = "liveness" }))
+end
+
+function tests.test_WhatANodeThatDoesNotStartWroteLastIsTold()
+  local events = events_of {
+    { kind = "sync", node = 1, what = "snapshot" }, { kind = "stop", node = 1 }, { kind = "start", node = 1 },
+    { kind = "write", node = 1, what = "entries" }, { kind = "sync", node = 1, what = "entries" },
+    { kind = "sync", node = 2, what = "entries" }, { kind = "write", node = 1, what = "state" },
+    { kind = "stop", node = 1 },
+  }
+  local texts = { "5: sync of node 1", "7: write of node 1", "8: stop of node 1" }
+  lu.assertEquals(texts_of(origins.of(events, { nodes = { 1 }, time = 9, property = "a node starts again" })), texts)
+  events[9] = { kind = "start", node = 1, time = 9, text = "start of node 1" }
+  lu.assertEquals(texts_of(origins.of(events, { nodes = { 1 }, time = 9, property = "one vote in a term" })), texts)
+  lu.assertNil(origins.of(events, { nodes = { 1 }, time = 10, property = "one vote in a term" })) -- it started long ago
 end
 
 function tests.test_TheMomentsOfARunThatEndsItsProcessAreKnownToo()

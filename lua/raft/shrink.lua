@@ -280,14 +280,15 @@ local function run(given)
 end
 
 --- Shrinks a run that fails.
--- @tparam table given `run`: run(events_most) → a failure, or nil: one that takes more events of the world raises an
--- error; `is_hang`: that it does not end is its failure, which is taken for so after `hang_events` (300000) events
--- of its world, or after `hung_s` (20) real seconds without so many, and then it cannot be shrunk; `replays` (400) and
--- `seconds` (60) at most; `is_scenario`: its file runs nothing when it is loaded; `again`: { file, seed, set } of a
--- scenario; and what tells how far it is: `told`: told(work) before each pass, `replayed`: replayed(work) after each
--- replay, `told_scripted`: told_scripted(faults, replays)
+-- @tparam table given `run`: run(events_most, ended) → a failure, or nil: one that takes more events of the world
+-- raises an error; it may tell ended(failure) before it tidies up, which takes longer; `is_hang`: that it does not end
+-- is its failure, which is taken for so after `hang_events` (300000) events of its world, or after `hung_s` (20) real
+-- seconds without so many, and then it cannot be shrunk; `replays` (400) and `seconds` (60) at most; `is_scenario`:
+-- its file runs nothing when it is loaded; `again`: { file, seed, set } of a scenario; and what tells how far it is:
+-- `told`: told(work) before each pass, `replayed`: replayed(work) after each replay, `told_scripted`:
+-- told_scripted(faults, replays)
 -- @treturn ?table { failure, before, plan, replays, seconds, script, refused, events, diagram, others, sure: under how
--- many of 20 seeds of the network it fails }; { failure, scripted, text, replays, seconds, script } where only the
+-- many of 20 seeds of the network it fails }; { failure, scripted, run, text, replays, seconds, script } where only the
 -- script itself fails so, with few of its faults (raft.shrink.scripted); nil and why it cannot be shrunk
 function shrink.run(given)
   if not given.is_hang then

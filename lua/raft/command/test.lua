@@ -283,8 +283,8 @@ local function close_outputs(all)
   return nil
 end
 
--- Runs one test once more: what came of it, as raft.failure has it; nil: it passed.
-local function fail_again(record, arguments, core)
+-- Runs one test once more: what came of it, as raft.failure has it; nil: it passed. `ended` is told so at once.
+local function fail_again(record, arguments, core, ended)
   local protect = require "raft.test.protect"
   local failure
   runner.run_file({
@@ -294,6 +294,9 @@ local function fail_again(record, arguments, core)
     begin = function() end,
     finish = function(again)
       failure = again.status == "failed" and require("raft.failure").of(protect.latest, again.message) or nil
+      if ended then
+        ended(failure)
+      end
     end,
   })
   return failure
@@ -306,7 +309,8 @@ local function shrink_first(failed, arguments, core)
   end
   require("raft.shrink.story").tell {
     path = ("repro-%s-%.0f.lua"):format(failed.name:gsub("[^%w_-]", "-"), failed.seed),
-    command = quote.command(common.again(arguments)), run = function() return fail_again(failed, arguments, core) end,
+    command = quote.command(common.again(arguments)),
+    run = function(_, ended) return fail_again(failed, arguments, core, ended) end,
   }
 end
 

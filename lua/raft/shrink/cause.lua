@@ -372,6 +372,23 @@ function Search:ending()
   } or nil
 end
 
+-- Where the state of the node that failed came from; nil where it fails as soon without that snapshot.
+function Search:origin(found)
+  local message = found and found.message
+  if not message or not self:message_at(message.step) or not self:message_at(message.step).lose then
+    return found
+  end
+  local lose = self:message_at(message.step).lose
+  local outcomes = self:pass("kept", { { step = message.step, first = 1, last = WITHOUT } }, { lose = lose })[1]
+  local count = 0
+  for _, outcome in ipairs(outcomes or {}) do -- later it is sent again
+    local is_soon = not outcome.time or outcome.time * 1e9 <= self.plan.ends_ns + LONGER_NS[#LONGER_NS]
+    count = count + (outcome.is_failed and is_soon and 1 or 0)
+  end
+  return count < WITHOUT and { node = found.node, from = found.from, events = found.events,
+    without = outcomes and cause.chance(count, WITHOUT) } or nil
+end
+
 local function moments_of(given)
   local moments = {}
   for place, moment in ipairs(given.moments) do
@@ -393,15 +410,16 @@ end
 -- @tparam table given.failure
 -- @tparam table given.moments list of { step, time, text, parts }, as raft.shrink.moments gives them
 -- @tparam ?table given.received the same of each message that came
+-- @tparam ?table given.origin of the state of the node that failed, as raft.shrink.origins gives it
 -- @tparam function given.branches branches(asked) → for each stop in order what came of its branches, as
 -- raft.shrink.branches gives it
 -- @tparam function given.until_ns until_ns(curve) → when the time for this curve is over, on the real clock
--- @treturn table { moments, kept, redrawn, longer_ns, ending, runs }: moments that were looked at have `kept` and
--- `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
+-- @treturn table { moments, kept, redrawn, longer_ns, ending, origin, runs }: moments that were looked at have `kept`
+-- and `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
 -- of each curve { event, before, after, next, is_one_event, without }, the greatest first (a script has no `redrawn`),
 -- `without`: the chance where the message that came at the event is lost; `longer_ns` of each curve: how much later
 -- than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that nearly all
--- of the branches that failed and were watched had too
+-- of the branches that failed and were watched had too; `origin`: { node, from, events, without }
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), branches = given.branches, runs = 0,
@@ -409,8 +427,8 @@ function cause.find(given)
   }, Search)
   local kept, redrawn = search:jumps "kept", given.is_script and {} or search:jumps "redrawn"
   return {
-    ending = search:ending(), longer_ns = search.longer_ns, moments = search.moments, runs = search.runs,
-    kept = kept, redrawn = not given.is_script and redrawn or nil,
+    ending = search:ending(), origin = search:origin(given.origin), longer_ns = search.longer_ns,
+    moments = search.moments, runs = search.runs, kept = kept, redrawn = not given.is_script and redrawn or nil,
   }
 end
 

@@ -84,12 +84,12 @@ end
 
 -- How likely the failure of a run is, event by event.
 local function find(run, until_ns, given)
-  local list, received = moments.of(run)
+  local list, received, origin = moments.of(run)
   for _, message in ipairs(received) do
     message.lose = not given.is_script and message.lose or nil -- its own intercept may be what it is about
   end
   return cause.find(plans.with(given, {
-    moments = list, received = received,
+    moments = list, received = received, origin = origin,
     branches = function(asked) return branches.run(run, asked) end,
     until_ns = function(curve) return until_ns(curve == "kept" and not given.is_script and SHARE_OF_KEPT or 1) end,
   }))

@@ -2,6 +2,7 @@
 -- branches begin, and what a cause is named by.
 -- @module raft.shrink.moments
 
+local origins = require "raft.shrink.origins"
 local unsynced = require "raft.shrink.unsynced"
 local workers = require "raft.workers"
 
@@ -38,6 +39,12 @@ local function words_of(event, latest, disk)
   return text
 end
 
+-- The step of the world that an event is of.
+local function step_of(c)
+  local is_inside = c.driver:is_inside() and c.driver.busy == "a callback" -- of the world's step
+  return c.core:world_events() - (is_inside and 1 or 0)
+end
+
 -- Tells of each event that means something, and of messages that come: told(step, event, text). Gives what ends it.
 local function watch(c, told)
   local latest, roles, disk = {}, {}, unsynced.new()
@@ -49,8 +56,7 @@ local function watch(c, told)
     disk:note(event)
     return event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role) or disk:unsafe(event) ~= nil
   end, function(event)
-    local is_inside = c.driver:is_inside() and c.driver.busy == "a callback" -- of the world's step
-    told(c.core:world_events() - (is_inside and 1 or 0), event, words_of(event, latest, disk))
+    told(step_of(c), event, words_of(event, latest, disk))
   end)
 end
 
@@ -88,18 +94,27 @@ local function count_sent(c)
   end
 end
 
-local function nothing() end
-
--- Tells of each event as a plain table: tell { step, time, kind, node, text, lose }.
+-- Tells of each event as a plain table: tell { step, time, kind, node, text, lose }; and, as `origin`, of those that
+-- say where a node's state comes from.
 local function tell_all(run, tell)
   run {
-    reached = nothing, ended = nothing,
+    reached = function() end,
+    ended = function(failure)
+      tell { failure = failure or {} }
+    end,
     begin = function(c)
       local which = count_sent(c)
       watch(c, function(step, event, text)
         tell {
           step = step, time = event.time, kind = event.kind, node = event.node, text = text,
           lose = event.kind == "receive" and which(event) or nil,
+        }
+      end)
+      c:on(origins.tells, function(event)
+        tell {
+          origin = true, step = step_of(c), time = event.time, kind = event.kind, node = event.node,
+          index = event.index, peer = event.peer, what = event.what,
+          text = ("node %d %s"):format(event.node, require("raft.view.describe").banner(event)),
         }
       end)
     end,
@@ -132,10 +147,16 @@ end
 -- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
 -- each step
 -- @treturn table received: the same of each message that came, with `lose`: what a branch loses so that it does not
+-- @treturn ?table where what failed came from, as raft.shrink.origins gives it
 function moments.of(run)
   local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
+  local telling, failure = {}, {}
   told_by_child(run, function(event)
-    if event.kind == "receive" then
+    if event.failure then
+      failure = event.failure
+    elseif event.origin then
+      telling[#telling + 1] = event
+    elseif event.kind == "receive" then
       received[#received + 1] = {
         step = event.step, time = event.time, text = event.text, parts = { event.text }, lose = event.lose,
       }
@@ -147,7 +168,7 @@ function moments.of(run)
   if last and last.step > list[#list].step then
     list[#list + 1] = last
   end
-  return list, received
+  return list, received, origins.of(telling, failure)
 end
 
 --- Watches a run for the events of its last step that means something.

@@ -42,7 +42,7 @@ local function ask_each(c, hooks)
 end
 
 --- A script with few of its faults.
--- @tparam function run run() → its failure; nil: none
+-- @tparam function run as shrink.run takes it
 -- @tparam table result as scripted.shrink gives it
 -- @treturn function
 function runs.of_script(run, result)
@@ -58,10 +58,12 @@ function runs.of_script(run, result)
       end
       ask_each(c, hooks)
     end
+    local function ended(failure)
+      hooks.ended(failure, inputs.end_ns(inputs.latest()) / 1e9)
+    end
     inputs.begin(filter)
-    local failure = run()
+    ended(run(nil, ended))
     inputs.stop()
-    hooks.ended(failure, inputs.end_ns(inputs.latest()) / 1e9)
   end
 end
 

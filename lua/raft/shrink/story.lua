@@ -166,6 +166,17 @@ local function window_words(window)
   return words
 end
 
+-- Where the state of the node that failed came from, in words.
+local function origin_words(origin)
+  local parts, without = {}, origin.without
+  for place, event in ipairs(origin.events) do
+    parts[place] = ("%s (%.6f s)"):format(event.text, event.time)
+  end
+  return ("node %d goes on from %s: %s%s"):format(origin.node, origin.from, table.concat(parts, ", then "),
+    without and ("; where that is lost on its way %s of %d fails as soon"):format(
+      without.count == 0 and "none" or without.count, without.all) or "")
+end
+
 --- Prints at which events the failure became likely.
 -- @tparam table found as shrink.run gives it
 -- @tparam ?boolean with_curve
@@ -185,6 +196,9 @@ function story.show_cause(found, with_curve)
   if result.ending then
     say("  at last, in %d of %d branches that were watched failing, at: %s%s", result.ending.count, result.ending.all,
       result.ending.text, without_words(result.ending.without))
+  end
+  if result.origin then
+    say("  %s", origin_words(result.origin))
   end
   if with_curve then
     local kept, redrawn = result.longer_ns.kept / 1e9, (result.longer_ns.redrawn or 0) / 1e9
