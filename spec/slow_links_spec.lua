@@ -67,8 +67,10 @@ in_both(tests, "HeartbeatsDoNotQueueBehindALargeEntry", { nodes = 3 }, function(
   local last = submit_many(c, leader, 1, 4 * MB)
   wait_committed(c, last, 10)
   off()
-  lu.assertTrue(c:now() - start > 0.9)
-  lu.assertTrue(longest < 0.15, ("no heartbeat for %.3f s"):format(longest))
+  local took = c:now() - start
+  lu.assertTrue(took > 0.9)
+  -- Behind it they would come when all of it has; a machine that is busy may be late with one.
+  lu.assertTrue(longest < (c:mode() == "sim" and 0.15 or took / 2), ("no heartbeat for %.3f s"):format(longest))
   assert_nobody_campaigned(c, leader, term)
 end)
 
