@@ -61,4 +61,10 @@ function tests.test_ClientsRestWhileMembersAreSettled()
   run(201171, "sim")
 end
 
+-- Three servers that did not know that their removal was committed left the cluster no leader for long.
+function tests.test_WhoIsRemovedIsStopped()
+  lu.skipIf(os.getenv("RAFTBENCH_SPEC_SEEDS") == "1", "each seed has its own turn")
+  run(6009327, "sim")
+end
+
 return tests

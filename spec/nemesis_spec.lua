@@ -4,6 +4,7 @@ local lu = require "luaunit"
 local raft = require "raft"
 local scenario = require "raft.scenario"
 local clusters = require "spec.support.clusters"
+local settle = require "raft.nemesis.settle"
 
 local tests = {}
 
@@ -248,5 +249,33 @@ function tests.test_WrongOptionsAreNamed()
     refused({ actions = { { "crash", 1 } } }, "at = seconds")
   end)
 end
+
+-- Servers that know of the change that removes them, but not that it is committed, stand for election for ever (chaos
+-- 6009327): they are stopped once it is, which may be after all has healed.
+clusters.add(tests, "WhoIsRemovedLateIsStopped", {
+  nodes = 5, mode = "sim", pre_vote = false, check_quorum = false,
+}, function(c)
+  if c:wait_leader() ~= 2 then
+    assert(c:transfer_leader(2))
+  end
+  local is_cut = false -- nobody hears that the entry of the new members has arrived
+  c:on({ kind = "members", node = 2 }, function(event)
+    is_cut = #event.members.voters == 2 and not event.members.voters_old
+  end)
+  c:intercept(function(message)
+    return is_cut and message.kind == "append_response" and "drop" or nil
+  end)
+  local changed, _, code = c:change_members({ voters = { 2, 4 } }, { timeout = 0.1 })
+  lu.assertNil(changed)
+  lu.assertEquals(code, "timeout")
+  lu.assertTrue(is_cut)
+  c:intercept(nil)
+  assert(settle.members({ cluster = c.inner }, 10))
+  for _, id in ipairs { 1, 3, 5 } do
+    local state = c:status(id, "state")
+    lu.assertTrue(state == "stopping" or state == "removed", state)
+  end
+  c:check_live()
+end)
 
 return tests

@@ -72,14 +72,30 @@ function settle.disk(nemesis, timeout)
   return replace(cluster, id, timeout)
 end
 
+-- The latest configuration that a running server knows; nil: none knows it as committed, so that those whom it does
+-- not list may be needed to agree on it. That asks for no leader: there may be none for long.
+local function latest_committed(core)
+  local latest, holder = 0, nil
+  for _, id in ipairs(core:ids()) do
+    local index = core:state(id) == "running" and core:status(id, "members_index")
+    if index and index > latest then
+      latest, holder = index, nil
+    end
+    if index and index == latest and core:status(id, "commit") >= index then
+      holder = id
+    end
+  end
+  return holder and core:status(holder, "members")
+end
+
 -- A server that was removed and was not told stands for election still. Without pre-vote it raises the term again and
--- again (dissertation, 4.2.3): whoever removes a server stops it.
+-- again, and no leader stays (dissertation, 4.2.3): whoever removes a server stops it. Whether that is done, for the
+-- latest configuration is committed.
 local function stop_removed(cluster)
   local core = cluster.core
-  local leader = core:leader()
-  local members = leader and core:status(leader, "members")
-  if not members or core:status(leader, "commit") < core:status(leader, "members_index") then
-    return -- those whom it does not list may be needed to agree on it
+  local members = latest_committed(core)
+  if not members then
+    return false
   end
   local is_listed = {}
   for _, group in ipairs { members.voters, members.learners, members.voters_old or {} } do
@@ -87,12 +103,13 @@ local function stop_removed(cluster)
       is_listed[id] = true
     end
   end
-  for _, id in ipairs(cluster:ids()) do
-    local own = is_listed[leader] and core:state(id) == "running" and not is_listed[id] and core:status(id, "members")
+  for _, id in ipairs(core:ids()) do
+    local own = core:state(id) == "running" and not is_listed[id] and core:status(id, "members")
     if own and #own.voters > 0 then
       core:stop_removed(id)
     end
   end
+  return true
 end
 
 -- Whether each that is listed is the server that is there now, but for one whose disk has lied.
@@ -120,8 +137,7 @@ function settle.members(nemesis, timeout)
   while cluster:now() < deadline do
     local waits_until = cluster:now() + PATIENCE_S
     while cluster:now() < waits_until do
-      stop_removed(cluster)
-      if are_themselves(cluster) then
+      if stop_removed(cluster) and are_themselves(cluster) then
         return true
       end
       cluster:sleep(RETRY_S)
