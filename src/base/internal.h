@@ -33,8 +33,8 @@ size_t cbor_head(uint8_t head[CBOR_HEAD_BYTES_MAX], enum cbor_major major, uint6
 size_t cbor_integer(uint8_t head[CBOR_HEAD_BYTES_MAX], int64_t value);
 size_t cbor_number(uint8_t head[CBOR_HEAD_BYTES_MAX], double value);
 
-/* Base 64 (RFC 4648, 4) with its padding (base64.c). Decoding takes nothing but what encoding gives; on false
- * nothing is written. */
+/* Base 64 (RFC 4648, 4) with its padding (base64.c). Decoding takes nothing but what encoding
+ * gives; on false nothing is written. */
 void base64_write(struct buffer *out, struct bytes data);
 bool base64_read(struct buffer *out, struct bytes text);
 

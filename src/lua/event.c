@@ -155,8 +155,8 @@ uint64_t lua_event_mask(lua_State *L, int index)
 static struct bytes text_field(lua_State *L, int index, const char *name)
 {
     struct bytes text = {0};
-    lua_getfield(L, index, name); /* stays alive: its table holds it */
-    if (lua_type(L, -1) == LUA_TSTRING) { /* of a number the text would be nobody's */
+    lua_getfield(L, index, name);
+    if (lua_type(L, -1) == LUA_TSTRING) { /* its table keeps it; the text of a number nobody would */
         text.data = (const uint8_t *)lua_tolstring(L, -1, &text.size);
     }
     lua_pop(L, 1);

@@ -214,8 +214,8 @@ struct node_view {
     const struct raft_configuration *members; /* in force; empty where it is not up */
     /* At its latest snapshot, else the first ones; those of its disk where it is not up. */
     const struct raft_configuration *snapshot_members;
-    bool is_member;                           /* they list this very server */
-    bool machine_failed;                      /* that is why it failed */
+    bool is_member;           /* they list this very server */
+    bool machine_failed;      /* that is why it failed */
     uint64_t turned_away_by;  /* a member that told it that its id has another disk; 0: none */
     const char *address;      /* "" while it does not listen */
     const char *error;        /* why it failed; "" */
