@@ -3,6 +3,7 @@ local failing = require "spec.support.failing"
 local lu = require "luaunit"
 local cause = require "raft.shrink.cause"
 local causes = require "raft.shrink.causes"
+local failures = require "raft.failure"
 local one = require "raft.fuzz.one"
 local plans = require "raft.shrink.plan"
 local replay = require "raft.shrink.replay"
@@ -10,6 +11,7 @@ local scripted = require "raft.shrink.scripted"
 local shrink = require "raft.shrink"
 local targets = require "raft.shrink.targets"
 local text = require "raft.shrink.text"
+local trial = require "raft.shrink.trial"
 
 local faults, fail_with = failing.faults, failing.fail_with
 
@@ -84,6 +86,21 @@ function tests.test_WhenAFailureOfTheScriptsOwnCodeBecameLikely()
   lu.assertNil(result.redrawn)
   lu.assertNil(result.ending) -- the assertion comes at no event
   lu.assertNil(table.concat(cause.curve(result), "\n"):find "redrawn")
+end
+
+function tests.test_HowOftenAScriptFailsOverTcpIsToldAndWhatCannotBeDoneThere()
+  local form = 'local raft = require "raft"\nlocal c = assert(raft.cluster { nodes = 1 })\n%s\nc:shutdown()\n'
+  local function told(middle)
+    return trial.over_tcp {
+      script = form:format(middle), plan = { ends_ns = 1000000, tail = false },
+      failure = failures.of "repro.lua:3: mine",
+    }
+  end
+  lu.assertEquals(told 'error "mine"', "over TCP it fails so in 5 of 5 runs")
+  lu.assertEquals(told 'c:disk(1, { torn_write = true })\nc:disk(1, { flip = true })',
+    "over TCP it fails so in 0 of 5 runs; c:disk cannot be done there")
+  lu.assertEquals(told 'assert(c.options.speed == 1, "mine")',
+    "over TCP it fails so in 0 of 5 runs; with a world 5 times slower (RAFTBENCH_SPEED=0.2) in 3 of 3 runs")
 end
 
 -- It waits for ever once a leader was lost.

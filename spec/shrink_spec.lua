@@ -10,7 +10,7 @@ local plans = require "raft.shrink.plan"
 local raft = require "raft"
 local report = require "raft.report"
 local shrink = require "raft.shrink"
-local story = require "raft.shrink.story"
+local trial = require "raft.shrink.trial"
 
 local faults, fail_with = failing.faults, failing.fail_with
 
@@ -203,7 +203,7 @@ function tests.test_AHistoryThatIsNotLinearizableIsShrunkToAFewOperations()
   lu.assertTrue(after.operations <= 4)
   local outcome = report.protect(assert(load_text(found.script)))
   require("raft.open").close_all()
-  lu.assertTrue(story.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
+  lu.assertTrue(trial.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
 end
 
 -- A machine that ends its process where it is made from a snapshot.
@@ -271,7 +271,7 @@ function tests.test_ANodeThatDoesNotStartAgainIsAFailureOfItsOwn()
   lu.assertStrContains(found.script, "must_start(c:restart(")
   local outcome = report.protect(assert(load_text(found.script)))
   require("raft.open").close_all()
-  lu.assertTrue(story.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
+  lu.assertTrue(trial.is_it(not outcome.fine and failures.of(outcome.error, outcome.text) or nil, found))
 end
 
 function tests.test_ANemesisDoesOnlyWhatIsLeftOfItsActions()

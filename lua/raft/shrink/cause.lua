@@ -415,11 +415,11 @@ end
 -- raft.shrink.branches gives it
 -- @tparam function given.until_ns until_ns(curve) → when the time for this curve is over, on the real clock
 -- @treturn table { moments, kept, redrawn, longer_ns, ending, origin, runs }: moments that were looked at have `kept`
--- and `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the jumps
--- of each curve { event, before, after, next, is_one_event, without }, the greatest first (a script has no `redrawn`),
--- `without`: the chance where the message that came at the event is lost; `longer_ns` of each curve: how much later
--- than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that nearly all
--- of the branches that failed and were watched had too; `origin`: { node, from, events, without }
+-- and `redrawn`: { count, all, chance, low, high }, the last one is the failure itself; `kept` and `redrawn` are the
+-- jumps of each curve { event, before, after, next, is_one_event, without }, the greatest first (a script has no
+-- `redrawn`), `without`: the chance where the message that came at the event is lost; `longer_ns` of each curve: how
+-- much later than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that
+-- nearly all of the branches that failed and were watched had too; `origin`: { node, from, events, without }
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), branches = given.branches, runs = 0,

@@ -5,23 +5,16 @@
 local cause = require "raft.shrink.cause"
 local causes = require "raft.shrink.causes"
 local core = require "raft.core"
-local defaults = require "raft.defaults"
 local failures = require "raft.failure"
 local files = require "raft.files"
-local oracles = require "raft.shrink.oracle"
 local plans = require "raft.shrink.plan"
 local report = require "raft.report"
 local shrink = require "raft.shrink"
 local terminal = require "raft.view.terminal"
-local workers = require "raft.workers"
+local trial = require "raft.shrink.trial"
 
 local story = {}
 
-local load_text = loadstring or load -- luacheck: ignore 113
-
-local TCP_RUNS, TCP_S = 5, 3 -- at most: runs, and seconds after which no other begins
-local TCP_LONGEST_S = 20 -- a run that lasts longer in real time is not tried
-local HUNG_S = 60
 local HANGS_S = 5 -- where that is the failure
 local LINE_EVERY_S, PLAIN_LINE_EVERY_S = 0.1, 10 -- on a terminal, elsewhere
 local JUMPS_MOST = 2
@@ -57,52 +50,6 @@ local function progress()
       io.stderr:write(live and "\r\27[K" or "")
     end,
   }
-end
-
--- ---- the script --------------------------------------------------------------------------------------------------
-
--- What a script's run raises, in a child: a failure; nil: it passed.
-local function run_script(script, mode, seconds)
-  local answer = workers.call(function()
-    defaults.set("mode", mode)
-    local outcome = report.protect(assert(load_text(script, "=repro.lua")))
-    return outcome.fine and {} or { failure = failures.of(outcome.error, outcome.text) }
-  end, seconds or HUNG_S)
-  if answer.value then
-    return answer.value.failure
-  end
-  return answer.died and failures.died(answer.died, answer.text) or failures.hung "it did not end in time"
-end
-
---- Whether a script's failure is the one that was shrunk; a history that is not linearizable, or a node that does not
--- start, is an assertion there.
--- @tparam ?table failure
--- @tparam table found as shrink.run gives it
--- @treturn boolean
-function story.is_it(failure, found)
-  return oracles.is_same(failure, found.failure)
-    or failure ~= nil and found.failure.property == "linearizability" and failure.text:find "not linearizable" ~= nil
-    or failure ~= nil and found.plan.reason ~= nil and failure.text:find(found.plan.reason, 1, true) ~= nil
-end
-
--- How often the script fails over TCP.
-local function over_tcp(found)
-  if found.plan.ends_ns / 1e9 > TCP_LONGEST_S then
-    return ("over TCP it was not tried: it lasts %.0f s"):format(found.plan.ends_ns / 1e9)
-  end
-  local failed, runs, other = 0, 0, nil
-  local began = clock()
-  while runs < TCP_RUNS and clock() - began < TCP_S do
-    runs = runs + 1
-    local failure = run_script(found.script, "tcp", TCP_S + 2 * found.plan.ends_ns / 1e9)
-    if story.is_it(failure, found) then
-      failed = failed + 1
-    else
-      other = failure or other
-    end
-  end
-  local words = ("over TCP it fails so in %d of %d run%s"):format(failed, runs, runs == 1 and "" or "s")
-  return other and words .. "; otherwise: " .. failures.headline(other.text) or words
 end
 
 -- ---- the whole ---------------------------------------------------------------------------------------------------
@@ -261,15 +208,15 @@ local function show(found, path, command, with_curve)
   end
   say("\n%s", found.diagram or "")
   say("%s", found.script)
-  local again = run_script(found.script, "sim", found.plan.events_most and HANGS_S)
+  local again = trial.run(found.script, "sim", found.plan.events_most and HANGS_S)
   if #found.refused > 0 then
     say("The script does not stand alone: %s", table.concat(found.refused, "; "))
-  elseif not story.is_it(again, found) then
+  elseif not trial.is_it(again, found) then
     say("The script does not fail in the same way%s", again and ": " .. failures.headline(again.text) or "")
   end
   save(found, path, command)
   if #found.refused == 0 and not found.plan.events_most then
-    say("%s", over_tcp(found))
+    say("%s", trial.over_tcp(found))
   end
 end
 
