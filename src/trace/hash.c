@@ -20,12 +20,13 @@ static inline uint64_t pair(uint64_t a, uint64_t a_salt, uint64_t b, uint64_t b_
 
 /* Of an event's numbers, in their order, but for the last two. */
 #define PAIRED (TRACE_NUMBERS - 2)
-static const uint64_t salts[PAIRED] = {
+static const uint64_t salts[] = {
     0xf2a74de452e6b439ULL, 0x6513270e269e0d37ULL, 0x0c5c7fd0a6a3a451ULL, 0xd23f0824128b2f33ULL,
     0x9531985d5d9dc9f9ULL, 0xe8e25d940ed90475ULL, 0x36f675cc81e74ef5ULL, 0x6b0d549b6f03675bULL,
     0x3d9c172411e20b8fULL, 0x8d116ece1738f7d9ULL, 0x0f21ddb66cad4a27ULL, 0x90c192cfd3ac94afULL,
     0xf28c105d1fb17c23ULL, 0xa170b33839263059ULL, 0x8bb84b93962eacc9ULL, 0x4b33a62ed433d4a3ULL,
 };
+_Static_assert(sizeof salts == PAIRED * sizeof *salts, "each of these numbers has a constant");
 
 static uint64_t numbers_hash(const struct trace_event *event)
 {
