@@ -129,6 +129,9 @@ void cluster_limit_events(struct cluster *cluster, uint64_t most);
  * moment of a run is told by it, where a time has several. A limit of them, too; 0: none. */
 uint64_t cluster_steps(const struct cluster *cluster);
 void cluster_limit_steps(struct cluster *cluster, uint64_t most);
+/* Lets askers take what is theirs, who may ask for more. Whether there is something to take then.
+ */
+bool cluster_is_ready(struct cluster *cluster);
 /* Makes the drive that is under way (or the next) return STOPPED after the present step. */
 void cluster_interrupt(struct cluster *cluster);
 /* Rises whenever a role, an applied index, members or a node's state changed: cheap to poll. */

@@ -49,8 +49,7 @@ static void judge(struct cluster *cluster)
     }
 }
 
-/* Whether the caller has something to take; askers have taken what is theirs. */
-static bool is_ready(struct cluster *cluster)
+bool cluster_is_ready(struct cluster *cluster)
 {
     if (cluster->asker == NULL && requests_are_done(cluster->requests)) {
         cluster->asker = requests_settle(cluster->requests);
@@ -66,7 +65,7 @@ static enum cluster_turn drive(struct cluster *cluster, int64_t until_ns, bool e
             return CLUSTER_STOPPED;
         }
         bool was_done = requests_are_done(cluster->requests);
-        if (is_ready(cluster)) {
+        if (cluster_is_ready(cluster)) {
             return CLUSTER_READY;
         }
         if (was_done && each_event) {

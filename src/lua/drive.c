@@ -98,13 +98,14 @@ static int cluster_now(lua_State *L)
     return 1;
 }
 
-/* core:take() → what push_ready pushes; workloads' clients go on first, which may call back */
+/* core:take() → what push_ready pushes. Workloads' clients go on first, which may call back: what
+ * that raises is raised before anything is taken, so that nothing is lost. */
 static int cluster_take_method(lua_State *L)
 {
     struct lua_cluster *box = lua_cluster_enter(L);
-    int results = push_ready(L, box);
+    (void)cluster_is_ready(box->cluster);
     lua_cluster_leave(L, box);
-    return results;
+    return push_ready(L, box); /* also where nothing is: what was taken last is given back */
 }
 
 static int cluster_forget_method(lua_State *L)
