@@ -11,7 +11,11 @@
 
 struct lua_workload *lua_workload_check(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, LUA_WORKLOAD);
+    struct lua_workload *box = luaL_checkudata(L, index, LUA_WORKLOAD);
+    if (box->workload == NULL) {
+        lua_user_error(L, "attempt to use a workload that was collected");
+    }
+    return box;
 }
 
 uint32_t lua_workload_client(lua_State *L, int index)
@@ -214,9 +218,14 @@ static int workload_make(lua_State *L)
     struct lua_cluster *cluster = lua_cluster_check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    struct lua_workload *box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct lua_workload *box = lua_newuserdatauv(L, sizeof *box, 1);
     memset(box, 0, sizeof *box);
     luaL_setmetatable(L, LUA_WORKLOAD);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    lua_setiuservalue(L, 3, 1);
+    box->cluster = cluster;
     struct workload_options options = {0};
     options_read(L, &options);
     options.weights = weights_option(L, options.kind);
@@ -232,7 +241,12 @@ static int workload_make(lua_State *L)
 
 static int workload_gc(lua_State *L)
 {
-    struct lua_workload *box = lua_workload_check(L, 1);
+    struct lua_workload *box = luaL_checkudata(L, 1, LUA_WORKLOAD);
+    /* At the end of the program a workload is collected before its cluster, which finalizers of the
+     * script's may still drive. */
+    if (box->workload != NULL && box->cluster->cluster != NULL) {
+        workload_forget(box->workload);
+    }
     workload_free(box->workload);
     box->workload = NULL;
     buffer_free(&box->value);
@@ -245,7 +259,7 @@ static int give(lua_State *L)
     struct lua_workload *box = lua_workload_check(L, 1);
     uint32_t client = lua_workload_client(L, 2);
     struct workload_operation operation = operation_read(L, box, 4);
-    workload_give(box->workload, client, (int64_t)luaL_checkinteger(L, 3), &operation);
+    workload_give(box->workload, client, lua_time_check(L, 3), &operation);
     return 0;
 }
 

@@ -8,9 +8,11 @@
 
 struct lua_workload {
     struct workload *workload;
-    struct buffer value; /* scratch */
+    struct lua_cluster *cluster; /* its user value keeps it */
+    struct buffer value;         /* scratch */
 };
 
+/* Raises an error where it was collected: only a finalizer of the script's can still have it. */
 struct lua_workload *lua_workload_check(lua_State *L, int index);
 uint32_t lua_workload_client(lua_State *L, int index); /* a client's number */
 

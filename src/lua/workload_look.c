@@ -49,6 +49,14 @@ static int asked(lua_State *L)
     return 1;
 }
 
+/* workload:asked_last(client) → the index of the last entry of its last operation */
+static int asked_last(lua_State *L)
+{
+    const struct workload *workload = lua_workload_check(L, 1)->workload;
+    lua_pushinteger(L, (lua_Integer)workload_last(workload, lua_workload_client(L, 2)) + 1);
+    return 1;
+}
+
 /* ---- the history ------------------------------------------------------------------------------
  */
 
@@ -125,7 +133,6 @@ static int checked(lua_State *L)
 }
 
 const luaL_Reg lua_workload_look_methods[] = {
-    {"asked", asked}, {"count", count},     {"is_closed", is_closed},
-    {"entry", entry}, {"tallies", tallies}, {"checked", checked},
-    {NULL, NULL},
+    {"asked", asked}, {"asked_last", asked_last}, {"count", count},     {"is_closed", is_closed},
+    {"entry", entry}, {"tallies", tallies},       {"checked", checked}, {NULL, NULL},
 };

@@ -63,8 +63,10 @@ static bool may_begin(const struct workload *workload)
 static int64_t timeout_ns(const struct workload *workload,
                           const struct workload_operation *operation)
 {
-    return operation->timeout_s > 0 ? (int64_t)floor(operation->timeout_s * 1e9 + 0.5)
-                                    : workload->options.timeout_ns;
+    double length_ns = floor(operation->timeout_s * 1e9 + 0.5);
+    return operation->timeout_s <= 0 ? workload->options.timeout_ns
+           : length_ns < 0x1p62      ? (int64_t)length_ns
+                                     : WORLD_NEVER;
 }
 
 static enum workload_need ask(struct workload_client *client)
@@ -72,7 +74,6 @@ static enum workload_need ask(struct workload_client *client)
     struct workload *workload = client->workload;
     const struct workload_operation *operation = &client->operation;
     bool is_read = workload_verb_of(workload, operation->f)->verb.is_read;
-    int64_t length_ns = timeout_ns(workload, operation);
     int64_t now_ns = cluster_now_ns(workload->cluster);
     bool is_numbered = workload->options.locates && !is_read;
     workload_body(workload, operation, is_numbered ? client->invoke + 1 : 0, &workload->body);
@@ -82,7 +83,7 @@ static enum workload_need ask(struct workload_client *client)
         .session = is_read ? 0 : client->session,
         .repeat_ns = REPEAT_NS,
         .body = buffer_bytes(&workload->body),
-        .deadline_ns = length_ns >= WORLD_NEVER - now_ns ? WORLD_NEVER : now_ns + length_ns,
+        .deadline_ns = workload_time_after(now_ns, timeout_ns(workload, operation)),
         .asker = &client->asker,
     };
     return waits(client, CLIENT_ASKED, cluster_send_request(workload->cluster, &request));
@@ -127,9 +128,11 @@ static bool next_time(struct workload_client *client, int64_t now_ns, int64_t *a
         return is_left;
     }
     if (gap_ns != WORKLOAD_NONE) {
+        int64_t most_ns = workload_time_after(gap_ns, gap_ns);
         int64_t before_ns = client->next_ns != WORKLOAD_NONE ? client->next_ns : now_ns;
-        int64_t next_ns = before_ns + random_between(&client->stream, 0, 2 * gap_ns);
-        int64_t least_ns = now_ns - 2 * gap_ns;
+        int64_t drawn_ns = random_between(&client->stream, 0, most_ns);
+        int64_t next_ns = workload_time_after(before_ns, drawn_ns);
+        int64_t least_ns = now_ns - most_ns;
         client->next_ns = next_ns > least_ns ? next_ns : least_ns;
         *at_ns = client->next_ns;
     }
@@ -265,7 +268,7 @@ enum workload_need workload_start(struct workload *workload, uint32_t client, ui
                                   uint64_t handle)
 {
     struct workload_client *starting = client_at(workload, client);
-    ensure(starting->state == CLIENT_IDLE);
+    ensure(starting->state == CLIENT_IDLE || client == 0);
     starting->asker = (struct request_asker){.handle = handle, .done = done};
     starting->session = session;
     return client == 0 ? WORKLOAD_NOTHING : next(starting);
@@ -281,11 +284,11 @@ enum workload_need workload_take(struct workload *workload, uint32_t client,
 {
     struct workload_client *taking = client_at(workload, client);
     ensure(taking->state == CLIENT_NEEDS && taking->need == WORKLOAD_OPERATION);
-    if (operation == NULL) {
+    if (operation == NULL || workload->is_closed) {
         return end(taking);
     }
     taking->operation = *operation;
-    workload->left--;
+    workload->left -= workload->left > 0; /* others may have begun while the script thought */
     return begin_operation(taking);
 }
 
@@ -301,9 +304,9 @@ enum workload_need workload_ask(struct workload *workload,
                                 const struct workload_operation *operation)
 {
     struct workload_client *client = client_at(workload, 0);
-    if (client->state == CLIENT_ASKED) { /* an error ended the call that waited for it */
+    if (client->is_pending) { /* an error ended the call that waited for it */
         cluster_forget(workload->cluster, client->ticket);
-        client->process += workload->options.clients;
+        workload_change_process(client);
     }
     client->operation = *operation;
     return begin_operation(client);
@@ -312,6 +315,11 @@ enum workload_need workload_ask(struct workload *workload,
 const struct workload_operation *workload_asked(const struct workload *workload, uint32_t client)
 {
     return &client_at(workload, client)->operation;
+}
+
+size_t workload_last(const struct workload *workload, uint32_t client)
+{
+    return client_at(workload, client)->last;
 }
 
 enum workload_need workload_performed(struct workload *workload, uint32_t client,

@@ -84,11 +84,11 @@ static bool is_new(const struct workload *workload, struct random *stream)
 }
 
 /* { the value that was seen last, a new one } */
-static uint32_t change_of(struct workload *workload, const struct workload_key *key,
-                          struct random *stream)
+static uint32_t change_of(struct workload *workload, uint32_t key, struct random *stream)
 {
     uint32_t wanted = new_content(workload, stream);
-    struct bytes seen = workload_bytes(workload, key->seen != 0 ? key->seen : workload->null);
+    uint32_t last = workload->seen.items[key];
+    struct bytes seen = workload_bytes(workload, last != 0 ? last : workload->null);
     struct bytes next = workload_bytes(workload, wanted);
     value_write_array(&workload->value, 2);
     buffer_append(&workload->value, seen.data, seen.size);
@@ -99,7 +99,6 @@ static uint32_t change_of(struct workload *workload, const struct workload_key *
 void workload_draw_parts(struct workload *workload, struct random *stream, uint32_t f,
                          struct workload_operation *operation)
 {
-    const struct workload_key *key = NULL;
     operation->value = 0;
     switch (workload_verb_of(workload, f)->draw) {
     case DRAW_KEY:
@@ -110,9 +109,8 @@ void workload_draw_parts(struct workload *workload, struct random *stream, uint3
         operation->value = new_content(workload, stream);
         break;
     case DRAW_CAS:
-        key = any_slot(workload, stream);
-        operation->key = key->number;
-        operation->value = change_of(workload, key, stream);
+        operation->key = any_slot(workload, stream)->number;
+        operation->value = change_of(workload, operation->key, stream);
         break;
     case DRAW_GROW:
         operation->key = growing_key(workload, stream, true);

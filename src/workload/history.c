@@ -38,10 +38,16 @@ static struct workload_tally *tally_of(struct workload *workload, uint32_t f)
     return tally;
 }
 
+void workload_change_process(struct workload_client *client)
+{
+    client->process += client->number == 0 ? -1 : (int64_t)client->workload->options.clients;
+}
+
 void workload_invoke(struct workload *workload, struct workload_client *client)
 {
     const struct workload_operation *operation = &client->operation;
     client->invoke = workload->entries.count;
+    client->last = client->invoke;
     client->is_pending = true;
     *array_push(&workload->entries) = (struct workload_entry){
         .type = WORKLOAD_INVOKE,
@@ -52,6 +58,7 @@ void workload_invoke(struct workload *workload, struct workload_client *client)
         .timeout_s = operation->timeout_s,
         .f = operation->f,
         .key = operation->key,
+        .invoke = client->invoke,
         .outcome = {.value = operation->value, .log_index = WORKLOAD_UNPLACED},
     };
     struct workload_tally *tally = tally_of(workload, operation->f);
@@ -69,6 +76,7 @@ static struct workload_entry *add_end(struct workload *workload, const struct wo
         .time_ns = cluster_now_ns(workload->cluster),
         .f = asked->f,
         .key = asked->key,
+        .invoke = asked->invoke,
         .outcome = *outcome,
     };
     struct workload_entry *added = array_push(&workload->entries);
@@ -92,8 +100,9 @@ void workload_complete(struct workload *workload, struct workload_client *client
     }
     const struct workload_entry *entry =
         add_end(workload, workload_entry(workload, client->invoke), outcome);
-    if (outcome->type == WORKLOAD_INFO) { /* as far as anybody knows that process still waits */
-        client->process += workload->options.clients;
+    client->last = workload->entries.count - 1;
+    if (outcome->type == WORKLOAD_INFO) {
+        workload_change_process(client);
     } else if (outcome->type == WORKLOAD_OK || is_refused_by_rule) {
         tally_of(workload, entry->f)->has_succeeded = true;
         if (workload->options.notes_values) {
@@ -106,14 +115,14 @@ void workload_complete(struct workload *workload, struct workload_client *client
  */
 
 /* The entry of a command gets the place of the first that the logs hold. */
-static void locate(struct workload *workload, struct workload_entry *entry, size_t invoke)
+static void locate(struct workload *workload, struct workload_entry *entry)
 {
-    const struct workload_entry *asked = workload_entry(workload, invoke);
+    const struct workload_entry *asked = workload_entry(workload, entry->invoke);
     struct workload_operation operation = {
         .f = asked->f, .key = asked->key, .value = asked->outcome.value};
     struct failure failure = {0};
     uint64_t index = 0;
-    workload_body(workload, &operation, invoke + 1, &workload->body);
+    workload_body(workload, &operation, entry->invoke + 1, &workload->body);
     if (cluster_committed(workload->cluster, buffer_bytes(&workload->body), &index, &failure) > 0) {
         entry->outcome.log_index = index;
     }
@@ -122,11 +131,11 @@ static void locate(struct workload *workload, struct workload_entry *entry, size
 /* A session's command that comes behind a later one of that session has no effect. */
 static void keep_in_order(struct workload *workload, const size_t *placed, size_t count)
 {
-    uint32_t clients = workload->options.clients;
-    uint64_t *least = memory_new_zeroed(clients, sizeof *least); /* 0: none yet */
+    int64_t clients = workload->options.clients;
+    uint64_t *least = memory_new_zeroed((size_t)clients + 1, sizeof *least); /* 0: none yet */
     while (count > 0) {
         struct workload_entry *entry = &workload->entries.items[placed[--count]];
-        size_t number = (size_t)((entry->process + clients - 1) % clients);
+        size_t number = entry->process <= 0 ? 0 : (size_t)((entry->process - 1) % clients + 1);
         uint64_t *index = &entry->outcome.log_index;
         if (*index == WORKLOAD_UNPLACED) {
             continue;
@@ -142,31 +151,21 @@ static void keep_in_order(struct workload *workload, const size_t *placed, size_
 
 static void locate_all(struct workload *workload)
 {
-    array_of(size_t) invokes = {0}; /* by process */
     array_of(size_t) placed = {0};
     for (size_t i = 0; i < workload->entries.count; i++) {
         struct workload_entry *entry = &workload->entries.items[i];
-        size_t process = (size_t)entry->process;
-        while (invokes.count <= process) {
-            *array_push(&invokes) = SIZE_MAX;
-        }
-        if (entry->type == WORKLOAD_INVOKE) {
-            invokes.items[process] = i;
-            continue;
-        }
         const struct workload_verb_of *verb = workload_verb_of(workload, entry->f);
         bool is_looked_for =
             entry->type == WORKLOAD_INFO ||
             (workload->options.is_session && entry->outcome.log_index != WORKLOAD_UNPLACED);
         if (is_looked_for && verb != NULL && !verb->verb.is_read) {
-            locate(workload, entry, invokes.items[process]);
+            locate(workload, entry);
             *array_push(&placed) = i;
         }
     }
     if (workload->options.is_session) {
         keep_in_order(workload, placed.items, placed.count);
     }
-    array_free(&invokes);
     array_free(&placed);
 }
 

@@ -70,7 +70,7 @@ struct workload_client {
     enum workload_need need;
     enum workload_target target;
     struct random stream;
-    int64_t process; /* another one after each operation of which nobody knows what became */
+    int64_t process; /* its own number, until workload_change_process */
     uint32_t session;
     uint64_t ticket;
     int64_t stays; /* operations that it asks `node`, which it takes for the leader */
@@ -80,6 +80,7 @@ struct workload_client {
     size_t given_done;
     struct workload_operation operation;
     size_t invoke; /* its entry */
+    size_t last;   /* the last entry of this client's */
     bool is_pending;
     enum workload_type ended; /* how the last one ended */
     bool is_refused_by_rule;  /* a cas that found another value */
@@ -90,7 +91,6 @@ struct workload_key {
     uint32_t number;
     struct bytes text; /* of its own */
     uint64_t additions;
-    uint32_t seen; /* the value that was seen last; 0: none */
 };
 
 struct workload {
@@ -108,6 +108,7 @@ struct workload {
     array_of(uint32_t) weights;
     uint64_t weight; /* their sum */
     array_of(struct workload_key) keys;
+    array_of(uint32_t) seen;  /* by the number of a key: the value that was seen last; 0: none */
     uint64_t written;         /* values so far */
     array_of(uint32_t) verbs; /* by position of the kind's operations: the number of its name */
     array_of(struct workload_entry) entries;
@@ -118,6 +119,8 @@ struct workload {
 };
 
 /* ---- workload.c */
+/* So long after that time; what is too far away is never. */
+int64_t workload_time_after(int64_t time_ns, int64_t length_ns);
 /* The number of the value in the scratch buffer, which is empty again. */
 uint32_t workload_value(struct workload *workload);
 uint32_t workload_text(struct workload *workload, const char *text); /* of a text as a value */
@@ -135,6 +138,9 @@ void workload_choose(struct workload *workload, struct workload_client *client,
 void workload_refused(struct workload_client *client, const struct failure *failure);
 
 /* ---- history.c */
+/* Nobody knows what became of its operation, as if its process still waited: it goes on as another,
+ * which is no other client's. */
+void workload_change_process(struct workload_client *client);
 void workload_invoke(struct workload *workload, struct workload_client *client);
 void workload_complete(struct workload *workload, struct workload_client *client,
                        struct workload_outcome *outcome);

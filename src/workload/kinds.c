@@ -326,32 +326,22 @@ bool workload_answer(struct workload *workload, const struct workload_operation 
 /* ---- what was seen last -----------------------------------------------------------------------
  */
 
-static struct workload_key *key_of(struct workload *workload, uint32_t number)
-{
-    for (size_t i = 0; i < workload->keys.count; i++) {
-        if (workload->keys.items[i].number == number) {
-            return &workload->keys.items[i];
-        }
-    }
-    return NULL;
-}
-
 void workload_note(struct workload *workload, const struct workload_entry *entry)
 {
-    struct workload_key *key = key_of(workload, entry->key);
-    if (key == NULL) {
+    if (entry->key >= workload->seen.count) { /* no key that is drawn */
         return;
     }
+    uint32_t *seen = &workload->seen.items[entry->key];
     struct bytes name = workload_bytes(workload, entry->f);
     struct bytes change[2];
     if (entry->outcome.seen != 0) {
-        key->seen = entry->outcome.seen;
+        *seen = entry->outcome.seen;
     } else if (bytes_equal(name, bytes_of_text("cas"))) {
         read_change(workload, entry->outcome.value, change);
-        key->seen = number_or_null(workload, change[1]);
+        *seen = number_or_null(workload, change[1]);
     } else if (bytes_equal(name, bytes_of_text("delete"))) {
-        key->seen = workload->null;
+        *seen = workload->null;
     } else {
-        key->seen = entry->outcome.value;
+        *seen = entry->outcome.value;
     }
 }

@@ -6,6 +6,11 @@
 
 #include <stdio.h>
 
+int64_t workload_time_after(int64_t time_ns, int64_t length_ns)
+{
+    return length_ns < WORLD_NEVER - time_ns ? time_ns + length_ns : WORLD_NEVER;
+}
+
 uint32_t workload_number(struct workload *workload, struct bytes bytes)
 {
     return bytes.size == 0 ? 0 : interner_number(&workload->values, bytes);
@@ -35,10 +40,12 @@ void workload_add_key(struct workload *workload, struct bytes key, struct bytes 
     if (text.size > 0) {
         memcpy(copy, text.data, text.size);
     }
-    *array_push(&workload->keys) = (struct workload_key){
-        .number = workload_number(workload, key),
-        .text = {copy, text.size},
-    };
+    uint32_t number = workload_number(workload, key);
+    *array_push(&workload->keys) =
+        (struct workload_key){.number = number, .text = {copy, text.size}};
+    while (workload->seen.count <= number) {
+        *array_push(&workload->seen) = 0;
+    }
 }
 
 void workload_give(struct workload *workload, uint32_t client, int64_t at_ns,
@@ -99,9 +106,7 @@ struct workload *workload_new(struct cluster *cluster, const struct workload_opt
     for (size_t i = 0; i < options->target_count; i++) {
         *array_push(&workload->targets) = options->targets[i];
     }
-    int64_t now_ns = cluster_now_ns(cluster);
-    workload->end_ns =
-        options->length_ns >= WORLD_NEVER - now_ns ? WORLD_NEVER : now_ns + options->length_ns;
+    workload->end_ns = workload_time_after(cluster_now_ns(cluster), options->length_ns);
     workload->left = options->count;
     make_values(workload);
     make_verbs(workload, options->weights);
@@ -125,6 +130,7 @@ void workload_free(struct workload *workload)
     array_free(&workload->targets);
     array_free(&workload->weights);
     array_free(&workload->keys);
+    array_free(&workload->seen);
     array_free(&workload->verbs);
     array_free(&workload->entries);
     array_free(&workload->tallies);
@@ -157,6 +163,17 @@ void workload_leave(struct workload *workload)
         client->state = CLIENT_ENDED;
         client->need = WORKLOAD_ENDED;
     }
+}
+
+void workload_forget(struct workload *workload)
+{
+    for (uint32_t i = 0; i <= workload->options.clients; i++) {
+        const struct workload_client *client = &workload->clients[i];
+        if (client->ticket != 0) { /* where that was taken, it is unknown by now */
+            cluster_forget(workload->cluster, client->ticket);
+        }
+    }
+    workload_leave(workload);
 }
 
 const char *workload_failure(const struct workload *workload)

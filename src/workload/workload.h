@@ -94,7 +94,8 @@ struct workload_options {
 /* ---- life (workload.c) ---------------------------------------------------------------------- */
 
 struct workload *workload_new(struct cluster *cluster, const struct workload_options *options);
-/* After the cluster, or when all its clients have ended. */
+/* After the cluster, or after workload_forget: until then the cluster knows its clients as askers.
+ */
 void workload_free(struct workload *workload);
 
 /* The number of a value (encoded), a key (encoded) or an operation's name (plain text), new or not,
@@ -151,6 +152,8 @@ const struct workload_operation *workload_asked(const struct workload *workload,
 
 enum workload_type { WORKLOAD_INVOKE, WORKLOAD_OK, WORKLOAD_FAIL, WORKLOAD_INFO };
 
+/* The position of the last entry that a client made. */
+size_t workload_last(const struct workload *workload, uint32_t client);
 /* What became of it. */
 struct workload_outcome {
     enum workload_type type;
@@ -171,18 +174,21 @@ const char *workload_failure(const struct workload *workload);
 void workload_stop(struct workload *workload);
 /* All end where they are; what they have asked goes on by itself, and nobody hears of it. */
 void workload_leave(struct workload *workload);
+/* The same, and what they have asked is forgotten: then it can be freed before its cluster. */
+void workload_forget(struct workload *workload);
 
 /* ---- the history (history.c) ---------------------------------------------------------------- */
 
 struct workload_entry {
     enum workload_type type;
     enum node_request_kind read; /* of an invoke */
-    int64_t process;
+    int64_t process;             /* above 0; those of client 0 are not */
     int64_t time_ns;
     uint64_t node; /* of an invoke; 0: the leader */
     double timeout_s;
     uint32_t f;
     uint32_t key;
+    size_t invoke;                   /* the position of its operation's, or its own */
     struct workload_outcome outcome; /* of an invoke only its value */
 };
 

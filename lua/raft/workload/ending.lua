@@ -33,7 +33,7 @@ local function ask(run, reader, operation)
   if run.handle:need(0) == "failed" then
     error(run.handle:failure(), 0)
   end
-  return run.handle:entry(run.handle:count())
+  return run.handle:entry(run.handle:asked_last(0))
 end
 
 -- How many keys there are at most: sets and lists are read whole, and go on to new ones.
