@@ -9,6 +9,7 @@
 local arguments = require "raft.arguments"
 local core = require "raft.core"
 local askers = require "raft.driver.askers"
+local before_script = require "raft.driver.before_script"
 local deferred = require "raft.driver.deferred"
 local ending = require "raft.driver.ending"
 local violation = require "raft.violation"
@@ -47,7 +48,7 @@ function driver.new(handle)
     failure = false, -- of a client, to be raised by the next turn
     main_wait = false, -- the main script's latest
     after_count = 0, -- calls of `after` so far
-    each_turn = false, -- a function that is called at the end of each turn
+    before = {}, -- functions that are called before the script goes on
     timer = false, -- the number of the one whose function is running
     stops_ns = false, -- a replay: whatever waits is ended at this time, with STOPPED
     stops_steps = false, -- a replay: the same after so many of its steps
@@ -181,6 +182,9 @@ local function came_back(self, client, before, fine, first, ...)
 end
 
 local function resume(self, client, value)
+  if self.before[1] then
+    before_script.run(self)
+  end
   local before = self.current -- a client that starts this one
   self.current = client
   came_back(self, client, before, resume_coroutine(client.thread, value))
@@ -188,6 +192,7 @@ end
 
 -- A timer's function, which must not wait: what it raises is raised by the call that drives the world.
 local function run_timer(self, f, number)
+  before_script.run(self)
   self.busy, self.timer = "a function that c:after calls", number
   local fine, problem = xpcall(f, function(raised)
     return type(raised) == "string" and debug.traceback(raised, 2) or raised
@@ -314,9 +319,7 @@ function Driver:turn(until_ns, each_event)
     end
     wake(self, ticket, outcome)
   end
-  if self.each_turn then
-    self.each_turn()
-  end
+  before_script.run(self)
   if self.predicates[1] then
     ask_predicates(self)
   end
@@ -383,16 +386,6 @@ function Driver:after(deadline_ns, f)
       forget(self, wait)
     end
   end
-end
-
---- Calls a function at the end of each turn, before predicates are asked. It neither waits nor raises.
--- @tparam function f
-function Driver:after_each_turn(f)
-  local before = self.each_turn
-  self.each_turn = before and function()
-    before()
-    f()
-  end or f
 end
 
 --- Waits for a ticket where check_may_wait has just said who asks.
@@ -473,6 +466,7 @@ function Driver.await_resume()
   yield(WAITS)
 end
 
+Driver.before_script = before_script.add
 Driver.resume, Driver.ended = resume, ended -- resume(client), ended(client, failure or nil)
 
 --- Waits until a client has ended.

@@ -3,7 +3,8 @@
 -- is an invoke and the next entry of the same process, and where there is none, nobody knows what became of it.
 --
 -- It keeps and writes entries; src/workload makes them, raft.linearizable judges them. A workload's are in C until
--- somebody looks: then they become tables of its history, once.
+-- somebody looks: then they become tables of its history, once. Where none comes any more and all are tables, it is a
+-- list like any other.
 -- @module raft.history
 
 local core = require "raft.core"
@@ -61,23 +62,32 @@ local function operations(self)
   return list
 end
 
+-- What its entries come from; nil where all have come that ever will.
+local function handle_of(self)
+  local run = rawget(self, "run")
+  return run and not run.is_whole and run.handle or nil
+end
+
 -- Makes tables of the entries that have come since the last look.
 local function pull(self)
-  local run = rawget(self, "run")
-  local handle = run and run.handle
+  local handle = handle_of(self)
   if handle then
     for index = rawlen(self) + 1, handle:count() do
       rawset(self, index, handle:entry(index))
     end
+    self.run.is_whole = handle:is_closed()
   end
 end
 
 local metatable = {
   __name = "raft.history",
   methods = methods,
-  checked = function(self) -- as core.linearizable takes it; nil: it is a list like any other
-    local run = rawget(self, "run")
-    return run and run.handle and run.handle:checked()
+  checked = function(self) -- as core.linearizable takes it; nil: entries are tables, which the script may have changed
+    local handle = handle_of(self)
+    if handle and rawlen(self) == 0 then
+      return handle:checked()
+    end
+    pull(self)
   end,
   __index = function(self, name)
     if type(name) == "number" then
@@ -88,9 +98,17 @@ local metatable = {
     end
     return methods[name]
   end,
+  __newindex = function(self, name, value)
+    pull(self)
+    rawset(self, name, value)
+  end,
   __len = function(self)
-    local run = rawget(self, "run")
-    return run and run.handle and run.handle:count() or rawlen(self)
+    local handle = handle_of(self)
+    return handle and handle:count() or rawlen(self)
+  end,
+  __pairs = function(self)
+    pull(self)
+    return next, self, nil
   end,
   __tostring = function(self)
     local count = 0
@@ -119,20 +137,33 @@ local is_filled = #setmetatable({}, { __len = function() return 1 end }) == 0
 function history.of_run(run)
   local self = history.new { kind = run.kind, model = run.model, clients = run.clients, run = run }
   if is_filled then
-    run.driver:after_each_turn(function() pull(self) end)
+    run.driver:before_script(function()
+      pull(self)
+      return run.is_whole
+    end)
   end
   return self
 end
 
---- Entries have changed: their tables are made anew.
+--- Fills it where that has to be done before a script looks.
 -- @tparam raft.history self
-function history.renew(self)
-  for index = rawlen(self), 1, -1 do
-    rawset(self, index, nil)
-  end
+function history.fill(self)
   if is_filled then
     pull(self)
   end
+end
+
+--- Its last entry has come, and those that were unknown have got their places.
+-- @tparam raft.history self
+function history.close(self)
+  local run = self.run
+  for index = 1, run.locates and rawlen(self) or 0 do
+    local entry = rawget(self, index)
+    if type(entry) == "table" then
+      entry.log_index = run.handle:entry(index).log_index
+    end
+  end
+  history.fill(self)
 end
 
 --- Ends its workload: no client begins anything more, what is under way is waited for. What remains open is "info".

@@ -48,11 +48,16 @@ local function serve(self)
 end
 
 local function start_asker(run, number)
-  local self = { run = run, place = number, serve = serve, leave = leave, asked = 0 }
-  run.members[number], run.threads[number] = self, self
+  local self = { run = run, place = number, serve = serve, leave = leave }
+  run.threads[number] = self
   local session = run.session and run.core:new_session() or 0
   run.driver:add_asker(self)
-  go_on(run, self, run.core:workload_start(run.handle, number, session, self.handle))
+  local fine, problem = pcall(run.core.workload_start, run.core, run.handle, number, session, self.handle)
+  if fine then
+    serve(self)
+  else
+    run.driver:end_asker(self, problem)
+  end
 end
 
 -- One that calls functions of the script's.
@@ -73,7 +78,7 @@ local function live(run, self, thread)
 end
 
 local function start_calling(run, number)
-  local self = { place = number, asked = 0 }
+  local self = { place = number, asked = 0, operation = false }
   run.members[number] = self
   run.threads[number] = run.cluster:client(function(thread)
     thread.performs = run.perform ~= false
@@ -107,7 +112,7 @@ end
 local function close(run)
   run.is_closed = true
   run.core:workload_close(run.handle)
-  history.renew(run.history)
+  history.close(run.history)
 end
 
 local function end_clients(run, timeout)
@@ -181,7 +186,7 @@ local function make_handle(run)
   }
   for number, own in pairs(run.given or {}) do -- each for itself, in any order
     for _, operation in ipairs(own) do
-      handle:give(number, math.floor(operation.at * 1e9 + 0.5), operation)
+      handle:give(number, arguments.ns(operation.at), operation)
     end
   end
   return handle
@@ -204,6 +209,7 @@ function workload.start(cluster, given)
   run.history = history.of_run(run)
   list[run.number] = run.history
   start(run)
+  history.fill(run.history)
   return run.history
 end
 

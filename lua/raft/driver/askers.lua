@@ -23,7 +23,9 @@ end
 --- It needs the script.
 -- @tparam table client
 function askers:serve(client)
-  if client.thread then
+  if client.finished then -- an error has ended it in the midst of what it did
+    return
+  elseif client.thread then
     self:resume(client)
   else
     client.serve(client)

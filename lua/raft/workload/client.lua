@@ -2,10 +2,18 @@
 -- look at the history that has grown. All else src/workload does.
 -- @module raft.workload.client
 
+local arguments = require "raft.arguments"
+local history = require "raft.history"
+
 local client = {}
 
 -- What the script's function gave, as an outcome of core:workload_performed.
 local function judge_performed(operation, index, result, code, detail)
+  if index == nil and code then
+    arguments.part("the third result of options.perform", code)
+  elseif index ~= nil and result ~= nil then
+    arguments.part("the second result of options.perform", result)
+  end
   if index == nil then
     local unknown = type(detail) ~= "table" or detail.unknown
     return {
@@ -15,7 +23,7 @@ local function judge_performed(operation, index, result, code, detail)
   elseif index == false then
     return { type = "fail", error = "mismatch", seen = result, value = operation.value }
   end
-  local log_index = type(index) == "number" and index or nil
+  local log_index = arguments.is_integer(index) and index >= 0 and index or nil
   if operation.value ~= nil then
     return { type = "ok", log_index = log_index, value = operation.value, result = result }
   end
@@ -27,7 +35,14 @@ end
 -- @tparam integer number the client's
 -- @treturn string what it needs next
 function client.perform(run, number)
-  local operation = run.handle:asked(number)
+  local self = run.members[number] -- nil: client 0
+  if self and run.given then
+    self.asked = self.asked + 1
+    self.operation = run.given[number][self.asked]
+  end
+  -- The script's own table, which may have fields of its own.
+  local operation = self and self.operation or run.handle:asked(number)
+  history.fill(run.history)
   local outcome = judge_performed(operation, run.perform(number, operation, run.cluster.handle))
   return run.core:workload_performed(run.handle, number, outcome)
 end
@@ -39,10 +54,12 @@ needs.perform = client.perform
 function needs.operation(run, number)
   local self = run.members[number]
   self.asked = self.asked + 1
+  history.fill(run.history)
   local operation = run.generator(number, self.asked)
   if operation ~= nil then
     run:check_operation(operation)
   end
+  self.operation = operation
   return run.core:workload_take(run.handle, number, operation)
 end
 

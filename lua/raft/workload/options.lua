@@ -9,6 +9,7 @@ local options = {}
 
 local TIMEOUT = 1 -- s, of one operation
 local WEIGHT_MOST = 1000000
+local CLIENTS_MOST, KEYS_MOST = 100000, 1000000
 
 local kinds = core.workload_kinds()
 
@@ -31,6 +32,21 @@ local function positive(name, value, is_whole)
     arguments.fail("options." .. name, is_whole and "an integer from 1" or "a number above 0", value)
   end
   return value
+end
+
+-- The same up to `most`, a whole number.
+local function up_to(most, name, value)
+  if positive(name, value, true) ~= nil and value > most then
+    arguments.fail("options." .. name, ("an integer, 1 to %d,"):format(most), value)
+  end
+  return value
+end
+
+local function read_of(name, read)
+  if read ~= nil and read ~= "lease" and read ~= "stale" then
+    arguments.fail(name, '"lease", "stale" or nil', read)
+  end
+  return read
 end
 
 -- The weights above 0 of a table of names and whole weights.
@@ -100,7 +116,7 @@ local function keys_of(given, kind, prefix)
     return keys
   end
   local list = {}
-  for number = 1, positive("keys", keys, true) do
+  for number = 1, up_to(KEYS_MOST, "keys", keys) do
     list[number] = prefix .. "k" .. number
   end
   return list
@@ -158,6 +174,10 @@ function options.check_operation(name, run, operation)
   if operation.node ~= nil then
     arguments.id(name .. ".node", operation.node)
   end
+  if operation.timeout ~= nil and not (type(operation.timeout) == "number" and operation.timeout > 0) then
+    arguments.fail(name .. ".timeout", "a number above 0", operation.timeout)
+  end
+  read_of(name .. ".read", operation.read)
 end
 
 -- Each client's own part of a list, in order of time.
@@ -169,10 +189,11 @@ local function given_operations(list, run)
   for position, operation in ipairs(list) do
     local name = ("options.operations[%d]"):format(position)
     options.check_operation(name, run, operation)
-    if type(operation.at) ~= "number" or not (operation.at >= 0) then
-      arguments.fail(name .. ".at", "seconds, 0 or more,", operation.at)
-    end
+    arguments.seconds(name .. ".at", operation.at)
     local number = arguments.id(name .. ".client", operation.client or 1)
+    if number > CLIENTS_MOST then
+      arguments.fail(name .. ".client", ("an integer, 1 to %d,"):format(CLIENTS_MOST), number)
+    end
     by_client[number] = by_client[number] or {}
     table.insert(by_client[number], operation)
     run.clients = math.max(run.clients, number)
@@ -183,19 +204,12 @@ local function given_operations(list, run)
   run.given = by_client
 end
 
-local function read_of(read)
-  if read ~= nil and read ~= "lease" and read ~= "stale" then
-    arguments.fail("options.read", '"lease", "stale" or nil', read)
-  end
-  return read
-end
-
 -- What is drawn and how it is timed.
 local function timing(given, run, never)
   run.timeout = positive("timeout", given.timeout) or TIMEOUT
   run.timeout_ns = arguments.seconds("options.timeout", run.timeout)
   local rate = positive("rate", given.rate)
-  run.gap_ns = rate and math.floor(run.clients / rate * 1e9 + 0.5) or nil
+  run.gap_ns = rate and arguments.ns(run.clients / rate) or nil
   run.length_ns = arguments.seconds("options.time", given.time, math.huge)
   run.count = positive("count", given.count, true) or never
   run.values = positive("values", given.values, true)
@@ -211,10 +225,10 @@ function options.of(given, number, never)
   check_callables(given)
   local name, kind = kind_of(given)
   local run = {
-    kind = name, clients = positive("clients", given.clients, true) or given.operations and 1 or 5,
+    kind = name, clients = up_to(CLIENTS_MOST, "clients", given.clients) or given.operations and 1 or 5,
     operations = kind and kind.operations, changes_keys = kind and kind.changes_keys,
     generator = given.generator, perform = given.perform,
-    read = read_of(given.read), session = given.session, model = given.model,
+    read = read_of("options.read", given.read), session = given.session, model = given.model,
     may_fail = given.may_fail,
   }
   for _, field in ipairs { "session", "may_fail" } do
