@@ -45,18 +45,29 @@ local function step_of(c)
   return c.core:world_events() - (is_inside and 1 or 0)
 end
 
--- Tells of each event that means something, and of messages that come: told(step, event, text). Gives what ends it.
+-- What means something only as the last of a run.
+local minor = { commit = true, apply = true, notice = true }
+
+-- Tells of each event that means something, of messages that come, and of what is minor: told(step, event, text,
+-- is_minor). Gives what ends it.
 local function watch(c, told)
-  local latest, roles, disk = {}, {}, unsynced.new()
+  local latest, roles, disk, is_minor = {}, {}, unsynced.new(), nil
   return c:on(function(event)
     local role = roles[event.node]
     if event.kind == "role" then
       roles[event.node] = event.role
     end
     disk:note(event)
-    return event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role) or disk:unsafe(event) ~= nil
+    local means = event.kind == "fault" or event.kind == "receive" or is_meaningful(event, role)
+      or disk:unsafe(event) ~= nil
+    is_minor = not means and minor[event.kind]
+    return means or is_minor
   end, function(event)
-    told(step_of(c), event, words_of(event, latest, disk))
+    if is_minor then
+      told(step_of(c), event, ("node %d %s"):format(event.node, require("raft.view.describe").banner(event)), true)
+    else
+      told(step_of(c), event, words_of(event, latest, disk))
+    end
   end)
 end
 
@@ -104,9 +115,9 @@ local function tell_all(run, tell)
     end,
     begin = function(c)
       local which = count_sent(c)
-      watch(c, function(step, event, text)
+      watch(c, function(step, event, text, is_minor)
         tell {
-          step = step, time = event.time, kind = event.kind, node = event.node, text = text,
+          is_minor = is_minor, step = step, time = event.time, kind = event.kind, node = event.node, text = text,
           lose = event.kind == "receive" and which(event) or nil,
         }
       end)
@@ -141,8 +152,14 @@ local function told_by_child(run, take)
   end
 end
 
+-- Whether an event came after a moment, or with it. What the script calls has the number of the step before it.
+local function is_after(event, moment, or_with)
+  local is_with = event.step == moment.step and event.time == moment.time
+  return event.step > moment.step or event.time > moment.time or or_with and is_with or false
+end
+
 --- The moments of a run, which a child does: before each event that means something, after how many steps of the world;
--- the last one may be a message that came.
+-- the last one may be a message that came, or what is else of no account.
 -- @tparam function run as raft.shrink.runs gives it
 -- @treturn table moments: list of { step, time, text, parts = the events of this step in words }, in order, one for
 -- each step
@@ -150,12 +167,17 @@ end
 -- @treturn ?table where what failed came from, as raft.shrink.origins gives it
 function moments.of(run)
   local list, received = { { step = 0, time = 0, text = "the run begins", parts = { "the run begins" } } }, {}
-  local telling, failure = {}, {}
+  local telling, failure, minors = {}, {}, {}
   told_by_child(run, function(event)
     if event.failure then
       failure = event.failure
     elseif event.origin then
       telling[#telling + 1] = event
+    elseif event.is_minor then
+      if minors[1] and minors[1].step ~= event.step then
+        minors = {}
+      end
+      minors[#minors + 1] = event
     elseif event.kind == "receive" then
       received[#received + 1] = {
         step = event.step, time = event.time, text = event.text, parts = { event.text }, lose = event.lose,
@@ -165,7 +187,15 @@ function moments.of(run)
     end
   end)
   local last = received[#received]
-  if last and last.step > list[#list].step then
+  for _, event in ipairs(minors) do
+    if is_after(event, list[#list], true) and (not last or is_after(event, last, true)) then
+      if is_after(event, list[#list]) then
+        list[#list + 1] = { step = event.step, time = event.time, parts = {} }
+      end
+      add(list, event.step, event, event.text)
+    end
+  end
+  if last and is_after(last, list[#list]) then
     list[#list + 1] = last
   end
   return list, received, origins.of(telling, failure)
