@@ -23,7 +23,7 @@ function scenario.is(value)
   return type(value) == "table" and type(value.run) == "function"
 end
 
-local KEEP_EVENTS = 10000 -- c:events() of a scenario remembers: to keep more takes a tenth of a run's time
+local KEEP_EVENTS = 10000 -- c:events() of a scenario remembers: ten times as many take a twentieth of a run's time
 local LIVE_S = 60 -- so long may it take until the cluster lives again
 
 -- A node that has failed, and that the scenario did not start again itself, fails the run: none of its faults asked
