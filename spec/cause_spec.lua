@@ -241,6 +241,11 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   lu.assertTrue(found.longer_ns.kept < 2000000000) -- whoever leads, it fails within these
   lu.assertEquals(found.origin.events[1].kind, "snapshot") -- it is what the machine loses something by
   lu.assertStrContains(found.ending.text, "append")
+  local last = found.moments[#found.moments - 1]
+  lu.assertStrContains(table.concat(last.parts, ", "), "applies") -- told of the failing step alone
+  for place = 1, #found.moments - 2 do
+    lu.assertNotStrContains(table.concat(found.moments[place].parts, ", "), "applies")
+  end
 end
 
 function tests.test_AMessageBetweenTwoEventsIsNamedWhereItRisesThere()
