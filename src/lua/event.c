@@ -156,7 +156,7 @@ static struct bytes text_field(lua_State *L, int index, const char *name)
 {
     struct bytes text = {0};
     lua_getfield(L, index, name);
-    if (lua_type(L, -1) == LUA_TSTRING) { /* its table keeps it; the text of a number nobody would */
+    if (lua_type(L, -1) == LUA_TSTRING) { /* a number has none to keep */
         text.data = (const uint8_t *)lua_tolstring(L, -1, &text.size);
     }
     lua_pop(L, 1);
