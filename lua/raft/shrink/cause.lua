@@ -25,7 +25,7 @@ local LONGER_NS = { 500000000, 200000000, 100000000, 50000000, 20000000, 1000000
 local HIGH = 0.3 -- a curve that begins higher is looked at again with less time
 local AT_ONCE_NS = 2000 -- so much later at most is a failure still its last event's
 local CERTAIN = 0.9 -- a curve that begins so high has no rise worth a look
-local MANY = 0.75 -- of the branches that fail do so at one kind of event
+local MANY = 0.5 -- of the branches that fail do so at one kind of event
 local Z = 1.96 -- 95 %
 local BAR = 10 -- characters
 
@@ -339,7 +339,7 @@ function Search:without(curve, step)
   return outcomes and cause.chance(count_failed(outcomes), WITHOUT)
 end
 
--- What nearly all branches that failed had in their last step, as the run itself had: the message that came, and what
+-- What most branches that failed had in their last step, as the run itself had: the message that came, and what
 -- the node did with it.
 function Search:ending()
   local last, words = self.moments[#self.moments - 1], {}
@@ -419,7 +419,7 @@ end
 -- jumps of each curve { event, before, after, next, is_one_event, without }, the greatest first (a script has no
 -- `redrawn`), `without`: the chance where the message that came at the event is lost; `longer_ns` of each curve: how
 -- much later than the run a branch may fail; `ending`: { text, count, all, time, without }, the run's last events that
--- nearly all of the branches that failed and were watched had too; `origin`: { node, from, events, without }
+-- most of the branches that failed and were watched had too; `origin`: { node, from, events, without }
 function cause.find(given)
   local search = setmetatable({
     plan = given.plan, failure = given.failure, moments = moments_of(given), branches = given.branches, runs = 0,
