@@ -52,7 +52,7 @@ end
 local function operations(self)
   local list, clients = {}, self.clients or 1
   for _, entry in ipairs(self) do
-    if entry.type == "invoke" and type(entry.process) == "number" and entry.process > 0 then -- 0: reads at the end
+    if entry.type == "invoke" and type(entry.process) == "number" and entry.process > 0 then -- else asked at the end
       list[#list + 1] = {
         at = entry.time / 1e9, client = (entry.process - 1) % clients + 1, f = entry.f, key = entry.key,
         value = entry.value, node = entry.node, timeout = entry.timeout, read = entry.read,

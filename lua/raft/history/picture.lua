@@ -153,8 +153,8 @@ function picture.lane(history, process)
   local clients = history.clients
   if not clients or type(process) ~= "number" then
     return "process " .. tostring(process)
-  elseif process == 0 then
-    return "last reads"
+  elseif process <= 0 then
+    return process == 0 and "last reads" or ("last reads, process %d"):format(process)
   end
   local client = (process - 1) % clients + 1
   return process <= clients and "client " .. client or ("client %d, process %d"):format(client, process)

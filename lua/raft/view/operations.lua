@@ -29,7 +29,7 @@ local function lanes_of(history)
   table.sort(processes, by_process)
   local names, places, of_process = {}, {}, {}
   for _, process in ipairs(processes) do
-    local name = picture.lane(history, process):gsub(", process %d+$", "")
+    local name = picture.lane(history, process):gsub(", process %-?%d+$", "")
     if not places[name] then
       names[#names + 1] = name
       places[name] = #names - 1
