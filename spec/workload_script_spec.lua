@@ -140,6 +140,25 @@ clusters.add(tests, "WhatIsHuge", SIM, function(c)
   refused({ operations = { { at = 0, f = "read", read = "fast" } } }, "options.operations[1].read", '"lease"')
 end)
 
+-- What a scenario asks at the end, and of which nobody knows what became, is no operation of a client that still waits.
+clusters.add(tests, "WhatIsAskedAtTheEndIsNoClients", SIM, function(c)
+  local h = c:workload { kind = "register", clients = 1, mix = { write = 1 }, perform = function(client)
+    if client == 1 then
+      c:sleep(1000)
+    end
+    return nil, "lost", "timeout"
+  end }
+  local fine, problem = pcall(h.run.finish, h.run)
+  lu.assertFalse(fine)
+  lu.assertStrContains(tostring(problem), "a workload is served")
+  lu.assertEquals(#h.operations, 1)
+  lu.assertTrue(raft.linearizable(h, "register"))
+  for index = 2, #h do
+    lu.assertEquals(h[index].process, 1 - math.floor(index / 2))
+  end
+  lu.assertTrue(#h > 3)
+end)
+
 -- One key that is listed twice has one value.
 clusters.add(tests, "AKeyThatIsListedTwice", SIM, function(c)
   local h = c:workload { kind = "cas-register", keys = { "a", "a" }, clients = 1, ask = "leader", count = 200 }
