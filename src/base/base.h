@@ -348,8 +348,10 @@ struct interner {
     size_t capacity;       /* a power of two, or 0 */
 };
 
+/* They are copied, where they are new. */
 uint32_t interner_number(struct interner *interner, struct bytes bytes);
 void interner_copy(struct interner *to, const struct interner *from); /* `to` is empty */
+/* Valid until the next new one. */
 struct bytes interner_bytes(const struct interner *interner, uint32_t number);
 size_t interner_memory(const struct interner *interner);
 void interner_free(struct interner *interner);

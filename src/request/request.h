@@ -58,10 +58,8 @@ static inline uint64_t request_slot(uint64_t number)
     return (number & ((1U << REQUEST_SLOT_BITS) - 1)) + 1;
 }
 
-struct request_outcome;
-
 /* Who takes the outcomes of its requests itself, each when it would be the owner's turn to take it
- * (requests_settle). It stays as long as a request of its own is not done or forgotten. */
+ * (requests_settle). It has to stay until each of its requests was given to it or forgotten. */
 struct request_asker {
     uint64_t handle; /* by which the owner knows it */
     /* One is done; the outcome is valid until another is taken. true: its owner has something to do

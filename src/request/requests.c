@@ -214,7 +214,8 @@ struct request_asker *requests_settle(struct requests *requests)
 {
     for (;;) {
         const struct request *first = request_first(requests, REQUEST_DONE);
-        if (first != NULL && first->asker == NULL) {
+        struct request_asker *asker = first != NULL ? first->asker : NULL;
+        if (first != NULL && asker == NULL) {
             return NULL;
         }
         /* Where none is left, the last that was taken is given back. */
@@ -222,8 +223,8 @@ struct request_asker *requests_settle(struct requests *requests)
         if (outcome == NULL) {
             return NULL;
         }
-        if (first->asker->done(first->asker, outcome)) {
-            return first->asker;
+        if (asker->done(asker, outcome)) {
+            return asker;
         }
     }
 }

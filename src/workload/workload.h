@@ -99,7 +99,7 @@ struct workload *workload_new(struct cluster *cluster, const struct workload_opt
 void workload_free(struct workload *workload);
 
 /* The number of a value (encoded), a key (encoded) or an operation's name (plain text), new or not,
- * and what it stands for. 0 is "none". */
+ * and what it stands for, valid until the next new one. 0 is "none". */
 uint32_t workload_number(struct workload *workload, struct bytes bytes);
 struct bytes workload_bytes(const struct workload *workload, uint32_t number);
 
@@ -135,7 +135,8 @@ enum workload_need {
     WORKLOAD_FAILED, /* for good: workload_failure */
 };
 
-/* It begins; client 0 only gets its session. 0: it has none. `handle`: its asker's. */
+/* It begins, once; client 0 only gets its session, perhaps another one later. 0: it has none.
+ * `handle`: its asker's. */
 enum workload_need workload_start(struct workload *workload, uint32_t client, uint32_t session,
                                   uint64_t handle);
 enum workload_need workload_need(const struct workload *workload, uint32_t client);
