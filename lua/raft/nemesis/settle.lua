@@ -72,20 +72,27 @@ function settle.disk(nemesis, timeout)
   return replace(cluster, id, timeout)
 end
 
+-- What a running server knows of the members; nil: nothing, for it waits to be added.
+local function known_members(core, id)
+  local members = core:state(id) == "running" and core:status(id, "members")
+  return members and #members.voters > 0 and members or nil
+end
+
 -- The latest configuration that a running server knows; nil: none knows it as committed, so that those whom it does
 -- not list may be needed to agree on it. That asks for no leader: there may be none for long.
 local function latest_committed(core)
-  local latest, holder = 0, nil
+  local latest, agreed = -1, nil
   for _, id in ipairs(core:ids()) do
-    local index = core:state(id) == "running" and core:status(id, "members_index")
-    if index and index > latest then
-      latest, holder = index, nil
+    local members = known_members(core, id)
+    local index = members and core:status(id, "members_index") or -1
+    if index > latest then
+      latest, agreed = index, nil
     end
-    if index and index == latest and core:status(id, "commit") >= index then
-      holder = id
+    if members and index == latest and core:status(id, "commit") >= index then
+      agreed = members
     end
   end
-  return holder and core:status(holder, "members")
+  return agreed
 end
 
 -- A server that was removed and was not told stands for election still. Without pre-vote it raises the term again and
@@ -104,8 +111,7 @@ local function stop_removed(cluster)
     end
   end
   for _, id in ipairs(core:ids()) do
-    local own = core:state(id) == "running" and not is_listed[id] and core:status(id, "members")
-    if own and #own.voters > 0 then
+    if not is_listed[id] and known_members(core, id) then
       core:stop_removed(id)
     end
   end
