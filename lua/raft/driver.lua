@@ -442,6 +442,12 @@ function Driver:begin_client(client)
   client.waiters, client.number = {}, self.started
 end
 
+--- Asks after each event, until it gives true; nobody waits for it.
+-- @tparam function predicate
+function Driver:ask_each_event(predicate)
+  self.predicates[#self.predicates + 1] = { predicate = predicate, done = false }
+end
+
 --- Starts a client: f(client) runs at once, up to its first wait.
 -- @tparam function f
 -- @tparam table client

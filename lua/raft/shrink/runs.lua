@@ -37,7 +37,7 @@ local function ask_each(c, hooks)
     return branch ~= nil
   end
   if not ask() then
-    table.insert(c.driver.predicates, { predicate = ask, done = false })
+    c.driver:ask_each_event(ask)
   end
 end
 
