@@ -125,6 +125,48 @@ clusters.add(tests, "TailsDivergeBehindALeaderThatIsCutOff", {
   lu.assertTrue(check_form(h).info >= 5)
 end)
 
+-- One that asks a node which it takes for the leader stays with it for a while, of two that lead, too.
+clusters.add(tests, "AClientStaysWithTheLeaderThatItKnows", {
+  nodes = 5, mode = "sim", check_quorum = false, pre_vote = false,
+}, function(c)
+  c:disconnect(c:wait_leader())
+  c:wait_leader(10, 1)
+  lu.assertEquals(#c:leaders(), 2)
+  local h, asked, changes, last = c:workload { rate = 200, ask = "known", clients = 1, timeout = 0.2 }, 0, 0, nil
+  c:sleep(5)
+  h:stop()
+  for _, entry in ipairs(h) do
+    if entry.type == "invoke" then
+      asked, changes = asked + 1, changes + (last and entry.node ~= last and 1 or 0)
+      last = entry.node
+    end
+  end
+  lu.assertTrue(asked > 100, asked)
+  lu.assertTrue(changes > 0 and changes < asked / 10, changes)
+end)
+
+-- Who is refused rests before it asks again, and all others go on at once.
+clusters.add(tests, "WhoIsRefusedRests", { nodes = 3, mode = "sim" }, function(c)
+  c:wait_leader()
+  local h, ended = c:workload { ask = "any", clients = 3 }, {}
+  c:sleep(1)
+  h:stop()
+  local rests, others = 0, 0
+  for _, entry in ipairs(h) do
+    local before = ended[entry.process]
+    if entry.type ~= "invoke" then
+      ended[entry.process] = entry
+    elseif before and before.type == "fail" then
+      rests = rests + 1
+      lu.assertTrue(entry.time - before.time >= 5e6 and entry.time - before.time <= 50e6)
+    elseif before then
+      others = others + 1
+      lu.assertTrue(entry.time - before.time <= 1e6)
+    end
+  end
+  lu.assertTrue(rests > 10 and others > 10)
+end)
+
 -- The same operations at the same times.
 clusters.add(tests, "ItsOperationsAreDoneAgain", { nodes = 3, mode = "sim" }, function(c)
   local h = c:workload { kind = "cas-register", rate = 100, time = 2 }
