@@ -223,6 +223,7 @@ struct request_asker *requests_settle(struct requests *requests)
         if (outcome == NULL) {
             return NULL;
         }
+        ensure(asker != NULL);
         if (asker->done(asker, outcome)) {
             return asker;
         }
