@@ -70,6 +70,17 @@ function tests.test_PresentLeader_WhatASnapshotBrings()
   lu.assertNil(r:commit(3, 4).violation)
 end
 
+-- A late message that is refused, and then the disk has the snapshot that was received before (chaos 8010077).
+function tests.test_PresentLeader_WhatFollowsARefusal()
+  local function late()
+    local r = settled():append(3, 4, { 1, 1, 1, 1 }):role(3, "candidate", 4):role(3, "follower", 4)
+    return receive(r, 3, 1, "append", { term = 1, prev_index = 3, prev_term = 1 })
+  end
+  local cut = { first = 4, last = 4 }
+  lu.assertNil(send(late(), 3, 1, "append_response", 4, true):event("truncate", 3, cut).violation)
+  assert_violated(late():event("truncate", 3, cut), FOLLOWED, 3, 1)
+end
+
 function tests.test_PresentLeader_WhoLeadsAppendsByItself()
   local r = receive(settled(), 1, 3, "append", { term = 0, prev_index = 3, prev_term = 1 })
   lu.assertNil(r:append(1, 4, { 1, 1, 1, 1 }).violation)

@@ -146,5 +146,7 @@ void answers_sent(struct checker *checker, const struct check_node *node,
         judge_refusal(checker, node, event);
     } else if (event->message_kind == RAFT_PRE_VOTE_RESPONSE && asked->kind == RAFT_PRE_VOTE) {
         judge_pre_vote(checker, node, event);
+    } else if (event->message_kind == RAFT_APPEND_RESPONSE && event->reject) {
+        checker->received.to = 0; /* refused: what the node does next has another cause */
     }
 }
