@@ -236,7 +236,7 @@ function tests.test_WhereEveryRunFailsLessTimeIsLeftAndTheLastEventIsNamed()
   local found = causes.of({
     plan = plans.with(plan, { ends_ns = math.floor(time * 1e9) }),
     failure = failures.of(raised),
-  }, 1)
+  })
   lu.assertTrue(#found.moments > 5)
   lu.assertTrue(found.longer_ns.kept < 2000000000) -- whoever leads, it fails within these
   lu.assertEquals(found.origin.events[1].kind, "snapshot") -- it is what the machine loses something by
