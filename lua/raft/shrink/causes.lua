@@ -104,7 +104,7 @@ local function of_plan(found, until_ns)
   local plan = with_chance(found, writer, server)
   server:close()
   local result = find(runs.of_plan(plan), until_ns, { plan = plan, failure = found.failure })
-  result.windows = between
+  result.windows, result.is_loosened = between, plan ~= found.plan
   return result
 end
 
@@ -122,7 +122,8 @@ end
 -- @tparam table found as shrink.run gives it
 -- @tparam ?number seconds at most (20)
 -- @treturn table as cause.find gives it, with `windows`: { step, after, before }, between which moments each fault must
--- come, the last fault first
+-- come, the last fault first; `is_loosened`: its moments are those of the same run with its elections and delays left
+-- to chance
 function causes.of(found, seconds)
   local began_ns, seconds_most = core.clock_ns(), seconds or SECONDS
   local function until_ns(share)

@@ -130,6 +130,9 @@ end
 function story.show_cause(found, with_curve)
   local result = causes.of(found)
   say("\nWhen it became likely (%d runs that go on with other random numbers):", result.runs)
+  if result.is_loosened then
+    say("  (nodes and times below are those of the same run with its elections and delays left to chance)")
+  end
   for _, one in ipairs(jumps_of(result)) do
     say("  %s\n    %s%s", cause.words(one.jump), one.meaning, without_words(one.jump.without))
   end
