@@ -337,8 +337,7 @@ bool value_field(struct bytes map, const char *key, struct bytes *found);
 bool value_field_integer(struct bytes map, const char *key, int64_t *found);
 bool value_field_string(struct bytes map, const char *key, struct bytes *found);
 
-/* ---- numbers for byte strings (interner.c) ----------------------------------------------------
- */
+/* ---- numbers for byte strings (interner.c) --------------------------------------------------- */
 
 /* Byte strings by numbers, 0, 1, 2 and so on as they come. All zero is an empty one. */
 struct interner {

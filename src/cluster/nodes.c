@@ -350,8 +350,7 @@ uint64_t cluster_pid(const struct cluster_node *node)
     return node->operations->pid(node);
 }
 
-/* ---- later ------------------------------------------------------------------------------------
- */
+/* ---- later ----------------------------------------------------------------------------------- */
 
 static void empty_store(struct store *store, struct member *member)
 {

@@ -25,8 +25,7 @@ uint32_t lua_workload_client(lua_State *L, int index)
     return (uint32_t)client;
 }
 
-/* ---- kinds ------------------------------------------------------------------------------------
- */
+/* ---- kinds ----------------------------------------------------------------------------------- */
 
 /* core.workload_kinds() → by name { keys, changes_keys, operations = by name { weight, is_read } }
  */
@@ -51,8 +50,7 @@ int lua_workload_kinds(lua_State *L)
     return 1;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static uint32_t text_number(struct lua_workload *box, const char *text, size_t size)
 {
@@ -105,8 +103,7 @@ static struct workload_operation operation_read(lua_State *L, struct lua_workloa
     return operation;
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static enum workload_kind kind_option(lua_State *L)
 {
@@ -263,8 +260,7 @@ static int give(lua_State *L)
     return 0;
 }
 
-/* ---- clients ----------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static int push_need(lua_State *L, enum workload_need need)
 {

@@ -57,8 +57,7 @@ static int asked_last(lua_State *L)
     return 1;
 }
 
-/* ---- the history ------------------------------------------------------------------------------
- */
+/* ---- the history ----------------------------------------------------------------------------- */
 
 /* workload:count() → how many entries there are */
 static int count(lua_State *L)

@@ -129,8 +129,7 @@ static void ended(struct process *process)
     process->options.on_stopped(process->options.context);
 }
 
-/* ---- its connection ---------------------------------------------------------------------------
- */
+/* ---- its connection -------------------------------------------------------------------------- */
 
 void process_pump(struct process *process)
 {

@@ -57,8 +57,7 @@ static bool may_begin(const struct workload *workload)
     return !workload->is_over && workload->left > 0;
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int64_t timeout_ns(const struct workload *workload,
                           const struct workload_operation *operation)
@@ -95,8 +94,7 @@ static enum workload_need begin_operation(struct workload_client *client)
     return client->workload->options.performs ? needs(client, WORKLOAD_PERFORM) : ask(client);
 }
 
-/* ---- from one operation to the next -----------------------------------------------------------
- */
+/* ---- from one operation to the next ---------------------------------------------------------- */
 
 static enum workload_need begin(struct workload_client *client)
 {
@@ -181,8 +179,7 @@ static enum workload_need complete(struct workload_client *client, struct worklo
                                                                  : go_on(client);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* What cannot have had an effect has failed, as has a read without an answer. */
 static enum workload_need was_not_done(struct workload_client *client,
@@ -255,8 +252,7 @@ static bool done(struct request_asker *asker, const struct request_outcome *outc
     }
 }
 
-/* ---- what the script does ---------------------------------------------------------------------
- */
+/* ---- what the script does -------------------------------------------------------------------- */
 
 static struct workload_client *client_at(const struct workload *workload, uint32_t number)
 {

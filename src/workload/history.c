@@ -111,8 +111,7 @@ void workload_complete(struct workload *workload, struct workload_client *client
     }
 }
 
-/* ---- places in the logs -----------------------------------------------------------------------
- */
+/* ---- places in the logs ---------------------------------------------------------------------- */
 
 /* The entry of a command gets the place of the first that the logs hold. */
 static void locate(struct workload *workload, struct workload_entry *entry)
@@ -190,8 +189,7 @@ void workload_close(struct workload *workload)
     }
 }
 
-/* ---- for a check ------------------------------------------------------------------------------
- */
+/* ---- for a check ----------------------------------------------------------------------------- */
 
 struct history *workload_history(const struct workload *workload)
 {

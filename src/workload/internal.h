@@ -45,8 +45,7 @@ bool workload_answer(struct workload *workload, const struct workload_operation 
 /* Notes what a completed operation says of its key, for cas. */
 void workload_note(struct workload *workload, const struct workload_entry *entry);
 
-/* ---- clients ----------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 enum client_state {
     CLIENT_IDLE,     /* not begun; client 0: nothing under way */

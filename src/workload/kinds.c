@@ -87,8 +87,7 @@ const struct workload_verb_of *workload_verb_of(const struct workload *workload,
     return NULL;
 }
 
-/* ---- what is asked ----------------------------------------------------------------------------
- */
+/* ---- what is asked --------------------------------------------------------------------------- */
 
 static void write_text(struct buffer *out, const char *text)
 {
@@ -160,8 +159,7 @@ void workload_body(struct workload *workload, const struct workload_operation *o
     write_pair(out, "value", value);
 }
 
-/* ---- what the answer says ---------------------------------------------------------------------
- */
+/* ---- what the answer says -------------------------------------------------------------------- */
 
 /* The elements of a list, up to two. false: it is no list. A map has none of them. */
 static bool read_list(struct bytes answer, struct bytes elements[2])
@@ -323,8 +321,7 @@ bool workload_answer(struct workload *workload, const struct workload_operation 
     return false;
 }
 
-/* ---- what was seen last -----------------------------------------------------------------------
- */
+/* ---- what was seen last ---------------------------------------------------------------------- */
 
 void workload_note(struct workload *workload, const struct workload_entry *entry)
 {

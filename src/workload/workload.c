@@ -139,8 +139,7 @@ void workload_free(struct workload *workload)
     memory_free(workload);
 }
 
-/* ---- the end of all ---------------------------------------------------------------------------
- */
+/* ---- the end of all -------------------------------------------------------------------------- */
 
 void workload_stop(struct workload *workload)
 {
