@@ -242,6 +242,15 @@ clusters.add(tests, "WhatWasSeenEarlyIsCompletedAtTheEnd", { nodes = 3, mode = "
   lu.assertTrue(placed > 0)
 end)
 
+-- What is waited for is asked at the moment at which a client has gone on, not at the next event.
+clusters.add(tests, "APredicateSeesEachEntryAtItsTime", { nodes = 3, mode = "sim" }, function(c)
+  local h = c:workload { rate = 20 }
+  for count = 1, 20 do
+    assert(c:wait_until(function() return #h >= count end))
+    lu.assertAlmostEquals(c:now(), h[#h].time / 1e9, 1e-9)
+  end
+end)
+
 -- Its clients are clients like others: waited for, and started and stopped by one.
 clusters.in_both(tests, "ItsClientsAreWaitedFor", { nodes = 3 }, function(c)
   local count = 0
